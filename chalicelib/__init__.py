@@ -1,0 +1,1 @@
+"""Sluice: turns uploaded files into clean, deduplicated rows in Postgres."""

@@ -1,0 +1,145 @@
+"""The nouns of Sluice: jobs, their source objects, blocks, rejects. Plain data, no behaviour to speak of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Status(StrEnum):
+    """Where a job is in its life: PENDING → PROCESSING → COMPLETED or FAILED."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a job in this status stays in it."""
+        return self in (Status.COMPLETED, Status.FAILED)
+
+
+class Format(StrEnum):
+    """File formats that can be read."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The object a job reads, pinned: a changed object has another ``etag`` and is not this source."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int  # bytes
+    version_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What was found at the head of a file; enough to read any block of it without the head."""
+
+    format: Format
+    data_start: int  # byte offset of the first record, after a byte-order mark and the header
+    columns: tuple[str, ...] = ()  # CSV: the record keys, in file order
+    bom: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The form stored with the job and shown as ``detected``."""
+        return {
+            "format": self.format.value,
+            "encoding": "utf-8",
+            "bom": self.bom,
+            "data_start": self.data_start,
+            **({"columns": list(self.columns)} if self.format is Format.CSV else {}),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Dialect":
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            format=Format(stored["format"]),
+            data_start=stored["data_start"],
+            columns=tuple(stored.get("columns", ())),
+            bom=stored["bom"],
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of the file that the ledger does not cover; it begins where a record begins. Bytes."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that was not loaded, and why. ``record`` counts from 0 within its block."""
+
+    code: str
+    message: str  # a sentence for someone who does not program
+    record: int
+    offset: int  # of the record's first byte in the file
+    raw: str  # an excerpt of the record as it came
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the records of a block or a job: ``records = inserted + duplicates + rejected``."""
+
+    records: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One upload and how far it is, as stored. Sums over the ledger are joined in, never stored."""
+
+    id: UUID
+    number: int  # the job's short name inside the database
+    status: Status
+    dataset: str
+    dataset_id: int
+    filename: str
+    bucket: str
+    key: str
+    format: Format | None
+    declared_size: int | None  # bytes, as the client announced
+    metadata: Mapping[str, Any] | None
+    source: Source | None
+    uploaded_at: datetime | None
+    dialect: Dialect | None
+    block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
+    attempts: int
+    error: tuple[str, str] | None  # code, message
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    completed_at: datetime | None
+    bytes_processed: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True)
+class StoredReject:
+    """A reject as read back; ``record_number`` counts from 1 over the file's records.
+
+    It is a prefix sum over the ledger, so it is None while blocks before it are still missing.
+    """
+
+    cursor: tuple[int, int]  # block number, record within the block
+    record_number: int | None
+    byte_offset: int
+    field: str | None
+    code: str
+    message: str
+    raw: str

@@ -1,0 +1,164 @@
+"""The seams: what the flow needs from the outside, as small Protocols. ``backends`` fill them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from chalicelib.model import Dialect, Format, Gap, Job, Reject, Source, Status, StoredReject, Tally
+
+if TYPE_CHECKING:  # pyarrow is not in the functions' package
+    import pyarrow as pa
+
+@dataclass(frozen=True)
+class SignedUpload:
+    """Everything a client needs to send the bytes, with no credentials of its own."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    expires_at: datetime
+
+class UploadSigner(Protocol):
+    """Makes URLs that let a client write one object."""
+
+    def sign(self, key: str, *, size: int | None) -> SignedUpload:
+        """A URL to PUT the object at ``key``; when ``size`` (bytes) is given, only a body of that size."""
+
+class ObjectStore(Protocol):
+    """Reads objects."""
+
+    def pin(self, bucket: str, key: str) -> Source:
+        """The object as it is now. Raises JobFailed when there is none, RetryLater when S3 is unwell."""
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        """Bytes ``[start, end)`` of exactly that object.
+
+        Raises JobFailed when the object changed or is gone, RetryLater when S3 is unwell.
+        """
+
+class JobSender(Protocol):
+    """Puts jobs on the queue."""
+
+    def send(self, job_id: UUID) -> None:
+        """Announce that the job may be worked on. At least once. Raises RetryLater."""
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message, handed to one receiver for a while (its visibility timeout)."""
+
+    job_id: UUID
+    receipt: str
+    deliveries: int  # how often this message was handed out, this time included
+
+class JobReceiver(Protocol):
+    """Takes jobs off the queue. A message that is not acknowledged in time is handed out again."""
+
+    max_deliveries: int  # after so many, the queue moves the message to its dead letters
+
+    def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        """Up to ``limit`` messages; waits up to ``wait_seconds`` for the first. Raises RetryLater.
+
+        A message that is not a job's id can never be worked on: it goes to the dead letters.
+        """
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """The work is done, or not needed: forget the message. Raises RetryLater."""
+
+    def extend(self, delivery: Delivery) -> None:
+        """Still at it: start the visibility timeout anew. Raises RetryLater."""
+
+    def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
+        """Give the message back, to be handed out again after the delay. Raises RetryLater."""
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a client's request fixes about a job."""
+
+    id: UUID
+    dataset: str
+    filename: str
+    bucket: str
+    key: str
+    format: Format | None
+    declared_size: int | None
+    metadata: Mapping[str, Any] | None
+    block_size: int
+
+class Jobs(Protocol):
+    """The job register, as the API and the intake see it. Every method raises RetryLater."""
+
+    def create(self, new: NewJob) -> Job:
+        """Register a PENDING job, and its dataset if it is new."""
+
+    def get(self, job_id: UUID) -> Job | None:
+        """The job with its sums over the ledger."""
+
+    def list(
+        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
+    ) -> Sequence[Job]:
+        """Newest first; ``before`` is the ``number`` of the last job of the page before."""
+
+    def rejects(
+        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
+    ) -> Sequence[StoredReject]:
+        """In file order; ``after`` is the ``cursor`` of the last reject of the page before."""
+
+    def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
+        """Note that the object has arrived. False: no such job is waiting."""
+
+    def ping(self) -> None:
+        """Answer, or raise RetryLater."""
+
+class Claims(Protocol):
+    """The job register, as a worker sees it. Every method raises RetryLater."""
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+        """Take the job for a while. None: it is unknown, finished, or held by another worker."""
+
+    def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        """Keep it for a while more. False: it was taken over or finished."""
+
+    def release(self, job_id: UUID, *, owner: str) -> None:
+        """Let others have it at once."""
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+        """Fix what is read and how, once. Raises JobFailed if another object was fixed before."""
+
+    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
+        """What the ledger does not cover of ``[0, total)``, in order."""
+
+    def complete(self, job_id: UUID, total: int) -> None:
+        """COMPLETED, if the ledger covers ``[0, total)`` and adds up; raises JobFailed if it does not."""
+
+    def fail(self, job_id: UUID, code: str, message: str) -> None:
+        """FAILED, unless the job has already ended."""
+
+@dataclass(frozen=True)
+class LoadedBlock:
+    """A block ready to be written: records with their hashes, sorted by hash, each hash once."""
+
+    no: int
+    start: int
+    end: int  # bytes; where the next block begins
+    records: int  # in the file, before anything was dropped
+    repeated: int  # records that another record of this block already brought
+    rows: "pa.RecordBatch"  # content_hash: binary(32), record: string (canonical JSON)
+    rejects: Sequence[Reject] = field(default_factory=tuple)
+
+class RecordSink(Protocol):
+    """Writes blocks."""
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        """Rows, rejects and the ledger's row in one transaction: all of it or nothing.
+
+        Raises LostClaim when the ledger has that block already, RetryLater when it may succeed later.
+        """
+
+class Pinger(Protocol):
+    """A dependency that can be asked whether it is there."""
+
+    def ping(self) -> None:
+        """Answer, or raise RetryLater."""
+

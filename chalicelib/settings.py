@@ -1,0 +1,91 @@
+"""Every setting, read from the environment in this one place. `docs/operations.md` explains them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+MIB = 1 << 20
+
+
+class SettingError(ValueError):
+    """A setting is missing or makes no sense; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The service's settings. Sizes in bytes, times in seconds."""
+
+    database_url: str
+    bucket: str
+    queue_backend: Literal["sqs", "redis"]
+    queue_url: str  # SQS
+    redis_url: str  # Redis
+    redis_stream: str
+    aws_endpoint_url: str | None
+    public_s3_endpoint_url: str | None
+    upload_expires: int
+    max_upload_size: int
+    block_size: int
+    max_record_size: int
+    loaders: int
+    worker_jobs: int
+    lease_seconds: float
+    visibility_timeout: float
+    max_deliveries: int
+    health_file: str | None
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, str(default))
+    try:
+        value = int(text)
+    except ValueError:
+        raise SettingError(f"{name} must be a whole number, not {text!r}") from None
+    if not low <= value <= high:
+        raise SettingError(f"{name} must lie between {low} and {high}, not {value}")
+    return value
+
+
+def _backend(env: Mapping[str, str]) -> Literal["sqs", "redis"]:
+    match env.get("SLUICE_QUEUE_BACKEND", "sqs"):
+        case "sqs":
+            return "sqs"
+        case "redis":
+            return "redis"
+        case other:
+            raise SettingError(f"SLUICE_QUEUE_BACKEND must be sqs or redis, not {other!r}")
+
+
+def load(env: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in ``env``. Raises SettingError naming the one that is wrong.
+
+    Addresses may be missing here: a part that needs one asks for it with :func:`required`.
+    """
+    return Settings(
+        database_url=env.get("DATABASE_URL", ""),
+        bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
+        queue_backend=_backend(env),
+        queue_url=env.get("SLUICE_QUEUE_URL", ""),
+        redis_url=env.get("REDIS_URL", ""),
+        redis_stream=env.get("SLUICE_REDIS_STREAM", "sluice:jobs"),
+        aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+        public_s3_endpoint_url=env.get("S3_PUBLIC_ENDPOINT_URL") or None,
+        upload_expires=_number(env, "SLUICE_UPLOAD_EXPIRES", 3600, 60, 7 * 24 * 3600),
+        max_upload_size=_number(env, "SLUICE_MAX_UPLOAD_SIZE", 5 << 30, 1, 5 << 30),
+        block_size=_number(env, "SLUICE_BLOCK_SIZE", 4 * MIB, 1024, 64 * MIB),
+        max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
+        loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),
+        worker_jobs=_number(env, "SLUICE_WORKER_JOBS", 1, 1, 64),
+        lease_seconds=_number(env, "SLUICE_LEASE_SECONDS", 30, 2, 3600),
+        visibility_timeout=_number(env, "SLUICE_VISIBILITY_TIMEOUT", 60, 2, 43200),
+        max_deliveries=_number(env, "SLUICE_MAX_DELIVERIES", 5, 1, 1000),
+        health_file=env.get("SLUICE_HEALTH_FILE") or None,
+    )
+
+
+def required(value: str, name: str) -> str:
+    """``value``, or SettingError that says which variable to set."""
+    if not value:
+        raise SettingError(f"{name} is not set")
+    return value
