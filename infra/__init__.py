@@ -1,0 +1,1 @@
+"""What Sluice runs on."""
