@@ -48,6 +48,7 @@ class Dialect:
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     columns: tuple[str, ...] = ()  # CSV: the record keys, in file order
     bom: bool = False
+    delimiter: str = ","
 
     def to_json(self) -> dict[str, Any]:
         """The form stored with the job and shown as ``detected``."""
@@ -56,7 +57,11 @@ class Dialect:
             "encoding": "utf-8",
             "bom": self.bom,
             "data_start": self.data_start,
-            **({"columns": list(self.columns)} if self.format is Format.CSV else {}),
+            **(
+                {"delimiter": self.delimiter, "columns": list(self.columns)}
+                if self.format is Format.CSV
+                else {}
+            ),
         }
 
     @classmethod
@@ -67,6 +72,7 @@ class Dialect:
             data_start=stored["data_start"],
             columns=tuple(stored.get("columns", ())),
             bom=stored["bom"],
+            delimiter=stored.get("delimiter", ","),
         )
 
 

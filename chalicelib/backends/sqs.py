@@ -1,0 +1,192 @@
+"""The job queue on Amazon SQS (a standard queue).
+
+A message's body is ``{"job_id": "<uuid>"}``. Visibility timeout, counting hand-outs and moving a message to the
+dead-letter queue after ``maxReceiveCount`` of them are the queue's own; this module only asks for them. Rules
+are those of the Amazon SQS API Reference: ReceiveMessage, ChangeMessageVisibility, DeleteMessage,
+SetQueueAttributes (RedrivePolicy).
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.errors import RetryLater
+from chalicelib.ports import Delivery
+
+if TYPE_CHECKING:  # the stubs are a development dependency
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
+MAX_WAIT_SECONDS = 20  # ReceiveMessage: WaitTimeSeconds
+MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages
+MAX_VISIBILITY_SECONDS = 43_200  # ChangeMessageVisibility: VisibilityTimeout
+SLACK_SECONDS = 0.05  # so that 0.9999 s of a wait of 1 s is not cut down to no wait at all
+# ChangeMessageVisibility and DeleteMessage answer so for a message that is visible again, or was deleted.
+LOST = ("MessageNotInflight", "ReceiptHandleIsInvalid")
+
+logger = Logger(service="sluice", child=True)
+
+
+@contextmanager
+def _retry_later(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise RetryLater(f"SQS: could not {doing}: {error}") from error
+
+
+@contextmanager
+def _unless_lost(job_id: UUID) -> Iterator[None]:
+    """Do nothing, and say so, when the message is not this receiver's any more."""
+    try:
+        yield
+    except ClientError as error:
+        if not _is_lost(error):
+            raise
+        logger.warning("message is held by another or gone", extra={"job_id": str(job_id)})
+
+
+def _is_lost(error: ClientError) -> bool:
+    code = error.response["Error"]["Code"].rpartition(".")[2]
+    about_receipt = "ReceiptHandle" in error.response["Error"].get("Message", "")
+    return code in LOST or (code == "InvalidParameterValue" and about_receipt)
+
+
+def parse_body(body: str) -> UUID | None:
+    """The job's id in a message's body; None if it is not of the form that :class:`SqsSender` writes."""
+    try:
+        return UUID(json.loads(body)["job_id"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+class SqsSender:
+    """Puts jobs on the queue. Fills the port :class:`chalicelib.ports.JobSender`."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, job_id: UUID) -> None:
+        """Send a message. A client that retries may send it twice, which at-least-once allows."""
+        with _retry_later(f"send job {job_id}"):
+            self._client.send_message(
+                QueueUrl=self._queue_url, MessageBody=json.dumps({"job_id": str(job_id)})
+            )
+
+
+class SqsReceiver:
+    """Takes jobs off the queue. Fills the port :class:`chalicelib.ports.JobReceiver`.
+
+    ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which is what acts on it.
+    ``dead_letter_url`` is looked up from that policy, when it is needed, if it is not given. SQS counts in
+    whole seconds: timeouts and delays are rounded up, waits down. It lets no message be held for more than 12
+    hours in all. Threads may share a receiver.
+    """
+
+    def __init__(
+        self,
+        client: "SQSClient",
+        queue_url: str,
+        *,
+        visibility_timeout: float,
+        max_deliveries: int,
+        dead_letter_url: str | None = None,
+    ) -> None:
+        self.max_deliveries = max_deliveries
+        self._client = client
+        self._queue_url = queue_url
+        self._visibility = _whole_seconds(visibility_timeout)
+        self._dead_letter_url = dead_letter_url
+
+    def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        """Up to 10 messages; returns early with whatever there is. Raises RetryLater."""
+        deadline = time.monotonic() + wait_seconds
+        with _retry_later("receive"):
+            while True:
+                wait = int(deadline - time.monotonic() + SLACK_SECONDS)
+                deliveries = self._receive_once(limit, max(0, min(wait, MAX_WAIT_SECONDS)))
+                if deliveries or deadline - time.monotonic() + SLACK_SECONDS < 1:
+                    return deliveries
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Delete the message. Raises RetryLater."""
+        with _retry_later(f"acknowledge job {delivery.job_id}"), _unless_lost(delivery.job_id):
+            self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=delivery.receipt)
+
+    def extend(self, delivery: Delivery) -> None:
+        """Start the visibility timeout anew, unless the message is not ours by now. Raises RetryLater."""
+        with _retry_later(f"extend the lease on job {delivery.job_id}"), _unless_lost(delivery.job_id):
+            self._hide(delivery, self._visibility)
+
+    def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
+        """Give the message back, unless it is not ours by now. Raises RetryLater."""
+        with _retry_later(f"give job {delivery.job_id} back"), _unless_lost(delivery.job_id):
+            self._hide(delivery, _whole_seconds(delay_seconds))
+
+    def close(self) -> None:
+        """Nothing to leave: SQS knows no consumers. Here so that both queues are closed alike."""
+
+    def _receive_once(self, limit: int, wait_seconds: int) -> list[Delivery]:
+        answer = self._client.receive_message(
+            QueueUrl=self._queue_url,
+            MaxNumberOfMessages=min(limit, MAX_BATCH),
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=self._visibility,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        return [delivery for message in answer.get("Messages", []) for delivery in self._delivery(message)]
+
+    def _delivery(self, message: "MessageTypeDef") -> Iterator[Delivery]:
+        """The message as a delivery; nothing, when it had to go to the dead letters."""
+        if (job_id := parse_body(message["Body"])) is None:
+            self._bury(message)
+        else:
+            deliveries = int(message["Attributes"]["ApproximateReceiveCount"])
+            yield Delivery(job_id, message["ReceiptHandle"], deliveries)
+
+    def _bury(self, message: "MessageTypeDef") -> None:
+        """Copy first, delete then: a crash in between leaves two copies rather than none."""
+        details = {"message_id": message["MessageId"], "body": message["Body"][:1000]}
+        logger.error("message is not a job's id", extra=details)
+        try:
+            if (dead_letters := self._dead_letters()) is None:
+                logger.error("queue has no dead-letter queue", extra=details)
+                return
+            self._client.send_message(
+                QueueUrl=dead_letters,
+                MessageBody=message["Body"],
+                MessageAttributes={"reason": {"DataType": "String", "StringValue": "not a job's id"}},
+            )
+            self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
+        except (BotoCoreError, ClientError):  # must not cost the good messages beside it; it comes again
+            logger.exception("dead letter not written", extra=details)
+
+    def _dead_letters(self) -> str | None:
+        """Where the queue's own redrive policy sends messages; None if it has no such policy."""
+        if self._dead_letter_url is None:
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=["RedrivePolicy"]
+            )
+            if (policy := answer.get("Attributes", {}).get("RedrivePolicy")) is None:
+                return None
+            *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+            found = self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+            self._dead_letter_url = found["QueueUrl"]
+        return self._dead_letter_url
+
+    def _hide(self, delivery: Delivery, seconds: int) -> None:
+        self._client.change_message_visibility(
+            QueueUrl=self._queue_url, ReceiptHandle=delivery.receipt, VisibilityTimeout=seconds
+        )
+
+
+def _whole_seconds(seconds: float) -> int:
+    return max(0, min(math.ceil(seconds), MAX_VISIBILITY_SECONDS))

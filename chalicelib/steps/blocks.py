@@ -1,0 +1,147 @@
+"""Cuts the byte stream of a file into record-aligned blocks on a fixed grid.
+
+Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so everyone who cuts a file cuts it alike,
+however the bytes arrive. A record that is too large, or whose quote never closes, is set apart with its
+first line; reading goes on at the next line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from chalicelib.errors import JobFailed
+from chalicelib.model import Gap
+
+TOO_LARGE = "record-too-large"
+EXCERPT = 1000  # bytes kept of a line that was set apart
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Whole records, from ``offset`` on. ``regular``: no quote stands where RFC 4180 has none."""
+
+    offset: int
+    data: bytes
+    regular: bool
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A line that begins a record which cannot be read whole."""
+
+    offset: int
+    raw: bytes  # its beginning
+    code: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch ``[start, end)`` of the file; ``end`` is where the next block begins."""
+
+    no: int
+    start: int
+    end: int
+    parts: tuple[Segment | Unreadable, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a framing found in the bytes it was shown.
+
+    ``code`` None: a record ends at ``end``, the first to do so at or after the wanted place.
+    Otherwise the record that begins at ``end`` cannot be read whole; ``code`` says why.
+    """
+
+    end: int
+    regular: bool = True
+    code: str | None = None
+
+
+class Framing(Protocol):
+    """Knows where the records of a format end."""
+
+    def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
+        """``data`` begins where a record begins; ``final``: the file ends where it ends.
+
+        None: more bytes are needed.
+        """
+
+    def line_end(self, data: bytes) -> int | None:
+        """The offset after the first line ending of ``data``. None: more bytes are needed."""
+
+
+class _Stream:
+    """The bytes not yet cut, and where in the file they lie."""
+
+    def __init__(self, chunks: Iterator[bytes], offset: int, end: int) -> None:
+        self._chunks = chunks
+        self._end = end
+        self.offset = offset
+        self.data = b""
+
+    @property
+    def final(self) -> bool:
+        return self.offset + len(self.data) >= self._end
+
+    def more(self) -> None:
+        self.data += next(self._chunks)
+
+    def take(self, size: int) -> bytes:
+        taken, self.data = self.data[:size], self.data[size:]
+        self.offset += size
+        return taken
+
+
+def cut(
+    chunks: Iterator[bytes], gap: Gap, *, data_start: int, block_size: int, framing: Framing
+) -> Iterator[Block]:
+    """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` to its end.
+
+    Raises JobFailed when the cut does not meet the gap's end, which would be a bug.
+    """
+    stream = _Stream(chunks, max(gap.start, data_start), gap.end)
+    start = gap.start
+    while start < gap.end:
+        number = max(start, data_start) // block_size
+        parts = tuple(_parts(stream, (number + 1) * block_size, framing))
+        if stream.offset > gap.end:
+            raise JobFailed("ledger-mismatch", f"Block {number} runs past byte {gap.end}, where one begins.")
+        yield Block(number, start, stream.offset, parts)
+        start = stream.offset
+
+
+def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | Unreadable]:
+    """The parts of the block whose cell of the grid ends at ``stop``; leaves the stream behind them."""
+    while stream.offset < stop and not (stream.final and not stream.data):
+        split = framing.split(stream.data, stop - stream.offset, final=stream.final)
+        if split is None:
+            stream.more()
+            continue
+        if split.end:
+            yield Segment(stream.offset, stream.take(split.end), split.regular)
+        if split.code is not None:
+            yield _set_apart(stream, split.code, framing)
+
+
+def _set_apart(stream: _Stream, code: str, framing: Framing) -> Unreadable:
+    """Takes one line off the stream, however long, keeping only its beginning."""
+    offset, raw = stream.offset, b""
+    while (end := framing.line_end(stream.data)) is None and not stream.final:
+        # the last byte stays: it may be the CR of a CRLF
+        raw = (raw + stream.take(max(len(stream.data) - 1, 0)))[:EXCERPT]
+        stream.more()
+    raw += stream.take(len(stream.data) if end is None else end)
+    return Unreadable(offset, raw[:EXCERPT], code)
+
+
+def split_lines(data: bytes, at: int, max_record: int, *, final: bool) -> Split | None:
+    """:meth:`Framing.split` where every LF ends a record and nothing else does."""
+    border = data.find(b"\n", at - 1) + 1
+    if not border and final:
+        border = len(data)
+    start, stop = 0, border or len(data)
+    while stop - start > max_record:  # hop from line end to line end, as far as a record may reach
+        start, before = data.rfind(b"\n", start, start + max_record) + 1, start
+        if not start:
+            return Split(before, code=TOO_LARGE)
+    return Split(border) if border else None

@@ -1,0 +1,90 @@
+"""Where CSV records begin and end.
+
+Two readers agree: :func:`read` is Python's own `csv` and thereby the specification; :func:`regular_ends`
+finds the same borders column-wise, in text whose every quote opens or closes a cell (RFC 4180), and
+declines any other. All offsets are bytes. Structure is ASCII, so bytes are read as Latin-1 and cells
+keep their bytes whatever their encoding.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
+
+QUOTE, LF, CR = b'"\n\r'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record as `csv` reads it, or a blank line (no cells)."""
+
+    start: int
+    end: int  # after the line ending
+    cells: list[str]  # Latin-1
+    open: bool  # its last quote was still open when the data ended
+
+
+def read(data: bytes, delimiter: str) -> Iterator[Row]:
+    """Every record of ``data``, which begins where a record begins, blank lines included."""
+    # bytes.splitlines knows LF, CRLF and CR only, and csv takes each as the end of a record
+    lines = data.splitlines(keepends=True)
+    # A blank line after the end comes back as a blank row, or as part of a quote that was left open.
+    feed = (line.decode("latin-1") for line in (*lines, b"\n"))
+    rows = csv.reader(feed, delimiter=delimiter, quotechar='"', doublequote=True, strict=False)
+    start = taken = 0
+    for cells in rows:
+        end = start + sum(map(len, lines[taken : rows.line_num]))
+        is_open = rows.line_num > len(lines)
+        if is_open and start == end:
+            return  # the blank line of our own
+        taken = rows.line_num
+        yield Row(start, end, cells, is_open)
+        start = end
+
+
+def regular_ends(data: bytes, delimiter: str) -> pa.Array | None:
+    """The offsets after each line ending that ends a record or a blank line, in order (int64).
+
+    None when some quote stands where RFC 4180 has none; then only :func:`read` can tell. A CR that is
+    the last byte does not count: a LF may follow.
+    """
+    text = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+    endings = pc.equal(text, LF)
+    if CR in data:
+        endings = pc.or_(endings, _bare_cr(text, len(data)))
+    if QUOTE not in data:
+        return pc.add(pc.indices_nonzero(endings).cast(pa.int64()), 1)
+    places = pc.indices_nonzero(pc.or_(endings, pc.equal(text, QUOTE))).cast(pa.int64())
+    is_quote = pc.equal(text.take(places), QUOTE)
+    seen = pc.cumulative_sum(is_quote.cast(pa.int64()))
+    inside = pc.equal(pc.bit_wise_and(seen, 1), 1)  # an odd number of quotes so far
+    if not _all_regular(text, places, is_quote, inside, delimiter):
+        return None
+    return pc.add(places.filter(pc.invert(pc.or_(is_quote, inside))), 1)
+
+
+def _bare_cr(text: pa.Array, size: int) -> pa.Array:
+    """CRs that are not the first half of a CRLF; False for one at the very end."""
+    is_cr = pc.equal(text, CR).slice(0, size - 1)
+    next_is_lf = pc.equal(text, LF).slice(1)
+    return pa.concat_arrays([pc.and_(is_cr, pc.invert(next_is_lf)), pa.array([False])])
+
+
+def _all_regular(
+    text: pa.Array, places: pa.Array, is_quote: pa.Array, inside: pa.Array, delimiter: str
+) -> bool:
+    """Every opening quote begins a cell, every closing quote ends one (or is half of a doubled quote)."""
+    around = pa.array([ord(delimiter), QUOTE, LF, CR], pa.uint8())
+    opening = places.filter(pc.and_(is_quote, inside))
+    closing = places.filter(pc.and_(is_quote, pc.invert(inside)))
+    before = pc.subtract(opening.filter(pc.greater(opening, 0)), 1)
+    after = pc.add(closing.filter(pc.less(closing, len(text) - 1)), 1)
+    return all(
+        pc.all(pc.is_in(text.take(neighbours), around), min_count=0).as_py()
+        for neighbours in (before, after)
+    )

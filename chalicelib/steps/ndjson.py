@@ -1,0 +1,65 @@
+"""Newline-delimited JSON: where its records end, and what they hold. One line, one record."""
+
+from dataclasses import dataclass
+
+from chalicelib.steps import canonical
+from chalicelib.steps.blocks import Segment, Split, split_lines
+
+
+@dataclass(frozen=True)
+class NdjsonFraming:
+    """Every LF ends a record: JSON text holds none but as white space."""
+
+    max_record: int
+
+    def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
+        """See :class:`chalicelib.steps.blocks.Framing`."""
+        if len(data) <= at and not final:
+            return None
+        return split_lines(data, at, self.max_record, final=final)
+
+    def line_end(self, data: bytes) -> int | None:
+        """See :class:`chalicelib.steps.blocks.Framing`."""
+        return data.find(b"\n") + 1 or None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record of a segment: canonical JSON, or why there is none."""
+
+    offset: int  # in the file
+    raw: bytes
+    canonical: str | None
+    fault: canonical.Unfit | None = None
+
+
+def lines(segment: Segment) -> list[Line]:
+    """The segment's records; blank lines are none."""
+    found, offset = [], segment.offset
+    for raw in segment.data.split(b"\n"):
+        if raw.strip(b" \t\r"):
+            found.append(_line(offset, raw))
+        offset += len(raw) + 1
+    return found
+
+
+def _line(offset: int, raw: bytes) -> Line:
+    try:
+        return Line(offset, raw, _record(raw))
+    except canonical.Unfit as fault:
+        return Line(offset, raw, None, fault)
+
+
+def _record(raw: bytes) -> str:
+    if b"\0" in raw:
+        raise canonical.Unfit("nul-character", "This line holds a NUL character, which text cannot hold.")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise canonical.Unfit(
+            "encoding-error", "This line is not valid UTF-8; was the file saved in another encoding?"
+        ) from None
+    value = canonical.parse(text.strip(" \t\r"))
+    if not isinstance(value, dict):
+        raise canonical.Unfit("not-an-object", "This line is JSON, but not an object in braces { }.")
+    return canonical.record(value)

@@ -1,0 +1,29 @@
+"""The bytes of a pinned object, read ahead in ranges: constant memory, and reading stops when nobody takes."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from chalicelib.model import Source
+from chalicelib.ports import ObjectStore
+
+RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
+
+
+def chunks(store: ObjectStore, source: Source, start: int, end: int, *, ahead: int = 2) -> Iterator[bytes]:
+    """Bytes ``[start, end)`` of the object, in order, with up to ``ahead`` ranges under way.
+
+    Raises what ``store.read`` raises.
+    """
+    pending: deque[Future[bytes]] = deque()
+    starts = iter(range(start, end, RANGE))
+    pool = ThreadPoolExecutor(ahead, thread_name_prefix="range")
+    try:
+        while True:
+            while len(pending) < ahead and (at := next(starts, None)) is not None:
+                pending.append(pool.submit(store.read, source, at, min(at + RANGE, end)))
+            if not pending:
+                return
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,101 @@
+"""A block of bytes → what is to be written: identified rows and rejects."""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.model import Dialect, Format, Reject
+from chalicelib.ports import LoadedBlock
+from chalicelib.steps import csv_decode, identify, ndjson
+from chalicelib.steps.blocks import Block, Framing, Segment, Unreadable
+from chalicelib.steps.clean import clean
+from chalicelib.steps.csv_decode import Fault
+from chalicelib.steps.csv_framing import CsvFraming
+from chalicelib.steps.text import excerpt
+
+_MESSAGES = {
+    "record-too-large": "This record is larger than records may be, or a quote in it is never closed. "
+    "Its first line was set apart and reading went on at the next.",
+    "unterminated-quote": "A quote in this record is never closed. "
+    "Its first line was set apart and reading went on at the next.",
+}
+
+# A segment's canonical records, how many records it had, and its rejects (numbered within the segment)
+_Part = tuple[pa.Array, int, list[Reject]]
+
+
+def framing(dialect: Dialect, max_record: int) -> Framing:
+    """Knows where records end in a file of that dialect."""
+    if dialect.format is Format.CSV:
+        return CsvFraming(dialect.delimiter, max_record)
+    return ndjson.NdjsonFraming(max_record)
+
+
+def transform(block: Block, dialect: Dialect) -> LoadedBlock:
+    """Decodes, cleans and identifies the records of a block."""
+    read: Callable[[Segment, Dialect], _Part] = (
+        _csv_segment if dialect.format is Format.CSV else _ndjson_segment
+    )
+    canonical: list[pa.Array] = [pa.array([], pa.string())]
+    rejects: list[Reject] = []
+    records = 0
+    for part in block.parts:
+        if isinstance(part, Unreadable):
+            rejects.append(
+                Reject(part.code, _MESSAGES[part.code], records, part.offset, excerpt(part.raw))
+            )
+            records += 1
+            continue
+        rows, count, faults = read(part, dialect)
+        canonical.append(rows)
+        rejects += _renumbered(faults, records)
+        records += count
+    every = pa.concat_arrays(canonical)
+    rows = identify.identify(every)
+    return LoadedBlock(
+        block.no, block.start, block.end, records, len(every) - len(rows), rows, tuple(rejects)
+    )
+
+
+def _renumbered(rejects: list[Reject], first: int) -> Iterator[Reject]:
+    for reject in rejects:
+        yield Reject(
+            reject.code, reject.message, first + reject.record, reject.offset, reject.raw, reject.field
+        )
+
+
+def _csv_segment(segment: Segment, dialect: Dialect) -> _Part:
+    decoded = csv_decode.decode(segment, dialect.columns, dialect.delimiter)
+    records = identify.canonical_columns(dialect.columns, [clean(column) for column in decoded.columns])
+    faults = decoded.faults
+    blank = pc.equal(records, "{}")
+    if pc.any(blank).as_py():
+        faults = faults + [
+            Fault(ordinal, "blank-row", "Every cell of this row is empty.")
+            for ordinal in decoded.ordinals().filter(blank).to_pylist()
+        ]
+        records = records.filter(pc.invert(blank))
+    return records, decoded.records, _csv_rejects(segment, faults, dialect.delimiter)
+
+
+def _csv_rejects(segment: Segment, faults: list[Fault], delimiter: str) -> list[Reject]:
+    if not faults:
+        return []
+    faults = sorted(faults, key=lambda fault: fault.ordinal)
+    places = csv_decode.locate(segment, [fault.ordinal for fault in faults], delimiter)
+    return [
+        Reject(fault.code, fault.message, fault.ordinal, offset, excerpt(raw), fault.field)
+        for fault, (offset, raw) in zip(faults, places, strict=True)
+    ]
+
+
+def _ndjson_segment(segment: Segment, dialect: Dialect) -> _Part:  # noqa: ARG001 - one shape for all formats
+    lines = ndjson.lines(segment)
+    records = [line.canonical for line in lines if line.canonical is not None]
+    rejects = [
+        Reject(line.fault.code, str(line.fault), ordinal, line.offset, excerpt(line.raw))
+        for ordinal, line in enumerate(lines)
+        if line.fault is not None
+    ]
+    return pa.array(records, pa.string()), len(lines), rejects
