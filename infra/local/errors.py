@@ -24,6 +24,7 @@ class StackError(Exception):
             lines += [f"  | {line}" for line in tail]
         if self.log:
             lines.append(f"  whole log: {self.log}")
+        lines += getattr(self, "__notes__", ())
         return "\n".join(lines)
 
 

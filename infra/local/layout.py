@@ -18,7 +18,7 @@ class Layout:
     @classmethod
     def at(cls, root: Path | str = DEFAULT_ROOT) -> "Layout":
         """The layout of the stack rooted at `root`; its folders exist afterwards."""
-        layout = cls(Path(root).absolute())
+        layout = cls(Path(root).resolve())
         for folder in (layout.data, layout.logs, layout.run, layout.build, layout.home, layout.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         # Holds the deployed configuration, and so the database's password.

@@ -1,0 +1,102 @@
+# GNU make 4.3 or newer. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+QUEUE ?= sqs
+ROOT ?= .local
+
+LOCAL := $(CURDIR)/.local
+VENV_PYTHON := .venv/bin/python
+VENV_READY := .venv/installed
+PROJECT_READY := .venv/installed-project
+GATES := infra/local/requirements-localstack.txt infra/local/requirements-lambda.txt infra/local/requirements-build.txt
+REQUIREMENTS := $(wildcard requirements*.txt) $(GATES)
+
+# Nothing is written outside the checkout. HOME stays: pip's own settings are read from there.
+export TMPDIR := $(LOCAL)/tmp
+export XDG_CACHE_HOME := $(LOCAL)/cache
+export PIP_CACHE_DIR := $(LOCAL)/cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_CACHE_DIR := $(LOCAL)/cache/uv
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: check-python
+check-python:
+	@mkdir -p $(TMPDIR)
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Install Python 3.11, or: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Sluice needs 3.11 to 3.13. Choose another: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null \
+	  || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(VENV_READY): requirements-dev.txt | check-python
+	@echo "  .venv      installing the requirements, once"
+	@$(PYTHON) -m venv --clear .venv
+	@$(VENV_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(PROJECT_READY): $(VENV_READY) pyproject.toml
+	@$(VENV_PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: install
+install: $(PROJECT_READY) ## create the environments (.venv, LocalStack's, the functions')
+	@$(VENV_PYTHON) -m infra.local install
+
+.PHONY: up
+up: $(PROJECT_READY) ## start the stack; make up QUEUE=redis for the other queue
+	@$(VENV_PYTHON) -m infra.local up --queue $(QUEUE) --root $(ROOT)
+
+.PHONY: down
+down: ## stop the stack
+	@if [ -x $(VENV_PYTHON) ]; then $(VENV_PYTHON) -m infra.local down --root $(ROOT); fi
+
+.PHONY: status
+status: $(PROJECT_READY) ## say what runs
+	@$(VENV_PYTHON) -m infra.local status --root $(ROOT)
+
+.PHONY: demo
+demo: up ## start the stack and show one file going through it
+	@$(VENV_PYTHON) -m infra.local.demo
+
+.PHONY: test
+test: $(PROJECT_READY) ## run all tests
+	@.venv/bin/pytest
+
+.PHONY: lint
+lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@for file in $(REQUIREMENTS); do \
+	  echo "pip-audit $$file"; \
+	  .venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off \
+	    --cache-dir $(LOCAL)/cache/pip-audit --requirement $$file; \
+	done
+
+.PHONY: bench
+bench: up ## measure the worker against plain COPY
+	@$(VENV_PYTHON) -m bench
+
+.PHONY: lock
+lock: $(VENV_READY) ## compile the pinned requirements anew
+	@for name in requirements requirements-worker requirements-dev \
+	    infra/local/requirements-localstack infra/local/requirements-lambda infra/local/requirements-build; do \
+	  constraint=; \
+	  if [ $$name = infra/local/requirements-localstack ]; then constraint="--constraints infra/local/constraints-localstack.txt"; fi; \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes --universal \
+	    --python-version 3.11 $$constraint $$name.in --output-file $$name.txt; \
+	done
+
+.PHONY: clean
+clean: down ## remove everything installed and stored, data included
+	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,127 @@
+"""The application on LocalStack: the real `chalice deploy`, from a staged copy."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local import processes
+from infra.local.environment import aws_env, pip_env
+from infra.local.errors import StackError
+from infra.local.layout import CHECKOUT, Layout
+
+STAGE = "local"
+CHALICE = Path(__file__).with_name("fast_chalice.py")
+# What a deployment consists of. The client, the tests and the tools stay out of it.
+STAGED = ("app.py", "chalicelib", "requirements.txt", ".chalice/config.json", ".chalice/policy-local.json")
+# What Chalice keeps between deployments: what exists on AWS, and the packages it built.
+KEPT = ("deployed", "deployments")
+
+
+def deploy(
+    layout: Layout, endpoint: str, localstack: str, variables: Mapping[str, str]
+) -> tuple[str, bool]:
+    """Deploy the application with `variables` as its environment, unless just that is deployed.
+
+    `localstack` identifies the running LocalStack: a new one knows nothing of old deployments.
+    Returns the API's URL and whether anything was done. Raises `StackError`.
+    """
+    folder = layout.build / "app"
+    known = _read(_state(layout))
+    _state(layout).unlink(missing_ok=True)
+    if known.get("localstack") != localstack:
+        shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
+    stage(folder, variables)
+    state = {"localstack": localstack, "version": version_of(folder)}
+    changed = known != state or not _deployed(folder).exists()
+    if changed:
+        log = layout.log("deploy")
+        log.unlink(missing_ok=True)
+        # Bytecode in the staged copy would end up in the package.
+        env = pip_env(layout) | aws_env(endpoint) | {"PYTHONDONTWRITEBYTECODE": "1"}
+        argv = [sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE]
+        processes.logged("app", argv, log, env, cwd=folder)
+    url = api_url(folder, endpoint)
+    _state(layout).write_text(json.dumps(state))
+    return url, changed
+
+
+def stage(folder: Path, variables: Mapping[str, str]) -> None:
+    """Copy what is to be deployed to `folder`, with `variables` added to the stage's settings."""
+    _clear(folder)
+    for name in STAGED:
+        source, target = CHECKOUT / name, folder / name
+        if not source.exists():
+            raise StackError("app", f"{source} is missing: there is nothing to deploy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        else:
+            shutil.copyfile(source, target)
+    config = folder / ".chalice" / "config.json"
+    settings = json.loads(config.read_text())
+    settings["stages"][STAGE].setdefault("environment_variables", {}).update(variables)
+    config.write_text(json.dumps(settings, indent=2))
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was staged before, but not what Chalice keeps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [path for path in folder.iterdir() if path.name != ".chalice"]
+    paths += [path for path in folder.glob(".chalice/*") if path.name not in KEPT]
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def version_of(folder: Path) -> str:
+    """Changes with the name or content of any staged file."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not (name.parts[0] == ".chalice" and name.parts[1] in KEPT):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def api_url(folder: Path, endpoint: str) -> str:
+    """Where the deployed API answers (what Chalice prints is an address of AWS's)."""
+    resources = json.loads(_deployed(folder).read_text())["resources"]
+    identifier = next(r["rest_api_id"] for r in resources if r["resource_type"] == "rest_api")
+    stage_name = json.loads((folder / ".chalice" / "config.json").read_text())["stages"][STAGE][
+        "api_gateway_stage"
+    ]
+    return f"{endpoint}/_aws/execute-api/{identifier}/{stage_name}"
+
+
+def deployed_url(layout: Layout, endpoint: str, localstack: str) -> str | None:
+    """The URL of the API if one is deployed on the LocalStack that runs."""
+    if _read(_state(layout)).get("localstack") != localstack:
+        return None
+    return api_url(layout.build / "app", endpoint)
+
+
+def forget(layout: Layout) -> None:
+    """LocalStack has ended, and what was deployed with it."""
+    _state(layout).unlink(missing_ok=True)
+
+
+def _deployed(folder: Path) -> Path:
+    return folder / ".chalice" / "deployed" / f"{STAGE}.json"
+
+
+def _state(layout: Layout) -> Path:
+    return layout.run / "deployed"
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        state: dict[str, str] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return state

@@ -1,0 +1,86 @@
+"""Run a program as the user `nobody`, which keeps root's right to pass through folders.
+
+Run by path with `python -I`, as root: `as_nobody.py COMMAND [ARGUMENT...]`.
+
+Postgres refuses to run as root (it asks for the effective user id and nothing else), but the
+checkout may lie in a folder that nobody else can enter, such as /root. So the two capabilities that
+pass by file permissions are kept through the change of user, as ambient ones, which survive `exec`.
+Every other right of root is gone.
+"""
+
+import ctypes
+import os
+import pwd
+import sys
+from pathlib import Path
+
+PR_SET_KEEPCAPS = 8
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+CAPABILITY_VERSION_3 = 0x20080522
+CAP_DAC_OVERRIDE = 1
+CAP_DAC_READ_SEARCH = 2
+WANTED = (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class CapabilitySet(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def checked(result: int, what: str) -> None:
+    """Raise `OSError` when a call of the C library failed."""
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def permitted() -> set[int]:
+    """Those of the wanted capabilities that this process has (containers take some away)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("CapPrm:"))
+    return {capability for capability in WANTED if mask >> capability & 1}
+
+
+def change_user(user: pwd.struct_passwd) -> None:
+    """Become `user` for good, keeping the wanted capabilities. Raises `OSError` or `KeyError`."""
+    kept = permitted()
+    checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+    os.setgroups([])
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    mask = sum(1 << capability for capability in kept)
+    header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
+    sets = (CapabilitySet * 2)(CapabilitySet(mask, mask, mask))
+    checked(libc.capset(ctypes.byref(header), ctypes.byref(sets)), "capset")
+    for capability in kept:
+        raised = libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+        checked(raised, f"prctl(PR_CAP_AMBIENT, {capability})")
+
+
+def main(command: list[str]) -> None:
+    try:
+        change_user(pwd.getpwnam("nobody"))
+    except (OSError, KeyError) as error:
+        sys.exit(f"cannot give up root's rights ({error}): start the stack as an ordinary user")
+    try:
+        os.execvp(command[0], command)
+    except PermissionError as error:
+        sys.exit(
+            f"{error}: user nobody cannot reach the checkout, and this machine does not let root "
+            "pass that right on. Start the stack as an ordinary user, or move the checkout to a "
+            "folder that everybody can enter."
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

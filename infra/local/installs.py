@@ -1,0 +1,97 @@
+"""The two environments beside `.venv`: LocalStack's, and the one that Lambda functions run in."""
+
+import hashlib
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.environment import pip_env
+from infra.local.errors import StackError
+from infra.local.layout import SHARED, Layout
+from infra.local.locks import locked
+from infra.local.processes import logged
+from infra.local.progress import Report, step
+
+HERE = Path(__file__).parent
+VENVS = SHARED / "venvs"
+BUILD = HERE / "requirements-build.txt"
+LAST_PYTHON = (3, 13)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment and what belongs into it. `sources`: some of it has to be built."""
+
+    name: str
+    announce: str
+    sources: bool = False
+
+    @property
+    def requirements(self) -> Path:
+        return HERE / f"requirements-{self.name}.txt"
+
+    @property
+    def folder(self) -> Path:
+        return VENVS / self.name
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """Written last, so an installation that was cut short counts for nothing."""
+        return self.folder / "installed"
+
+    def version(self) -> str:
+        """Changes whenever the environment has to be made anew."""
+        told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder)]
+        told += [file.read_text() for file in (self.requirements, BUILD)]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+    def installed(self) -> bool:
+        try:
+            return self.python.exists() and self.stamp.read_text() == self.version()
+        except OSError:
+            return False
+
+
+LOCALSTACK = Environment("localstack", "installing LocalStack, once: takes a minute", sources=True)
+LAMBDA = Environment("lambda", "installing the Lambda runtime, once")
+
+
+def ensure(report: Report) -> None:
+    """Install what is missing. Raises `StackError` when that fails."""
+    if sys.version_info[:2] > LAST_PYTHON:
+        newest = ".".join(map(str, LAST_PYTHON))
+        reason = f"LocalStack 4.12.0 runs on Python 3.11 to {newest}: make .venv with one of those"
+        raise StackError("install", reason)
+    VENVS.mkdir(parents=True, exist_ok=True)
+    with locked(VENVS / "lock"):
+        for environment in (LOCALSTACK, LAMBDA):
+            if not environment.installed():
+                with step(report, environment.name, environment.announce) as current:
+                    install(environment)
+                    current.result = f"installed in {environment.folder}"
+
+
+def install(environment: Environment) -> None:
+    """Make one environment from nothing. Neither pip nor setuptools is in it unless required."""
+    shutil.rmtree(environment.folder, ignore_errors=True)
+    layout = Layout.at(SHARED)
+    log = layout.log(f"install-{environment.name}")
+    log.write_text("")
+    venv = [sys.executable, "-m", "venv", "--without-pip", str(environment.folder)]
+    logged(environment.name, venv, log, pip_env(layout))
+    # Bytecode is left to the first import: most of LocalStack is never imported.
+    pip = [sys.executable, "-m", "pip", "--python", str(environment.python)]
+    pip += ["install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off"]
+    if environment.sources:
+        logged(environment.name, [*pip, "-r", str(BUILD)], log, pip_env(layout))
+        pip.append("--no-build-isolation")
+    logged(
+        environment.name, [*pip, "-r", str(environment.requirements)], log, pip_env(layout)
+    )
+    environment.stamp.write_text(environment.version())

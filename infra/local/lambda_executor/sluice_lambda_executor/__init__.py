@@ -1,0 +1,15 @@
+"""The plugin that LocalStack finds by its entry point."""
+
+from typing import Any
+
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+
+class SubprocessExecutorPlugin(RuntimeExecutorPlugin):
+    name = "sluice-subprocess"
+
+    def load(self, *_args: Any, **_kwargs: Any) -> type:
+        # Late, because LocalStack imports every plugin it finds, wanted or not.
+        from sluice_lambda_executor.executor import SubprocessExecutor  # noqa: PLC0415
+
+        return SubprocessExecutor

@@ -1,0 +1,31 @@
+"""Started in a new process for each execution environment; becomes `awslambdaric`.
+
+    function.py PARENT_PID HANDLER
+
+The process dies with LocalStack, however LocalStack ends. The kernel sees to that (Linux); elsewhere
+`awslambdaric` ends when it next asks LocalStack for work.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent ends; the parent may have ended already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("the parent has ended")
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[1]))
+    # As in AWS: the function's own folder comes first, and this file's is not on the path at all.
+    sys.path.insert(0, os.getcwd())
+    sys.argv[1:] = sys.argv[2:]
+    runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)

@@ -1,0 +1,94 @@
+"""The server side of AWS's Runtime API, for one function process.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import queue
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+HOST = "127.0.0.1"
+SHUTDOWN_POLL_SECONDS = 0.05
+
+
+class Invocation(NamedTuple):
+    """What the function is to do next."""
+
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+class Event(NamedTuple):
+    """What the function did: `next`, `response`, `error`, `init_error`, or `exit`."""
+
+    kind: str
+    body: bytes
+
+
+class RuntimeApi(ThreadingHTTPServer):
+    """Listens on a free port; hands out invocations and collects events."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.invocations: queue.Queue[Invocation | None] = queue.Queue()
+        self.events: queue.Queue[Event] = queue.Queue()
+        run = threading.Thread(
+            target=self.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True
+        )
+        run.start()
+
+    def address(self) -> str:
+        return f"{HOST}:{self.server_port}"
+
+    def close(self) -> None:
+        self.invocations.put(None)
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: RuntimeApi
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """`/runtime/invocation/next`: waits until there is one."""
+        self.server.events.put(Event("next", b""))
+        invocation = self.server.invocations.get()
+        if invocation is None:
+            self.close_connection = True
+            return
+        headers = {"Content-Type": "application/json", **invocation.headers}
+        self._reply(200, invocation.payload, headers)
+
+    def do_POST(self) -> None:
+        """`/runtime/invocation/ID/response`, `/runtime/invocation/ID/error`, `/runtime/init/error`."""
+        body = self._body()
+        kind = "init_error" if "/init/" in self.path else self.path.rsplit("/", 1)[1]
+        self._reply(202, b'{"status":"OK"}', {})
+        self.server.events.put(Event(kind, body))
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(iter(self._chunk, b""))
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _chunk(self) -> bytes:
+        data = self.rfile.read(int(self.rfile.readline(), 16))
+        self.rfile.readline()
+        return data
+
+    def _reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: Any) -> None:
+        """Nothing: one line a request helps nobody."""

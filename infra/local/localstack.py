@@ -1,0 +1,82 @@
+"""LocalStack in host mode, running Lambda functions through the project's own executor."""
+
+import hashlib
+import json
+import signal
+import urllib.request
+from pathlib import Path
+
+from infra.local import installs, ports
+from infra.local.environment import own_env
+from infra.local.layout import Layout
+from infra.local.processes import Command
+
+PLUGIN = Path(__file__).with_name("lambda_executor")
+# Without the user's proxy settings: the loopback interface needs none.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+SETTINGS = {
+    # nothing but loopback, nothing sent home, nothing downloaded
+    "DNS_ADDRESS": "0",
+    "DISABLE_EVENTS": "1",
+    "SKIP_SSL_CERT_DOWNLOAD": "1",
+    "DOCKER_SOCK": "/dev/null",
+    # a queue's URL is one that every process of this machine can reach
+    "SQS_ENDPOINT_STRATEGY": "path",
+    "LAMBDA_RUNTIME_EXECUTOR": "sluice-subprocess",
+    "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "30",
+    # retries and polling at the pace of a person who waits for them
+    "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
+    "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.5",
+    "LAMBDA_RETRY_BASE_DELAY": "1",
+}
+
+
+class LocalStack:
+    """The AWS emulator of one stack."""
+
+    name = "localstack"
+    stop_signal = signal.SIGTERM
+    start_patience = 90.0  # its first start compiles bytecode
+    stop_patience = 15.0
+
+    def __init__(self, layout: Layout, port: int) -> None:
+        self._layout = layout
+        self._port = port
+
+    def url(self) -> str:
+        return f"http://{self.address()}"
+
+    def address(self) -> str:
+        return f"{ports.HOST}:{self._port}"
+
+    def prepare(self) -> None:
+        """Nothing: what it needs is installed, and it keeps nothing from its last run."""
+
+    def command(self) -> Command:
+        argv = (str(installs.LOCALSTACK.python), "-m", "localstack.runtime.main")
+        own = {
+            "PYTHONPATH": str(PLUGIN),
+            "GATEWAY_LISTEN": self.address(),
+            "LOCALSTACK_HOST": self.address(),
+            "FILESYSTEM_ROOT": str(self._layout.tmp / "localstack"),
+            "LOCALSTACK_VOLUME_DIR": str(self._layout.tmp / "localstack" / "volume"),
+            "CONFIG_DIR": str(self._layout.home / ".localstack"),
+            "SLUICE_LAMBDA_PYTHON": str(installs.LAMBDA.python),
+            "SLUICE_LAMBDA_LOGS": str(self._layout.logs),
+        }
+        env = own_env(self._layout) | SETTINGS | own
+        version = installs.LOCALSTACK.version() + installs.LAMBDA.version() + plugin_version()
+        return Command(argv, env, self._layout.root, version)
+
+    def healthy(self) -> bool:
+        try:
+            with OPENER.open(f"{self.url()}/_localstack/health", timeout=5) as answer:
+                return "services" in json.load(answer)
+        except (OSError, ValueError):
+            return False
+
+
+def plugin_version() -> str:
+    """Changes with the executor's code, so that LocalStack is restarted then."""
+    files = sorted(PLUGIN.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

