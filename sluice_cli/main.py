@@ -70,7 +70,7 @@ class Session:
         if not self.url:
             raise errors.WrongInput(
                 "The address of the API is not known: set SLUICE_URL, or give --url.",
-                hint="In a checkout, `make up` writes it to .local/env. To load it: set -a; . .local/env; set +a",
+                hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
             )
         with httpx.Client(headers={"User-Agent": "sluice-cli"}) as client:
             yield Api(self.url, client), client
