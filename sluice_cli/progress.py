@@ -20,7 +20,7 @@ from rich.text import Text
 
 from sluice_cli.documents import Job
 from sluice_cli.follow import JobWatcher
-from sluice_cli.render import measures, pace, say, status
+from sluice_cli.render import measures, pace, say
 from sluice_cli.text import duration, safe, shortened, size
 from sluice_cli.upload import LocalFile, UploadWatcher
 
@@ -149,8 +149,7 @@ class _JobBar:
         total = job.bytes_total
         done = total if job.percent == 100 and total else job.bytes_processed  # noqa: PLR2004
         self._bars.update(self._task, description=job.status, completed=done or 0, total=total)
-        words = ", ".join(pace(job)) if job.counts.read else _waiting(job)
-        self._bars.words = Text.assemble(status(job) if job.ended else "", " " if job.ended else "", words)
+        self._bars.words = Text(", ".join(pace(job)) if job.counts.read else _waiting(job))
 
     def note(self, text: str) -> None:
         say(self._bars.console, safe(text))
@@ -166,4 +165,4 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 def _waiting(job: Job) -> str:
-    return job.phase or "waiting"
+    return job.phase or ("" if job.ended else "waiting")

@@ -180,7 +180,7 @@ def _tables(
     for page in pages:
         if page.items:
             empty = False
-            out.print(_table(columns, [cells(item) for item in page.items], out.width))
+            _print_table(out, _table(columns, [cells(item) for item in page.items], out.width))
     if empty:
         say(out, nothing)
     return page.more
@@ -199,6 +199,16 @@ def _table(columns: Sequence[_Column], rows: Iterable[Sequence[str | tuple[str, 
     for row in rows:
         table.add_row(*(Text.assemble(row[at]) for at, _ in shown))
     return table
+
+
+def _print_table(out: Console, table: Table) -> None:
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as drawn:
+        out.print(table)
+    for line in drawn.get().splitlines():
+        say(out, line.rstrip())
 
 
 def _job_row(job: Job) -> Sequence[str | tuple[str, str]]:

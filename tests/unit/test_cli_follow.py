@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from cli_fake import JOB_ID, Answer, FakeSluice, job, problem
 from click.testing import CliRunner, Result
 
 from sluice_cli import errors
 from sluice_cli.documents import Job, NotSluice
 from sluice_cli.follow import Patience, follow
 from sluice_cli.main import main
-from tests.unit.cli_fake import JOB_ID, Answer, FakeSluice, job, problem
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cli_fake import JOB_ID, FakeSluice, job, reject
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from sluice_cli import errors
 from sluice_cli.main import main
 from sluice_cli.text import duration, safe, shortened
-from tests.unit.cli_fake import JOB_ID, FakeSluice, job, reject
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_fake import JOB_ID, Answer, FakeSluice, job
 
 from sluice_cli import errors
-from tests.unit.cli_fake import JOB_ID, Answer, FakeSluice, job
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "sluice_cli"]

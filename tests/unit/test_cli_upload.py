@@ -9,12 +9,12 @@ from socket import socket
 
 import httpx
 import pytest
+from cli_fake import JOB_ID, KEY, Answer, FakeSluice, job, problem, s3_error
 from click.testing import CliRunner, Result
 
 from sluice_cli import errors, upload
 from sluice_cli.documents import Ticket
 from sluice_cli.main import main
-from tests.unit.cli_fake import JOB_ID, KEY, Answer, FakeSluice, job, problem, s3_error
 
 CSV = b"name,age\nAda,36\n"
 
