@@ -15,7 +15,13 @@ from infra.local.layout import CHECKOUT, Layout
 STAGE = "local"
 CHALICE = Path(__file__).with_name("fast_chalice.py")
 # What a deployment consists of. The client, the tests and the tools stay out of it.
-STAGED = ("app.py", "chalicelib", "requirements.txt", ".chalice/config.json", ".chalice/policy-local.json")
+STAGED = (
+    "app.py",
+    "chalicelib",
+    "requirements.txt",
+    ".chalice/config.json",
+    ".chalice/policy-local.json",
+)
 # What Chalice keeps between deployments: what exists on AWS, and the packages it built.
 KEPT = ("deployed", "deployments")
 
@@ -43,6 +49,7 @@ def deploy(
         env = pip_env(layout) | aws_env(endpoint) | {"PYTHONDONTWRITEBYTECODE": "1"}
         argv = [sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE]
         processes.logged("app", argv, log, env, cwd=folder)
+        _drop_old_packages(folder)
     url = api_url(folder, endpoint)
     _state(layout).write_text(json.dumps(state))
     return url, changed
@@ -76,6 +83,13 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _drop_old_packages(folder: Path) -> None:
+    """Keep the newest package only; Chalice keeps them all, and each code change makes one."""
+    packages = sorted(folder.glob(".chalice/deployments/*.zip"), key=lambda p: p.stat().st_mtime)
+    for package in packages[:-1]:
+        package.unlink()
 
 
 def version_of(folder: Path) -> str:

@@ -16,10 +16,10 @@ _original = botocore.waiter.WaiterModel.get_waiter
 def get_waiter(self: Any, waiter_name: str) -> Any:
     """The configuration of a waiter, with a delay that suits an emulator on the same machine."""
     config = _original(self, waiter_name)
-    config.delay = EMULATOR_DELAY
+    config.delay = EMULATOR_DELAY  # type: ignore[assignment]
     return config
 
 
 if __name__ == "__main__":
-    botocore.waiter.WaiterModel.get_waiter = get_waiter
+    botocore.waiter.WaiterModel.get_waiter = get_waiter  # type: ignore[method-assign]
     sys.exit(main())

@@ -91,7 +91,5 @@ def install(environment: Environment) -> None:
     if environment.sources:
         logged(environment.name, [*pip, "-r", str(BUILD)], log, pip_env(layout))
         pip.append("--no-build-isolation")
-    logged(
-        environment.name, [*pip, "-r", str(environment.requirements)], log, pip_env(layout)
-    )
+    logged(environment.name, [*pip, "-r", str(environment.requirements)], log, pip_env(layout))
     environment.stamp.write_text(environment.version())

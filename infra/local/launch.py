@@ -26,7 +26,8 @@ def identity(pid: int) -> str | None:
     if not (PROC / "self" / "stat").exists():
         return _identity_by_ps(pid)
     try:
-        # "pid (name, which may hold spaces and brackets) state ppid ... starttime ..."
+        # The process's name, which may hold anything, is in brackets; the state comes next, then
+        # the parent, and the start time is the 20th after the brackets.
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:

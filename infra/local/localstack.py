@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 import urllib.request
 from pathlib import Path
@@ -42,6 +43,7 @@ class LocalStack:
     def __init__(self, layout: Layout, port: int) -> None:
         self._layout = layout
         self._port = port
+        self._files = layout.tmp / "localstack"
 
     def url(self) -> str:
         return f"http://{self.address()}"
@@ -50,7 +52,9 @@ class LocalStack:
         return f"{ports.HOST}:{self._port}"
 
     def prepare(self) -> None:
-        """Nothing: what it needs is installed, and it keeps nothing from its last run."""
+        """Remove what its last run left behind: it starts empty."""
+        shutil.rmtree(self._files, ignore_errors=True)
+        self._files.mkdir()
 
     def command(self) -> Command:
         argv = (str(installs.LOCALSTACK.python), "-m", "localstack.runtime.main")
@@ -58,8 +62,9 @@ class LocalStack:
             "PYTHONPATH": str(PLUGIN),
             "GATEWAY_LISTEN": self.address(),
             "LOCALSTACK_HOST": self.address(),
-            "FILESYSTEM_ROOT": str(self._layout.tmp / "localstack"),
-            "LOCALSTACK_VOLUME_DIR": str(self._layout.tmp / "localstack" / "volume"),
+            "TMPDIR": str(self._files),
+            "FILESYSTEM_ROOT": str(self._files / "root"),
+            "LOCALSTACK_VOLUME_DIR": str(self._files / "volume"),
             "CONFIG_DIR": str(self._layout.home / ".localstack"),
             "SLUICE_LAMBDA_PYTHON": str(installs.LAMBDA.python),
             "SLUICE_LAMBDA_LOGS": str(self._layout.logs),

@@ -17,8 +17,9 @@ from psycopg import sql
 from infra.local import ports
 from infra.local.environment import own_env, passed_on
 from infra.local.errors import StackError
+from infra.local.launch import identity
 from infra.local.layout import Layout
-from infra.local.processes import Command, logged
+from infra.local.processes import Command, arguments_of, logged
 
 SUPERUSER = "postgres"
 ROLE = DATABASE = "sluice"
@@ -79,6 +80,7 @@ class Postgres:
         """Create the data directory if there is none, whole or not at all."""
         if self._data.exists():
             self._check_version()
+            self._clear_stale_lock()
             return
         self._password_file.touch(mode=0o600)
         self._password_file.write_text(secrets.token_urlsafe(24))
@@ -115,19 +117,33 @@ class Postgres:
             )
             raise StackError(self.name, reason)
 
+    def _clear_stale_lock(self) -> None:
+        """Remove the lock file of a server that was killed.
+
+        Postgres itself takes any process with the noted number for the old server: a zombie that
+        nobody has reaped yet, or, after a reboot, a browser.
+        """
+        lock = self._data / "postmaster.pid"
+        if lock.exists():
+            pid = int(lock.read_text().split()[0])
+            if identity(pid) is None or str(self._data) not in arguments_of(pid):
+                lock.unlink()
+
     def bootstrap(self) -> None:
         """Make sure that the project's role and database exist. The server must be up."""
         with psycopg.connect(self._url(SUPERUSER, "postgres"), autocommit=True) as connection:
             self._bootstrap_role(connection)
             if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", DATABASE):
                 statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-                connection.execute(
-                    statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE))
-                )
+                connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
         # Not a superuser, as in production. It may create databases: the tests do.
-        verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
+        verb = (
+            "ALTER"
+            if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE)
+            else "CREATE"
+        )
         statement = sql.SQL("{} ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}")
         connection.execute(
             statement.format(sql.SQL(verb), sql.Identifier(ROLE), sql.Literal(self._password()))

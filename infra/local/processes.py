@@ -133,6 +133,15 @@ def marked(value: str) -> Iterator[int]:
                 yield pid
 
 
+def arguments_of(pid: int) -> list[str]:
+    """The command line of a process that runs; nothing if there is none."""
+    columns = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    try:
+        return (PROC / str(pid) / "cmdline").read_text().split("\0")
+    except OSError:
+        return subprocess.run(columns, capture_output=True, text=True, check=False).stdout.split()
+
+
 def marker(layout: Layout, name: str) -> str:
     return f"{layout.root}:{name}"
 

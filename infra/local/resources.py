@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
 from infra.local.environment import CREDENTIALS, REGION
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
 
 BUCKET = "sluice-uploads"
 QUEUE = "sluice-jobs"
@@ -25,31 +29,43 @@ class Resources:
     dead_letter_url: str
 
 
-def client(service: str, endpoint: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
-    """A client of this LocalStack, whatever AWS or proxy settings the user has."""
-    config = Config(
-        proxies={}, s3={"addressing_style": "path"}, retries={"max_attempts": 3, "mode": "standard"}
-    )
+def s3(endpoint: str) -> "S3Client":
+    """An S3 client of this LocalStack."""
+    return session().client("s3", endpoint_url=endpoint, config=config())
+
+
+def sqs(endpoint: str) -> "SQSClient":
+    """An SQS client of this LocalStack."""
+    return session().client("sqs", endpoint_url=endpoint, config=config())
+
+
+def session() -> boto3.session.Session:
+    """A session with this stack's credentials, whatever AWS settings the user has."""
     return boto3.session.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
-    ).client(service, endpoint_url=endpoint, config=config)
+    )
+
+
+def config() -> Config:
+    """Settings for an endpoint on the loopback interface, whatever proxies the user has."""
+    return Config(proxies={}, s3={"addressing_style": "path"})
 
 
 def ensure(endpoint: str) -> Resources:
     """Create what is missing. Existing things, and what is in them, stay."""
-    client("s3", endpoint).create_bucket(Bucket=BUCKET)
-    sqs = client("sqs", endpoint)
-    dead_letter_url = sqs.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
-    told = sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])
+    s3(endpoint).create_bucket(Bucket=BUCKET)
+    queues = sqs(endpoint)
+    dead_letter_url = queues.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
+    told = queues.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])
     redrive = {
         "deadLetterTargetArn": told["Attributes"]["QueueArn"],
         "maxReceiveCount": MAX_RECEIVES,
     }
-    queue_url = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+    queue_url = queues.create_queue(QueueName=QUEUE)["QueueUrl"]
     # Apart from the creation, which refuses a queue that exists with other attributes.
-    sqs.set_queue_attributes(
+    queues.set_queue_attributes(
         QueueUrl=queue_url,
         Attributes={
             "VisibilityTimeout": str(VISIBILITY_SECONDS),

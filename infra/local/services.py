@@ -8,6 +8,8 @@ from infra.local.errors import StackError
 from infra.local.layout import Layout
 from infra.local.processes import Command
 
+BUSY_PATIENCE = 20.0
+
 
 class Service(Protocol):
     """A process of the stack."""
@@ -37,7 +39,9 @@ def begin(layout: Layout, service: Service) -> bool:
     Does not wait for it: see `finish`.
     """
     record = processes.running(layout, service.name)
-    if record and record.fingerprint == service.command().fingerprint() and service.healthy():
+    as_wanted = record is not None and record.fingerprint == service.command().fingerprint()
+    # Patience, because a restart of LocalStack loses what it holds, and it may just be busy.
+    if as_wanted and processes.wait_until(service.healthy, BUSY_PATIENCE):
         return False
     end(layout, service)
     service.prepare()

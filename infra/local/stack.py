@@ -1,6 +1,7 @@
 """The whole stack: what belongs together, in which order it starts and stops."""
 
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,9 @@ def down(root: Path | str = DEFAULT_ROOT, *, report: Report = to_terminal) -> No
 def closure(parts: Collection[str]) -> set[str]:
     """The parts and what they need. Raises `StackError` for a name that is no part."""
     if unknown := set(parts) - set(PARTS):
-        raise StackError("up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})")
+        raise StackError(
+            "up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})"
+        )
     return set(parts).union(*(NEEDS.get(part, ()) for part in parts))
 
 
@@ -104,6 +107,8 @@ class Stack:
     def __init__(self, layout: Layout, report: Report) -> None:
         self._layout = layout
         self._report = report
+        self._began: dict[str, float] = {}
+        self._new: set[str] = set()
         self.postgres = Postgres(layout, self._port("postgres"))
         self.redis = Redis(layout, self._port("redis"))
         self.localstack = LocalStack(layout, self._port("localstack"))
@@ -115,24 +120,22 @@ class Stack:
     def start(self, parts: Collection[str], queue: str) -> dict[str, str]:
         """Bring up `parts`; returns the addresses of everything that runs."""
         # All are begun before any is waited for; LocalStack takes longest, so it comes first.
-        begun = {
-            service.name: services.begin(self._layout, service)
-            for service in (self.localstack, self.redis, self.postgres)
-            if service.name in parts
-        }
+        for service in (self.localstack, self.redis, self.postgres):
+            if service.name in parts:
+                self._begin(service)
         env: dict[str, str] = {}
         present = running_services(self._layout)
         if "postgres" in present:
-            self._finish(self.postgres, begun)
+            self._finish(self.postgres)
             self.postgres.bootstrap()
             env["DATABASE_URL"] = self.postgres.url()
         if "migrations" in parts:
             self._migrate()
         if "redis" in present:
-            self._finish(self.redis, begun)
+            self._finish(self.redis)
             env["REDIS_URL"] = self.redis.url()
         if "localstack" in present:
-            self._finish(self.localstack, begun)
+            self._finish(self.localstack)
             env |= self._aws(queue)
         if "app" in parts:
             env["SLUICE_URL"] = self.deploy(application_env(env))
@@ -142,11 +145,16 @@ class Stack:
             self._start_worker(application_env(env))
         return env
 
-    def _finish(self, service: Service, begun: Mapping[str, bool]) -> None:
-        with step(self._report, service.name) as current:
-            services.finish(self._layout, service)
-            verb = "started" if begun.get(service.name) else "runs already"
-            current.result = f"{verb}, {service.address()}"
+    def _begin(self, service: Service) -> None:
+        self._began[service.name] = time.monotonic()
+        if services.begin(self._layout, service):
+            self._new.add(service.name)
+
+    def _finish(self, service: Service) -> None:
+        services.finish(self._layout, service)
+        verb = "started" if service.name in self._new else "runs already"
+        seconds = time.monotonic() - self._began.get(service.name, time.monotonic())
+        self._report(line(service.name, f"{verb}, {service.address()}", seconds))
 
     def _migrate(self) -> None:
         log = self._layout.log("migrations")
@@ -178,7 +186,7 @@ class Stack:
             url, changed = application.deploy(
                 self._layout, self.localstack.url(), self._localstack_identity(), variables
             )
-            current.result = f"{'deployed' if changed else 'is deployed'}, {url}"
+            current.result = "deployed" if changed else "is deployed already"
         return url
 
     def _deployed_url(self) -> str | None:
@@ -191,8 +199,8 @@ class Stack:
 
     def _start_worker(self, variables: Mapping[str, str]) -> None:
         worker = Worker(self._layout, self.localstack.url(), variables)
-        begun = services.begin(self._layout, worker)
-        self._finish(worker, {worker.name: begun})
+        self._begin(worker)
+        self._finish(worker)
 
     def stop(self) -> None:
         """Stop all services, those first that use others."""

@@ -1,5 +1,8 @@
 """LocalStack's side: starts a sandbox for an execution environment and runs invocations in it."""
 
+# LocalStack lives in an environment of its own, where mypy does not look.
+# mypy: disable-error-code="import-not-found,misc,no-any-return"
+
 import json
 import os
 import sys
@@ -11,8 +14,8 @@ from localstack.services.lambda_.invocation.executor_endpoint import StatusError
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from sluice_lambda_executor.runtime_api import HOST, Event, Invocation
-from sluice_lambda_executor.sandbox import Sandbox
+from .runtime_api import HOST, Event, Invocation
+from .sandbox import Sandbox
 
 # The interpreter with awslambdaric, and the folder for one readable log a function.
 PYTHON = os.environ.get("SLUICE_LAMBDA_PYTHON") or sys.executable
@@ -156,7 +159,7 @@ def _judged(event: Event, request_id: str, limit: int) -> Event:
         text = f"RequestId: {request_id} Error: Runtime exited with status {status}"
         return Event("exit", _error("Runtime.ExitError", text))
     if event.kind == "response" and len(event.body) > _payload_limit():
-        text = f"Response payload size exceeded maximum allowed payload size ({_payload_limit()} bytes)."
+        text = f"Response payload size exceeded the maximum of {_payload_limit()} bytes."
         return Event("error", _error("Function.ResponseSizeTooLarge", text))
     return event
 

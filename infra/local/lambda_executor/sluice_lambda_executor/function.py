@@ -2,8 +2,8 @@
 
     function.py PARENT_PID HANDLER
 
-The process dies with LocalStack, however LocalStack ends. The kernel sees to that (Linux); elsewhere
-`awslambdaric` ends when it next asks LocalStack for work.
+The process dies with LocalStack, however LocalStack ends. On Linux the kernel sees to that;
+elsewhere `awslambdaric` ends when it next asks LocalStack for work.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import os
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
@@ -26,6 +27,6 @@ def die_with(parent: int) -> None:
 if __name__ == "__main__":
     die_with(int(sys.argv[1]))
     # As in AWS: the function's own folder comes first, and this file's is not on the path at all.
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     sys.argv[1:] = sys.argv[2:]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)

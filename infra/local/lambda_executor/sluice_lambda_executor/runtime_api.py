@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(200, invocation.payload, headers)
 
     def do_POST(self) -> None:
-        """`/runtime/invocation/ID/response`, `/runtime/invocation/ID/error`, `/runtime/init/error`."""
+        """`/runtime/invocation/ID/response` or `.../error`, `/runtime/init/error`."""
         body = self._body()
         kind = "init_error" if "/init/" in self.path else self.path.rsplit("/", 1)[1]
         self._reply(202, b'{"status":"OK"}', {})

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sluice_lambda_executor.runtime_api import Event, Invocation, RuntimeApi
+from .runtime_api import Event, Invocation, RuntimeApi
 
 FUNCTION = Path(__file__).with_name("function.py")
-# The signal that takes the functions down with LocalStack is tied to the *thread* that started them.
-# So one thread starts them all, and it lives as long as LocalStack does.
+# The signal that takes the functions down with LocalStack is tied to the *thread* that started
+# them. So one thread starts them all, and it lives as long as LocalStack does.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lambda-starter")
 
 
