@@ -1,0 +1,77 @@
+"""Chalice's view of Sluice: HTTP or an event in, one call, a response out."""
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools.utilities.data_classes import S3Event
+from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
+from chalice import Chalice
+from chalice.app import ConvertToMiddleware, Request, Response
+from chalice.app import S3Event as ChaliceS3Event
+
+from chalicelib import api, http, settings
+from chalicelib.flow.intake import announce
+from chalicelib.flow.keys import PREFIX
+from chalicelib.model import Source
+from chalicelib.telemetry import logger, metrics
+from chalicelib.wiring import services
+
+app = Chalice(app_name="sluice")
+app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), event_type="s3")
+app.register_middleware(ConvertToMiddleware(metrics.log_metrics), event_type="s3")
+
+
+@app.middleware("http")
+def guard(event: Request, get_response: http.Handler) -> Response:
+    """Every answer passes here."""
+    return http.guarded(event, get_response)
+
+
+@app.route("/uploads", methods=["POST"])
+def create_upload() -> Response:
+    """Registers a job and says where to send its file."""
+    return api.create_upload(services(), app.current_request.json_body)
+
+
+@app.route("/jobs")
+def list_jobs() -> Response:
+    """Jobs, newest first."""
+    return api.list_jobs(services(), _query())
+
+
+@app.route("/jobs/{job_id}")
+def show_job(job_id: str) -> Response:
+    """How far a job is."""
+    return api.show_job(services(), job_id)
+
+
+@app.route("/jobs/{job_id}/errors")
+def list_errors(job_id: str) -> Response:
+    """The records of a job that were rejected, and why."""
+    return api.list_errors(services(), job_id, _query())
+
+
+@app.route("/healthz")
+def health() -> Response:
+    """Whether everything that Sluice depends on is there."""
+    return api.health(services())
+
+
+@app.on_s3_event(settings.load().bucket, events=["s3:ObjectCreated:*"], prefix=PREFIX)
+def on_upload(event: ChaliceS3Event) -> dict[str, Any]:
+    """Puts the jobs of the objects that arrived on the queue."""
+    objects = [_object(record) for record in S3Event(event.to_dict()).records]
+    announced = announce(objects, jobs=services().jobs, sender=services().sender)
+    metrics.add_metric(name="ObjectsAnnounced", unit="Count", value=announced)
+    return {"announced": announced}
+
+
+def _object(record: S3EventRecord) -> Source:
+    stored = record.s3.get_object
+    key = unquote_plus(stored.key)
+    return Source(record.s3.bucket.name, key, stored.etag, stored.size, stored.version_id or None)
+
+
+def _query() -> dict[str, str]:
+    """The query's parameters; of one that is given twice, the last."""
+    return {name: str(value) for name, value in (app.current_request.query_params or {}).items()}

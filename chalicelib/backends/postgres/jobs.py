@@ -1,0 +1,187 @@
+"""The job register and the ledger in Postgres: fills the ports Jobs and Claims."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
+from chalicelib.errors import JobFailed
+from chalicelib.model import Dialect, Format, Gap, Job, Source, Status, StoredReject, Tally
+from chalicelib.ports import NewJob
+
+_SQL = load_queries("jobs.sql")
+
+
+class PostgresJobs:
+    """See :class:`chalicelib.ports.Jobs`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def create(self, new: NewJob) -> Job:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute(_SQL["create_dataset"], {"dataset": new.dataset})
+            connection.execute(
+                _SQL["create_job"],
+                {**vars(new), "metadata": None if new.metadata is None else Jsonb(new.metadata)},
+            )
+            job = _get(connection, new.id)
+        if job is None:
+            raise AssertionError(f"job {new.id} is not there right after its creation")
+        return job
+
+    def get(self, job_id: UUID) -> Job | None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            return _get(connection, job_id)
+
+    def list(
+        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
+    ) -> Sequence[Job]:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            rows = connection.execute(
+                f"{_SQL['select_jobs']} {_SQL['where_page']}",
+                {"limit": limit, "before": before, "status": status, "dataset": dataset},
+            )
+            return [_job(row) for row in rows]
+
+    def rejects(
+        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
+    ) -> Sequence[StoredReject]:
+        """See the port."""
+        block, record = after or (-1, -1)
+        with borrowed(self._pool) as connection:
+            rows = connection.execute(
+                _SQL["select_rejects"],
+                {"id": job_id, "limit": limit, "after_block": block, "after_record": record},
+            )
+            return [_reject(row) for row in rows]
+
+    def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            return connection.execute(_SQL["mark_uploaded"], _pinned(job_id, source)).rowcount > 0
+
+    def ping(self) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute("SELECT 1")
+
+
+class PostgresClaims:
+    """See :class:`chalicelib.ports.Claims`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+        """See the port."""
+        lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
+        with borrowed(self._pool) as connection:
+            if not connection.execute(_SQL["claim"], lease).rowcount:
+                return None
+            return _get(connection, job_id)
+
+    def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        """See the port."""
+        lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
+        with borrowed(self._pool) as connection:
+            return connection.execute(_SQL["renew"], lease).rowcount > 0
+
+    def release(self, job_id: UUID, *, owner: str) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute(_SQL["release"], {"id": job_id, "owner": owner})
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            if held is None or held["detected"] is None:
+                connection.execute(
+                    _SQL["open_job"], {**_pinned(job_id, source), "detected": Jsonb(dialect.to_json())}
+                )
+            elif (held["etag"], held["size"]) != (source.etag, source.size):
+                raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
+
+    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            return _gaps(connection, job_id, total)
+
+    def complete(self, job_id: UUID, total: int) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            if held is None or Status(held["status"]).is_terminal:
+                return
+            if missing := _gaps(connection, job_id, total):
+                raise JobFailed("ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing.")
+            row = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
+            if row is None or row["difference"] != 0:
+                raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
+            connection.execute(_SQL["complete"], {"id": job_id})
+
+    def fail(self, job_id: UUID, code: str, message: str) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute(_SQL["fail"], {"id": job_id, "code": code, "message": message})
+
+
+def _get(connection: Connection, job_id: UUID) -> Job | None:
+    row = connection.execute(f"{_SQL['select_jobs']} {_SQL['where_id']}", {"id": job_id}).fetchone()
+    return None if row is None else _job(row)
+
+
+def _gaps(connection: Connection, job_id: UUID, total: int) -> Sequence[Gap]:
+    rows = connection.execute(_SQL["gaps"], {"id": job_id, "total": total})
+    return [Gap(row["gap_start"], row["gap_end"]) for row in rows]
+
+
+def _pinned(job_id: UUID, source: Source) -> dict[str, Any]:
+    return {"id": job_id, "etag": source.etag, "size": source.size, "version_id": source.version_id}
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    pinned = row["etag"] is not None
+    return Job(
+        id=row["id"],
+        number=row["number"],
+        status=Status(row["status"]),
+        dataset=row["dataset"],
+        dataset_id=row["dataset_id"],
+        filename=row["filename"],
+        bucket=row["bucket"],
+        key=row["key"],
+        format=Format(row["format"]) if row["format"] else None,
+        declared_size=row["declared_size"],
+        metadata=row["metadata"],
+        source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"]) if pinned else None,
+        uploaded_at=row["uploaded_at"],
+        dialect=Dialect.from_json(row["detected"]) if row["detected"] else None,
+        block_size=row["block_size"],
+        attempts=row["attempts"],
+        error=(row["error_code"], row["error_message"]) if row["error_code"] else None,
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
+        completed_at=row["completed_at"],
+        bytes_processed=row["bytes_processed"],
+        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"]),
+    )
+
+
+def _reject(row: Mapping[str, Any]) -> StoredReject:
+    return StoredReject(
+        cursor=(row["block_no"], row["record"]),
+        record_number=row["record_number"],
+        byte_offset=row["byte_offset"],
+        field=row["field"],
+        code=row["code"],
+        message=row["message"],
+        raw=row["raw"],
+    )

@@ -1,0 +1,47 @@
+"""Brings a database to the schema of this version. Safe to run by many at once and again."""
+
+import hashlib
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 0x51_1C_E0  # pg_advisory_lock: any number that nobody else uses
+
+
+class SchemaMismatch(Exception):  # noqa: N818 - names the state of the database
+    """The database was migrated by other files than ours."""
+
+
+def migrate(url: str) -> list[str]:
+    """Applies what is missing, each file in a transaction of its own; returns the names of those.
+
+    Raises SchemaMismatch when an applied migration is not the file of that name,
+    psycopg.Error when the database cannot be reached or refuses.
+    """
+    with psycopg.connect(url, autocommit=True, application_name="sluice-migrate") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until the connection closes
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations"
+            " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
+        return [
+            path.name
+            for path in sorted(FOLDER.glob("[0-9]*.sql"))
+            if _apply(connection, path, applied.pop(path.name, None))
+        ]
+
+
+def _apply(connection: psycopg.Connection, path: Path, known: str | None) -> bool:
+    sql = path.read_bytes()
+    digest = hashlib.sha256(sql).hexdigest()
+    if known == digest:
+        return False
+    if known is not None:
+        raise SchemaMismatch(f"migration {path.name} was applied with other contents; this is another version")
+    with connection.transaction():
+        connection.execute(cast("LiteralString", sql.decode()))
+        connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [path.name, digest])
+    return True

@@ -1,0 +1,125 @@
+"""Writes blocks into Postgres: fills the port RecordSink.
+
+Rows come sorted by hash, so they are first sent by one binary COPY straight into the table, the cheapest
+way there is. A row that is there already makes that fail; then the block goes by way of a temporary table
+and one upsert. A file that repeats rows tends to go on doing so, so the last block decides which way the
+next one tries first.
+"""
+
+import json
+
+import pyarrow as pa
+from pgpq import ArrowToPostgresBinaryEncoder
+from pgpq import encoders as pgpq_encoders
+from pgpq import schema as pgpq_schema
+from psycopg import errors
+
+from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
+from chalicelib.errors import LostClaim
+from chalicelib.model import Job, Tally
+from chalicelib.ports import LoadedBlock
+
+_SQL = load_queries("records.sql")
+
+_ROWS = pa.schema(
+    [
+        ("first_job", pa.int64()),
+        ("last_job", pa.int64()),
+        ("dataset_id", pa.int32()),
+        ("content_hash", pa.binary()),
+        ("record", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+_JSON_COLUMNS = ("record", "metadata")
+
+
+class PostgresRecords:
+    """See :class:`chalicelib.ports.RecordSink`. One for each job; its loaders may share it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._expect_duplicates = False
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        """See the port."""
+        rows = _encode(job, block.rows)
+        with borrowed(self._pool) as connection:
+            inserted = self._write(connection, rows, len(block.rows))
+            rejected = len(block.rejects)
+            tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
+            _record(connection, job, block, tally)
+        self._expect_duplicates = inserted < len(block.rows)
+        return tally
+
+    def _write(self, connection: Connection, rows: bytes, count: int) -> int:
+        """How many of the rows are new."""
+        if count and not self._expect_duplicates:
+            try:
+                with connection.transaction():  # a savepoint
+                    _copy(connection, "copy_rows", rows)
+            except errors.UniqueViolation:
+                self._expect_duplicates = True
+            else:
+                return count
+        return _upsert(connection, rows) if count else 0
+
+
+def _encode(job: Job, rows: pa.RecordBatch) -> bytes:
+    """The rows of ``ingested_data`` in COPY's binary format."""
+    count = len(rows)
+    metadata = None if job.metadata is None else json.dumps(job.metadata)
+    number = pa.repeat(pa.scalar(job.number, pa.int64()), count)
+    batch = pa.record_batch(
+        [
+            number,
+            number,
+            pa.repeat(pa.scalar(job.dataset_id, pa.int32()), count),
+            rows["content_hash"],
+            rows["record"],
+            pa.repeat(pa.scalar(metadata, pa.string()), count),
+        ],
+        schema=_ROWS,
+    )
+    encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(
+        _ROWS,
+        {
+            field.name: pgpq_encoders.StringEncoderBuilder.new_with_output(field, pgpq_schema.Jsonb())
+            if field.name in _JSON_COLUMNS
+            else ArrowToPostgresBinaryEncoder.infer_encoder(field)
+            for field in _ROWS
+        },
+    )
+    return encoder.write_header() + encoder.write_batch(batch) + encoder.finish()
+
+
+def _copy(connection: Connection, statement: str, rows: bytes) -> None:
+    with connection.cursor() as cursor, cursor.copy(_SQL[statement]) as copy:
+        copy.write(rows)
+
+
+def _upsert(connection: Connection, rows: bytes) -> int:
+    connection.execute(_SQL["stage"])
+    _copy(connection, "copy_staged", rows)
+    row = connection.execute(_SQL["upsert_staged"]).fetchone()
+    return row["count"] if row else 0
+
+
+def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) -> None:
+    """The ledger's row and the rejects, in the transaction of the block's rows."""
+    try:
+        connection.execute(
+            _SQL["insert_block"],
+            {"job_id": job.id, "no": block.no, "start": block.start, "end": block.end, **vars(tally)},
+        )
+    except errors.UniqueViolation:
+        raise LostClaim(f"block {block.no} of job {job.id} is in the ledger already") from None
+    if block.rejects:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                _SQL["insert_reject"],
+                [
+                    (job.id, block.no, it.record, it.offset, it.field, it.code, it.message, it.raw)
+                    for it in block.rejects
+                ],
+            )

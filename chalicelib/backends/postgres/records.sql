@@ -1,0 +1,32 @@
+-- name: copy_rows
+COPY ingested_data (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
+
+-- name: stage
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_rows
+    (first_job bigint, last_job bigint, dataset_id integer, content_hash bytea, record jsonb, metadata jsonb)
+ON COMMIT DELETE ROWS
+
+-- name: copy_staged
+COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
+
+-- name: upsert_staged
+-- xmax is 0 in a row version that this statement inserted, and not in one that it updated.
+WITH written AS (
+    INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)
+    SELECT first_job, last_job, dataset_id, content_hash, record, metadata
+    FROM staged_rows ORDER BY content_hash
+    ON CONFLICT (dataset_id, content_hash) DO UPDATE SET
+        last_job = excluded.last_job,
+        metadata = coalesce(old.metadata || excluded.metadata, old.metadata, excluded.metadata)
+    RETURNING (old.xmax = 0) AS inserted
+)
+SELECT count(*) FILTER (WHERE inserted) FROM written
+
+-- name: insert_reject
+INSERT INTO validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: insert_block
+INSERT INTO ingestion_blocks
+    (job_id, block_no, start_offset, end_offset, records, inserted, duplicates, rejected)
+VALUES (%(job_id)s, %(no)s, %(start)s, %(end)s, %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s)

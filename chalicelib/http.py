@@ -1,0 +1,96 @@
+"""What every HTTP answer has in common: a request id, and problems in the form of RFC 9457."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from chalice.app import ChaliceViewError, Request, Response
+
+from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.telemetry import logger
+
+Handler = Callable[[Request], Response]
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
+    """A JSON response."""
+    return Response(body=body, status_code=status, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:  # noqa: ANN401
+    """An error as `application/problem+json`; ``members`` that are not None are added to it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body |= {name: value for name, value in members.items() if value is not None}
+    return Response(
+        body=body,
+        status_code=status,
+        headers={"Content-Type": "application/problem+json", **(headers or {})},
+    )
+
+
+def guarded(request: Request, handle: Handler) -> Response:
+    """Answers the request; whatever goes wrong becomes a problem, and nothing of our insides gets out."""
+    request_id = str(request.context.get("requestId", ""))
+    response = _handled(request, handle)
+    response.headers["X-Request-Id"] = request_id
+    if response.headers.get("Content-Type") == "application/problem+json":
+        response.body["request_id"] = request_id
+    return response
+
+
+def _handled(request: Request, handle: Handler) -> Response:
+    try:
+        return handle(request)
+    except BadRequest as wrong:
+        return problem(wrong.status, wrong.message, field=wrong.field)
+    except ChaliceViewError as wrong:  # Chalice's own: a body that is no JSON, say
+        return problem(wrong.STATUS_CODE, str(wrong))
+    except RetryLater:
+        logger.exception("dependency not available")
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Something that Sluice depends on is not available right now. Try again shortly.",
+            headers={"Retry-After": "5"},
+        )
+    except Exception:
+        logger.exception("request failed")
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The request id leads to its log."
+        )
+
+
+def identifier(text: str) -> UUID:
+    """A job id from a path. Raises BadRequest: what is no id is no job either."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise not_found(text) from None
+
+
+def not_found(job_id: object) -> BadRequest:
+    """There is no such job."""
+    return BadRequest(f"There is no job {str(job_id)[:100]!r}.", status=HTTPStatus.NOT_FOUND)
+
+
+def limit(query: Mapping[str, str], default: int, most: int) -> int:
+    """The page size asked for. Raises BadRequest."""
+    text = query.get("limit", str(default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= most:
+        raise BadRequest(f"limit must be a whole number from 1 to {most}.", field="limit")
+    return int(text)
+
+
+def cursor(query: Mapping[str, str], parts: int) -> tuple[int, ...] | None:
+    """Where a page begins: numbers with dots between, as made by :func:`cursor_text`. Raises BadRequest."""
+    if "cursor" not in query:
+        return None
+    numbers = query["cursor"].split(".")
+    if len(numbers) != parts or not all(it.isascii() and it.isdigit() and len(it) < 19 for it in numbers):
+        raise BadRequest("cursor must be the next_cursor of the page before.", field="cursor")
+    return tuple(map(int, numbers))
+
+
+def cursor_text(*numbers: int) -> str:
+    """The text form of a cursor; clients pass it back as it is."""
+    return ".".join(map(str, numbers))

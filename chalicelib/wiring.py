@@ -1,0 +1,133 @@
+"""The composition root: which backend fills which port. Everything is built when first asked for, once."""
+
+import os
+import socket
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+
+from chalicelib import settings as environment
+from chalicelib.backends.postgres import database
+from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
+from chalicelib.backends.redis_streams import RedisReceiver, RedisSender
+from chalicelib.backends.s3 import S3Signer, S3Store
+from chalicelib.backends.sqs import SqsReceiver, SqsSender
+from chalicelib.ports import JobReceiver, JobSender
+from chalicelib.settings import Settings, required
+
+if TYPE_CHECKING:
+    import redis
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+
+    from chalicelib.flow.consume import Consumer
+
+
+class Services:
+    """Sluice, put together from its settings. Accessing a part builds it; nothing else does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def jobs(self) -> PostgresJobs:
+        """The job register."""
+        return PostgresJobs(self._pool)
+
+    @cached_property
+    def signer(self) -> S3Signer:
+        """Signs uploads, for the address under which clients reach the bucket."""
+        endpoint = self.settings.public_s3_endpoint_url or self.settings.aws_endpoint_url
+        return S3Signer(_s3(endpoint), self.settings.bucket, expires=self.settings.upload_expires)
+
+    @cached_property
+    def store(self) -> S3Store:
+        """Reads uploads."""
+        return S3Store(_s3(self.settings.aws_endpoint_url))
+
+    @cached_property
+    def sender(self) -> JobSender:
+        """Puts jobs on the queue."""
+        if self.settings.queue_backend == "redis":
+            return RedisSender(self._redis, self.settings.redis_stream)
+        return SqsSender(self._sqs, self._queue_url)
+
+    @cached_property
+    def receiver(self) -> JobReceiver:
+        """Takes jobs off the queue."""
+        timing = {
+            "visibility_timeout": self.settings.visibility_timeout,
+            "max_deliveries": self.settings.max_deliveries,
+        }
+        if self.settings.queue_backend == "redis":
+            return RedisReceiver(self._redis, self.settings.redis_stream, consumer=self.owner, **timing)
+        return SqsReceiver(self._sqs, self._queue_url, **timing)
+
+    @cached_property
+    def owner(self) -> str:
+        """Names this process in leases and consumer groups."""
+        return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+    @cached_property
+    def consumer(self) -> "Consumer":
+        """All that a worker needs to deal with messages."""
+        # the worker's requirements (pyarrow) are not in the functions' package
+        from chalicelib.backends.postgres.records import PostgresRecords
+        from chalicelib.flow.consume import Consumer
+        from chalicelib.flow.ingest import Parts
+
+        parts = Parts(
+            claims=PostgresClaims(self._pool),
+            store=self.store,
+            new_sink=lambda: PostgresRecords(self._pool),
+            max_upload=self.settings.max_upload_size,
+            max_record=self.settings.max_record_size,
+            loaders=self.settings.loaders,
+        )
+        return Consumer(self.jobs, parts, self.sender, self.receiver, self.owner, self.settings.lease_seconds)
+
+    def close(self) -> None:
+        """Lets go of the database connections."""
+        if "_pool" in vars(self):
+            self._pool.close()
+
+    @cached_property
+    def _pool(self) -> database.Pool:
+        # the worker: every loader of every job, its lease, and one for looking things up
+        size = self.settings.worker_jobs * (self.settings.loaders + 1) + 1
+        return database.connect_pool(required(self.settings.database_url, "DATABASE_URL"), size=size)
+
+    @cached_property
+    def _redis(self) -> "redis.Redis":
+        import redis  # 80 ms of a cold start that SQS does without
+
+        return redis.Redis.from_url(
+            required(self.settings.redis_url, "REDIS_URL"), socket_timeout=30, socket_connect_timeout=5
+        )
+
+    @cached_property
+    def _sqs(self) -> "SQSClient":
+        return boto3.client("sqs", endpoint_url=self.settings.aws_endpoint_url, config=_config())
+
+    @property
+    def _queue_url(self) -> str:
+        return required(self.settings.queue_url, "SLUICE_QUEUE_URL")
+
+
+@cache
+def services() -> Services:
+    """The process's services, from its environment. Raises SettingError."""
+    return Services(environment.load())
+
+
+def _config(**options: object) -> Config:
+    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, **options)
+
+
+def _s3(endpoint: str | None) -> "S3Client":
+    # an emulator's bucket has no host name of its own
+    style = {"addressing_style": "path"} if endpoint else {}
+    return boto3.client("s3", endpoint_url=endpoint, config=_config(signature_version="s3v4", s3=style))

@@ -1,0 +1,81 @@
+"""`python -m chalicelib.worker`: the long-running worker. `docs/operations.md` says how to run it.
+
+Takes jobs off the queue until it is told to stop (SIGTERM or SIGINT); then it finishes the blocks under
+way, gives its jobs back and ends with status 0.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from chalicelib import settings
+from chalicelib.errors import RetryLater
+from chalicelib.flow.consume import Consumer, consume
+from chalicelib.telemetry import logger
+from chalicelib.wiring import services
+
+_POLL_SECONDS = 5.0  # a stop is noticed within this time when there is nothing to do
+_PAUSE_SECONDS = 2.0  # after the queue or the database did not answer
+
+
+def run(consumer: Consumer, stop: threading.Event, *, slots: int, health_file: Path | None) -> None:
+    """Works on up to ``slots`` jobs at once until ``stop`` is set.
+
+    ``health_file`` is touched whenever a slot asks for work and while one is working: a file that grows
+    old says that the worker hangs.
+    """
+    threads = [
+        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}") for number in range(slots)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if health_file is not None and all(thread.is_alive() for thread in threads):
+            health_file.touch()
+        for thread in threads:
+            thread.join(timeout=1 / slots)
+
+
+def _work(consumer: Consumer, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            for delivery in consumer.receiver.receive(limit=1, wait_seconds=_POLL_SECONDS):
+                consume(consumer, delivery, stop)
+        except RetryLater as trouble:
+            logger.warning("trying again shortly", extra={"reason": str(trouble)})
+            stop.wait(_PAUSE_SECONDS)
+
+
+def main() -> int:
+    """Runs the worker with the settings of the environment; 2 if one of them is wrong."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        logger.info("stopping", extra={"signal": signal.Signals(number).name})
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        built = services()
+        consumer = built.consumer
+    except settings.SettingError as error:
+        print(f"the worker cannot start: {error}", file=sys.stderr)
+        return 2
+    chosen = built.settings
+    logger.info("worker started", extra={"owner": consumer.owner, "queue": chosen.queue_backend})
+    run(
+        consumer,
+        stop,
+        slots=chosen.worker_jobs,
+        health_file=Path(chosen.health_file) if chosen.health_file else None,
+    )
+    built.close()
+    logger.info("worker stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
