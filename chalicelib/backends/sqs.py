@@ -1,8 +1,8 @@
 """The job queue on Amazon SQS (a standard queue).
 
-A message's body is ``{"job_id": "<uuid>"}``. Visibility timeout, counting hand-outs and moving a message to the
-dead-letter queue after ``maxReceiveCount`` of them are the queue's own; this module only asks for them. Rules
-are those of the Amazon SQS API Reference: ReceiveMessage, ChangeMessageVisibility, DeleteMessage,
+A message's body is ``{"job_id": "<uuid>"}``. Visibility timeout, counting hand-outs and moving a message to
+the dead-letter queue after ``maxReceiveCount`` of them are the queue's own; this module only asks for them.
+Rules are those of the Amazon SQS API Reference: ReceiveMessage, ChangeMessageVisibility, DeleteMessage,
 SetQueueAttributes (RedrivePolicy).
 """
 
@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import RetryLater
 from chalicelib.ports import Delivery
+from chalicelib.telemetry import logger
 
 if TYPE_CHECKING:  # the stubs are a development dependency
     from types_boto3_sqs import SQSClient
@@ -30,8 +30,6 @@ MAX_VISIBILITY_SECONDS = 43_200  # ChangeMessageVisibility: VisibilityTimeout
 SLACK_SECONDS = 0.05  # so that 0.9999 s of a wait of 1 s is not cut down to no wait at all
 # ChangeMessageVisibility and DeleteMessage answer so for a message that is visible again, or was deleted.
 LOST = ("MessageNotInflight", "ReceiptHandleIsInvalid")
-
-logger = Logger(service="sluice", child=True)
 
 
 @contextmanager
@@ -85,10 +83,10 @@ class SqsSender:
 class SqsReceiver:
     """Takes jobs off the queue. Fills the port :class:`chalicelib.ports.JobReceiver`.
 
-    ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which is what acts on it.
+    ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which does the work.
     ``dead_letter_url`` is looked up from that policy, when it is needed, if it is not given. SQS counts in
-    whole seconds: timeouts and delays are rounded up, waits down. It lets no message be held for more than 12
-    hours in all. Threads may share a receiver.
+    whole seconds: timeouts and delays are rounded up, waits down. It lets no message be held for more than
+    12 hours in all. Threads may share a receiver.
     """
 
     def __init__(

@@ -1,17 +1,4 @@
-"""The job queue on Redis Streams: a consumer group whose pending entries are the leases.
-
-An entry is ``{"job_id": "<uuid>"}``. The group's list of pending entries holds, for every message handed out,
-who holds it, for how long it has been idle and how often it was handed out. From that:
-
-- a message idle for longer than the visibility timeout may be handed out again (XAUTOCLAIM);
-- holding it longer, or giving it back, is setting its idle time (XCLAIM … IDLE … JUSTID: not a hand-out);
-- a receiver's claim on a message is proven by its name and the number of the hand-out together, so one who
-  comes too late changes nothing.
-
-Whatever takes more than one command is a Lua script, as scripts run whole or not at all. Rules are those of
-redis.io's command pages XREADGROUP, XAUTOCLAIM, XCLAIM, XPENDING and XINFO CONSUMERS, from Redis 6.2 on. On a
-Redis Cluster the stream's name needs a hash tag (``{sluice}:jobs``), so that its keys live together.
-"""
+"""Sending and receiving on Redis Streams; see the package for how it works."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from aws_lambda_powertools import Logger
 from redis.exceptions import RedisError, ResponseError
 
+from chalicelib.backends.redis_streams import scripts
 from chalicelib.errors import RetryLater
 from chalicelib.ports import Delivery
+from chalicelib.telemetry import logger
 
 GROUP = "workers"
 # Messages given back belong to this consumer until they are handed out again: no worker's name, so a worker
@@ -34,105 +22,6 @@ RETURNED = "returned"
 POLL_SECONDS = 0.5
 # A consumer that has nothing pending and was silent for so many visibility timeouts is gone.
 GONE_AFTER_TIMEOUTS = 10
-
-# Every script: KEYS = stream, dead letters, delays; ARGV = group, consumer, visibility timeout (ms), …
-_COMMON = """
-local stream, dead, delayed = KEYS[1], KEYS[2], KEYS[3]
-local group, consumer, visibility = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function forget(id)
-  redis.call('XACK', stream, group, id)
-  redis.call('XDEL', stream, id)
-  redis.call('HDEL', delayed, id)
-end
-
-local function bury(id, fields, deliveries, reason)
-  local message = {}
-  for i = 1, #fields, 2 do message[fields[i]] = fields[i + 1] end
-  redis.call('XADD', dead, '*', 'id', id, 'reason', reason, 'deliveries', deliveries,
-             'message', cjson.encode(message))
-  forget(id)
-end
-
--- An idle time below zero is not possible, so what is due later than the visibility timeout is written down.
-local function hide(id, keeper, ms)
-  local idle = math.max(0, visibility - ms)
-  redis.call('XCLAIM', stream, group, keeper, 0, id, 'IDLE', idle, 'JUSTID')
-  if ms > visibility then redis.call('HSET', delayed, id, now + ms) else redis.call('HDEL', delayed, id) end
-end
-"""
-
-# ARGV[4..6] = limit, max deliveries, reason. Returns {id, deliveries, fields} for each message handed out.
-# JUSTID, because without it Redis 6.2 reports an entry deleted by someone else as a nil that has no id, and
-# because the count is to be looked at before it grows. XAUTOCLAIM gives up after 10 x COUNT entries, so without
-# following its cursor long-held messages at the head would hide the expired ones behind them for ever.
-_CLAIM = (
-    _COMMON
-    + """
-local limit, max_deliveries, reason = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local taken = {}
-
-local function hand_out(id)
-  local entry = redis.call('XRANGE', stream, id, id)[1]
-  if not entry then return forget(id) end
-  local due = tonumber(redis.call('HGET', delayed, id) or 0)
-  if due > now then return hide(id, ARGV[7], due - now) end
-  local deliveries = redis.call('XPENDING', stream, group, id, id, 1)[1][4]
-  if deliveries >= max_deliveries then return bury(id, entry[2], deliveries, reason) end
-  redis.call('XCLAIM', stream, group, consumer, 0, id)
-  redis.call('HDEL', delayed, id)
-  taken[#taken + 1] = {id, deliveries + 1, entry[2]}
-end
-
-local cursor = '0-0'
-repeat
-  local found = redis.call('XAUTOCLAIM', stream, group, consumer, visibility, cursor,
-                           'COUNT', limit - #taken, 'JUSTID')
-  cursor = found[1]
-  for _, id in ipairs(found[2]) do hand_out(id) end
-  for _, id in ipairs(found[3] or {}) do redis.call('HDEL', delayed, id) end
-until cursor == '0-0' or #taken == limit
-return taken
-"""
-)
-
-# ARGV[4..5] = id, number of the hand-out. The message is the caller's only while both still agree.
-_IF_HELD = (
-    _COMMON
-    + """
-local id = ARGV[4]
-local held = redis.call('XPENDING', stream, group, id, id, 1)[1]
-if not held or held[2] ~= consumer or held[4] ~= tonumber(ARGV[5]) then return 0 end
-"""
-)
-_ACKNOWLEDGE = _IF_HELD + "forget(id) return 1"
-_HIDE = _IF_HELD + "hide(id, ARGV[6], tonumber(ARGV[7])) return 1"
-_BURY = (
-    _IF_HELD
-    + """
-local entry = redis.call('XRANGE', stream, id, id)[1]
-if entry then bury(id, entry[2], held[4], ARGV[6]) else forget(id) end
-return 1
-"""
-)
-
-# ARGV[4] = silence in ms. XGROUP DELCONSUMER also drops what is pending, which would lose messages: so only
-# consumers that have nothing pending, and in one step with the look.
-_SWEEP = (
-    _COMMON
-    + """
-for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-  local info = {}
-  for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
-  local leaves = info.name == ARGV[5] or info.idle > tonumber(ARGV[4])
-  if leaves and info.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, group, info.name) end
-end
-"""
-)
-
-logger = Logger(service="sluice", child=True)
 
 
 @contextmanager
@@ -212,7 +101,7 @@ class RedisReceiver:
         self._consumer = consumer
         self._visibility_ms = max(1, round(visibility_timeout * 1000))
         self._swept = False
-        self._scripts = {text: client.register_script(text) for text in _SCRIPTS}
+        self._scripts = {text: client.register_script(text) for text in scripts.ALL}
 
     def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
         """Expired messages first, then new ones; returns early with whatever there is. Raises RetryLater."""
@@ -226,17 +115,17 @@ class RedisReceiver:
     def acknowledge(self, delivery: Delivery) -> None:
         """Remove the message, unless it was meanwhile handed to another. Raises RetryLater."""
         with _retry_later(f"acknowledge job {delivery.job_id}"):
-            self._if_held(_ACKNOWLEDGE, delivery)
+            self._if_held(scripts.ACKNOWLEDGE, delivery)
 
     def extend(self, delivery: Delivery) -> None:
         """Start the visibility timeout anew, unless the message is another's by now. Raises RetryLater."""
         with _retry_later(f"extend the lease on job {delivery.job_id}"):
-            self._if_held(_HIDE, delivery, self._consumer, self._visibility_ms)
+            self._if_held(scripts.HIDE, delivery, self._consumer, self._visibility_ms)
 
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
         """Give the message back, unless it is another's by now. Raises RetryLater."""
         with _retry_later(f"give job {delivery.job_id} back"):
-            self._if_held(_HIDE, delivery, RETURNED, max(0, round(delay_seconds * 1000)))
+            self._if_held(scripts.HIDE, delivery, RETURNED, max(0, round(delay_seconds * 1000)))
 
     def close(self) -> None:
         """Leave the group. What is still held stays pending, and others get it in time. Raises RetryLater."""
@@ -260,7 +149,7 @@ class RedisReceiver:
 
     def _claim_expired(self, limit: int) -> list[_Entry]:
         reason = f"handed out {self.max_deliveries} times and never acknowledged"
-        taken = self._run(_CLAIM, limit, self.max_deliveries, reason, RETURNED)
+        taken = self._run(scripts.CLAIM, limit, self.max_deliveries, reason, RETURNED)
         return [
             _Entry(entry_id, deliveries, dict(zip(flat[::2], flat[1::2], strict=True)))
             for entry_id, deliveries, flat in taken
@@ -275,7 +164,8 @@ class RedisReceiver:
     def _block_ms(self, deadline: float) -> int | None:
         """How long to block: within the wait, and well within the client's own socket timeout.
 
-        None means not at all. (To Redis, ``BLOCK 0`` means for ever.)
+        None means not at all. (To Redis, ``BLOCK 0`` means for ever.) Redis looks at the clock ten times a
+        second, so a block may last 0.1 s longer; the socket timeout should be 0.5 s or more.
         """
         socket_timeout = self._client.get_connection_kwargs().get("socket_timeout") or POLL_SECONDS * 2
         seconds = min(deadline - time.monotonic(), POLL_SECONDS, socket_timeout / 2)
@@ -294,7 +184,7 @@ class RedisReceiver:
     def _bury(self, entry: _Entry) -> None:
         logger.error("message is not a job's id", extra={"message_id": entry.id, "body": entry.fields})
         try:
-            self._run(_BURY, entry.id, entry.deliveries, "not a job's id")
+            self._run(scripts.BURY, entry.id, entry.deliveries, "not a job's id")
         except RedisError:  # must not cost the good messages beside it; it comes again
             logger.exception("dead letter not written", extra={"message_id": entry.id})
 
@@ -310,7 +200,7 @@ class RedisReceiver:
 
     def _sweep(self, *, leaving: str = "") -> None:
         try:
-            self._run(_SWEEP, self._visibility_ms * GONE_AFTER_TIMEOUTS, leaving)
+            self._run(scripts.SWEEP, self._visibility_ms * GONE_AFTER_TIMEOUTS, leaving)
         except ResponseError as error:
             if not _group_is_missing(error) and "no such key" not in str(error):
                 raise
@@ -326,6 +216,3 @@ class RedisReceiver:
     def _run(self, script: str, *args: str | int) -> Any:
         keys = [self._stream, f"{self._stream}:dead", f"{self._stream}:delayed"]
         return self._scripts[script](keys, [GROUP, self._consumer, self._visibility_ms, *args])
-
-
-_SCRIPTS = (_CLAIM, _ACKNOWLEDGE, _HIDE, _BURY, _SWEEP)
