@@ -5,8 +5,7 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.data_classes import S3Event
 from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
-from chalice import Chalice
-from chalice.app import ConvertToMiddleware, Request, Response
+from chalice.app import Chalice, ConvertToMiddleware, Request, Response
 from chalice.app import S3Event as ChaliceS3Event
 
 from chalicelib import api, http, settings
@@ -30,7 +29,7 @@ def guard(event: Request, get_response: http.Handler) -> Response:
 @app.route("/uploads", methods=["POST"])
 def create_upload() -> Response:
     """Registers a job and says where to send its file."""
-    return api.create_upload(services(), app.current_request.json_body)
+    return api.create_upload(services(), _request().json_body)
 
 
 @app.route("/jobs")
@@ -72,6 +71,12 @@ def _object(record: S3EventRecord) -> Source:
     return Source(record.s3.bucket.name, key, stored.etag, stored.size, stored.version_id or None)
 
 
+def _request() -> Request:
+    if app.current_request is None:
+        raise AssertionError("asked for the request outside of one")
+    return app.current_request
+
+
 def _query() -> dict[str, str]:
     """The query's parameters; of one that is given twice, the last."""
-    return {name: str(value) for name, value in (app.current_request.query_params or {}).items()}
+    return {name: str(value) for name, value in (_request().query_params or {}).items()}

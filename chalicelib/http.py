@@ -10,15 +10,25 @@ from chalice.app import ChaliceViewError, Request, Response
 from chalicelib.errors import BadRequest, RetryLater
 from chalicelib.telemetry import logger
 
+_CURSOR_DIGITS = 18  # fits a bigint
+
 Handler = Callable[[Request], Response]
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
     """A JSON response."""
-    return Response(body=body, status_code=status, headers={"Content-Type": "application/json", **(headers or {})})
+    return Response(
+        body=body, status_code=status, headers={"Content-Type": "application/json", **(headers or {})}
+    )
 
 
-def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:  # noqa: ANN401
+def problem(
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,  # noqa: ANN401 - any JSON value
+) -> Response:
     """An error as `application/problem+json`; ``members`` that are not None are added to it."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body |= {name: value for name, value in members.items() if value is not None}
@@ -53,7 +63,7 @@ def _handled(request: Request, handle: Handler) -> Response:
             "Something that Sluice depends on is not available right now. Try again shortly.",
             headers={"Retry-After": "5"},
         )
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last resort
         logger.exception("request failed")
         return problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The request id leads to its log."
@@ -86,7 +96,9 @@ def cursor(query: Mapping[str, str], parts: int) -> tuple[int, ...] | None:
     if "cursor" not in query:
         return None
     numbers = query["cursor"].split(".")
-    if len(numbers) != parts or not all(it.isascii() and it.isdigit() and len(it) < 19 for it in numbers):
+    if len(numbers) != parts or not all(
+        it.isascii() and it.isdigit() and len(it) <= _CURSOR_DIGITS for it in numbers
+    ):
         raise BadRequest("cursor must be the next_cursor of the page before.", field="cursor")
     return tuple(map(int, numbers))
 

@@ -11,6 +11,7 @@ from chalicelib.model import Dialect, Format, Gap, Job, Reject, Source, Status, 
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
 
+
 @dataclass(frozen=True)
 class SignedUpload:
     """Everything a client needs to send the bytes, with no credentials of its own."""
@@ -20,11 +21,13 @@ class SignedUpload:
     headers: Mapping[str, str]
     expires_at: datetime
 
+
 class UploadSigner(Protocol):
     """Makes URLs that let a client write one object."""
 
     def sign(self, key: str, *, size: int | None) -> SignedUpload:
         """A URL to PUT the object at ``key``; when ``size`` (bytes) is given, only a body of that size."""
+
 
 class ObjectStore(Protocol):
     """Reads objects."""
@@ -38,11 +41,16 @@ class ObjectStore(Protocol):
         Raises JobFailed when the object changed or is gone, RetryLater when S3 is unwell.
         """
 
+
 class JobSender(Protocol):
     """Puts jobs on the queue."""
 
     def send(self, job_id: UUID) -> None:
         """Announce that the job may be worked on. At least once. Raises RetryLater."""
+
+    def ping(self) -> None:
+        """Answer, or raise RetryLater."""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -51,6 +59,7 @@ class Delivery:
     job_id: UUID
     receipt: str
     deliveries: int  # how often this message was handed out, this time included
+
 
 class JobReceiver(Protocol):
     """Takes jobs off the queue. A message that is not acknowledged in time is handed out again."""
@@ -72,6 +81,7 @@ class JobReceiver(Protocol):
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
         """Give the message back, to be handed out again after the delay. Raises RetryLater."""
 
+
 @dataclass(frozen=True)
 class NewJob:
     """What a client's request fixes about a job."""
@@ -85,6 +95,7 @@ class NewJob:
     declared_size: int | None
     metadata: Mapping[str, Any] | None
     block_size: int
+
 
 class Jobs(Protocol):
     """The job register, as the API and the intake see it. Every method raises RetryLater."""
@@ -100,9 +111,7 @@ class Jobs(Protocol):
     ) -> Sequence[Job]:
         """Newest first; ``before`` is the ``number`` of the last job of the page before."""
 
-    def rejects(
-        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
-    ) -> Sequence[StoredReject]:
+    def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """In file order; ``after`` is the ``cursor`` of the last reject of the page before."""
 
     def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
@@ -110,6 +119,7 @@ class Jobs(Protocol):
 
     def ping(self) -> None:
         """Answer, or raise RetryLater."""
+
 
 class Claims(Protocol):
     """The job register, as a worker sees it. Every method raises RetryLater."""
@@ -135,6 +145,7 @@ class Claims(Protocol):
     def fail(self, job_id: UUID, code: str, message: str) -> None:
         """FAILED, unless the job has already ended."""
 
+
 @dataclass(frozen=True)
 class LoadedBlock:
     """A block ready to be written: records with their hashes, sorted by hash, each hash once."""
@@ -147,6 +158,7 @@ class LoadedBlock:
     rows: "pa.RecordBatch"  # content_hash: binary(32), record: string (canonical JSON)
     rejects: Sequence[Reject] = field(default_factory=tuple)
 
+
 class RecordSink(Protocol):
     """Writes blocks."""
 
@@ -155,10 +167,3 @@ class RecordSink(Protocol):
 
         Raises LostClaim when the ledger has that block already, RetryLater when it may succeed later.
         """
-
-class Pinger(Protocol):
-    """A dependency that can be asked whether it is there."""
-
-    def ping(self) -> None:
-        """Answer, or raise RetryLater."""
-

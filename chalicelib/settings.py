@@ -20,6 +20,7 @@ class Settings:
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
+    dead_letter_queue_url: str  # SQS
     redis_url: str  # Redis
     redis_stream: str
     aws_endpoint_url: str | None
@@ -67,6 +68,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
         queue_backend=_backend(env),
         queue_url=env.get("SLUICE_QUEUE_URL", ""),
+        dead_letter_queue_url=env.get("SLUICE_DEAD_LETTER_QUEUE_URL", ""),
         redis_url=env.get("REDIS_URL", ""),
         redis_stream=env.get("SLUICE_REDIS_STREAM", "sluice:jobs"),
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or None,

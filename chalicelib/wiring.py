@@ -58,13 +58,22 @@ class Services:
     @cached_property
     def receiver(self) -> JobReceiver:
         """Takes jobs off the queue."""
-        timing = {
-            "visibility_timeout": self.settings.visibility_timeout,
-            "max_deliveries": self.settings.max_deliveries,
-        }
+        timeout, most = self.settings.visibility_timeout, self.settings.max_deliveries
         if self.settings.queue_backend == "redis":
-            return RedisReceiver(self._redis, self.settings.redis_stream, consumer=self.owner, **timing)
-        return SqsReceiver(self._sqs, self._queue_url, **timing)
+            return RedisReceiver(
+                self._redis,
+                self.settings.redis_stream,
+                consumer=self.owner,
+                visibility_timeout=timeout,
+                max_deliveries=most,
+            )
+        return SqsReceiver(
+            self._sqs,
+            self._queue_url,
+            visibility_timeout=timeout,
+            max_deliveries=most,
+            dead_letter_url=self.settings.dead_letter_queue_url or None,
+        )
 
     @cached_property
     def owner(self) -> str:
@@ -123,11 +132,12 @@ def services() -> Services:
     return Services(environment.load())
 
 
-def _config(**options: object) -> Config:
-    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, **options)
+def _config(config: Config | None = None) -> Config:
+    common = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+    return common.merge(config) if config else common
 
 
 def _s3(endpoint: str | None) -> "S3Client":
     # an emulator's bucket has no host name of its own
-    style = {"addressing_style": "path"} if endpoint else {}
-    return boto3.client("s3", endpoint_url=endpoint, config=_config(signature_version="s3v4", s3=style))
+    path_style = Config(s3={"addressing_style": "path"}) if endpoint else Config()
+    return boto3.client("s3", endpoint_url=endpoint, config=_config(path_style))

@@ -27,7 +27,8 @@ def run(consumer: Consumer, stop: threading.Event, *, slots: int, health_file: P
     old says that the worker hangs.
     """
     threads = [
-        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}") for number in range(slots)
+        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}")
+        for number in range(slots)
     ]
     for thread in threads:
         thread.start()

@@ -13,6 +13,7 @@ from chalicelib.ports import SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _GONE = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound"}
 _CHANGED = {"412", "PreconditionFailed"}
@@ -51,20 +52,25 @@ class S3Store:
             head = self._client.head_object(Bucket=bucket, Key=key)
         version = head.get("VersionId")
         return Source(
-            bucket, key, head["ETag"].strip('"'), head["ContentLength"], None if version == "null" else version
+            bucket,
+            key,
+            head["ETag"].strip('"'),
+            head["ContentLength"],
+            None if version == "null" else version,
         )
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         """See the port."""
-        version = {"VersionId": source.version_id} if source.version_id else {}
+        request: GetObjectRequestTypeDef = {
+            "Bucket": source.bucket,
+            "Key": source.key,
+            "Range": f"bytes={start}-{end - 1}",
+            "IfMatch": f'"{source.etag}"',
+        }
+        if source.version_id:
+            request["VersionId"] = source.version_id
         with _sorted_errors():
-            answer = self._client.get_object(
-                Bucket=source.bucket,
-                Key=source.key,
-                Range=f"bytes={start}-{end - 1}",
-                IfMatch=f'"{source.etag}"',
-                **version,
-            )
+            answer = self._client.get_object(**request)
             body = answer["Body"].read()
         if len(body) != end - start:
             raise RetryLater(f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}")

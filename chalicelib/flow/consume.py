@@ -1,4 +1,4 @@
-"""One message of the queue, from delivery to its end: the job is taken, loaded, and the message dealt with."""
+"""One message of the queue, from delivery to its end: its job is taken and loaded."""
 
 import threading
 from collections.abc import Iterator
@@ -60,21 +60,22 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
     try:
         with _kept(consumer, delivery) as lost:
             done = ingest(job, consumer.parts, lambda: not (stop.is_set() or lost.is_set()))
-        if lost.is_set() and not done:
-            raise LostClaim("the lease was lost")
     except JobFailed as failure:
         logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
         claims.fail(job.id, failure.code, failure.message)
     except LostClaim as reason:  # its new owner's message is the one that counts
         logger.warning("job lost to another worker", extra={"reason": str(reason)})
         return
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the job must not be lost
         logger.exception("attempt failed", extra={"deliveries": delivery.deliveries})
         _give_back(consumer, delivery, job, error)
         return
     else:
         if done:
             logger.info("job completed")
+        elif lost.is_set():
+            logger.warning("lease lost to another worker")
+            return
         else:
             logger.info("job given back")
             consumer.sender.send(job.id)  # a fresh message: being shut down is no failed delivery
@@ -87,7 +88,9 @@ def _give_back(consumer: Consumer, delivery: Delivery, job: Job, error: Exceptio
     if delivery.deliveries >= consumer.receiver.max_deliveries:
         code = "retries-exhausted" if isinstance(error, RetryLater) else "internal-error"
         tries = f"{delivery.deliveries} attempts"
-        sentence = f"The file could not be loaded in {tries}. What was loaded is kept; the operator was told why."
+        sentence = (
+            f"The file could not be loaded in {tries}. What was loaded is kept; the operator was told why."
+        )
         consumer.parts.claims.fail(job.id, code, sentence)
     consumer.parts.claims.release(job.id, owner=consumer.owner)
     consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_BACKOFF))

@@ -1,7 +1,7 @@
 """Loads what the ledger of a job does not cover. First run, resumption and take-over are the same."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,7 +37,9 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     before: list[Gap] = []
     while gaps := list(parts.claims.gaps(job.id, pinned.size)):
         if gaps == before or any(gap.start > gap.end for gap in gaps):
-            raise JobFailed("ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for.")
+            raise JobFailed(
+                "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
+            )
         before = gaps
         for gap in gaps:
             with closing(_blocks(job, pinned, dialect, gap, parts)) as blocks:
@@ -69,9 +71,7 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(
-    job: Job, pinned: Source, dialect: Dialect, gap: Gap, parts: Parts
-) -> Iterator[LoadedBlock]:
+def _blocks(job: Job, pinned: Source, dialect: Dialect, gap: Gap, parts: Parts) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
     start = max(gap.start, dialect.data_start)
     with closing(source.chunks(parts.store, pinned, start, gap.end)) as chunks:

@@ -18,7 +18,9 @@ def announce(objects: Iterable[Source], *, jobs: Jobs, sender: JobSender) -> int
     for source in objects:
         job_id = job_of(source.key)
         if job_id is None:
-            logger.warning("object is not an upload, ignored", extra={"bucket": source.bucket, "key": source.key})
+            logger.warning(
+                "object is not an upload, ignored", extra={"bucket": source.bucket, "key": source.key}
+            )
             continue
         # The message first: without it the job would wait for ever; without the note it does not.
         sender.send(job_id)

@@ -1,4 +1,4 @@
-"""How far a job is: the documents that clients get. Everything is a sum over the ledger; nothing is invented."""
+"""How far a job is: the documents that clients get. All figures are sums over the ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -61,12 +61,13 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
 
 
 def _source(job: Job) -> dict[str, Any] | None:
-    source = job.source
-    return source and {
-        "bucket": source.bucket,
-        "key": source.key,
-        "etag": source.etag,
-        "size": source.size,
+    if job.source is None:
+        return None
+    return {
+        "bucket": job.source.bucket,
+        "key": job.source.key,
+        "etag": job.source.etag,
+        "size": job.source.size,
     }
 
 

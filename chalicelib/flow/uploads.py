@@ -14,6 +14,7 @@ _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LONGEST_NAME = 1024  # characters
 _MOST_METADATA = 20  # members
 _LONGEST_LABEL = 200  # characters
+_LARGEST_NUMBER = 10**15  # below 2**53: every JSON reader takes it for what it is
 _FIELDS = {"filename", "dataset", "format", "size", "metadata"}
 
 
@@ -31,7 +32,7 @@ class UploadRequest:
 def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401 - whatever the client sent
     """Checks a request's JSON body. Raises BadRequest naming the field that is wrong."""
     if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object such as {\"filename\": \"people.csv\"}.")
+        raise BadRequest('The body must be a JSON object such as {"filename": "people.csv"}.')
     if unknown := sorted(body.keys() - _FIELDS):
         raise BadRequest(f"There is no field {unknown[0]!r} here.", field=unknown[0])
     return UploadRequest(
@@ -81,7 +82,8 @@ def _dataset(value: Any) -> str:  # noqa: ANN401
         return "default"
     if not isinstance(value, str) or not _DATASET.fullmatch(value):
         raise BadRequest(
-            "dataset must be 1 to 63 of a-z, 0-9, - and _, beginning with a letter or a digit.", field="dataset"
+            "dataset must be 1 to 63 of a-z, 0-9, - and _, beginning with a letter or a digit.",
+            field="dataset",
         )
     return value
 
@@ -127,4 +129,4 @@ def _is_label(value: object) -> bool:
 
 
 def _is_label_value(value: object) -> bool:
-    return _is_label(value) or (isinstance(value, int | float) and abs(value) < 1e15)
+    return _is_label(value) or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER)

@@ -62,7 +62,7 @@ def number(value: Decimal) -> str:
     significant = digits.rstrip("0")
     if not significant:
         return "0"
-    # ECMA-262: the value is significant × 10**(point - len(significant))
+    # ECMA-262: the value is significant * 10**(point - len(significant))
     point = len(digits) + exponent
     if len(significant) > MAX_DIGITS or abs(point) > MAX_EXPONENT:
         raise _out_of_range()
@@ -74,14 +74,15 @@ def _out_of_range() -> Unfit:
 
 
 def _layout(digits: str, point: int) -> str:
-    count = len(digits)
-    if count <= point <= 21:
-        return digits + "0" * (point - count)
-    if 0 < point <= 21:
+    """ECMA-262, Number::toString, steps 7 to 11; k is ``len(digits)`` and n is ``point``."""
+    most_zeros, most_leading = 21, 6
+    if len(digits) <= point <= most_zeros:
+        return digits.ljust(point, "0")
+    if 0 < point <= most_zeros:
         return f"{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
+    if -most_leading < point <= 0:
         return "0." + "0" * -point + digits
-    fraction = f".{digits[1:]}" if count > 1 else ""
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{digits[0]}{fraction}e{point - 1:+d}"
 
 

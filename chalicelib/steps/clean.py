@@ -5,6 +5,7 @@ import pyarrow.compute as pc
 
 from chalicelib.steps import text
 
+_LAST_ASCII = 0x7F
 _ASCII_WHITESPACE = "".join(char for char in text.WHITESPACE if char.isascii())
 
 
@@ -35,15 +36,13 @@ def octets(column: pa.Array) -> pa.Array:
 def is_ascii(column: pa.Array) -> bool:
     """Whether every value of the column is ASCII."""
     highest: int | None = pc.max(octets(column)).as_py()
-    return highest is None or highest < 0x80
+    return highest is None or highest <= _LAST_ASCII
 
 
 def _emails(column: pa.Array) -> pa.Array:
     if pc.index(octets(column), ord("@")).as_py() < 0:
         return column
-    return pc.if_else(
-        pc.match_substring_regex(column, text.EMAIL), pc.ascii_lower(column), column
-    )
+    return pc.if_else(pc.match_substring_regex(column, text.EMAIL), pc.ascii_lower(column), column)
 
 
 def _dates(column: pa.Array) -> pa.Array:

@@ -85,6 +85,5 @@ def _all_regular(
     before = pc.subtract(opening.filter(pc.greater(opening, 0)), 1)
     after = pc.add(closing.filter(pc.less(closing, len(text) - 1)), 1)
     return all(
-        pc.all(pc.is_in(text.take(neighbours), around), min_count=0).as_py()
-        for neighbours in (before, after)
+        pc.all(pc.is_in(text.take(neighbours), around), min_count=0).as_py() for neighbours in (before, after)
     )

@@ -46,7 +46,7 @@ def detect(head: bytes, declared: Format | None) -> Dialect:
     if declared is None and first == b"[":
         raise JobFailed(
             "unsupported-format",
-            "The file is one JSON array. Upload it as NDJSON: one object a line, no brackets or commas around.",
+            "The file is one JSON array. Upload it as NDJSON: one object a line, no brackets or commas.",
         )
     form = declared or (Format.NDJSON if first == b"{" else Format.CSV)
     if form is Format.NDJSON:
@@ -82,7 +82,7 @@ def _header(head: bytes, start: int) -> tuple[int, bytes]:
         raise JobFailed("empty-file", "The file holds nothing but blank lines, not even a header.")
     raise JobFailed(
         "header-too-long",
-        f"The header is longer than {MAX_HEADER:,} bytes, or a quote in it is never closed. Is this a CSV file?",
+        f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
     )
 
 
@@ -93,8 +93,9 @@ def _delimiter(header: bytes) -> str:
 
 
 def column_names(cells: Sequence[str]) -> tuple[str, ...]:
-    """Record keys for header cells: normalised; `column_3` for an empty third one; a name that is taken
-    gets `_2`, `_3` … appended, so that keys are distinct and the same for every reader of the file.
+    """Distinct record keys for header cells, the same for every reader of the file.
+
+    Normalised; `column_3` for an empty third one; a name that is taken gets `_2`, `_3` … appended.
     """
     names: list[str] = []
     for place, cell in enumerate(cells, start=1):

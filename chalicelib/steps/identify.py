@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from chalicelib.steps import canonical
 from chalicelib.steps.clean import octets
 
+_FIRST_PRINTABLE = 0x20
+
 SCHEMA = pa.schema([("content_hash", pa.binary()), ("record", pa.string())])
 
 
@@ -18,7 +20,9 @@ def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.A
     ``names`` are distinct and there is at least one. A null is a missing value.
     """
     members = sorted(zip(names, columns, strict=True), key=lambda member: canonical.sort_key(member[0]))
-    present = [(canonical.string(name), values) for name, values in members if len(values) > values.null_count]
+    present = [
+        (canonical.string(name), values) for name, values in members if len(values) > values.null_count
+    ]
     if not present:
         return pa.array(["{}"] * len(columns[0]), pa.string())
     # Commas stand after the members before the first that no row misses, and before those behind it.
@@ -45,8 +49,8 @@ def _escaped(column: pa.Array) -> pa.Array:
     present = octets(column)
     lowest = pc.min(present).as_py()
     suspects = [0x5C, 0x22]  # the backslash first: escapes hold one
-    if lowest is not None and lowest < 0x20:
-        suspects += range(0x20)
+    if lowest is not None and lowest < _FIRST_PRINTABLE:
+        suspects += range(_FIRST_PRINTABLE)
     for code in suspects:
         if pc.index(present, code).as_py() >= 0:
             column = pc.replace_substring(column, pattern=chr(code), replacement=canonical.ESCAPES[code])
@@ -54,14 +58,17 @@ def _escaped(column: pa.Array) -> pa.Array:
 
 
 def identify(records: pa.Array) -> pa.RecordBatch:
-    """Rows of SCHEMA for canonical records: sorted by hash, so that all writers lock in one order and
-    the index grows in runs; of equal records one.
+    """Rows of SCHEMA for canonical records, sorted by hash; of equal records one.
+
+    Sorted, so that all writers lock in one order and the index grows in runs.
     """
     digest = sha256
-    hashes = pa.array([digest(record).digest() for record in records.cast(pa.binary()).to_pylist()], pa.binary())
+    hashes = pa.array(
+        [digest(record).digest() for record in records.cast(pa.binary()).to_pylist()], pa.binary()
+    )
     order = pc.array_sort_indices(hashes)
     rows = pa.record_batch([hashes.take(order), records.take(order)], schema=SCHEMA)
-    if len(rows) < 2:
+    if len(rows) <= 1:
         return rows
     ordered = rows["content_hash"]
     is_first = pc.not_equal(ordered.slice(1), ordered.slice(0, len(rows) - 1))

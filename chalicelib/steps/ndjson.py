@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from chalicelib.steps import canonical
 from chalicelib.steps.blocks import Segment, Split, split_lines
+from chalicelib.steps.canonical import Unfit, parse, record
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Line:
     offset: int  # in the file
     raw: bytes
     canonical: str | None
-    fault: canonical.Unfit | None = None
+    fault: Unfit | None = None
 
 
 def lines(segment: Segment) -> list[Line]:
@@ -46,20 +46,20 @@ def lines(segment: Segment) -> list[Line]:
 def _line(offset: int, raw: bytes) -> Line:
     try:
         return Line(offset, raw, _record(raw))
-    except canonical.Unfit as fault:
+    except Unfit as fault:
         return Line(offset, raw, None, fault)
 
 
 def _record(raw: bytes) -> str:
     if b"\0" in raw:
-        raise canonical.Unfit("nul-character", "This line holds a NUL character, which text cannot hold.")
+        raise Unfit("nul-character", "This line holds a NUL character, which text cannot hold.")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise canonical.Unfit(
+        raise Unfit(
             "encoding-error", "This line is not valid UTF-8; was the file saved in another encoding?"
         ) from None
-    value = canonical.parse(text.strip(" \t\r"))
+    value = parse(text.strip(" \t\r"))
     if not isinstance(value, dict):
-        raise canonical.Unfit("not-an-object", "This line is JSON, but not an object in braces { }.")
-    return canonical.record(value)
+        raise Unfit("not-an-object", "This line is JSON, but not an object in braces { }.")
+    return record(value)

@@ -1,7 +1,7 @@
-"""The bytes of a pinned object, read ahead in ranges: constant memory, and reading stops when nobody takes."""
+"""The bytes of a pinned object, read ahead in ranges; reading stops when nobody takes them."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from chalicelib.model import Source
@@ -10,7 +10,7 @@ from chalicelib.ports import ObjectStore
 RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
 
 
-def chunks(store: ObjectStore, source: Source, start: int, end: int, *, ahead: int = 2) -> Iterator[bytes]:
+def chunks(store: ObjectStore, source: Source, start: int, end: int, *, ahead: int = 2) -> Generator[bytes]:
     """Bytes ``[start, end)`` of the object, in order, with up to ``ahead`` ranges under way.
 
     Raises what ``store.read`` raises.

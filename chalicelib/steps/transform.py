@@ -42,9 +42,7 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     records = 0
     for part in block.parts:
         if isinstance(part, Unreadable):
-            rejects.append(
-                Reject(part.code, _MESSAGES[part.code], records, part.offset, excerpt(part.raw))
-            )
+            rejects.append(Reject(part.code, _MESSAGES[part.code], records, part.offset, excerpt(part.raw)))
             records += 1
             continue
         rows, count, faults = read(part, dialect)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -53,5 +53,5 @@ def load_queries(name: str) -> dict[str, LiteralString]:
     queries = {}
     for part in text.split("-- name: ")[1:]:
         title, _, body = part.partition("\n")
-        queries[title.strip()] = cast("LiteralString", body.strip())
+        queries[title.strip()] = body.strip()
     return queries

@@ -49,9 +49,7 @@ class PostgresJobs:
             )
             return [_job(row) for row in rows]
 
-    def rejects(
-        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
-    ) -> Sequence[StoredReject]:
+    def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
         block, record = after or (-1, -1)
         with borrowed(self._pool) as connection:
@@ -120,7 +118,9 @@ class PostgresClaims:
             if held is None or Status(held["status"]).is_terminal:
                 return
             if missing := _gaps(connection, job_id, total):
-                raise JobFailed("ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing.")
+                raise JobFailed(
+                    "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
+                )
             row = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
             if row is None or row["difference"] != 0:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
@@ -160,7 +160,9 @@ def _job(row: Mapping[str, Any]) -> Job:
         format=Format(row["format"]) if row["format"] else None,
         declared_size=row["declared_size"],
         metadata=row["metadata"],
-        source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"]) if pinned else None,
+        source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"])
+        if pinned
+        else None,
         uploaded_at=row["uploaded_at"],
         dialect=Dialect.from_json(row["detected"]) if row["detected"] else None,
         block_size=row["block_size"],

@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -26,7 +25,9 @@ def migrate(url: str) -> list[str]:
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
+        applied: dict[str, str] = dict(
+            connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
+        )
         return [
             path.name
             for path in sorted(FOLDER.glob("[0-9]*.sql"))
@@ -40,8 +41,12 @@ def _apply(connection: psycopg.Connection, path: Path, known: str | None) -> boo
     if known == digest:
         return False
     if known is not None:
-        raise SchemaMismatch(f"migration {path.name} was applied with other contents; this is another version")
+        raise SchemaMismatch(
+            f"migration {path.name} was applied with other contents; this is another version"
+        )
     with connection.transaction():
-        connection.execute(cast("LiteralString", sql.decode()))
-        connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [path.name, digest])
+        connection.execute(sql)
+        connection.execute(
+            "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [path.name, digest]
+        )
     return True
