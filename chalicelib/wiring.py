@@ -12,7 +12,6 @@ from botocore.config import Config
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
-from chalicelib.backends.redis_streams import RedisReceiver, RedisSender
 from chalicelib.backends.s3 import S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
 from chalicelib.ports import JobReceiver, JobSender
@@ -52,6 +51,8 @@ class Services:
     def sender(self) -> JobSender:
         """Puts jobs on the queue."""
         if self.settings.queue_backend == "redis":
+            from chalicelib.backends.redis_streams import RedisSender
+
             return RedisSender(self._redis, self.settings.redis_stream)
         return SqsSender(self._sqs, self._queue_url)
 
@@ -60,6 +61,8 @@ class Services:
         """Takes jobs off the queue."""
         timeout, most = self.settings.visibility_timeout, self.settings.max_deliveries
         if self.settings.queue_backend == "redis":
+            from chalicelib.backends.redis_streams import RedisReceiver
+
             return RedisReceiver(
                 self._redis,
                 self.settings.redis_stream,
@@ -109,9 +112,11 @@ class Services:
         size = self.settings.worker_jobs * (self.settings.loaders + 1) + 1
         return database.connect_pool(required(self.settings.database_url, "DATABASE_URL"), size=size)
 
+    # The Redis client is imported where it is used: 80 ms of a cold start that SQS does without.
+
     @cached_property
     def _redis(self) -> "redis.Redis":
-        import redis  # 80 ms of a cold start that SQS does without
+        import redis
 
         return redis.Redis.from_url(
             required(self.settings.redis_url, "REDIS_URL"), socket_timeout=30, socket_connect_timeout=5

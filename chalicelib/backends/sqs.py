@@ -79,6 +79,11 @@ class SqsSender:
                 QueueUrl=self._queue_url, MessageBody=json.dumps({"job_id": str(job_id)})
             )
 
+    def ping(self) -> None:
+        """Answer, or raise RetryLater."""
+        with _retry_later("reach the queue"):
+            self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
+
 
 class SqsReceiver:
     """Takes jobs off the queue. Fills the port :class:`chalicelib.ports.JobReceiver`.

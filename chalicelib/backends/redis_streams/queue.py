@@ -77,6 +77,11 @@ class RedisSender:
         with _retry_later(f"send job {job_id}"):
             self._client.xadd(self._stream, {"job_id": str(job_id)})
 
+    def ping(self) -> None:
+        """Answer, or raise RetryLater."""
+        with _retry_later("reach Redis"):
+            self._client.ping()
+
 
 class RedisReceiver:
     """Takes jobs off the stream. Fills the port :class:`chalicelib.ports.JobReceiver`.
