@@ -96,6 +96,9 @@ class TestSendAndReceive:
             receiver.acknowledge(delivery)
         assert queue.is_empty()
 
+    def test_a_queue_that_is_there_answers_a_ping(self, queue: Queue) -> None:
+        queue.sender().ping()
+
 
 class TestAcknowledge:
     def test_an_acknowledged_message_is_gone(self, queue: Queue) -> None:
@@ -274,6 +277,7 @@ class TestUnreachable:
         receiver, delivery = nowhere.receiver(), Delivery(uuid4(), "1-1", 1)
         calls: list[Callable[[], object]] = [
             lambda: nowhere.sender().send(delivery.job_id),
+            lambda: nowhere.sender().ping(),
             lambda: receiver.receive(limit=1, wait_seconds=0),
             lambda: receiver.acknowledge(delivery),
             lambda: receiver.extend(delivery),

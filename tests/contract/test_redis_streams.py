@@ -200,7 +200,7 @@ class TestConsumers:
         time.sleep(11 * SHORT)
         queue.receiver(visibility=LONG).receive(limit=1, wait_seconds=0)
         assert consumers(queue) == {"consumer-1", "consumer-2"}, "silent, but not for long enough"
-        queue.receiver(visibility=SHORT)._sweep()  # noqa: SLF001 - a receive would claim the message first
+        queue.receiver(visibility=SHORT)._sweep()  # a receive would claim the message
         assert consumers(queue) == {"consumer-1"}
 
     def test_removing_one_that_only_waits_does_no_harm(self, queue: RedisQueue) -> None:

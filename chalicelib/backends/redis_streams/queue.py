@@ -57,7 +57,7 @@ class _Entry:
         self.fields = {_text(name): _text(value) for name, value in fields.items()}
 
 
-def _new_entries(reply: Any) -> Iterator[_Entry]:
+def _new_entries(reply: Any) -> Iterator[_Entry]:  # noqa: ANN401 - three shapes, and None
     """The entries of an XREADGROUP reply, whose shape depends on the client's protocol version."""
     for entries in reply.values() if isinstance(reply, dict) else [pair[1] for pair in reply or ()]:
         nested = entries and isinstance(entries[0], list)
@@ -174,7 +174,8 @@ class RedisReceiver:
         """
         socket_timeout = self._client.get_connection_kwargs().get("socket_timeout") or POLL_SECONDS * 2
         seconds = min(deadline - time.monotonic(), POLL_SECONDS, socket_timeout / 2)
-        return int(seconds * 1000) if seconds >= 0.001 else None
+        milliseconds = int(seconds * 1000)
+        return milliseconds if milliseconds > 0 else None
 
     def _deliverable(self, entries: Sequence[_Entry]) -> list[Delivery]:
         """The entries that name a job; the others go to the dead letters."""
@@ -218,6 +219,6 @@ class RedisReceiver:
             if "BUSYGROUP" not in str(error):  # another was faster
                 raise
 
-    def _run(self, script: str, *args: str | int) -> Any:
+    def _run(self, script: str, *args: str | int) -> Any:  # noqa: ANN401 - what the script returns
         keys = [self._stream, f"{self._stream}:dead", f"{self._stream}:delayed"]
         return self._scripts[script](keys, [GROUP, self._consumer, self._visibility_ms, *args])

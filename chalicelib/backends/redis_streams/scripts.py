@@ -47,7 +47,6 @@ local function hand_out(id)
   local deliveries = redis.call('XPENDING', stream, group, id, id, 1)[1][4]
   if deliveries >= max_deliveries then return bury(id, entry[2], deliveries, reason) end
   redis.call('XCLAIM', stream, group, consumer, 0, id)
-  redis.call('HDEL', delayed, id)
   taken[#taken + 1] = {id, deliveries + 1, entry[2]}
 end
 
