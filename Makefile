@@ -21,6 +21,8 @@ export TMPDIR := $(LOCAL)/tmp
 export XDG_CACHE_HOME := $(LOCAL)/cache
 export PIP_CACHE_DIR := $(LOCAL)/cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip asks rustc for its version, and rustup answers by creating a folder in HOME
+export RUSTUP_HOME := $(LOCAL)/cache/rustup
 export UV_CACHE_DIR := $(LOCAL)/cache/uv
 
 .PHONY: help

@@ -26,9 +26,7 @@ STAGED = (
 KEPT = ("deployed", "deployments")
 
 
-def deploy(
-    layout: Layout, endpoint: str, localstack: str, variables: Mapping[str, str]
-) -> tuple[str, bool]:
+def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[str, str]) -> tuple[str, bool]:
     """Deploy the application with `variables` as its environment, unless just that is deployed.
 
     `localstack` identifies the running LocalStack: a new one knows nothing of old deployments.

@@ -14,7 +14,8 @@ import pwd
 import sys
 from pathlib import Path
 
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -26,10 +27,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CapabilityHeader(ctypes.Structure):
+    """The kernel's `struct __user_cap_header_struct`."""
+
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
 class CapabilitySet(ctypes.Structure):
+    """The kernel's `struct __user_cap_data_struct`: 32 capabilities."""
+
     _fields_ = (
         ("effective", ctypes.c_uint32),
         ("permitted", ctypes.c_uint32),
@@ -52,9 +57,12 @@ def permitted() -> set[int]:
 
 
 def change_user(user: pwd.struct_passwd) -> None:
-    """Become `user` for good, keeping the wanted capabilities. Raises `OSError` or `KeyError`."""
-    kept = permitted()
-    checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+    """Become `user` for good, keeping the wanted capabilities. Raises `OSError`."""
+    # Capabilities then neither go with the user id, nor are left out by access(), which asks for
+    # the rights of the user alone otherwise (initdb looks for its programs with it). Where that is
+    # not allowed they are lost, which matters only if nobody else may enter the checkout.
+    keeps = libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
+    kept = permitted() if keeps else set()
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
@@ -64,16 +72,17 @@ def change_user(user: pwd.struct_passwd) -> None:
     checked(libc.capset(ctypes.byref(header), ctypes.byref(sets)), "capset")
     for capability in kept:
         raised = libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
-        checked(raised, f"prctl(PR_CAP_AMBIENT, {capability})")
+        checked(raised, f"PR_CAP_AMBIENT {capability}")
 
 
 def main(command: list[str]) -> None:
+    """Give up root's rights and become the command."""
     try:
         change_user(pwd.getpwnam("nobody"))
     except (OSError, KeyError) as error:
         sys.exit(f"cannot give up root's rights ({error}): start the stack as an ordinary user")
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606 - no shell is the point
     except PermissionError as error:
         sys.exit(
             f"{error}: user nobody cannot reach the checkout, and this machine does not let root "

@@ -22,6 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     except StackError as error:
         sys.stderr.write(f"\n{error.report()}\n")
         return 1
+    except OSError as error:  # no room, no permission, no such program
+        sys.stderr.write(f"\nThe embedded stack failed: {error}. {DOWN_HINT}\n")
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"\nInterrupted. {DOWN_HINT}\n")
         return 130
@@ -29,12 +32,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """What can be typed."""
     result = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     root = argparse.ArgumentParser(add_help=False)
-    root.add_argument(
-        "--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)"
-    )
+    root.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)")
     up = commands.add_parser("up", parents=[root], help="start what does not run yet")
     up.add_argument("--queue", choices=stack.QUEUES, default="sqs", help="default: sqs")
     up.add_argument(
@@ -55,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_up(arguments: argparse.Namespace) -> int:
+    """Bring the stack up and say where it is."""
     began = time.monotonic()
     try:
         env = stack.up(arguments.root, queue=arguments.queue, parts=arguments.only)
@@ -68,6 +71,7 @@ def run_up(arguments: argparse.Namespace) -> int:
 
 
 def run_down(arguments: argparse.Namespace) -> int:
+    """Stop the stack and say what is left of it."""
     stack.down(arguments.root)
     to_terminal(
         f"\n  Postgres's and Redis's data stay in {arguments.root / 'data'}.\n"
@@ -77,6 +81,7 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
+    """Say what runs, and where its log is."""
     layout = Layout.at(arguments.root)
     missing = False
     for name in (*stack.SERVICES, "worker"):
@@ -90,5 +95,6 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def run_install(_arguments: argparse.Namespace) -> int:
+    """Install what is missing."""
     installs.ensure(to_terminal)
     return 0

@@ -54,6 +54,8 @@ def pip_env(layout: Layout) -> dict[str, str]:
             "PIP_CACHE_DIR": str(SHARED / "cache" / "pip"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
+            # pip asks rustc for its version, and rustup answers by creating a folder in HOME
+            "RUSTUP_HOME": str(SHARED / "cache" / "rustup"),
         }
         | {
             name: os.environ[name]

@@ -4,7 +4,6 @@ Run by path with `python -P`, in the staged application's folder.
 """
 
 import sys
-from typing import Any
 
 import botocore.waiter
 from chalice.cli import main
@@ -13,7 +12,7 @@ EMULATOR_DELAY = 0.1
 _original = botocore.waiter.WaiterModel.get_waiter
 
 
-def get_waiter(self: Any, waiter_name: str) -> Any:
+def get_waiter(self: botocore.waiter.WaiterModel, waiter_name: str) -> botocore.waiter.SingleWaiterConfig:
     """The configuration of a waiter, with a delay that suits an emulator on the same machine."""
     config = _original(self, waiter_name)
     config.delay = EMULATOR_DELAY  # type: ignore[assignment]

@@ -30,14 +30,17 @@ class Environment:
 
     @property
     def requirements(self) -> Path:
+        """What is in it, pinned."""
         return HERE / f"requirements-{self.name}.txt"
 
     @property
     def folder(self) -> Path:
+        """Where it is."""
         return VENVS / self.name
 
     @property
     def python(self) -> Path:
+        """Its interpreter."""
         return self.folder / "bin" / "python"
 
     @property
@@ -52,6 +55,7 @@ class Environment:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def installed(self) -> bool:
+        """Whether it is there, whole and as this version wants it."""
         try:
             return self.python.exists() and self.stamp.read_text() == self.version()
         except OSError:

@@ -37,9 +37,9 @@ def identity(pid: int) -> str | None:
 
 def _identity_by_ps(pid: int) -> str | None:
     columns = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    state, _, started = subprocess.run(
-        columns, capture_output=True, text=True, check=False
-    ).stdout.partition(" ")
+    state, _, started = subprocess.run(columns, capture_output=True, text=True, check=False).stdout.partition(
+        " "
+    )
     return None if not started or state.startswith("Z") else started.strip()
 
 
@@ -60,7 +60,7 @@ def become(record: Path, log: Path, fingerprint: str, command: list[str], troubl
         os.dup2(output, 1)
         os.dup2(output, 2)
         write_record(record, fingerprint)
-        os.execvp(command[0], command)  # closes `trouble`: that is the sign of success
+        os.execvp(command[0], command)  # noqa: S606 - closes `trouble`: that is the sign of success
     except OSError as error:
         record.unlink(missing_ok=True)
         os.write(trouble, str(error).encode())
@@ -69,6 +69,7 @@ def become(record: Path, log: Path, fingerprint: str, command: list[str], troubl
 
 
 def main(argv: list[str]) -> int:
+    """Start the service and wait until its program has begun."""
     record, log, fingerprint, *command = argv
     hear, tell = os.pipe()
     if os.fork() == 0:

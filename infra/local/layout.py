@@ -32,6 +32,7 @@ class Layout:
 
     @property
     def logs(self) -> Path:
+        """One log a part, and one a Lambda function."""
         return self.root / "logs"
 
     @property
@@ -51,10 +52,12 @@ class Layout:
 
     @property
     def tmp(self) -> Path:
+        """TMPDIR of every process of the stack."""
         return self.root / "tmp"
 
     @property
     def env_file(self) -> Path:
+        """Where others read the stack's addresses; there only while it is up."""
         return self.root / "env"
 
     def log(self, name: str) -> Path:

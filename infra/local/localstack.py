@@ -21,6 +21,8 @@ SETTINGS = {
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
     "DOCKER_SOCK": "/dev/null",
+    # host mode even when this machine is a container: else it writes to /var/lib/localstack
+    "OVERRIDE_IN_DOCKER": "0",
     # a queue's URL is one that every process of this machine can reach
     "SQS_ENDPOINT_STRATEGY": "path",
     "LAMBDA_RUNTIME_EXECUTOR": "sluice-subprocess",
@@ -46,9 +48,11 @@ class LocalStack:
         self._files = layout.tmp / "localstack"
 
     def url(self) -> str:
+        """The address, for clients."""
         return f"http://{self.address()}"
 
     def address(self) -> str:
+        """See `Service`."""
         return f"{ports.HOST}:{self._port}"
 
     def prepare(self) -> None:
@@ -57,7 +61,8 @@ class LocalStack:
         self._files.mkdir()
 
     def command(self) -> Command:
-        argv = (str(installs.LOCALSTACK.python), "-m", "localstack.runtime.main")
+        """See `Service`."""
+        argv = (str(installs.LOCALSTACK.python), "-m", "sluice_lambda_executor.host")
         own = {
             "PYTHONPATH": str(PLUGIN),
             "GATEWAY_LISTEN": self.address(),
@@ -74,6 +79,7 @@ class LocalStack:
         return Command(argv, env, self._layout.root, version)
 
     def healthy(self) -> bool:
+        """See `Service`."""
         try:
             with OPENER.open(f"{self.url()}/_localstack/health", timeout=5) as answer:
                 return "services" in json.load(answer)

@@ -40,6 +40,7 @@ def is_free(port: int) -> bool:
 
 
 def any_free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

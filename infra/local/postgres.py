@@ -60,15 +60,18 @@ class Postgres:
         return self._url(ROLE, DATABASE)
 
     def address(self) -> str:
+        """See `Service`."""
         return f"{ports.HOST}:{self._port}"
 
     def command(self) -> Command:
+        """See `Service`."""
         settings = {**SETTINGS, "port": str(self._port)}
         options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
         argv = (*unprivileged(), str(binary("postgres")), "-D", str(self._data), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 
     def healthy(self) -> bool:
+        """See `Service`."""
         # Nobody else has this password, so whoever takes it is the right server.
         try:
             with psycopg.connect(self._url(SUPERUSER, "postgres"), connect_timeout=2):
@@ -139,11 +142,7 @@ class Postgres:
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
         # Not a superuser, as in production. It may create databases: the tests do.
-        verb = (
-            "ALTER"
-            if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE)
-            else "CREATE"
-        )
+        verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
         statement = sql.SQL("{} ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}")
         connection.execute(
             statement.format(sql.SQL(verb), sql.Identifier(ROLE), sql.Literal(self._password()))

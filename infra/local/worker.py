@@ -3,11 +3,14 @@
 import hashlib
 import signal
 import sys
+import time
 from collections.abc import Mapping
 
 from infra.local.environment import aws_env, own_env
 from infra.local.layout import CHECKOUT, Layout
 from infra.local.processes import Command
+
+STALE_SECONDS = 15.0
 
 
 class Worker:
@@ -25,19 +28,27 @@ class Worker:
         self._health_file = layout.run / "worker.health"
 
     def address(self) -> str:
+        """See `Service`."""
         return f"queue: {self._variables['SLUICE_QUEUE_BACKEND']}"
 
     def prepare(self) -> None:
+        """See `Service`."""
         self._health_file.unlink(missing_ok=True)
 
     def command(self) -> Command:
+        """See `Service`."""
         env = own_env(self._layout) | aws_env(self._endpoint) | dict(self._variables)
         env["SLUICE_HEALTH_FILE"] = str(self._health_file)
         argv = (sys.executable, "-m", "chalicelib.worker")
         return Command(argv, env, CHECKOUT, code_version())
 
     def healthy(self) -> bool:
-        return self._health_file.exists()
+        """See `Service`."""
+        # The worker touches the file about once a second for as long as it is well.
+        try:
+            return time.time() - self._health_file.stat().st_mtime < STALE_SECONDS
+        except OSError:
+            return False
 
 
 def code_version() -> str:

@@ -27,7 +27,7 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SLUICE_STACK_PART")
 class SubprocessExecutor(RuntimeExecutor):
     """One execution environment of a function."""
 
-    def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002
+    def __init__(self, id: str, function_version: FunctionVersion) -> None:
         super().__init__(id, function_version)
         self._sandbox: Sandbox | None = None
         self._env: dict[str, str] = {}
@@ -77,9 +77,7 @@ class SubprocessExecutor(RuntimeExecutor):
         began = time.time()
         sandbox = self._ready_sandbox()
         sandbox.hand_over(_invocation(payload, began + limit))
-        event = _judged(
-            sandbox.wait_for("response", "error", "exit", timeout=limit), request_id, limit
-        )
+        event = _judged(sandbox.wait_for("response", "error", "exit", timeout=limit), request_id, limit)
         logs = sandbox.take_logs()
         if event.kind in ("timeout", "exit"):
             logs += f"{json.loads(event.body)['errorMessage']}\n"
@@ -111,17 +109,21 @@ class SubprocessExecutor(RuntimeExecutor):
                 file.write(logs)
 
     def stop(self) -> None:
+        """End the process, if there is one."""
         if sandbox := self._sandbox:
             self._sandbox = None
             sandbox.close()
 
     def get_logs(self) -> str:
+        """What was written outside of any invocation so far."""
         return self._sandbox.take_logs() if self._sandbox else ""
 
     def get_address(self) -> str:
+        """Where LocalStack reaches the process: on this machine."""
         return HOST
 
     def get_endpoint_from_executor(self) -> str:
+        """Where the process reaches LocalStack: on this machine, too."""
         return HOST
 
     def get_runtime_endpoint(self) -> str:

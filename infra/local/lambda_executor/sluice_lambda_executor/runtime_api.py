@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 HOST = "127.0.0.1"
 SHUTDOWN_POLL_SECONDS = 0.05
@@ -37,15 +37,15 @@ class RuntimeApi(ThreadingHTTPServer):
         super().__init__((HOST, 0), _Handler)
         self.invocations: queue.Queue[Invocation | None] = queue.Queue()
         self.events: queue.Queue[Event] = queue.Queue()
-        run = threading.Thread(
-            target=self.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True
-        )
+        run = threading.Thread(target=self.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True)
         run.start()
 
     def address(self) -> str:
+        """Host and port, as `awslambdaric` wants them."""
         return f"{HOST}:{self.server_port}"
 
     def close(self) -> None:
+        """Let the waiting function go and stop listening."""
         self.invocations.put(None)
         self.shutdown()
         self.server_close()
@@ -90,5 +90,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_args: Any) -> None:
+    def log_message(self, *_args: object) -> None:
         """Nothing: one line a request helps nobody."""

@@ -32,9 +32,7 @@ class Sandbox:
         self._process = _STARTER.submit(self._start, command, code, full_env).result()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def _start(
-        self, command: list[str], code: Path, env: Mapping[str, str]
-    ) -> "subprocess.Popen[bytes]":
+    def _start(self, command: list[str], code: Path, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             command,
             cwd=code,
@@ -49,6 +47,7 @@ class Sandbox:
         self._api.events.put(Event("exit", str(self._process.wait()).encode()))
 
     def alive(self) -> bool:
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def hand_over(self, invocation: Invocation) -> None:
