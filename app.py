@@ -1,5 +1,6 @@
 """Chalice's view of Sluice: HTTP or an event in, one call, a response out."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -21,36 +22,41 @@ app.register_middleware(ConvertToMiddleware(metrics.log_metrics), event_type="s3
 
 
 @app.middleware("http")
-def guard(event: Request, get_response: http.Handler) -> Response:
+def finish(event: Request, get_response: Callable[[Request], Response]) -> Response:
     """Every answer passes here."""
-    return http.guarded(event, get_response)
+    return http.finished(event, get_response(event))
 
 
 @app.route("/uploads", methods=["POST"])
+@http.problems
 def create_upload() -> Response:
     """Registers a job and says where to send its file."""
     return api.create_upload(services(), _request().json_body)
 
 
 @app.route("/jobs")
+@http.problems
 def list_jobs() -> Response:
     """Jobs, newest first."""
     return api.list_jobs(services(), _query())
 
 
 @app.route("/jobs/{job_id}")
+@http.problems
 def show_job(job_id: str) -> Response:
     """How far a job is."""
     return api.show_job(services(), job_id)
 
 
 @app.route("/jobs/{job_id}/errors")
+@http.problems
 def list_errors(job_id: str) -> Response:
     """The records of a job that were rejected, and why."""
     return api.list_errors(services(), job_id, _query())
 
 
 @app.route("/healthz")
+@http.problems
 def health() -> Response:
     """Whether everything that Sluice depends on is there."""
     return api.health(services())

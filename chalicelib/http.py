@@ -1,6 +1,7 @@
 """What every HTTP answer has in common: a request id, and problems in the form of RFC 9457."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,9 @@ from chalicelib.telemetry import logger
 
 _CURSOR_DIGITS = 18  # fits a bigint
 
-Handler = Callable[[Request], Response]
+_PROBLEM = "application/problem+json"
+
+View = Callable[..., Response]
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
@@ -35,39 +38,47 @@ def problem(
     return Response(
         body=body,
         status_code=status,
-        headers={"Content-Type": "application/problem+json", **(headers or {})},
+        headers={"Content-Type": _PROBLEM, **(headers or {})},
     )
 
 
-def guarded(request: Request, handle: Handler) -> Response:
-    """Answers the request; whatever goes wrong becomes a problem, and nothing of our insides gets out."""
+def problems(view: View) -> View:
+    """The view, with whatever goes wrong in it answered as a problem; nothing of our insides gets out.
+
+    Chalice's own errors (a body that is no JSON) are left to it, and to :func:`finished`.
+    """
+
+    @wraps(view)
+    def answered(*args: str, **kwargs: str) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except ChaliceViewError:
+            raise
+        except BadRequest as wrong:
+            return problem(wrong.status, wrong.message, field=wrong.field)
+        except RetryLater:
+            logger.exception("dependency not available")
+            sentence = "Something that Sluice depends on is not available right now. Try again shortly."
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, sentence, headers={"Retry-After": "5"})
+        except Exception:  # noqa: BLE001 - the last resort
+            logger.exception("request failed")
+            sentence = "Something went wrong here. The request id leads to its log."
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
+
+    return answered
+
+
+def finished(request: Request, response: Response) -> Response:
+    """The response with its request id, and in the form of a problem if Chalice made it an error."""
+    match response.body:
+        case {"Code": str(), "Message": str(detail)}:
+            allowed = {name: value for name, value in response.headers.items() if name == "Allow"}
+            response = problem(response.status_code, detail, headers=allowed)
     request_id = str(request.context.get("requestId", ""))
-    response = _handled(request, handle)
     response.headers["X-Request-Id"] = request_id
-    if response.headers.get("Content-Type") == "application/problem+json":
+    if response.headers.get("Content-Type") == _PROBLEM:
         response.body["request_id"] = request_id
     return response
-
-
-def _handled(request: Request, handle: Handler) -> Response:
-    try:
-        return handle(request)
-    except BadRequest as wrong:
-        return problem(wrong.status, wrong.message, field=wrong.field)
-    except ChaliceViewError as wrong:  # Chalice's own: a body that is no JSON, say
-        return problem(wrong.STATUS_CODE, str(wrong))
-    except RetryLater:
-        logger.exception("dependency not available")
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "Something that Sluice depends on is not available right now. Try again shortly.",
-            headers={"Retry-After": "5"},
-        )
-    except Exception:  # noqa: BLE001 - the last resort
-        logger.exception("request failed")
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The request id leads to its log."
-        )
 
 
 def identifier(text: str) -> UUID:

@@ -81,6 +81,9 @@ class JobReceiver(Protocol):
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
         """Give the message back, to be handed out again after the delay. Raises RetryLater."""
 
+    def close(self) -> None:
+        """This receiver will ask no more. Raises RetryLater."""
+
 
 @dataclass(frozen=True)
 class NewJob:

@@ -3,7 +3,7 @@
 import os
 import socket
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
@@ -102,7 +102,9 @@ class Services:
         return Consumer(self.jobs, parts, self.sender, self.receiver, self.owner, self.settings.lease_seconds)
 
     def close(self) -> None:
-        """Lets go of the database connections."""
+        """Lets go of the queue and the database. Raises RetryLater."""
+        if "receiver" in vars(self):
+            self.receiver.close()
         if "_pool" in vars(self):
             self._pool.close()
 
@@ -144,5 +146,7 @@ def _config(config: Config | None = None) -> Config:
 
 def _s3(endpoint: str | None) -> "S3Client":
     # an emulator's bucket has no host name of its own
-    path_style = Config(s3={"addressing_style": "path"}) if endpoint else Config()
-    return boto3.client("s3", endpoint_url=endpoint, config=_config(path_style))
+    style: Any = {"addressing_style": "path"} if endpoint else {}
+    return boto3.client(
+        "s3", endpoint_url=endpoint, config=_config(Config(signature_version="s3v4", s3=style))
+    )

@@ -1,0 +1,82 @@
+"""What the tests share: the embedded stack, and a fresh database for each test that wants one."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from localstack_client.session import Session
+from psycopg import sql
+
+from chalicelib.backends.postgres.migrate import migrate
+from infra.local import stack as local_stack
+
+ROOT = Path(__file__).parent.parent / ".local" / "test"
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Mapping[str, str]]:
+    """The addresses of a Postgres, a Redis and a LocalStack of the tests' own, as environment variables."""
+    env = local_stack.up(ROOT, parts=local_stack.SERVICES)
+    added = {name: value for name, value in env.items() if name.startswith("AWS_")}
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)  # boto3's credentials and region
+    yield env
+    local_stack.down(ROOT)
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def stack(services: Mapping[str, str]) -> Mapping[str, str]:
+    """The whole of it: the services, the deployed application and its worker."""
+    assert services
+    return local_stack.up(ROOT)
+
+
+@pytest.fixture(scope="session")
+def aws(services: Mapping[str, str]) -> Session:
+    """Makes boto3 clients for the tests' LocalStack."""
+    return Session(localstack_host=services["AWS_ENDPOINT_URL"].split("//")[1].split(":")[0])
+
+
+@pytest.fixture(scope="session")
+def template_database(services: Mapping[str, str]) -> str:
+    """The name of a migrated database to copy."""
+    name = f"template_{uuid4().hex}"
+    _execute(services, "CREATE DATABASE {}", name)
+    migrate(_url(services, name))
+    return name
+
+
+@pytest.fixture
+def database_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
+    """The address of a fresh, migrated database."""
+    name = f"test_{uuid4().hex}"
+    _execute(services, "CREATE DATABASE {} TEMPLATE {}", name, template_database)
+    yield _url(services, name)
+    _execute(services, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def empty_database_url(services: Mapping[str, str]) -> Iterator[str]:
+    """The address of a database with nothing in it."""
+    name = f"empty_{uuid4().hex}"
+    _execute(services, "CREATE DATABASE {}", name)
+    yield _url(services, name)
+    _execute(services, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _execute(services: Mapping[str, str], statement: Any, *names: str) -> None:
+    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _url(services: Mapping[str, str], name: str) -> str:
+    return f"{services['DATABASE_URL'].rpartition('/')[0]}/{name}"
