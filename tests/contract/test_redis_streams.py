@@ -157,6 +157,12 @@ class TestLostData:
         queue.client.xgroup_destroy(queue.stream, GROUP)
         assert receive_one(receiver).job_id == job_id
 
+    def test_two_may_find_it_lost_at_once(self, queue: RedisQueue) -> None:
+        for _ in range(2):
+            queue.receiver()._create_group()
+        queue.sender().send(job_id := uuid4())
+        assert receive_one(queue.receiver()).job_id == job_id
+
     def test_a_key_of_another_kind_says_so(self, queue: RedisQueue) -> None:
         queue.client.set(queue.stream, "x")
         with pytest.raises(RetryLater, match=r"could not receive: .*WRONGTYPE"):
