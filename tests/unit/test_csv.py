@@ -1,0 +1,162 @@
+"""CSV: the fast reader equals Python's `csv`, and nothing depends on where blocks or reads end."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pathflow import Outcome, outcome
+
+from chalicelib.model import Dialect, Format
+from chalicelib.steps import canonical, csv_decode, csv_records
+from chalicelib.steps.blocks import Segment
+from chalicelib.steps.text import normalise
+
+NAMES = ("a", "b")
+
+TOKENS = (
+    *("a", "b", ",", ",", '"', '"', "\n", "\n", "\r", "\r\n", " ", '""', '","', '"\n"', "é", ";", "\\", "x@Y.z"),
+    *("2025/01/02",),
+)
+NASTY = st.lists(
+    st.sampled_from([token.encode() for token in TOKENS] + [b"\0", b"\xff", b"\xc3"]), max_size=40
+).map(b"".join)
+
+
+def dialect(names: tuple[str, ...] = NAMES) -> Dialect:
+    return Dialect(Format.CSV, data_start=0, columns=names)
+
+
+def reference(data: bytes, max_record: int) -> Outcome:
+    """What should become of a file, by the shortest way there is: `csv`, one record at a time."""
+    records, rejects, start = [], [], 0
+    while start < len(data):
+        for row in csv_records.read(data[start:], ","):
+            whole = data[start + row.start : start + row.end]
+            code = "record-too-large" if len(whole) > max_record else "unterminated-quote" if row.open else None
+            if code:
+                rejects.append((code, start + row.start))
+                start += row.start + len(next(iter(whole.splitlines(keepends=True))))
+                break
+            if not row.cells:
+                continue
+            if code := fault(whole, row.cells):
+                rejects.append((code, start + row.start))
+            else:
+                cells = [cell.encode("latin-1").decode() for cell in row.cells]
+                records.append(canonical.record(dict(zip(NAMES, cells, strict=True))))
+        else:
+            break
+    return Outcome(set(records), len(records), rejects)
+
+
+def fault(raw: bytes, cells: list[str]) -> str | None:
+    if b"\0" in raw:
+        return "nul-character"
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return "encoding-error"
+    if len(cells) != len(NAMES):
+        return "missing-cell" if len(cells) < len(NAMES) else "extra-cell"
+    return None if any(normalise(cell) for cell in (c.encode("latin-1").decode() for c in cells)) else "blank-row"
+
+
+@settings(max_examples=600)
+@given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 1000]))
+@example(b'a,b\n"x\ny",z\n', 4, 1, 1000)
+@example(b'"a\r\nb",c\r\n', 5, 4, 1000)
+@example(b'x,"a', 2, 1, 1000)
+@example(b'a"b,c\n"d"e,"f" \n', 3, 5, 1000)
+@example(b'5",6"\na,b\n', 3, 2, 1000)
+@example(b"a,b\r\r\nc,d", 4, 4, 1000)
+@example(b",\n,\n", 1, 1, 1000)
+def test_any_split_gives_what_csv_gives(data: bytes, block_size: int, chunk: int, max_record: int) -> None:
+    found = outcome(data, dialect(), block_size=block_size, chunk=chunk, max_record=max_record)
+    assert found == reference(data, max_record)
+
+
+@settings(max_examples=300)
+@given(NASTY)
+def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
+    regular = csv_records.regular_ends(data, ",") is not None
+    if any(row.open for row in csv_records.read(data, ",")):
+        return  # no such segment is ever cut
+    fast = csv_decode.decode(Segment(7, data, regular), NAMES, ",")
+    slow = csv_decode.decode(Segment(7, data, regular=False), NAMES, ",")
+    assert fast.records == slow.records
+    assert fast.faults == slow.faults
+    assert [column.to_pylist() for column in fast.columns] == [column.to_pylist() for column in slow.columns]
+
+
+@settings(max_examples=300)
+@given(NASTY)
+def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
+    ends = csv_records.regular_ends(data, ",")
+    if ends is None:
+        return
+    rows = list(csv_records.read(data, ","))
+    certain = [row.end for row in rows if not row.open and data[row.end - 1 : row.end] in (b"\n", b"\r")]
+    if data.endswith(b"\r"):
+        certain = [end for end in certain if end < len(data)]
+    assert ends.to_pylist() == certain
+
+
+CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12)
+
+
+@given(
+    st.lists(st.tuples(CELLS, CELLS), max_size=12),
+    # the writer leaves a line ending unquoted that is not its own
+    st.sampled_from([("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]),
+    st.integers(1, 50),
+)
+def test_what_csv_writes_is_read_back_whole(
+    rows: list[tuple[str, str]], style: tuple[str, int], block_size: int
+) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator=style[0], quoting=style[1]).writerows(rows)
+    found = outcome(file.getvalue().encode(), dialect(), block_size=block_size, chunk=7)
+    kept = [row for row in rows if any(map(normalise, row))]
+    assert found.records == {canonical.record(dict(zip(NAMES, row, strict=True))) for row in kept}
+    assert found.accepted == len(kept)
+    assert [code for code, _ in found.rejects] == ["blank-row"] * (len(rows) - len(kept))
+
+
+def test_every_record_is_in_the_block_in_which_it_begins() -> None:
+    data = b"".join(f"{n},{'x' * (n % 9)}\n".encode() for n in range(200))
+    starts = list(line_starts(data))
+    found = outcome(data, dialect(), block_size=64, chunk=50)
+    assert found.accepted == 200
+    for block in found.blocks:
+        assert block.start in starts
+        begun = [start for start in starts if block.start <= start < block.end]
+        assert all(start // 64 == block.no for start in begun)
+
+
+def line_starts(data: bytes) -> Iterator[int]:
+    start = 0
+    for line in data.splitlines(keepends=True):
+        yield start
+        start += len(line)
+
+
+@pytest.mark.parametrize("chunk", [1, 10, 1000])
+def test_a_record_over_the_limit_is_set_apart_with_its_line_alone(chunk: int) -> None:
+    data = b"1,2\n" + b"x" * 500 + b",y\n" + b'"never closed,3\n4,5\n' + b"z,z\n" * 30
+    found = outcome(data, dialect(), block_size=16, chunk=chunk, max_record=100)
+    assert found.rejects == [("record-too-large", 4), ("record-too-large", 507)]
+    assert found.records == {'{"a":"1","b":"2"}', '{"a":"4","b":"5"}', '{"a":"z","b":"z"}'}
+    assert found.accepted == 32
+
+
+def test_a_fault_knows_its_place() -> None:
+    data = b'a,b\n\n\r\nc\n"d\n",e,f\ng,h'
+    segment = Segment(100, data, regular=True)
+    decoded = csv_decode.decode(segment, NAMES, ",")
+    assert [(fault.ordinal, fault.code) for fault in decoded.faults] == [(1, "missing-cell"), (2, "extra-cell")]
+    assert csv_decode.locate(segment, [1, 2], ",") == [(107, b"c\n"), (109, b'"d\n",e,f\n')]
+    assert decoded.ordinals() == pa.array([0, 3])
