@@ -1,0 +1,1 @@
+"""The file that the demonstration loads, and the script that makes it."""

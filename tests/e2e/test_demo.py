@@ -1,0 +1,100 @@
+"""`make demo`, as a person sees it, against the whole stack."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra.local import demo
+from infra.local.environment import write_env_file
+from infra.local.layout import CHECKOUT, Layout
+from infra.local.sample import make_sample
+
+COPIES = sum(make_sample.COPIES.values())
+
+
+def run_demo(root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local.demo", "--root", str(root)],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def root(stack: Mapping[str, str], tmp_path: Path) -> Path:
+    write_env_file(Layout.at(tmp_path), stack)
+    return tmp_path
+
+
+@pytest.fixture
+def new_dataset(stack: Mapping[str, str]) -> None:
+    with psycopg.connect(stack["DATABASE_URL"]) as connection:
+        connection.execute(
+            "DELETE FROM ingested_data WHERE dataset_id = (SELECT id FROM datasets WHERE name = %s)",
+            [demo.DATASET],
+        )
+
+
+@pytest.mark.usefixtures("new_dataset")
+def test_shows_what_became_of_every_record_and_once_more_that_nothing_changes(root: Path) -> None:
+    first = run_demo(root)
+    assert first.returncode == 0, first.stdout
+    total = make_sample.CUSTOMERS + COPIES + 10
+    assert f"read = inserted + duplicates + rejected:  {total:,} = 2,900 + {COPIES} + 10\n" in first.stdout
+    assert re.search(r"status +COMPLETED +COMPLETED\n", first.stdout)
+    assert len(re.findall(r'\{"content_hash": "[0-9a-f]{64}",\n   "record": \{.*\}\}\n', first.stdout)) == 3
+    assert "has the same SHA-256" in first.stdout
+    assert re.findall(r"^  record ([\d,]+), byte [\d,]+: ([a-z-]+)$", first.stdout, re.MULTILINE)[-1] == (
+        f"{total:,}",
+        "unterminated-quote",
+    )
+    assert first.stdout.count("\n    | ") == 10
+    assert "Nothing was inserted" not in first.stdout
+
+    again = run_demo(root)
+    assert again.returncode == 0, again.stdout
+    assert f"{total:,} = 0 + {total - 10:,} + 10\n" in again.stdout
+    assert "Nothing was inserted: every row was there already." in again.stdout
+
+
+def test_says_so_when_the_stack_is_not_up(tmp_path: Path) -> None:
+    told = run_demo(tmp_path)
+
+    assert told.returncode == 1
+    assert "The demonstration failed: the stack is not up" in told.stdout
+    assert "Traceback" not in told.stdout
+
+
+def test_fails_when_the_api_is_not_there(root: Path, stack: Mapping[str, str]) -> None:
+    write_env_file(Layout.at(root), {**stack, "SLUICE_URL": "http://127.0.0.1:9/api"})
+
+    told = run_demo(root)
+
+    assert told.returncode == 1
+    assert "No answer from http://127.0.0.1:9/api" in told.stdout
+    assert f"sluice upload ended with status 3; the logs are in {root}/logs." in told.stdout
+
+
+def test_fails_when_the_counts_are_not_those_of_postgres() -> None:
+    counts = {"read": 5, "inserted": 3, "duplicates": 1, "rejected": 1}
+    job = {"status": "COMPLETED", "counts": counts}
+    figures = {"status": "COMPLETED", "bytes": make_sample.FILE.stat().st_size, **counts, "inserted": 2}
+    rows = [
+        {"content_hash": demo.identity({"record": record}), "record": record} for record in ({}, {"a": "1"})
+    ]
+
+    assert demo.disagreements(job, figures, [{}], [*rows, {"content_hash": "00", "record": {}}]) == [
+        "the job says inserted 3 and Postgres 2",
+        "row 00 has another hash",
+    ]
