@@ -1,0 +1,223 @@
+"""The ports filled in memory, for tests of the flow."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from chalicelib.errors import JobFailed, LostClaim, RetryLater
+from chalicelib.model import Dialect, Gap, Job, Source, Status, StoredReject, Tally
+from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def new_job(**changes: object) -> Job:
+    job = Job(
+        id=uuid4(),
+        number=1,
+        status=Status.PENDING,
+        dataset="default",
+        dataset_id=1,
+        filename="people.csv",
+        bucket="bucket",
+        key="uploads/default/x/people.csv",
+        format=None,
+        declared_size=None,
+        metadata=None,
+        source=None,
+        uploaded_at=None,
+        dialect=None,
+        block_size=64,
+        attempts=0,
+        error=None,
+        created_at=NOW,
+        started_at=None,
+        updated_at=NOW,
+        completed_at=None,
+    )
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class MemoryJobs:
+    """Jobs, Claims and RecordSink over one dictionary; the ledger is a list of blocks a job."""
+
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    blocks: dict[UUID, dict[int, LoadedBlock]] = field(default_factory=dict)
+    owners: dict[UUID, str] = field(default_factory=dict)
+    down: bool = False
+
+    def add(self, job: Job) -> Job:
+        self.jobs[job.id] = job
+        return job
+
+    def create(self, new: NewJob) -> Job:
+        self.ping()
+        members = {name: getattr(new, name) for name in ("id", "dataset", "filename", "bucket", "key", "format")}
+        return self.add(
+            new_job(
+                **members,
+                number=len(self.jobs) + 1,
+                declared_size=new.declared_size,
+                metadata=new.metadata,
+                block_size=new.block_size,
+            )
+        )
+
+    def get(self, job_id: UUID) -> Job | None:
+        self.ping()
+        return self.jobs.get(job_id)
+
+    def list(
+        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
+    ) -> Sequence[Job]:
+        self.ping()
+        found = sorted(self.jobs.values(), key=lambda job: -job.number)
+        return [
+            job
+            for job in found
+            if (before is None or job.number < before)
+            and status in (None, job.status)
+            and dataset in (None, job.dataset)
+        ][:limit]
+
+    def rejects(
+        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
+    ) -> Sequence[StoredReject]:
+        self.ping()
+        found = [
+            StoredReject((no, it.record), it.record + 1, it.offset, it.field, it.code, it.message, it.raw)
+            for no, block in sorted(self.blocks.get(job_id, {}).items())
+            for it in block.rejects
+        ]
+        return [it for it in found if after is None or it.cursor > after][:limit]
+
+    def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if job is None or job.status is not Status.PENDING:
+            return False
+        self.jobs[job_id] = replace(job, source=source, uploaded_at=NOW)
+        return True
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("the database is down")
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if lease_seconds <= 0 or job is None or job.status.is_terminal or self.owners.get(job_id, owner) != owner:
+            return None
+        self.owners[job_id] = owner
+        self.jobs[job_id] = replace(job, status=Status.PROCESSING, attempts=job.attempts + 1)
+        return self.jobs[job_id]
+
+    def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        self.ping()
+        return lease_seconds > 0 and self.owners.get(job_id) == owner
+
+    def release(self, job_id: UUID, *, owner: str) -> None:
+        self.ping()
+        if self.owners.get(job_id) == owner:
+            del self.owners[job_id]
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+        self.ping()
+        self.jobs[job_id] = replace(self.jobs[job_id], source=source, dialect=dialect)
+
+    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
+        self.ping()
+        gaps, position = [], 0
+        for block in sorted(self.blocks.get(job_id, {}).values(), key=lambda block: block.start):
+            if block.start != position:
+                gaps.append(Gap(position, block.start))
+            position = block.end
+        return [*gaps, Gap(position, total)] if position != total else gaps
+
+    def complete(self, job_id: UUID, total: int) -> None:
+        if self.gaps(job_id, total):
+            raise JobFailed("ledger-mismatch", "not covered")
+        self._end(job_id, Status.COMPLETED, None)
+
+    def fail(self, job_id: UUID, code: str, message: str) -> None:
+        self.ping()
+        if not self.jobs[job_id].status.is_terminal:
+            self._end(job_id, Status.FAILED, (code, message))
+
+    def _end(self, job_id: UUID, status: Status, error: tuple[str, str] | None) -> None:
+        self.owners.pop(job_id, None)
+        self.jobs[job_id] = replace(self.jobs[job_id], status=status, error=error, completed_at=NOW)
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        self.ping()
+        ledger = self.blocks.setdefault(job.id, {})
+        if block.no in ledger:
+            raise LostClaim(f"block {block.no} is there")
+        ledger[block.no] = block
+        return Tally(block.records, len(block.rows), block.repeated, len(block.rejects))
+
+
+@dataclass
+class MemoryStore:
+    """One object, and what happens when it is read."""
+
+    data: bytes = b""
+    etag: str = "e1"
+    errors: deque[Exception] = field(default_factory=deque)  # raised by the next reads, one each
+
+    def pin(self, bucket: str, key: str) -> Source:
+        return Source(bucket, key, self.etag, len(self.data))
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        if self.errors:
+            raise self.errors.popleft()
+        if source.etag != self.etag:
+            raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
+        return self.data[start:end]
+
+
+@dataclass
+class MemoryQueue:
+    """JobSender and JobReceiver over a list; nothing times out."""
+
+    waiting: deque[Delivery] = field(default_factory=deque)
+    acknowledged: list[Delivery] = field(default_factory=list)
+    returned: list[tuple[Delivery, float]] = field(default_factory=list)
+    max_deliveries: int = 3
+    down: bool = False
+
+    def send(self, job_id: UUID) -> None:
+        self.ping()
+        self.waiting.append(Delivery(job_id, uuid4().hex, 1))
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("the queue is down")
+
+    def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        assert wait_seconds >= 0
+        return [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        self.acknowledged.append(delivery)
+
+    def extend(self, delivery: Delivery) -> None:
+        self.ping()
+
+    def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
+        self.returned.append((delivery, delay_seconds))
+
+    def close(self) -> None:
+        self.waiting.clear()
+
+
+class FixedSigner:
+    """An UploadSigner whose URLs say what they were asked for."""
+
+    def sign(self, key: str, *, size: int | None) -> SignedUpload:
+        return SignedUpload("PUT", f"https://bucket.example/{key}?size={size}", {}, NOW + timedelta(hours=1))
+
+

@@ -1,0 +1,141 @@
+"""What becomes of a message, over ports in memory."""
+
+import threading
+from collections import deque
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fakes import MemoryJobs, MemoryQueue, MemoryStore, new_job
+
+from chalicelib.errors import RetryLater
+from chalicelib.flow.consume import Consumer, consume
+from chalicelib.flow.ingest import Parts
+from chalicelib.model import Status
+from chalicelib.ports import Delivery
+
+FILE = b"a,b\n" + b"1,2\n" * 100
+
+
+class World:
+    """A job, its object, its message, and a worker."""
+
+    def __init__(self, data: bytes = FILE, lease_seconds: float = 30, deliveries: int = 1) -> None:
+        self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
+        self.job = self.jobs.add(new_job())
+        self.delivery = Delivery(self.job.id, "receipt", deliveries)
+        parts = Parts(self.jobs, self.store, lambda: self.jobs, max_upload=10_000, max_record=1000, loaders=1)
+        self.consumer = Consumer(self.jobs, parts, self.queue, self.queue, "me", lease_seconds)
+        self.stop = threading.Event()
+
+    def consume(self) -> None:
+        consume(self.consumer, self.delivery, self.stop)
+
+    @property
+    def status(self) -> Status:
+        return self.jobs.jobs[self.job.id].status
+
+
+def test_a_job_is_loaded_and_its_message_acknowledged() -> None:
+    world = World()
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_message_too_many_changes_nothing() -> None:
+    world = World()
+    world.consume()
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery, world.delivery]
+    assert world.jobs.jobs[world.job.id].attempts == 1
+
+
+def test_an_unknown_job_is_forgotten() -> None:
+    world = World()
+    world.delivery = Delivery(uuid4(), "receipt", 1)
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_that_another_holds_is_looked_at_again_later() -> None:
+    world = World()
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.returned == [(world.delivery, 30)]
+    assert not world.queue.acknowledged
+
+
+def test_a_file_that_cannot_be_read_fails_its_job() -> None:
+    world = World(data=b"PK\x03\x04")
+    world.consume()
+    assert world.status is Status.FAILED
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_trouble_gives_the_message_back() -> None:
+    world = World(deliveries=2)
+    world.store.errors.append(RetryLater("S3 is down"))
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert world.queue.returned == [(world.delivery, 4)]
+    assert not world.jobs.owners
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(RetryLater("S3 is down"), "retries-exhausted"), (KeyError("bug"), "internal-error")]
+)
+def test_the_last_delivery_fails_the_job_and_leaves_the_message_to_the_dead_letters(
+    error: Exception, code: str
+) -> None:
+    world = World(deliveries=3)
+    world.store.errors.append(error)
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, code)
+    assert not world.queue.acknowledged
+    assert world.queue.returned
+
+
+def test_a_bug_of_ours_does_not_lose_the_job() -> None:
+    world = World()
+    world.store.errors = deque([ZeroDivisionError("bug")])
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert world.queue.returned == [(world.delivery, 2)]
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back_as_a_fresh_message() -> None:
+    world = World(deliveries=3)
+    world.stop.set()
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert [it.job_id for it in world.queue.waiting] == [world.job.id]
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.jobs.owners
+
+
+def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
+    world = World(lease_seconds=0.03)
+
+    class Slow(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.owners[world.job.id] = "another"
+            for thread in threading.enumerate():
+                if thread.name == "lease":  # it ends when it finds the lease lost
+                    thread.join(5)
+            return super().read(*args)
+
+    parts = Parts(world.jobs, Slow(FILE), lambda: world.jobs, max_upload=10_000, max_record=1000, loaders=1)
+    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03)
+    world.consume()
+    assert not world.queue.acknowledged
+    assert not world.queue.returned
+    assert world.jobs.owners[world.job.id] == "another"
+
+
+def test_a_database_that_is_down_is_the_callers_to_wait_for() -> None:
+    world = World()
+    world.jobs.down = True
+    with pytest.raises(RetryLater):
+        world.consume()
