@@ -66,6 +66,7 @@ def health() -> Response:
 def on_upload(event: ChaliceS3Event) -> dict[str, Any]:
     """Puts the jobs of the objects that arrived on the queue."""
     objects = [_object(record) for record in S3Event(event.to_dict()).records]
+    metrics.add_metric(name="ObjectsArrived", unit="Count", value=len(objects))
     announced = announce(objects, jobs=services().jobs, sender=services().sender)
     metrics.add_metric(name="ObjectsAnnounced", unit="Count", value=announced)
     return {"announced": announced}

@@ -72,9 +72,11 @@ def finished(request: Request, response: Response) -> Response:
     """The response with its request id, and in the form of a problem if Chalice made it an error."""
     match response.body:
         case {"Code": str(), "Message": str(detail)}:
-            allowed = {name: value for name, value in response.headers.items() if name == "Allow"}
-            response = problem(response.status_code, detail, headers=allowed)
-    request_id = str(request.context.get("requestId", ""))
+            allow = response.headers.get("Allow")  # with a 405
+            response = problem(response.status_code, detail, headers={"Allow": str(allow)} if allow else None)
+    request_id = str(
+        request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "")
+    )
     response.headers["X-Request-Id"] = request_id
     if response.headers.get("Content-Type") == _PROBLEM:
         response.body["request_id"] = request_id

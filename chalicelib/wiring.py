@@ -99,7 +99,16 @@ class Services:
             max_record=self.settings.max_record_size,
             loaders=self.settings.loaders,
         )
-        return Consumer(self.jobs, parts, self.sender, self.receiver, self.owner, self.settings.lease_seconds)
+        lease, visibility = self.settings.lease_seconds, self.settings.visibility_timeout
+        return Consumer(
+            self.jobs,
+            parts,
+            self.sender,
+            self.receiver,
+            self.owner,
+            lease_seconds=lease,
+            beat_seconds=min(lease, visibility) / 3,
+        )
 
     def close(self) -> None:
         """Lets go of the queue and the database. Raises RetryLater."""

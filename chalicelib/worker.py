@@ -42,6 +42,7 @@ def run(consumer: Consumer, stop: threading.Event, *, slots: int, health_file: P
 def _work(consumer: Consumer, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
+            consumer.jobs.ping()  # a message taken while the database is down would only use up a delivery
             for delivery in consumer.receiver.receive(limit=1, wait_seconds=_POLL_SECONDS):
                 consume(consumer, delivery, stop)
         except RetryLater as trouble:

@@ -24,6 +24,7 @@ class Consumer:
     receiver: JobReceiver
     owner: str  # names this worker in the leases it takes
     lease_seconds: float
+    beat_seconds: float  # how often lease and message are renewed while a job is worked on
 
 
 def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> None:
@@ -102,7 +103,7 @@ def _kept(consumer: Consumer, delivery: Delivery) -> Iterator[threading.Event]:
     done, lost = threading.Event(), threading.Event()
 
     def keep() -> None:
-        while not done.wait(consumer.lease_seconds / 3):
+        while not done.wait(consumer.beat_seconds):
             try:
                 if not consumer.parts.claims.renew(
                     delivery.job_id, owner=consumer.owner, lease_seconds=consumer.lease_seconds

@@ -20,7 +20,12 @@ class Outcome:
 
 
 def outcome(
-    data: bytes, dialect: Dialect, *, block_size: int = 1 << 20, chunk: int = 1 << 20, max_record: int = 1 << 20
+    data: bytes,
+    dialect: Dialect,
+    *,
+    block_size: int = 1 << 20,
+    chunk: int = 1 << 20,
+    max_record: int = 1 << 20,
 ) -> Outcome:
     """Cuts and transforms the data, and checks on the way what must hold of any blocks."""
 

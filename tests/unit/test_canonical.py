@@ -103,9 +103,7 @@ def test_what_cannot_be_a_record_is_named(text: str, code: str) -> None:
 def test_columns_print_as_single_records_do(names: list[str], data: st.DataObject) -> None:
     cell = st.none() | CLEAN_TEXT | st.sampled_from(['"', "\\", "\x01", "\n", '\\"', "\x1f\x7f"]).map(str)
     rows = data.draw(st.lists(st.lists(cell, min_size=len(names), max_size=len(names)), max_size=5))
-    columns = [
-        clean(pa.array([row[place] for row in rows], pa.string())) for place in range(len(names))
-    ]
+    columns = [clean(pa.array([row[place] for row in rows], pa.string())) for place in range(len(names))]
     expected = [canonical.record(dict(zip(names, row, strict=True))) for row in rows]
     assert identify.canonical_columns(names, columns).to_pylist() == expected
 

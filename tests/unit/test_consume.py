@@ -25,7 +25,9 @@ class World:
         self.job = self.jobs.add(new_job())
         self.delivery = Delivery(self.job.id, "receipt", deliveries)
         parts = Parts(self.jobs, self.store, lambda: self.jobs, max_upload=10_000, max_record=1000, loaders=1)
-        self.consumer = Consumer(self.jobs, parts, self.queue, self.queue, "me", lease_seconds)
+        self.consumer = Consumer(
+            self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3
+        )
         self.stop = threading.Event()
 
     def consume(self) -> None:
@@ -127,7 +129,7 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
             return super().read(*args)
 
     parts = Parts(world.jobs, Slow(FILE), lambda: world.jobs, max_upload=10_000, max_record=1000, loaders=1)
-    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03)
+    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01)
     world.consume()
     assert not world.queue.acknowledged
     assert not world.queue.returned

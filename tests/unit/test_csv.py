@@ -18,7 +18,26 @@ from chalicelib.steps.text import normalise
 NAMES = ("a", "b")
 
 TOKENS = (
-    *("a", "b", ",", ",", '"', '"', "\n", "\n", "\r", "\r\n", " ", '""', '","', '"\n"', "é", ";", "\\", "x@Y.z"),
+    *(
+        "a",
+        "b",
+        ",",
+        ",",
+        '"',
+        '"',
+        "\n",
+        "\n",
+        "\r",
+        "\r\n",
+        " ",
+        '""',
+        '","',
+        '"\n"',
+        "é",
+        ";",
+        "\\",
+        "x@Y.z",
+    ),
     *("2025/01/02",),
 )
 NASTY = st.lists(
@@ -36,7 +55,9 @@ def reference(data: bytes, max_record: int) -> Outcome:
     while start < len(data):
         for row in csv_records.read(data[start:], ","):
             whole = data[start + row.start : start + row.end]
-            code = "record-too-large" if len(whole) > max_record else "unterminated-quote" if row.open else None
+            code = (
+                "record-too-large" if len(whole) > max_record else "unterminated-quote" if row.open else None
+            )
             if code:
                 rejects.append((code, start + row.start))
                 start += row.start + len(next(iter(whole.splitlines(keepends=True))))
@@ -62,7 +83,11 @@ def fault(raw: bytes, cells: list[str]) -> str | None:
         return "encoding-error"
     if len(cells) != len(NAMES):
         return "missing-cell" if len(cells) < len(NAMES) else "extra-cell"
-    return None if any(normalise(cell) for cell in (c.encode("latin-1").decode() for c in cells)) else "blank-row"
+    return (
+        None
+        if any(normalise(cell) for cell in (c.encode("latin-1").decode() for c in cells))
+        else "blank-row"
+    )
 
 
 @settings(max_examples=600)
@@ -157,6 +182,9 @@ def test_a_fault_knows_its_place() -> None:
     data = b'a,b\n\n\r\nc\n"d\n",e,f\ng,h'
     segment = Segment(100, data, regular=True)
     decoded = csv_decode.decode(segment, NAMES, ",")
-    assert [(fault.ordinal, fault.code) for fault in decoded.faults] == [(1, "missing-cell"), (2, "extra-cell")]
+    assert [(fault.ordinal, fault.code) for fault in decoded.faults] == [
+        (1, "missing-cell"),
+        (2, "extra-cell"),
+    ]
     assert csv_decode.locate(segment, [1, 2], ",") == [(107, b"c\n"), (109, b'"d\n",e,f\n')]
     assert decoded.ordinals() == pa.array([0, 3])

@@ -59,7 +59,9 @@ def test_any_split_accounts_for_every_line(
     lines: list[bytes], ended: bool, block_size: int, chunk: int, max_record: int
 ) -> None:
     data = b"\n".join(lines) + (b"\n" if ended and lines else b"")
-    found = outcome(data, DIALECT, block_size=block_size, chunk=chunk, max_record=max_record) if data else None
+    found = (
+        outcome(data, DIALECT, block_size=block_size, chunk=chunk, max_record=max_record) if data else None
+    )
     records, accepted, rejects = reference(data, max_record)
     if found is None:
         assert not accepted
@@ -69,9 +71,7 @@ def test_any_split_accounts_for_every_line(
 
 def test_numbers_stay_what_they_are() -> None:
     data = b'{"id":9007199254740993,"x":0.10000000000000000001,"y":1.50}\n'
-    assert outcome(data, DIALECT).records == {
-        '{"id":9007199254740993,"x":0.10000000000000000001,"y":1.5}'
-    }
+    assert outcome(data, DIALECT).records == {'{"id":9007199254740993,"x":0.10000000000000000001,"y":1.5}'}
 
 
 def test_nested_values_are_kept_and_normalised() -> None:

@@ -46,7 +46,9 @@ def assigned() -> st.SearchStrategy[str]:
     anything = st.characters(blacklist_categories=("Cs", "Cn"), max_codepoint=0x2FFFF).filter(
         lambda char: unicodedata.category(char) != "Cn" and ord(char) < 0x1E000 or char in WHITESPACE
     )
-    telling = st.sampled_from([*EXAMPLES, *WHITESPACE, "@", ".", "/", "-", ":", "a", "é", "e\u0301", "\u212b"])
+    telling = st.sampled_from(
+        [*EXAMPLES, *WHITESPACE, "@", ".", "/", "-", ":", "a", "é", "e\u0301", "\u212b"]
+    )
     return st.lists(st.one_of(telling, anything), max_size=6).map("".join)
 
 

@@ -1,0 +1,328 @@
+"""The HTTP API in-process: Chalice's own test client, ports in memory."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+from chalice.test import Client, HTTPResponse
+from fakes import NOW, FixedSigner, MemoryJobs, MemoryQueue, new_job
+from hypothesis import given
+from hypothesis import strategies as st
+
+import app as deployed
+from chalicelib import settings
+from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.flow import uploads
+from chalicelib.flow.keys import job_of, key_for
+from chalicelib.model import Reject, Source, Status, Tally
+from chalicelib.ports import LoadedBlock
+from chalicelib.steps.identify import SCHEMA
+
+
+class MemoryServices:
+    """What chalicelib.wiring.Services is, over memory."""
+
+    def __init__(self) -> None:
+        self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
+        self.jobs = MemoryJobs()
+        self.sender = MemoryQueue()
+        self.signer = FixedSigner()
+        self.store = self
+        self.storage_down = False
+
+    def ping(self, bucket: str) -> None:
+        assert bucket == "bucket"
+        if self.storage_down:
+            raise RetryLater("S3 is down")
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
+    made = MemoryServices()
+    monkeypatch.setattr(deployed, "services", lambda: made)
+    return made
+
+
+@pytest.fixture
+def client(services: MemoryServices) -> Iterator[Client]:
+    assert services
+    with Client(deployed.app) as made:
+        yield made
+
+
+def post(client: Client, body: Any) -> HTTPResponse:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.http.post("/uploads", headers={"Content-Type": "application/json"}, body=raw)
+
+
+def assert_problem(response: HTTPResponse, status: int, **members: Any) -> None:
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    body = response.json_body
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    assert body["request_id"] == response.headers["X-Request-Id"] != ""
+    assert {name: body.get(name) for name in members} == members
+
+
+def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None:
+    response = post(
+        client, {"filename": "people.csv", "dataset": "crm", "size": 12, "metadata": {"from": "x"}}
+    )
+    assert response.status_code == 202
+    body = response.json_body
+    job = services.jobs.jobs[next(iter(services.jobs.jobs))]
+    assert response.headers["Location"] == f"/jobs/{body['job_id']}"
+    assert body["status"] == "PENDING"
+    assert body["upload"]["method"] == "PUT"
+    assert body["upload"]["url"].endswith("?size=12")
+    assert body["upload"]["expires_at"] == "2026-01-02T04:04:05Z"
+    assert body["links"] == {"job": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
+    assert (job.dataset, job.declared_size, job.metadata) == ("crm", 12, {"from": "x"})
+    assert job_of(job.key) == job.id
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ([], None),
+        ({}, "filename"),
+        ({"filename": ""}, "filename"),
+        ({"filename": "x" * 1025}, "filename"),
+        ({"filename": "a\0b"}, "filename"),
+        ({"filename": "a", "dataset": "No Good"}, "dataset"),
+        ({"filename": "a", "dataset": "../x"}, "dataset"),
+        ({"filename": "a", "format": "xlsx"}, "format"),
+        ({"filename": "a", "size": -1}, "size"),
+        ({"filename": "a", "size": "1"}, "size"),
+        ({"filename": "a", "size": True}, "size"),
+        ({"filename": "a", "metadata": [1]}, "metadata"),
+        ({"filename": "a", "metadata": {"a": {"b": 1}}}, "metadata"),
+        ({"filename": "a", "metadata": {"a": "x" * 201}}, "metadata"),
+        ({"filename": "a", "filenme": "b"}, "filenme"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(client: Client, body: Any, field: str | None) -> None:
+    assert_problem(post(client, body), 400, field=field)
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(client: Client) -> None:
+    assert_problem(post(client, {"filename": "a", "size": 6 << 30}), 413, field="size")
+
+
+def test_a_body_that_is_no_json(client: Client) -> None:
+    assert_problem(post(client, b"{"), 400)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["filename", "size", "x"]) | st.text(), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(JSON)
+def test_any_body_is_taken_or_refused(body: Any) -> None:
+    try:
+        request = uploads.parse_request(body, max_size=100)
+    except BadRequest as refusal:
+        assert refusal.message
+    else:
+        assert request.filename.strip()
+
+
+@given(st.text(max_size=300), st.uuids())
+def test_any_file_name_makes_a_safe_key_that_leads_to_its_job(filename: str, job_id: Any) -> None:
+    key = key_for("crm", job_id, filename)
+    assert job_of(key) == job_id
+    assert len(key) < 250
+    assert key.isascii()
+    assert key.count("/") == 3
+    assert not key.rpartition("/")[2].startswith(".")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "x", "uploads/a/b/c", "uploads/a", f"other/a/{uuid4()}/f", f"uploads/{uuid4()}"]
+)
+def test_other_keys_lead_nowhere(key: str) -> None:
+    assert job_of(key) is None
+
+
+def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.add(
+        new_job(
+            status=Status.PROCESSING,
+            source=Source("bucket", "key", "etag", 1000),
+            uploaded_at=NOW,
+            started_at=NOW,
+            bytes_processed=250,
+            tally=Tally(10, 6, 3, 1),
+        )
+    )
+    response = client.http.get(f"/jobs/{job.id}")
+    assert response.status_code == 200
+    assert response.headers["Retry-After"] == "1"
+    body = response.json_body
+    assert body["counts"] == {"read": 10, "inserted": 6, "duplicates": 3, "rejected": 1}
+    assert body["progress"]["percent"] == 25.0
+    assert body["progress"]["eta_seconds"] > 0
+    assert body["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "phase"),
+    [
+        ({}, "awaiting-upload"),
+        ({"uploaded_at": NOW}, "queued"),
+        ({"status": Status.PROCESSING}, "detecting"),
+        ({"status": Status.COMPLETED, "completed_at": NOW}, "done"),
+    ],
+)
+def test_the_phase_says_what_a_job_waits_for(
+    client: Client, services: MemoryServices, changes: dict[str, Any], phase: str
+) -> None:
+    job = services.jobs.add(new_job(**changes))
+    response = client.http.get(f"/jobs/{job.id}")
+    assert response.json_body["phase"] == phase
+    assert ("Retry-After" in response.headers) == (phase != "done")
+
+
+def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.add(
+        new_job(status=Status.FAILED, error=("empty-file", "It is empty."), completed_at=NOW)
+    )
+    body = client.http.get(f"/jobs/{job.id}").json_body
+    assert body["error"] == {"code": "empty-file", "message": "It is empty."}
+
+
+@pytest.mark.parametrize("job_id", ["nonsense", str(uuid4()), "..", "%00"])
+def test_a_job_that_is_not_there(client: Client, job_id: str) -> None:
+    assert_problem(client.http.get(f"/jobs/{job_id}"), 404)
+    assert_problem(client.http.get(f"/jobs/{job_id}/errors"), 404)
+
+
+def test_jobs_come_newest_first_in_pages(client: Client, services: MemoryServices) -> None:
+    for number in range(1, 6):
+        services.jobs.add(new_job(number=number, status=Status.COMPLETED if number % 2 else Status.PENDING))
+    seen: list[str] = []
+    query = "limit=2"
+    while True:
+        body = client.http.get(f"/jobs?{query}").json_body
+        seen += [job["id"] for job in body["jobs"]]
+        if body["next_cursor"] is None:
+            break
+        query = f"limit=2&cursor={body['next_cursor']}"
+    newest = sorted(services.jobs.jobs.values(), key=lambda job: -job.number)
+    assert seen == [str(job.id) for job in newest]
+    done = client.http.get("/jobs?status=COMPLETED").json_body["jobs"]
+    assert {job["status"] for job in done} == {"COMPLETED"}
+    assert len(done) == 3
+    assert client.http.get("/jobs?dataset=none").json_body == {"jobs": [], "next_cursor": None}
+
+
+def test_rejects_come_in_pages(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.add(new_job())
+    rejects = tuple(Reject("missing-cell", "Too few cells.", n, n * 10, "raw") for n in range(3))
+    services.jobs.blocks[job.id] = {
+        0: LoadedBlock(0, 0, 50, 3, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
+    }
+    first = client.http.get(f"/jobs/{job.id}/errors?limit=2").json_body
+    second = client.http.get(f"/jobs/{job.id}/errors?limit=2&cursor={first['next_cursor']}").json_body
+    assert [it["record_number"] for it in first["errors"] + second["errors"]] == [1, 2, 3]
+    assert second["next_cursor"] is None
+    assert first["errors"][0] == {
+        "record_number": 1,
+        "byte_offset": 0,
+        "field": None,
+        "code": "missing-cell",
+        "message": "Too few cells.",
+        "raw": "raw",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("limit=999999999", "limit"),
+        ("cursor=x", "cursor"),
+        ("status=x", "status"),
+    ],
+)
+def test_a_wrong_query(client: Client, query: str, field: str) -> None:
+    assert_problem(client.http.get(f"/jobs?{query}"), 400, field=field)
+
+
+def test_health_names_what_is_down(client: Client, services: MemoryServices) -> None:
+    assert client.http.get("/healthz").json_body["status"] == "ok"
+    services.jobs.down = services.storage_down = True
+    response = client.http.get("/healthz")
+    assert_problem(response, 503, checks={"database": "unavailable", "queue": "ok", "storage": "unavailable"})
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_a_database_that_is_down_is_a_503(client: Client, services: MemoryServices) -> None:
+    services.jobs.down = True
+    response = post(client, {"filename": "a"})
+    assert_problem(response, 503)
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_a_bug_of_ours_shows_nothing_of_our_insides(client: Client, services: MemoryServices) -> None:
+    services.signer = None  # type: ignore[assignment]
+    response = post(client, {"filename": "a"})
+    assert_problem(response, 500)
+    assert "NoneType" not in json.dumps(response.json_body)
+
+
+def s3_event(*keys: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "eventName": "ObjectCreated:Put",
+                "s3": {
+                    "bucket": {"name": "bucket"},
+                    "object": {"key": key, "size": 5, "eTag": "e", "sequencer": "1"},
+                },
+            }
+            for key in keys
+        ]
+    }
+
+
+def test_every_upload_of_an_event_is_announced(client: Client, services: MemoryServices) -> None:
+    jobs = [services.jobs.add(new_job(number=n)) for n in range(2)]
+    keys = [f"uploads/default/{job.id}/a+file%C3%BC.csv" for job in jobs]
+    result = client.lambda_.invoke("on_upload", s3_event(keys[0], "uploads/stray", keys[1]))
+    assert result.payload == {"announced": 2}
+    assert [it.job_id for it in services.sender.waiting] == [job.id for job in jobs]
+    source = services.jobs.jobs[jobs[0].id].source
+    assert source == Source("bucket", f"uploads/default/{jobs[0].id}/a fileü.csv", "e", 5)
+
+
+def test_an_arrival_after_the_start_does_not_unpin_the_source(
+    client: Client, services: MemoryServices
+) -> None:
+    pinned = Source("bucket", "k", "old", 1)
+    job = services.jobs.add(new_job(status=Status.PROCESSING, source=pinned))
+    client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a.csv"))
+    assert services.jobs.jobs[job.id] == replace(job)
+
+
+def test_a_queue_that_is_down_makes_lambda_try_the_event_again(
+    client: Client, services: MemoryServices
+) -> None:
+    job = services.jobs.add(new_job())
+    services.sender.down = True
+    with pytest.raises(RetryLater):
+        client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a.csv"))
