@@ -18,15 +18,15 @@ HERE = Path(__file__).parent
 VENVS = SHARED / "venvs"
 BUILD = HERE / "requirements-build.txt"
 LAST_PYTHON = (3, 13)
+CATALOG_PLACE = "usr/lib/localstack"  # under what LocalStack takes for the root of the file system
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment and what belongs into it. `sources`: some of it has to be built."""
+    """A virtual environment and what belongs into it."""
 
     name: str
     announce: str
-    sources: bool = False
 
     @property
     def requirements(self) -> Path:
@@ -50,7 +50,7 @@ class Environment:
 
     def version(self) -> str:
         """Changes whenever the environment has to be made anew."""
-        told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder)]
+        told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder), CATALOG_PLACE]
         told += [file.read_text() for file in (self.requirements, BUILD)]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
@@ -62,8 +62,10 @@ class Environment:
             return False
 
 
-LOCALSTACK = Environment("localstack", "installing LocalStack, once: takes a minute", sources=True)
+LOCALSTACK = Environment("localstack", "installing LocalStack, once: takes a minute")
 LAMBDA = Environment("lambda", "installing the Lambda runtime, once")
+# LocalStack's index of all AWS services: it takes seconds to make, so each start gets this one.
+CATALOG = LOCALSTACK.folder / "catalog"
 
 
 def ensure(report: Report) -> None:
@@ -92,8 +94,18 @@ def install(environment: Environment) -> None:
     # Bytecode is left to the first import: most of LocalStack is never imported.
     pip = [sys.executable, "-m", "pip", "--python", str(environment.python)]
     pip += ["install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off"]
-    if environment.sources:
+    if environment is LOCALSTACK:
         logged(environment.name, [*pip, "-r", str(BUILD)], log, pip_env(layout))
         pip.append("--no-build-isolation")
     logged(environment.name, [*pip, "-r", str(environment.requirements)], log, pip_env(layout))
+    if environment is LOCALSTACK:
+        prepare_catalog(layout, log)
     environment.stamp.write_text(environment.version())
+
+
+def prepare_catalog(layout: Layout, log: Path) -> None:
+    """Let LocalStack make its index of all AWS services, as its Docker image's build does."""
+    (CATALOG / CATALOG_PLACE).mkdir(parents=True)
+    env = pip_env(layout) | {"FILESYSTEM_ROOT": str(CATALOG), "OVERRIDE_IN_DOCKER": "0"}
+    argv = [str(LOCALSTACK.python), "-m", "localstack.aws.spec"]
+    logged(LOCALSTACK.name, argv, log, env, cwd=layout.tmp)

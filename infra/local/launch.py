@@ -21,18 +21,20 @@ PROC = Path("/proc")
 def identity(pid: int) -> str | None:
     """What tells this process from a later one with the same number; None if it is not alive.
 
-    A zombie is not alive: it holds no port and writes no file any more.
+    A zombie is not alive: it holds no port and writes no file any more. Not so one whose threads
+    still run: it is about to end.
     """
     if not (PROC / "self" / "stat").exists():
         return _identity_by_ps(pid)
     try:
         # The process's name, which may hold anything, is in brackets; the state comes next, then
-        # the parent, and the start time is the 20th after the brackets.
+        # the parent; the number of threads is the 18th after the brackets, the start time the 20th.
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else f"{boot}:{fields[19]}"
 
 
 def _identity_by_ps(pid: int) -> str | None:

@@ -38,7 +38,9 @@ class LocalStack:
     """The AWS emulator of one stack."""
 
     name = "localstack"
-    stop_signal = signal.SIGTERM
+    # It keeps nothing, so there is nothing to lose; asked politely, it waits for long polls to end.
+    # Its functions' processes end with it, see `lambda_executor`.
+    stop_signal = signal.SIGKILL
     start_patience = 90.0  # its first start compiles bytecode
     stop_patience = 15.0
 
@@ -58,7 +60,9 @@ class LocalStack:
     def prepare(self) -> None:
         """Remove what its last run left behind: it starts empty."""
         shutil.rmtree(self._files, ignore_errors=True)
-        self._files.mkdir()
+        static = self._files / "root" / installs.CATALOG_PLACE
+        static.parent.mkdir(parents=True)
+        static.symlink_to(installs.CATALOG / installs.CATALOG_PLACE)
 
     def command(self) -> Command:
         """See `Service`."""

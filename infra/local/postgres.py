@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from infra.local import ports
+from infra.local import ports, processes
 from infra.local.environment import own_env, passed_on
 from infra.local.errors import StackError
 from infra.local.launch import identity
@@ -126,11 +126,19 @@ class Postgres:
         Postgres itself takes any process with the noted number for the old server: a zombie that
         nobody has reaped yet, or, after a reboot, a browser.
         """
+        processes.wait_until(lambda: not self._kill_orphans(), self.stop_patience)
         lock = self._data / "postmaster.pid"
         if lock.exists():
             pid = int(lock.read_text().split()[0])
             if identity(pid) is None or str(self._data) not in arguments_of(pid):
                 lock.unlink()
+
+    def _kill_orphans(self) -> list[int]:
+        """End what a killed server left: a backend in the middle of a query does not notice."""
+        orphans = list(processes.working_in(self._data, binary("postgres").resolve()))
+        for pid in orphans:
+            processes.send(pid, signal.SIGKILL)
+        return orphans
 
     def bootstrap(self) -> None:
         """Make sure that the project's role and database exist. The server must be up."""

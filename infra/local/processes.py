@@ -124,12 +124,23 @@ def _kill_marked(layout: Layout, name: str) -> list[int]:
 
 
 def marked(value: str) -> Iterator[int]:
-    """The processes that a service started, found by their environment (Linux; else none)."""
+    """The processes that a service started, found by their environment (Linux; else none).
+
+    Redis and Postgres overwrite theirs. The others, and what Lambda functions start, do not.
+    """
     wanted = f"{MARKER}={value}".encode()
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended, or it is another user's
             if wanted in (folder / "environ").read_bytes().split(b"\0") and identity(pid := int(folder.name)):
                 yield pid
+
+
+def working_in(folder: Path, program: Path) -> Iterator[int]:
+    """The processes that run `program` and have `folder` as theirs (Linux; else none)."""
+    for process in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == folder and (process / "exe").readlink() == program:
+                yield int(process.name)
 
 
 def arguments_of(pid: int) -> list[str]:

@@ -1,5 +1,6 @@
 """One line a step: what it is, how it ended, how long it took."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,11 @@ Report = Callable[[str], None]
 
 def to_terminal(line: str) -> None:
     """Show a line now, also when the output is a pipe."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # `make down | head` must stop everything all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def to_nowhere(line: str) -> None:

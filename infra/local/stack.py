@@ -121,7 +121,7 @@ class Stack:
             if service.name in parts:
                 self._begin(service)
         env: dict[str, str] = {}
-        present = running_services(self._layout)
+        present = running_services(self._layout).union(parts)
         if "postgres" in present:
             self._finish(self.postgres)
             self.postgres.bootstrap()
@@ -150,7 +150,8 @@ class Stack:
     def _finish(self, service: Service) -> None:
         services.finish(self._layout, service)
         verb = "started" if service.name in self._new else "runs already"
-        seconds = time.monotonic() - self._began.get(service.name, time.monotonic())
+        now = time.monotonic()
+        seconds = now - self._began.get(service.name, now)
         self._report(line(service.name, f"{verb}, {service.address()}", seconds))
 
     def _migrate(self) -> None:
