@@ -55,7 +55,9 @@ class MemoryJobs:
 
     def create(self, new: NewJob) -> Job:
         self.ping()
-        members = {name: getattr(new, name) for name in ("id", "dataset", "filename", "bucket", "key", "format")}
+        members = {
+            name: getattr(new, name) for name in ("id", "dataset", "filename", "bucket", "key", "format")
+        }
         return self.add(
             new_job(
                 **members,
@@ -83,9 +85,7 @@ class MemoryJobs:
             and dataset in (None, job.dataset)
         ][:limit]
 
-    def rejects(
-        self, job_id: UUID, *, limit: int, after: tuple[int, int] | None
-    ) -> Sequence[StoredReject]:
+    def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         self.ping()
         found = [
             StoredReject((no, it.record), it.record + 1, it.offset, it.field, it.code, it.message, it.raw)
@@ -109,7 +109,12 @@ class MemoryJobs:
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
         self.ping()
         job = self.jobs.get(job_id)
-        if lease_seconds <= 0 or job is None or job.status.is_terminal or self.owners.get(job_id, owner) != owner:
+        if (
+            lease_seconds <= 0
+            or job is None
+            or job.status.is_terminal
+            or self.owners.get(job_id, owner) != owner
+        ):
             return None
         self.owners[job_id] = owner
         self.jobs[job_id] = replace(job, status=Status.PROCESSING, attempts=job.attempts + 1)
@@ -219,5 +224,3 @@ class FixedSigner:
 
     def sign(self, key: str, *, size: int | None) -> SignedUpload:
         return SignedUpload("PUT", f"https://bucket.example/{key}?size={size}", {}, NOW + timedelta(hours=1))
-
-

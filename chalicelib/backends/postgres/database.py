@@ -41,7 +41,9 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
     """
     pool.open()  # does nothing when it is open
     try:
-        with pool.connection() as connection:
+        # The transaction is begun here, not by the first statement: psycopg takes a `transaction()` block
+        # that is the first thing on a connection for the whole transaction, and commits at its end.
+        with pool.connection() as connection, connection.transaction():
             yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise RetryLater(f"the database is not available: {error}") from error

@@ -1,0 +1,47 @@
+"""A Sluice of a test's own: fresh database and queue, the shared bucket."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from harness import Sluice
+from localstack_client.session import Session
+
+from chalicelib import settings
+from chalicelib.wiring import Services
+
+
+@pytest.fixture
+def make_sluice(
+    services: Mapping[str, str], database_url: str, aws: Session, tmp_path: Path
+) -> Iterator[Callable[..., Sluice]]:
+    """Makes a Sluice with the given settings, on a queue of the given kind."""
+    made: list[Sluice] = []
+
+    def make(queue: str = "sqs", **changes: str) -> Sluice:
+        name = f"test-{uuid4().hex}"
+        queue_url = _queue(aws, name)
+        env = {
+            **services,
+            "DATABASE_URL": database_url,
+            "SLUICE_QUEUE_BACKEND": queue,
+            "SLUICE_QUEUE_URL": queue_url,
+            "SLUICE_REDIS_STREAM": name,
+            "SLUICE_LEASE_SECONDS": "3",
+            "SLUICE_VISIBILITY_TIMEOUT": "3",
+            **changes,
+        }
+        made.append(Sluice(env, Services(settings.load(env)), aws.client("s3"), tmp_path))
+        return made[-1]
+
+    yield make
+    for sluice in made:
+        sluice.stop_workers()
+        sluice.services.close()
+
+
+def _queue(aws: Session, name: str) -> str:
+    sqs = aws.client("sqs")
+    url: str = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "3"})["QueueUrl"]
+    return url

@@ -1,0 +1,219 @@
+"""The worker as a real process on real services: exact whatever happens to it."""
+
+import hashlib
+import json
+import random
+import signal
+import time
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+import rfc8785
+from harness import Sluice
+
+from chalicelib.model import Status, Tally
+
+MakeSluice = Callable[..., Sluice]
+
+
+def rows(count: int, seed: int = 1) -> bytes:
+    """A CSV file of so many records; every tenth is an earlier one again, every fiftieth lacks a cell."""
+    source = random.Random(seed)
+    lines = []
+    for number in range(count):
+        if number % 50 == 49:
+            lines.append(f"{number},short")
+        elif number % 10 == 9:
+            lines.append(lines[source.randrange(number // 50 * 50, number)] if number > 50 else lines[0])
+        else:
+            lines.append(f'{number},"name, {source.random()}",{source.randrange(10**9)}')
+    return ("id,name,value\n" + "\n".join(lines) + "\n").encode()
+
+
+def expected(data: bytes) -> Tally:
+    """What must become of such a file, counted by the shortest way there is."""
+    lines = data.decode().splitlines()[1:]
+    good = [line for line in lines if "short" not in line]
+    return Tally(len(lines), len(set(good)), len(good) - len(set(good)), len(lines) - len(good))
+
+
+def stored(sluice: Sluice) -> list[tuple[str, str]]:
+    return [
+        (digest.hex(), json.dumps(record, sort_keys=True))
+        for digest, record in sluice.sql(
+            "SELECT content_hash, record FROM ingested_data ORDER BY content_hash"
+        )
+    ]
+
+
+@pytest.mark.parametrize("queue", ["sqs", "redis"])
+def test_a_file_is_loaded_with_either_queue(make_sluice: MakeSluice, queue: str) -> None:
+    sluice = make_sluice(queue, SLUICE_BLOCK_SIZE="4096")
+    data = rows(2000)
+    sluice.start_worker()
+    job = sluice.finished(sluice.upload(data))
+    assert job.status is Status.COMPLETED
+    assert job.tally == expected(data)
+    again = sluice.finished(sluice.upload(data))
+    assert again.tally == Tally(2000, 0, 2000 - expected(data).rejected, expected(data).rejected)
+    in_sql = sluice.sql("SELECT count(*), (SELECT count(*) FROM validation_errors) FROM ingested_data")
+    assert in_sql == [(expected(data).inserted, 2 * expected(data).rejected)]
+
+
+def test_anyone_can_recompute_a_hash(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice()
+    data = 'Name,e-mail,born,\u00e9t\u00e9,empty\n" Ada ",Ada@Example.COM,1815/12/10,"a ""b""\nc",\n'.encode()
+    sluice.start_worker()
+    assert sluice.finished(sluice.upload(data)).status is Status.COMPLETED
+    known = {
+        "Name": "Ada",
+        "e-mail": "ada@example.com",
+        "born": "1815-12-10",
+        unicodedata.normalize("NFC", "e\u0301te\u0301"): 'a "b"\nc',
+    }
+    assert sluice.sql("SELECT content_hash, record FROM ingested_data") == [
+        (hashlib.sha256(rfc8785.dumps(known)).digest(), known)
+    ]
+
+
+def test_rejects_know_their_place_in_the_file(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="1024")
+    lines = [b"%d,x" % number for number in range(1000)]
+    bad = {100: b"short", 500: b"1,2,3", 700: b"\xff,x", 900: b"a\0,x"}
+    for number, line in bad.items():
+        lines[number] = line
+    data = b"a,b\n" + b"\n".join(lines)
+    sluice.start_worker()
+    job = sluice.finished(sluice.upload(data))
+    found = sluice.services.jobs.rejects(job.id, limit=10, after=None)
+    codes = ["missing-cell", "extra-cell", "encoding-error", "nul-character"]
+    assert [(it.record_number, it.code) for it in found] == [
+        (number + 1, code) for number, code in zip(bad, codes, strict=True)
+    ]
+    assert [it.byte_offset for it in found] == [data.index(line) for line in bad.values()]
+
+
+def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE=str(1 << 17))
+    data = rows(200_000)
+    job_id = sluice.upload(data)
+    moments = random.Random(7)
+    for share in (0.1, 0.3, 0.5, 0.8):
+        worker = sluice.start_worker()
+        sluice.wait_for(job_id, lambda job, share=share: job.bytes_processed >= share * len(data))
+        time.sleep(moments.random() * 0.05)
+        worker.kill()
+        worker.wait()
+        assert sluice.job(job_id).status is Status.PROCESSING
+    sluice.start_worker()
+    job = sluice.finished(job_id)
+    assert job.status is Status.COMPLETED
+    assert job.attempts == 5
+    assert job.tally == expected(data)
+    assert sluice.sql("SELECT count(*) FROM ingested_data") == [(expected(data).inserted,)]
+    killed = stored(sluice)
+    sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
+    undisturbed = sluice.finished(sluice.upload(data))
+    assert undisturbed.tally == job.tally
+    assert stored(sluice) == killed
+
+
+def test_many_messages_and_workers_for_one_job_count_nothing_twice(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="65536")
+    data = rows(60_000)
+    job_id = sluice.upload(data)
+    for _ in range(3):
+        sluice.services.sender.send(job_id)
+    for _ in range(3):
+        sluice.start_worker()
+    job = sluice.finished(job_id)
+    assert job.status is Status.COMPLETED
+    assert job.tally == expected(data)
+
+
+def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="65536", SLUICE_LEASE_SECONDS="60", SLUICE_VISIBILITY_TIMEOUT="60")
+    data = rows(100_000)
+    job_id = sluice.upload(data)
+    worker = sluice.start_worker()
+    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    stopped = sluice.job(job_id)
+    assert stopped.status is Status.PROCESSING
+    sluice.start_worker()  # the lease would last a minute: it was given back
+    job = sluice.wait_for(job_id, lambda job: job.status.is_terminal or job.attempts > 1)
+    assert job.attempts == 2
+    assert sluice.finished(job_id).tally == expected(data)
+
+
+def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="65536")
+    job_id = sluice.upload(rows(100_000))
+    worker = sluice.start_worker()
+    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    worker.kill()
+    worker.wait()
+    sluice.s3.put_object(Bucket=sluice.job(job_id).bucket, Key=sluice.job(job_id).key, Body=b"a,b\n1,2\n")
+    sluice.start_worker()
+    job = sluice.finished(job_id)
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "source-changed")
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"", "empty-file"), (b"\x1f\x8b\x08\0", "unsupported-compression")]
+)
+def test_a_file_that_cannot_be_read_fails_with_a_sentence(
+    make_sluice: MakeSluice, data: bytes, code: str
+) -> None:
+    sluice = make_sluice()
+    sluice.start_worker()
+    job = sluice.finished(sluice.upload(data))
+    assert job.error is not None
+    assert job.error[0] == code
+    assert job.error[1].endswith(".")
+
+
+def test_several_jobs_at_once(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_WORKER_JOBS="3", SLUICE_BLOCK_SIZE="16384")
+    files = [rows(5000, seed) for seed in range(6)]
+    jobs = [sluice.upload(data, dataset=f"set-{seed}") for seed, data in enumerate(files)]
+    sluice.start_worker()
+    for job_id, data in zip(jobs, files, strict=True):
+        assert sluice.finished(job_id).tally == expected(data)
+
+
+def test_ndjson(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="1024")
+    lines = [json.dumps({"n": n, "nested": {"list": [n, None, "x "]}, "none": None}) for n in range(500)]
+    lines[77] = '{"n": 1,'
+    sluice.start_worker()
+    job = sluice.finished(sluice.upload("\n".join(lines).encode(), filename="x.ndjson"))
+    assert job.tally == Tally(500, 499, 0, 1)
+    assert sluice.sql("SELECT record FROM ingested_data WHERE record->'n' = '3'") == [
+        ({"n": 3, "nested": {"list": [3, None, "x"]}},)
+    ]
+    assert sluice.sql("SELECT code, byte_offset FROM validation_errors") == [
+        ("json-syntax", len("\n".join(lines[:77])) + 1)
+    ]
+
+
+def test_a_worker_without_settings_says_what_is_missing(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(DATABASE_URL="")
+    assert sluice.start_worker().wait(timeout=30) == 2
+    assert "DATABASE_URL is not set" in (sluice.logs / "worker-0.log").read_text()
+
+
+def test_the_health_file_is_kept_fresh(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice()
+    file = sluice.logs / "healthy"
+    sluice.start_worker(SLUICE_HEALTH_FILE=str(file))
+    deadline = time.monotonic() + 30
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first = file.stat().st_mtime
+    while file.stat().st_mtime == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
