@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 import psycopg
@@ -227,7 +228,7 @@ def test_gaps_are_what_no_block_covers(world: World, order: list[int], loaded: s
     missing = {byte for no in set(range(8)) - loaded for byte in range(no * 10, no * 10 + 10)}
     gaps = world.claims.gaps(job.id, 80)
     assert [byte for gap in gaps for byte in range(gap.start, gap.end)] == sorted(missing)
-    assert all(one.end < other.start for one, other in zip(gaps, gaps[1:], strict=False))
+    assert all(one.end < other.start for one, other in pairwise(gaps))
 
 
 def test_a_database_that_is_not_there_is_retried_later() -> None:

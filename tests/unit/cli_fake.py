@@ -207,7 +207,7 @@ def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     return Handler

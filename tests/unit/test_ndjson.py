@@ -75,5 +75,5 @@ def test_numbers_stay_what_they_are() -> None:
 
 
 def test_nested_values_are_kept_and_normalised() -> None:
-    data = '{"who":{"mail":" A@B.org ","tags":["x ",null]},"none":null}'.encode()
+    data = b'{"who":{"mail":" A@B.org ","tags":["x ",null]},"none":null}'
     assert outcome(data, DIALECT).records == {'{"who":{"mail":"a@b.org","tags":["x",null]}}'}

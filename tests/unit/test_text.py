@@ -44,7 +44,7 @@ def test_examples(value: str, normal: str) -> None:
 def assigned() -> st.SearchStrategy[str]:
     """Texts of characters that every version of Unicode since 6.0 knows, and many that matter here."""
     anything = st.characters(blacklist_categories=("Cs", "Cn"), max_codepoint=0x2FFFF).filter(
-        lambda char: unicodedata.category(char) != "Cn" and ord(char) < 0x1E000 or char in WHITESPACE
+        lambda char: (unicodedata.category(char) != "Cn" and ord(char) < 0x1E000) or char in WHITESPACE
     )
     telling = st.sampled_from(
         [*EXAMPLES, *WHITESPACE, "@", ".", "/", "-", ":", "a", "é", "e\u0301", "\u212b"]
