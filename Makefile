@@ -13,8 +13,7 @@ LOCAL := $(CURDIR)/.local
 VENV_PYTHON := .venv/bin/python
 VENV_READY := .venv/installed
 PROJECT_READY := .venv/installed-project
-GATES := infra/local/requirements-localstack.txt infra/local/requirements-lambda.txt infra/local/requirements-build.txt
-REQUIREMENTS := $(wildcard requirements*.txt) $(GATES)
+REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt)
 
 # Nothing is written outside the checkout. HOME stays: pip's own settings are read from there.
 export TMPDIR := $(LOCAL)/tmp
@@ -78,11 +77,7 @@ lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@for file in $(REQUIREMENTS); do \
-	  echo "pip-audit $$file"; \
-	  .venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off \
-	    --cache-dir $(LOCAL)/cache/pip-audit --requirement $$file; \
-	done
+	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
 bench: up ## measure the worker against plain COPY
