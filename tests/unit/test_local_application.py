@@ -1,0 +1,181 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.local import application
+from infra.local.errors import StackError
+from infra.local.layout import Layout
+
+CONFIG = {
+    "app_name": "sluice",
+    "stages": {"local": {"api_gateway_stage": "api", "environment_variables": {"KEPT": "1"}}},
+}
+ENDPOINT = "http://127.0.0.1:4566"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "checkout"
+    for name in ("chalicelib/__pycache__", "chalicelib/sql", "tests", ".chalice/deployed"):
+        (folder / name).mkdir(parents=True)
+    for name in ("app.py", "chalicelib/one.py", "chalicelib/sql/two.sql", "requirements.txt", "tests/t.py"):
+        (folder / name).write_text(name)
+    (folder / "chalicelib/__pycache__/one.pyc").write_text("bytecode")
+    (folder / ".chalice/config.json").write_text(json.dumps(CONFIG))
+    (folder / ".chalice/policy-local.json").write_text("{}")
+    monkeypatch.setattr(application, "CHECKOUT", folder)
+    return folder
+
+
+def staged(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+WHOLE = {
+    "app.py",
+    "requirements.txt",
+    "chalicelib/one.py",
+    "chalicelib/sql/two.sql",
+    ".chalice/config.json",
+    ".chalice/policy-local.json",
+}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_what_is_staged(tmp_path: Path) -> None:
+    application.stage(tmp_path / "app", {"DATABASE_URL": "postgresql://x"})
+
+    assert staged(tmp_path / "app") == WHOLE
+    config = json.loads((tmp_path / "app/.chalice/config.json").read_text())
+    variables = config["stages"]["local"]["environment_variables"]
+    assert variables == {"KEPT": "1", "DATABASE_URL": "postgresql://x"}
+
+
+def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
+    tmp_path: Path, checkout: Path
+) -> None:
+    folder = tmp_path / "app"
+    application.stage(folder, {})
+    for name in ("deployed/local.json", "deployments/package.zip"):
+        (folder / ".chalice" / name).parent.mkdir()
+        (folder / ".chalice" / name).write_text("{}")
+    (checkout / "chalicelib/one.py").unlink()
+
+    application.stage(folder, {})
+
+    kept = {".chalice/deployed/local.json", ".chalice/deployments/package.zip"}
+    assert staged(folder) == (WHOLE - {"chalicelib/one.py"}) | kept
+
+
+def test_nothing_to_deploy(tmp_path: Path, checkout: Path) -> None:
+    (checkout / "app.py").unlink()
+
+    with pytest.raises(StackError, match=r"app: .*app\.py is missing"):
+        application.stage(tmp_path / "app", {})
+
+
+def rename(checkout: Path) -> None:
+    (checkout / "chalicelib/one.py").rename(checkout / "chalicelib/other.py")
+
+
+def edit(checkout: Path) -> None:
+    (checkout / "chalicelib/sql/two.sql").write_text("changed")
+
+
+def require(checkout: Path) -> None:
+    (checkout / "requirements.txt").write_text("more")
+
+
+@pytest.mark.parametrize("change", [rename, edit, require])
+def test_version_changes_with_what_is_deployed(
+    tmp_path: Path, checkout: Path, change: Callable[[Path], None]
+) -> None:
+    def version(**variables: str) -> str:
+        application.stage(tmp_path / "app", variables)
+        return application.version_of(tmp_path / "app")
+
+    before = version()
+    assert version() == before
+    assert version(A="1") != before
+    (checkout / "tests/t.py").write_text("changed")
+    assert version() == before
+    change(checkout)
+    assert version() != before
+
+
+class Chalice:
+    """In place of the command: notes that it ran, and writes what Chalice writes."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.knew_of_a_deployment: list[bool] = []
+
+    def __call__(self, _part: str, argv: list[str], _log: Path, _env: object, *, cwd: Path) -> None:
+        assert argv[-3:] == ["deploy", "--stage", "local"]
+        deployed = cwd / ".chalice/deployed/local.json"
+        self.runs += 1
+        self.knew_of_a_deployment.append(deployed.exists())
+        deployed.parent.mkdir(exist_ok=True)
+        resources = [
+            {"resource_type": "lambda_function", "name": "f"},
+            {"resource_type": "rest_api", "rest_api_id": f"api{self.runs}"},
+        ]
+        deployed.write_text(json.dumps({"resources": resources}))
+        packages = cwd / ".chalice/deployments"
+        packages.mkdir(exist_ok=True)
+        (packages / f"{self.runs}.zip").touch()
+
+
+@pytest.fixture
+def chalice(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Chalice:
+    assert checkout.exists()
+    chalice = Chalice()
+    monkeypatch.setattr("infra.local.processes.logged", chalice)
+    return chalice
+
+
+def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
+    layout = Layout.at(tmp_path / "root")
+
+    def deploy(localstack: str, **variables: str) -> tuple[str, bool]:
+        return application.deploy(layout, ENDPOINT, localstack, variables)
+
+    assert deploy("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", True)
+    assert deploy("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", False)
+    assert deploy("first", A="1")[1]
+    assert deploy("second", A="1")[1]
+    assert chalice.knew_of_a_deployment == [False, True, False]
+    assert application.deployed_url(layout, ENDPOINT, "second") == f"{ENDPOINT}/_aws/execute-api/api3/api"
+    assert application.deployed_url(layout, ENDPOINT, "third") is None
+    assert len(list(layout.build.glob("app/.chalice/deployments/*.zip"))) == 1
+
+
+def test_a_deployment_that_failed_is_tried_again(
+    tmp_path: Path, chalice: Chalice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout.at(tmp_path / "root")
+    application.deploy(layout, ENDPOINT, "one", {})
+
+    def broken(*_: object, **__: object) -> None:
+        raise StackError("app", "chalice ended with status 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("infra.local.processes.logged", broken)
+        with pytest.raises(StackError):
+            application.deploy(layout, ENDPOINT, "one", {"A": "1"})
+
+    assert application.deployed_url(layout, ENDPOINT, "one") is None
+    application.deploy(layout, ENDPOINT, "one", {})
+    assert chalice.runs == 2
+
+
+def test_a_deployment_that_was_lost_is_made_again(tmp_path: Path, chalice: Chalice) -> None:
+    layout = Layout.at(tmp_path / "root")
+    application.deploy(layout, ENDPOINT, "one", {})
+    shutil.rmtree(layout.build / "app" / ".chalice" / "deployed")
+
+    assert application.deploy(layout, ENDPOINT, "one", {})[1]
+    assert chalice.runs == 2
