@@ -37,7 +37,7 @@ def services() -> Iterator[Mapping[str, str]]:
 def stack(services: Mapping[str, str]) -> Mapping[str, str]:
     """The whole of it: the services, the deployed application and its worker."""
     assert services
-    return local_stack.up(ROOT)
+    return {**local_stack.up(ROOT), "SLUICE_TEST_ROOT": str(ROOT)}
 
 
 @pytest.fixture(scope="session")

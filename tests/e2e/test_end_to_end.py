@@ -1,0 +1,197 @@
+"""The deployed service, as its clients see it: HTTP, a presigned upload, rows in Postgres."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from infra.local import stack as local_stack
+
+CHECKOUT = Path(__file__).parents[2]
+PEOPLE = CHECKOUT.parent / "shared" / "data" / "people-0.csv"
+PATIENCE = 120.0  # seconds
+
+FILE = (
+    "id,name,e-mail\n"
+    "1,Ada Lovelace,ada@example.com\n"
+    " 1 , Ada Lovelace,ADA@example.com\n"
+    '2,"Hopper, Grace",grace@example.com\n'
+    "3,Alan Turing\n"
+    ",,\n"
+)
+
+
+def upload(url: str, data: bytes, **request: Any) -> str:
+    """The job's id, after its object was sent as the API said."""
+    promised = httpx.post(f"{url}/uploads", json={"filename": "file.csv", **request})
+    assert promised.status_code == 202, promised.text
+    body = promised.json()
+    assert promised.headers["Location"] == f"/jobs/{body['job_id']}"
+    sent = httpx.request(
+        body["upload"]["method"], body["upload"]["url"], headers=body["upload"]["headers"], content=data
+    )
+    assert sent.status_code == 200, sent.text
+    return str(body["job_id"])
+
+
+def finished(url: str, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        response = httpx.get(f"{url}/jobs/{job_id}")
+        assert response.status_code == 200, response.text
+        job: dict[str, Any] = response.json()
+        if job["status"] in {"COMPLETED", "FAILED"}:
+            assert "Retry-After" not in response.headers
+            return job
+        assert response.headers["Retry-After"] == "1"
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+
+
+def query(stack: Mapping[str, str], statement: str, *parameters: Any) -> list[Any]:
+    with psycopg.connect(stack["DATABASE_URL"]) as connection:
+        return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def rows(stack: Mapping[str, str], dataset: str) -> int:
+    statement = "SELECT count(*) FROM ingested_data JOIN datasets ON id = dataset_id WHERE name = %s"
+    return int(query(stack, statement, dataset)[0][0])
+
+
+@pytest.mark.parametrize(
+    "filename", ["plain.csv", "with space & ünïcödé +%20.csv", "../../etc/passwd", "x" * 300, "数据.csv"]
+)
+def test_a_file_of_any_name_becomes_rows(stack: Mapping[str, str], filename: str) -> None:
+    url, dataset = stack["SLUICE_URL"], f"names-{abs(hash(filename))}"
+    job = finished(url, upload(url, FILE.encode(), filename=filename, dataset=dataset))
+    assert job["status"] == "COMPLETED"
+    assert job["filename"] == filename
+    assert job["counts"] == {"read": 5, "inserted": 2, "duplicates": 1, "rejected": 2}
+    assert job["progress"]["percent"] == 100.0
+    assert job["source"]["size"] == len(FILE)
+    assert rows(stack, dataset) == 2
+    errors = httpx.get(f"{url}{job['links']['errors']}").json()["errors"]
+    assert [(it["record_number"], it["code"]) for it in errors] == [(4, "missing-cell"), (5, "blank-row")]
+    assert errors[0]["byte_offset"] == FILE.index("3,Alan")
+    assert errors[0]["raw"] == "3,Alan Turing"
+
+
+def test_the_same_file_again_inserts_nothing(stack: Mapping[str, str]) -> None:
+    url = stack["SLUICE_URL"]
+    for inserted in (2, 0):
+        job = finished(url, upload(url, FILE.encode(), dataset="again"))
+        assert job["counts"]["inserted"] == inserted
+    assert rows(stack, "again") == 2
+
+
+def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
+    url = stack["SLUICE_URL"]
+    job = finished(url, upload(url, b"PK\x03\x04 this is a workbook"))
+    assert job["status"] == "FAILED"
+    assert job["error"]["code"] == "unsupported-format"
+    assert "CSV" in job["error"]["message"]
+
+
+def test_jobs_are_listed(stack: Mapping[str, str]) -> None:
+    url = stack["SLUICE_URL"]
+    mine = [upload(url, FILE.encode(), dataset="listed") for _ in range(3)]
+    first = httpx.get(f"{url}/jobs", params={"dataset": "listed", "limit": "2"}).json()
+    second = httpx.get(
+        f"{url}/jobs", params={"dataset": "listed", "limit": "2", "cursor": first["next_cursor"]}
+    ).json()
+    assert [job["id"] for job in first["jobs"] + second["jobs"]] == mine[::-1]
+    assert second["next_cursor"] is None
+    for job_id in mine:
+        finished(url, job_id)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/jobs/nonsense", 404), ("GET", "/jobs?limit=0", 400), ("POST", "/uploads", 400)],
+)
+def test_problems_carry_the_request_id(stack: Mapping[str, str], method: str, path: str, status: int) -> None:
+    response = httpx.request(
+        method, stack["SLUICE_URL"] + path, content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["request_id"] == response.headers["X-Request-Id"]
+
+
+def test_healthz_asks_everything(stack: Mapping[str, str]) -> None:
+    response = httpx.get(f"{stack['SLUICE_URL']}/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "checks": {"database": "ok", "queue": "ok", "storage": "ok"}}
+
+
+def test_the_client_follows_to_the_end(stack: Mapping[str, str], tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(FILE)
+    bad.write_bytes(b"")
+    done = client(stack, "upload", str(good), "--dataset", "client")
+    assert done.returncode == 0, done.stderr
+    assert "read 5 = 2 inserted + 1 duplicates + 2 rejected" in done.stdout
+    job = json.loads(client(stack, "jobs", "--dataset", "client", "--json").stdout.splitlines()[0])
+    shown = client(stack, "errors", job["id"])
+    assert "missing-cell" in shown.stdout
+    assert "Alan Turing" in shown.stdout
+    assert client(stack, "job", job["id"]).returncode == 0
+    assert client(stack, "upload", str(bad)).returncode != 0
+    assert client(stack, "job", "nonsense").returncode != 0
+
+
+def client(stack: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sluice_cli", *arguments],
+        env={**os.environ, "SLUICE_URL": stack["SLUICE_URL"]},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_the_same_upload_with_the_queue_on_redis(stack: Mapping[str, str]) -> None:
+    settings = {"SLUICE_QUEUE_BACKEND": "redis", "SLUICE_REDIS_STREAM": "e2e"}
+    redis = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)
+    try:
+        with worker({**stack, **settings}):
+            job = finished(redis["SLUICE_URL"], upload(redis["SLUICE_URL"], FILE.encode(), dataset="by-redis"))
+    finally:
+        local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
+    assert job["counts"] == {"read": 5, "inserted": 2, "duplicates": 1, "rejected": 2}
+    assert rows(stack, "by-redis") == 2
+
+
+@contextmanager
+def worker(env: Mapping[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chalicelib.worker"], cwd=CHECKOUT, env={**os.environ, **env}
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.skipif(not PEOPLE.exists(), reason="the real data set is not beside this checkout")
+def test_real_data(stack: Mapping[str, str]) -> None:
+    url, data = stack["SLUICE_URL"], PEOPLE.read_bytes()
+    first = finished(url, upload(url, data, dataset="people", size=len(data)))
+    assert first["counts"] == {"read": 32_281, "inserted": 32_281, "duplicates": 0, "rejected": 0}
+    assert len(first["detected"]["columns"]) == 40
+    again = finished(url, upload(url, data, dataset="people"))
+    assert again["counts"] == {"read": 32_281, "inserted": 0, "duplicates": 32_281, "rejected": 0}
+    assert rows(stack, "people") == 32_281
+    ledger = "SELECT sum(records), sum(inserted) FROM ingestion_blocks WHERE job_id = %s"
+    assert query(stack, ledger, first["id"]) == [(32_281, 32_281)]
