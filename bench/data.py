@@ -1,0 +1,36 @@
+"""Files to measure with: made up from a seed, so that everyone measures the same."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+COLUMNS = ("id", "name", "email", "city", "amount", "date", "status")
+
+_FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Linus", "Margaret", "Tim", "Radia")
+_LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Torvalds", "Hamilton", "Perlman")
+_STATUS = ("active", "closed", "pending")
+
+
+def narrow(folder: Path, rows: int) -> Path:
+    """A CSV file of so many different records of 7 columns, about 90 bytes each."""
+    path = folder / f"narrow-{rows}.csv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(",".join(COLUMNS) + "\n")
+            file.writelines(_narrow_lines(rows))
+        unfinished.rename(path)
+    return path
+
+
+def _narrow_lines(rows: int) -> Iterator[str]:
+    source = random.Random(1)
+    for number in range(rows):
+        first, last = source.choice(_FIRST), source.choice(_LAST)
+        city, amount = source.randrange(1000), source.randrange(10**7) / 100
+        month, day = source.randrange(1, 13), source.randrange(1, 29)
+        yield (
+            f"{number},{first} {last},{first}.{last}{number}@Example.com,City {city},{amount:.2f},"
+            f"2025-{month:02}-{day:02},{source.choice(_STATUS)}\n"
+        )
