@@ -11,6 +11,7 @@ from infra.local import processes
 from infra.local.environment import aws_env, pip_env
 from infra.local.errors import StackError
 from infra.local.layout import CHECKOUT, Layout
+from infra.local.processes import Command
 
 STAGE = "local"
 CHALICE = Path(__file__).with_name("fast_chalice.py")
@@ -45,8 +46,8 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
         log.unlink(missing_ok=True)
         # Bytecode in the staged copy would end up in the package.
         env = pip_env(layout) | aws_env(endpoint) | {"PYTHONDONTWRITEBYTECODE": "1"}
-        argv = [sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE]
-        processes.logged("app", argv, log, env, cwd=folder)
+        argv = (sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE)
+        processes.logged("app", "chalice deploy", Command(argv, env, folder), log)
         _drop_old_packages(folder)
     url = api_url(folder, endpoint)
     _state(layout).write_text(json.dumps(state))

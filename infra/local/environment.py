@@ -42,14 +42,13 @@ def own_env(layout: Layout) -> dict[str, str]:
 
 
 def pip_env(layout: Layout) -> dict[str, str]:
-    """The environment of commands that run pip.
+    """What commands that run pip get on top.
 
     They keep the caller's HOME, because pip's settings (which index, which credentials) are there;
     they write nothing to it.
     """
     return (
-        passed_on()
-        | own_env(layout)
+        own_env(layout)
         | {
             "PIP_CACHE_DIR": str(SHARED / "cache" / "pip"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",

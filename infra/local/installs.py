@@ -11,7 +11,7 @@ from infra.local.environment import pip_env
 from infra.local.errors import StackError
 from infra.local.layout import SHARED, Layout
 from infra.local.locks import locked
-from infra.local.processes import logged
+from infra.local.processes import Command, logged
 from infra.local.progress import Report, step
 
 HERE = Path(__file__).parent
@@ -89,15 +89,18 @@ def install(environment: Environment) -> None:
     layout = Layout.at(SHARED)
     log = layout.log(f"install-{environment.name}")
     log.write_text("")
-    venv = [sys.executable, "-m", "venv", "--without-pip", str(environment.folder)]
-    logged(environment.name, venv, log, pip_env(layout))
+
+    def run(what: str, *argv: str) -> None:
+        logged(environment.name, what, Command(argv, pip_env(layout), layout.root), log)
+
+    run("venv", sys.executable, "-m", "venv", "--without-pip", str(environment.folder))
     # Bytecode is left to the first import: most of LocalStack is never imported.
     pip = [sys.executable, "-m", "pip", "--python", str(environment.python)]
     pip += ["install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off"]
     if environment is LOCALSTACK:
-        logged(environment.name, [*pip, "-r", str(BUILD)], log, pip_env(layout))
+        run("pip install", *pip, "-r", str(BUILD))
         pip.append("--no-build-isolation")
-    logged(environment.name, [*pip, "-r", str(environment.requirements)], log, pip_env(layout))
+    run("pip install", *pip, "-r", str(environment.requirements))
     if environment is LOCALSTACK:
         prepare_catalog(layout, log)
     environment.stamp.write_text(environment.version())
@@ -107,5 +110,5 @@ def prepare_catalog(layout: Layout, log: Path) -> None:
     """Let LocalStack make its index of all AWS services, as its Docker image's build does."""
     (CATALOG / CATALOG_PLACE).mkdir(parents=True)
     env = pip_env(layout) | {"FILESYSTEM_ROOT": str(CATALOG), "OVERRIDE_IN_DOCKER": "0"}
-    argv = [str(LOCALSTACK.python), "-m", "localstack.aws.spec"]
-    logged(LOCALSTACK.name, argv, log, env, cwd=layout.tmp)
+    argv = (str(LOCALSTACK.python), "-m", "localstack.aws.spec")
+    logged(LOCALSTACK.name, "making the index of services", Command(argv, env, layout.tmp), log)

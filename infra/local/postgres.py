@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from infra.local import ports, processes
-from infra.local.environment import own_env, passed_on
+from infra.local.environment import own_env
 from infra.local.errors import StackError
 from infra.local.launch import identity
 from infra.local.layout import Layout
@@ -102,10 +102,11 @@ class Postgres:
     def _initdb(self, data: Path, password: Path) -> None:
         options = ["-D", str(data), f"--username={SUPERUSER}", f"--pwfile={password}"]
         options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+        argv = (*unprivileged(), str(binary("initdb")), *options)
         log = self._layout.log("initdb")
         log.unlink(missing_ok=True)
-        env = passed_on() | own_env(self._layout)
-        logged(self.name, [*unprivileged(), str(binary("initdb")), *options], log, env)
+        command = Command(argv, own_env(self._layout), self._layout.root)
+        logged(self.name, "initdb", command, log)
 
     def _check_version(self) -> None:
         """Refuse a data directory of another major version, which Postgres cannot read."""

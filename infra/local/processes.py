@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.environment import passed_on
 from infra.local.errors import StackError
 from infra.local.launch import PROC, identity
-from infra.local.layout import CHECKOUT, Layout
+from infra.local.layout import Layout
 
 POLL_SECONDS = 0.05
 KILL_PATIENCE = 10.0
@@ -173,17 +173,20 @@ def wait_until(condition: Callable[[], bool], patience: float) -> bool:
     return True
 
 
-def logged(part: str, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path = CHECKOUT) -> None:
-    """Run a command to its end, its output appended to `log`. Raises `StackError` if it fails."""
+def logged(part: str, what: str, command: Command, log: Path) -> None:
+    """Run a command to its end, its output appended to `log`.
+
+    Raises `StackError` in the name of `part`, calling the command `what`, if it fails.
+    """
     with log.open("a") as output:
         ended = subprocess.run(
-            argv,
-            env=env,
-            cwd=cwd,
+            command.argv,
+            env={**passed_on(), **command.env},
+            cwd=command.cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
         )
     if ended.returncode != 0:
-        raise StackError(part, f"{Path(argv[0]).name} ended with status {ended.returncode}", log)
+        raise StackError(part, f"{what} ended with status {ended.returncode}", log)

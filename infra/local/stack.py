@@ -11,15 +11,15 @@ from infra.local.environment import (
     CREDENTIALS,
     REGION,
     own_env,
-    passed_on,
     read_env_file,
     write_env_file,
 )
 from infra.local.errors import StackError
-from infra.local.layout import DEFAULT_ROOT, Layout
+from infra.local.layout import CHECKOUT, DEFAULT_ROOT, Layout
 from infra.local.localstack import LocalStack
 from infra.local.locks import locked
 from infra.local.postgres import Postgres
+from infra.local.processes import Command
 from infra.local.progress import Report, line, step, to_terminal
 from infra.local.redis import Redis
 from infra.local.services import Service
@@ -157,9 +157,10 @@ class Stack:
     def _migrate(self) -> None:
         log = self._layout.log("migrations")
         log.unlink(missing_ok=True)
-        env = passed_on() | own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
+        env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
+        command = Command((sys.executable, "-m", "chalicelib.migrate"), env, CHECKOUT)
         with step(self._report, "migrations") as current:
-            processes.logged("migrations", [sys.executable, "-m", "chalicelib.migrate"], log, env)
+            processes.logged("migrations", "chalicelib.migrate", command, log)
             current.result = "applied"
 
     def _aws(self, queue: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from infra.local import application
 from infra.local.errors import StackError
 from infra.local.layout import Layout
+from infra.local.processes import Command
 
 CONFIG = {
     "app_name": "sluice",
@@ -113,9 +114,9 @@ class Chalice:
         self.runs = 0
         self.knew_of_a_deployment: list[bool] = []
 
-    def __call__(self, _part: str, argv: list[str], _log: Path, _env: object, *, cwd: Path) -> None:
-        assert argv[-3:] == ["deploy", "--stage", "local"]
-        deployed = cwd / ".chalice/deployed/local.json"
+    def __call__(self, _part: str, _what: str, command: Command, _log: Path) -> None:
+        assert command.argv[-3:] == ("deploy", "--stage", "local")
+        deployed = command.cwd / ".chalice/deployed/local.json"
         self.runs += 1
         self.knew_of_a_deployment.append(deployed.exists())
         deployed.parent.mkdir(exist_ok=True)
@@ -124,7 +125,7 @@ class Chalice:
             {"resource_type": "rest_api", "rest_api_id": f"api{self.runs}"},
         ]
         deployed.write_text(json.dumps({"resources": resources}))
-        packages = cwd / ".chalice/deployments"
+        packages = command.cwd / ".chalice/deployments"
         packages.mkdir(exist_ok=True)
         (packages / f"{self.runs}.zip").touch()
 

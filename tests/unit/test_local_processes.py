@@ -150,10 +150,11 @@ def test_wait_until() -> None:
 
 def test_logged_command_that_fails(layout: Layout) -> None:
     log = layout.log("it")
-    with pytest.raises(StackError, match="part: sh ended with status 3") as caught:
-        processes.logged("part", ["sh", "-c", "seq 100; exit 3"], log, {"PATH": "/usr/bin:/bin"})
+    command = Command(("sh", "-c", "seq 100; exit 3"), {}, Path("/"))
+    with pytest.raises(StackError, match="part: counting ended with status 3") as caught:
+        processes.logged("part", "counting", command, log)
 
     told = caught.value.report().splitlines()
-    assert told[0] == "part failed: sh ended with status 3"
+    assert told[0] == "part failed: counting ended with status 3"
     assert told[1:-1] == [f"  | {number}" for number in range(86, 101)]
     assert told[-1] == f"  whole log: {log}"
