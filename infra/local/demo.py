@@ -27,6 +27,7 @@ from sluice_cli.text import safe
 DATASET = "demo"
 PATIENCE = 120.0  # seconds; the file takes less than one
 EXCERPT = 90  # characters of a rejected record
+WIDTH = 80  # of a record's lines
 
 _FIGURES = """
     SELECT status,
@@ -151,10 +152,20 @@ def show_rows(rows: Sequence[DictRow]) -> None:
     """Some rows, as they are stored."""
     say("\nThree of the rows in Postgres\n")
     for row in rows:
-        text = json.dumps(row["record"], ensure_ascii=False, sort_keys=True)
-        say(f'  {{"content_hash": "{row["content_hash"]}",\n   "record": {text}}}')
+        say(f'  {{"content_hash": "{row["content_hash"]}",\n   "record": {folded(row["record"])}}}')
     if rows and all(identity(row) == row["content_hash"] for row in rows):
         say("\n  Another library's RFC 8785 form of them has the same SHA-256.")
+
+
+def folded(record: Mapping[str, Any]) -> str:
+    """The record as JSON, in lines of a width that can be read."""
+    members = (json.dumps({name: record[name]}, ensure_ascii=False)[1:-1] for name in sorted(record))
+    lines = [""]
+    for member in members:
+        if lines[-1] and len(lines[-1]) + len(member) > WIDTH:
+            lines.append("")
+        lines[-1] += f"{member}, "
+    return "{" + f"\n{' ' * 14}".join(line.rstrip() for line in lines).removesuffix(",") + "}"
 
 
 def show_rejects(rejects: Sequence[Mapping[str, Any]]) -> None:

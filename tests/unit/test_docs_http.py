@@ -1,0 +1,171 @@
+"""The examples of `docs/http-api.md` are what the API gives, and every route is documented there."""
+
+import ast
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from docpages import ROOT, blocks, page, quoted, section, table
+from fakes import FixedSigner, MemoryJobs, new_job
+
+import app as deployed
+from chalicelib import api, http, settings
+from chalicelib.errors import BadRequest
+from chalicelib.flow import status
+from chalicelib.model import Dialect, Source, Status, StoredReject, Tally
+
+JOB = "GET /jobs/{job_id}"
+
+
+def example(title: str) -> Any:
+    """The last JSON under an endpoint's heading."""
+    return json.loads(blocks(section("http-api.md", f"`{title}`"), "json")[-1])
+
+
+def shape(document: Any) -> Any:
+    """The names of all members, without their values."""
+    if isinstance(document, dict):
+        return {name: shape(value) for name, value in document.items()}
+    return [shape(item) for item in document] if isinstance(document, list) else None
+
+
+def test_every_route_is_documented_and_no_other_is() -> None:
+    documented = re.findall(r"^## `(.*)`$", page("http-api.md"), re.MULTILINE)
+    routes = {f"{method} {path}" for path, methods in deployed.app.routes.items() for method in methods}
+
+    assert set(documented) == routes
+    assert len(documented) == len(routes)
+
+
+def test_the_job_is_what_describe_gives() -> None:
+    document = example(JOB)
+    source, counts, detected = document["source"], document["counts"], document["detected"]
+    times = {
+        name: datetime.fromisoformat(document[name])
+        for name in ("created_at", "started_at", "updated_at", "completed_at")
+    }
+    job = replace(
+        new_job(),
+        id=UUID(document["id"]),
+        status=Status.COMPLETED,
+        dataset="demo",
+        filename="customers.csv",
+        source=Source(**source),
+        uploaded_at=times["created_at"],
+        dialect=Dialect.from_json(detected),
+        attempts=1,
+        bytes_processed=source["size"],
+        tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
+        **times,
+    )
+
+    assert status.describe(job, times["completed_at"]) == document
+    explained = [
+        name for row in table(section("http-api.md", f"`{JOB}`"), "member", "") for name in names(row[0])
+    ]
+    inside = {"progress": document["progress"]}
+    assert explained == [
+        full
+        for name, value in document.items()
+        for full in ([f"{name}.{part}" for part in value] if name in inside else [name])
+    ]
+
+
+def names(cell: str) -> list[str]:
+    return [quoted(name) for name in cell.split(", ")]
+
+
+def test_the_phases_are_named() -> None:
+    source = ast.parse((ROOT / "chalicelib/flow/status.py").read_text("utf-8"))
+    (phase,) = (node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "phase")
+    returned = [node for node in ast.walk(phase) if isinstance(node, ast.Return)]
+    phases = {
+        node.value
+        for statement in returned
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`phase`")
+
+    assert set(names(row[1])) == phases
+
+
+def test_a_reject_is_what_describe_gives() -> None:
+    document = example("GET /jobs/{job_id}/errors")
+    (reject,) = document["errors"]
+
+    assert status.describe_reject(StoredReject(cursor=(0, 564), **reject)) == reject
+    assert document["next_cursor"] == http.cursor_text(0, 564)
+
+
+def test_an_upload_is_answered_so() -> None:
+    request, answer = map(json.loads, blocks(section("http-api.md", "`POST /uploads`"), "json"))
+    services: Any = SimpleNamespace(settings=settings.load({}), jobs=MemoryJobs(), signer=FixedSigner())
+
+    given = api.create_upload(services, request)
+
+    answer["upload"]["headers"] = {}  # S3Signer's own
+    assert shape(given.body) == shape(answer)
+    assert given.status_code == 202
+    assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
+    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
+    assert request.keys() | {"format"} == {quoted(row[0]) for row in fields}
+    api.create_upload(services, dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"})
+
+
+def test_a_problem_looks_so() -> None:
+    (problem,) = (
+        it for it in map(json.loads, blocks(section("http-api.md", "Errors"), "json")) if "type" in it
+    )
+    wrong = {"filename": "people.csv", "colour": "red"}
+
+    @http.problems
+    def view() -> Any:
+        return api.create_upload(SimpleNamespace(settings=settings.load({})), wrong)  # type: ignore[arg-type]
+
+    request: Any = SimpleNamespace(context={"requestId": problem["request_id"]})
+    assert http.finished(request, view()).body == problem
+
+
+def test_health_looks_so() -> None:
+    well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
+    jobs = MemoryJobs()
+    fine = SimpleNamespace(ping=lambda *_: None)
+    services: Any = SimpleNamespace(settings=settings.load({}), jobs=jobs, sender=fine, store=fine)
+
+    assert api.health(services).body == well
+    jobs.down = True
+    answer = api.health(services)
+    assert answer.headers["Retry-After"] == "5"
+    assert {**answer.body, "request_id": ill["request_id"]} == ill
+
+
+@pytest.mark.parametrize(("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000)])
+def test_limits_of_pages(title: str, most: int) -> None:
+    (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
+    told = re.fullmatch(r"how many, 1 to ([\d,]+); (\d+) if it is left out", row[1])
+    assert told
+    assert int(told[1].replace(",", "")) == most
+    asked: list[int] = []
+    jobs = SimpleNamespace(
+        get=lambda _: new_job(),
+        list=lambda limit, **_: asked.append(limit) or [],
+        rejects=lambda _, limit, after: asked.append(limit) or after or [],
+    )
+    services: Any = SimpleNamespace(jobs=jobs)
+
+    def ask(query: dict[str, str]) -> Any:
+        if title == "GET /jobs":
+            return api.list_jobs(services, query)
+        return api.list_errors(services, "00000000-0000-4000-8000-000000000000", query)
+
+    for query in ({}, {"limit": "1"}, {"limit": str(most)}):
+        ask(query)
+    assert asked == [int(told[2]) + 1, 2, most + 1]
+    with pytest.raises(BadRequest):
+        ask({"limit": str(most + 1)})
