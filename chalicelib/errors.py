@@ -18,7 +18,7 @@ class JobFailed(Exception):  # noqa: N818 - named for what to do, not for what w
 
 
 class LostClaim(Exception):  # noqa: N818 - named for what happened to us
-    """Another worker holds or has finished this piece of work: drop it, nothing of ours was kept."""
+    """Another worker has finished this piece of work already: drop it, nothing of ours was kept."""
 
 
 class BadRequest(Exception):  # noqa: N818 - HTTP's own name for it

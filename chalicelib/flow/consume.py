@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from chalicelib.errors import JobFailed, LostClaim, RetryLater
+from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
 from chalicelib.model import Job
 from chalicelib.ports import Delivery, JobReceiver, Jobs, JobSender
@@ -64,9 +64,6 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
     except JobFailed as failure:
         logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
         claims.fail(job.id, failure.code, failure.message)
-    except LostClaim as reason:  # its new owner's message is the one that counts
-        logger.warning("job lost to another worker", extra={"reason": str(reason)})
-        return
     except Exception as error:  # noqa: BLE001 - whatever it was, the job must not be lost
         logger.exception("attempt failed", extra={"deliveries": delivery.deliveries})
         _give_back(consumer, delivery, job, error)
@@ -75,12 +72,12 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
         if done:
             logger.info("job completed")
         elif lost.is_set():
-            logger.warning("lease lost to another worker")
+            logger.warning("job lost to another worker")  # whose own message is the one that counts
             return
         else:
             logger.info("job given back")
-            consumer.sender.send(job.id)  # a fresh message: being shut down is no failed delivery
             claims.release(job.id, owner=consumer.owner)
+            consumer.sender.send(job.id)  # a fresh message: being shut down is no failed delivery
     consumer.receiver.acknowledge(delivery)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
-from chalicelib.errors import JobFailed
+from chalicelib.errors import JobFailed, LostClaim
 from chalicelib.model import Dialect, Gap, Job, Source, Tally
 from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
 from chalicelib.steps import detect, source
@@ -30,7 +30,7 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     """Loads the job's missing blocks and completes it. False: ``keep_going`` said no before the end.
 
     ``keep_going`` is asked between blocks; what is under way is finished first.
-    Raises JobFailed, RetryLater, LostClaim.
+    Raises JobFailed, RetryLater.
     """
     pinned, dialect = _opened(job, parts)
     sink = parts.new_sink()
@@ -41,10 +41,13 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
                 "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
             )
         before = gaps
-        for gap in gaps:
-            with closing(_blocks(job, pinned, dialect, gap, parts)) as blocks:
-                if not _load(job, blocks, sink, parts.loaders, keep_going):
-                    return False
+        try:
+            for gap in gaps:
+                with closing(_blocks(job, pinned, dialect, gap, parts)) as blocks:
+                    if not _load(job, blocks, sink, parts.loaders, keep_going):
+                        return False
+        except LostClaim:  # another worker wrote one of the blocks: see what is left now
+            continue
     parts.claims.complete(job.id, pinned.size)
     return True
 

@@ -7,6 +7,7 @@ keep their bytes whatever their encoding.
 """
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ import pyarrow.compute as pc
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
 
 QUOTE, LF, CR = b'"\n\r'
+
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,23 @@ class Row:
 
 def read(data: bytes, delimiter: str) -> Iterator[Row]:
     """Every record of ``data``, which begins where a record begins, blank lines included."""
-    # bytes.splitlines knows LF, CRLF and CR only, and csv takes each as the end of a record
-    lines = data.splitlines(keepends=True)
-    # A blank line after the end comes back as a blank row, or as part of a quote that was left open.
-    feed = (line.decode("latin-1") for line in (*lines, b"\n"))
-    rows = csv.reader(feed, delimiter=delimiter, quotechar='"', doublequote=True, strict=False)
-    start = taken = 0
-    for cells in rows:
-        end = start + sum(map(len, lines[taken : rows.line_num]))
-        is_open = rows.line_num > len(lines)
-        if is_open and start == end:
+    fed = 0  # bytes that csv has taken
+
+    def lines() -> Iterator[str]:
+        nonlocal fed
+        for line in _LINE.finditer(data):
+            fed = line.end()
+            yield line.group().decode("latin-1")
+        # A blank line after the end comes back as a blank row, or as part of a quote that was left open.
+        fed = len(data) + 1
+        yield "\n"
+
+    start = 0
+    for cells in csv.reader(lines(), delimiter=delimiter, quotechar='"', doublequote=True, strict=False):
+        is_open = fed > len(data)
+        if is_open and start == len(data):
             return  # the blank line of our own
-        taken = rows.line_num
+        end = min(fed, len(data))
         yield Row(start, end, cells, is_open)
         start = end
 

@@ -8,7 +8,8 @@ from chalicelib.model import Dialect, Format
 from chalicelib.steps import csv_records, text
 
 HEAD = 1 << 20  # bytes a caller should show
-MAX_HEADER = 1 << 16  # bytes
+MAX_HEADER = 1 << 18  # bytes
+MAX_COLUMNS = 10_000
 DELIMITERS = ",;\t|"
 
 _BOM = b"\xef\xbb\xbf"
@@ -64,6 +65,10 @@ def _csv(head: bytes, start: int) -> Dialect:
         raise JobFailed(
             "encoding-error", "The header is not valid UTF-8. Save the file as UTF-8 and upload it again."
         ) from None
+    if len(cells) > MAX_COLUMNS:
+        raise JobFailed(
+            "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
+        )
     if "\0" in header.decode():
         raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
     return Dialect(
@@ -97,12 +102,12 @@ def column_names(cells: Sequence[str]) -> tuple[str, ...]:
 
     Normalised; `column_3` for an empty third one; a name that is taken gets `_2`, `_3` … appended.
     """
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}  # for each repeated name the number appended last
     for place, cell in enumerate(cells, start=1):
         base = name = text.normalise(cell) or f"column_{place}"
-        count = 1
         while name in names:
-            count += 1
-            name = f"{base}_{count}"
-        names.append(name)
+            last[base] = last.get(base, 1) + 1
+            name = f"{base}_{last[base]}"
+        names[name] = None
     return tuple(names)

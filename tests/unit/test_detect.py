@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Dialect, Format
-from chalicelib.steps.detect import MAX_HEADER, column_names, detect
+from chalicelib.steps.detect import MAX_COLUMNS, MAX_HEADER, column_names, detect
 
 
 def test_csv_with_a_header() -> None:
@@ -55,6 +55,7 @@ def test_the_declared_format_wins() -> None:
         (b"a\xff,b\n", "encoding-error"),
         (b"a\0,b\n", "nul-character"),
         (b"x" * (MAX_HEADER + 1) + b"\n", "header-too-long"),
+        (b"," * MAX_COLUMNS + b"\n", "too-many-columns"),
         (b'"' + b"a,b\n" * 10, "header-too-long"),
     ],
 )
