@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-print-directory --no-builtin-rules
+MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 QUEUE ?= sqs
@@ -86,11 +86,15 @@ bench: up ## measure the worker against plain COPY
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements anew
 	@for name in requirements requirements-worker requirements-dev \
-	    infra/local/requirements-localstack infra/local/requirements-lambda infra/local/requirements-build; do \
-	  constraint=; \
-	  if [ $$name = infra/local/requirements-localstack ]; then constraint="--constraints infra/local/constraints-localstack.txt"; fi; \
+	    infra/local/requirements-localstack infra/local/requirements-lambda \
+	    infra/local/requirements-build infra/local/requirements-redis; do \
+	  more=; \
+	  case $$name in \
+	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \
+	    */requirements-redis) more=--no-deps;; \
+	  esac; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes --universal \
-	    --python-version 3.11 $$constraint $$name.in --output-file $$name.txt; \
+	    --python-version 3.11 $$more $$name.in --output-file $$name.txt; \
 	done
 
 .PHONY: clean

@@ -96,5 +96,5 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 def run_install(_arguments: argparse.Namespace) -> int:
     """Install what is missing."""
-    installs.ensure(to_terminal)
+    installs.ensure(stack.installations_of(stack.PARTS), to_terminal)
     return 0

