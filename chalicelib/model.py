@@ -84,7 +84,7 @@ class Gap:
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a bad file has millions
 class Reject:
     """A record that was not loaded, and why. ``record`` counts from 0 within its block."""
 

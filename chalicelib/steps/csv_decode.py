@@ -6,6 +6,7 @@ stray quotes, NUL characters or broken UTF-8.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,7 @@ from chalicelib.steps import csv_records
 from chalicelib.steps.blocks import Segment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Why a record was not read. ``ordinal`` counts the segment's records from 0."""
 
@@ -85,8 +86,13 @@ def _is_utf8(data: bytes) -> bool:
 
 def _ragged(ordinal: int, expected: int, actual: int) -> Fault:
     code = "missing-cell" if actual < expected else "extra-cell"
+    return Fault(ordinal, code, _ragged_message(expected, actual))
+
+
+@lru_cache  # a file that is wrong throughout says the same of every row
+def _ragged_message(expected: int, actual: int) -> str:
     cells = "1 cell" if actual == 1 else f"{actual} cells"
-    return Fault(ordinal, code, f"This row has {cells} where the header has {expected}.")
+    return f"This row has {cells} where the header has {expected}."
 
 
 def _decode_columns(data: bytes, names: Sequence[str], delimiter: str) -> Decoded:

@@ -115,11 +115,8 @@ def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) 
     except errors.UniqueViolation:
         raise LostClaim(f"block {block.no} of job {job.id} is in the ledger already") from None
     if block.rejects:
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                _SQL["insert_reject"],
-                [
+        with connection.cursor() as cursor, cursor.copy(_SQL["copy_rejects"]) as copy:
+            for it in block.rejects:
+                copy.write_row(
                     (job.id, block.no, it.record, it.offset, it.field, it.code, it.message, it.raw)
-                    for it in block.rejects
-                ],
-            )
+                )

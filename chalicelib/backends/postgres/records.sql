@@ -22,9 +22,8 @@ WITH written AS (
 )
 SELECT count(*) FILTER (WHERE inserted) FROM written
 
--- name: insert_reject
-INSERT INTO validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+-- name: copy_rejects
+COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw) FROM STDIN
 
 -- name: insert_block
 INSERT INTO ingestion_blocks
