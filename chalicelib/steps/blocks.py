@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import JobFailed
 from chalicelib.model import Gap
 
 TOO_LARGE = "record-too-large"
@@ -49,12 +48,14 @@ class Split:
     """What a framing found in the bytes it was shown.
 
     ``code`` None: a record ends at ``end``, the first to do so at or after the wanted place.
-    Otherwise the record that begins at ``end`` cannot be read whole; ``code`` says why.
+    Otherwise the record that begins at ``end`` cannot be read whole; ``code`` says why. ``skip`` bytes
+    of it are set apart, or its first line if that is None.
     """
 
     end: int
     regular: bool = True
     code: str | None = None
+    skip: int | None = None
 
 
 class Framing(Protocol):
@@ -73,18 +74,21 @@ class Framing(Protocol):
 class _Stream:
     """The bytes not yet cut, and where in the file they lie."""
 
-    def __init__(self, chunks: Iterator[bytes], offset: int, end: int) -> None:
+    def __init__(self, chunks: Iterator[bytes], offset: int) -> None:
         self._chunks = chunks
-        self._end = end
         self.offset = offset
         self.data = b""
-
-    @property
-    def final(self) -> bool:
-        return self.offset + len(self.data) >= self._end
+        self.final = False  # nothing comes after the data at hand
 
     def more(self) -> None:
-        self.data += next(self._chunks)
+        chunk = next(self._chunks, None)
+        self.final = chunk is None
+        self.data += chunk or b""
+
+    def ended(self) -> bool:
+        while not self.data and not self.final:
+            self.more()
+        return not self.data
 
     def take(self, size: int) -> bytes:
         taken, self.data = self.data[:size], self.data[size:]
@@ -97,22 +101,20 @@ def cut(
 ) -> Iterator[Block]:
     """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` to its end.
 
-    Raises JobFailed when the cut does not meet the gap's end, which would be a bug.
+    The first block of a file takes what stands before ``data_start`` with it, even if no record follows.
     """
-    stream = _Stream(chunks, max(gap.start, data_start), gap.end)
+    stream = _Stream(chunks, max(gap.start, data_start))
     start = gap.start
-    while start < gap.end:
-        number = max(start, data_start) // block_size
+    while not stream.ended() or start < data_start:
+        number = stream.offset // block_size
         parts = tuple(_parts(stream, (number + 1) * block_size, framing))
-        if stream.offset > gap.end:
-            raise JobFailed("ledger-mismatch", f"Block {number} runs past byte {gap.end}, where one begins.")
         yield Block(number, start, stream.offset, parts)
         start = stream.offset
 
 
 def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | Unreadable]:
     """The parts of the block whose cell of the grid ends at ``stop``; leaves the stream behind them."""
-    while stream.offset < stop and not (stream.final and not stream.data):
+    while stream.offset < stop and not stream.ended():
         split = framing.split(stream.data, stop - stream.offset, final=stream.final)
         if split is None:
             stream.more()
@@ -120,18 +122,20 @@ def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | U
         if split.end:
             yield Segment(stream.offset, stream.take(split.end), split.regular)
         if split.code is not None:
-            yield _set_apart(stream, split.code, framing)
+            yield _set_apart(stream, split, framing)
 
 
-def _set_apart(stream: _Stream, code: str, framing: Framing) -> Unreadable:
-    """Takes one line off the stream, however long, keeping only its beginning."""
+def _set_apart(stream: _Stream, split: Split, framing: Framing) -> Unreadable:
+    """Takes what cannot be read off the stream, however long, keeping only its beginning."""
     offset, raw = stream.offset, b""
+    if split.skip is not None:
+        return Unreadable(offset, stream.take(split.skip)[:EXCERPT], str(split.code))
     while (end := framing.line_end(stream.data)) is None and not stream.final:
         # the last byte stays: it may be the CR of a CRLF
         raw = (raw + stream.take(max(len(stream.data) - 1, 0)))[:EXCERPT]
         stream.more()
     raw += stream.take(len(stream.data) if end is None else end)
-    return Unreadable(offset, raw[:EXCERPT], code)
+    return Unreadable(offset, raw[:EXCERPT], str(split.code))
 
 
 def split_lines(data: bytes, at: int, max_record: int, *, final: bool) -> Split | None:
