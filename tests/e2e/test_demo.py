@@ -1,5 +1,6 @@
 """`make demo`, as a person sees it, against the whole stack."""
 
+import json
 import os
 import re
 import subprocess
@@ -31,6 +32,20 @@ def run_demo(root: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def transcript() -> str:
+    """What the README shows of the demonstration."""
+    readme = (CHECKOUT / "README.md").read_text("utf-8")
+    return next(block for block in readme.split("```") if "$ sluice upload" in block)
+
+
+def lasting(output: str) -> list[str]:
+    """What every first run prints: no ids, no times, no states that only some see."""
+    begun = output[output.index("$ sluice upload") :]
+    plain = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", begun)
+    plain = re.sub(r" in [\d.]+ s\b", " in N s", plain)
+    return [line for line in plain.splitlines() if not line.startswith(("PENDING: ", "PROCESSING: "))]
+
+
 @pytest.fixture
 def root(stack: Mapping[str, str], tmp_path: Path) -> Path:
     write_env_file(Layout.at(tmp_path), stack)
@@ -53,7 +68,8 @@ def test_shows_what_became_of_every_record_and_once_more_that_nothing_changes(ro
     total = make_sample.CUSTOMERS + COPIES + 10
     assert f"read = inserted + duplicates + rejected:  {total:,} = 2,900 + {COPIES} + 10\n" in first.stdout
     assert re.search(r"status +COMPLETED +COMPLETED\n", first.stdout)
-    assert len(re.findall(r'\{"content_hash": "[0-9a-f]{64}",\n   "record": \{.*\}\}\n', first.stdout)) == 3
+    rows = re.findall(r'^  (\{"content_hash".*?\}\})$', first.stdout, re.MULTILINE | re.DOTALL)
+    assert [set(json.loads(row)) for row in rows] == [{"content_hash", "record"}] * 3
     assert "has the same SHA-256" in first.stdout
     assert re.findall(r"^  record ([\d,]+), byte [\d,]+: ([a-z-]+)$", first.stdout, re.MULTILINE)[-1] == (
         f"{total:,}",
@@ -61,6 +77,8 @@ def test_shows_what_became_of_every_record_and_once_more_that_nothing_changes(ro
     )
     assert first.stdout.count("\n    | ") == 10
     assert "Nothing was inserted" not in first.stdout
+
+    assert lasting(first.stdout) == lasting(transcript())
 
     again = run_demo(root)
     assert again.returncode == 0, again.stdout

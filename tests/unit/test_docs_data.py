@@ -7,7 +7,7 @@ import re
 
 import pytest
 import rfc8785
-from docpages import ROOT, blocks, quoted, section, table
+from docpages import ROOT, blocks, page, quoted, section, table
 from fakes import new_job
 from pathflow import outcome
 
@@ -21,6 +21,17 @@ def test_keys_of_a_csv_header() -> None:
     for header, keys in table(section("data.md", "Formats"), "header", "keys"):
         found = detect.detect(f"{text_of(quoted(header))}\n".encode(), None)
         assert list(found.columns) == json.loads(quoted(keys)), header
+
+
+def test_limits() -> None:
+    markdown = " ".join(page("data.md").split())
+
+    assert f"up to {detect.MAX_HEADER:,} bytes and {detect.MAX_COLUMNS:,} columns" in markdown
+    assert f"more than {detect.MAX_HEADER:,} bytes, or an open quote" in markdown
+    assert f"more than {detect.MAX_COLUMNS:,} columns" in markdown
+    assert f"nested {canonical.MAX_DEPTH} deep" in markdown
+    digits, exponent = f"{canonical.MAX_DIGITS:,}", canonical.MAX_EXPONENT
+    assert f"{digits} digits, and be as large as 10^{exponent} or as small as 10^-{exponent}" in markdown
 
 
 def test_records_of_json_lines() -> None:
