@@ -115,7 +115,7 @@ def test_a_broken_record_is_no_record(layout: Layout, content: str) -> None:
 
 
 def test_a_program_that_is_not_there(layout: Layout) -> None:
-    with pytest.raises(StackError, match=r"it: cannot start no-such-program: .*No such file"):
+    with pytest.raises(StackError, match="it: cannot start no-such-program: "):
         processes.spawn(layout, "it", replace(SLEEP, argv=("no-such-program",)))
 
     assert processes.recorded(layout, "it") is None
