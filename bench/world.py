@@ -17,7 +17,7 @@ from psycopg import sql
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
 from chalicelib.flow.uploads import UploadRequest, request_upload
-from chalicelib.model import Job, Status
+from chalicelib.model import Job, Options, Status
 from chalicelib.wiring import Services
 
 CHECKOUT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def ingest(env: Mapping[str, str], url: str, path: Path, log: Path) -> Run:
 def _upload(services: Services, path: Path) -> UUID:
     chosen = services.settings
     job, _ = request_upload(
-        UploadRequest(path.name, "default", None, None, None),
+        UploadRequest(path.name, "default", None, None, None, Options()),
         jobs=services.jobs,
         signer=services.signer,
         bucket=chosen.bucket,

@@ -1,5 +1,6 @@
 """What every HTTP answer has in common: a request id, and problems in the form of RFC 9457."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -99,7 +100,7 @@ def not_found(job_id: object) -> BadRequest:
 def limit(query: Mapping[str, str], default: int, most: int) -> int:
     """The page size asked for. Raises BadRequest."""
     text = query.get("limit", str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= most:
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= most:
         raise BadRequest(f"limit must be a whole number from 1 to {most}.", field="limit")
     return int(text)
 

@@ -41,39 +41,68 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How the client says its CSV file is written; what is None is found out from the file's head."""
+
+    delimiter: str | None = None
+    quote: str | None = None  # empty: there are no quotes
+    escape: str | None = None
+    encoding: str | None = None  # a name that Python knows
+    header: bool = True
+    skip_lines: int = 0
+    comment: str | None = None  # begins a line that is no record
+    decimal: str = "."
+    date_order: str | None = None  # DMY, MDY or YMD
+    missing_values: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The members that were set."""
+        default = Options()
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+            if value != getattr(default, name)
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Options":
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**stored, "missing_values": tuple(stored.get("missing_values", ()))})
+
+
+@dataclass(frozen=True)
 class Dialect:
     """What was found at the head of a file; enough to read any block of it without the head."""
 
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
-    columns: tuple[str, ...] = ()  # CSV: the record keys, in file order
+    encoding: str = "utf-8"
     bom: bool = False
+    compression: str | None = None
+    # CSV only
+    columns: tuple[str, ...] = ()  # the record keys, in file order
     delimiter: str = ","
+    quote: str = '"'  # empty: there are no quotes
+    escape: str | None = None
+    comment: str | None = None
+    decimal: str = "."
+    date_order: str | None = None
+    missing_values: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form stored with the job and shown as ``detected``."""
-        return {
-            "format": self.format.value,
-            "encoding": "utf-8",
-            "bom": self.bom,
-            "data_start": self.data_start,
-            **(
-                {"delimiter": self.delimiter, "columns": list(self.columns)}
-                if self.format is Format.CSV
-                else {}
-            ),
-        }
+        members = {**vars(self), "format": self.format.value}
+        if self.format is not Format.CSV:
+            return {
+                name: members[name] for name in ("format", "data_start", "encoding", "bom", "compression")
+            }
+        return {name: list(it) if isinstance(it, tuple) else it for name, it in members.items()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Dialect":
         """The inverse of :meth:`to_json`."""
-        return cls(
-            format=Format(stored["format"]),
-            data_start=stored["data_start"],
-            columns=tuple(stored.get("columns", ())),
-            bom=stored["bom"],
-            delimiter=stored.get("delimiter", ","),
-        )
+        lists = {name: tuple(stored.get(name, ())) for name in ("columns", "missing_values")}
+        return cls(**{**stored, **lists, "format": Format(stored["format"])})
 
 
 @dataclass(frozen=True)
@@ -81,7 +110,7 @@ class Gap:
     """A stretch of the file that the ledger does not cover; it begins where a record begins. Bytes."""
 
     start: int
-    end: int
+    end: int | None  # None: where the file ends, which is not known yet
 
 
 @dataclass(frozen=True, slots=True)  # a bad file has millions
@@ -119,11 +148,13 @@ class Job:
     bucket: str
     key: str
     format: Format | None
+    options: Options
     declared_size: int | None  # bytes, as the client announced
     metadata: Mapping[str, Any] | None
     source: Source | None
     uploaded_at: datetime | None
     dialect: Dialect | None
+    text_size: int | None  # bytes, if that is not the object's size and its end has been seen
     block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
     attempts: int
     error: tuple[str, str] | None  # code, message

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from chalicelib.model import Dialect, Format, Gap, Job, Reject, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, StoredReject, Tally
 
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
@@ -95,6 +95,7 @@ class NewJob:
     bucket: str
     key: str
     format: Format | None
+    options: Options
     declared_size: int | None
     metadata: Mapping[str, Any] | None
     block_size: int
@@ -139,8 +140,14 @@ class Claims(Protocol):
     def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
         """Fix what is read and how, once. Raises JobFailed if another object was fixed before."""
 
-    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
-        """What the ledger does not cover of ``[0, total)``, in order."""
+    def measure(self, job_id: UUID, size: int) -> None:
+        """Note the size of the file's text, in bytes, now that its end has been seen."""
+
+    def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
+        """What the ledger does not cover of ``[0, total)``, in order.
+
+        While the total is not known the last gap, from where the last block ends, has no end.
+        """
 
     def complete(self, job_id: UUID, total: int) -> None:
         """COMPLETED, if the ledger covers ``[0, total)`` and adds up; raises JobFailed if it does not."""
@@ -160,6 +167,7 @@ class LoadedBlock:
     repeated: int  # records that another record of this block already brought
     rows: "pa.RecordBatch"  # content_hash: binary(32), record: string (canonical JSON)
     rejects: Sequence[Reject] = field(default_factory=tuple)
+    source_offset: int | None = None  # of a compressed object: how far it had been read
 
 
 class RecordSink(Protocol):

@@ -27,6 +27,8 @@ class Settings:
     public_s3_endpoint_url: str | None
     upload_expires: int
     max_upload_size: int
+    max_text_size: int
+    max_ratio: int
     block_size: int
     max_record_size: int
     loaders: int
@@ -75,6 +77,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         public_s3_endpoint_url=env.get("S3_PUBLIC_ENDPOINT_URL") or None,
         upload_expires=_number(env, "SLUICE_UPLOAD_EXPIRES", 3600, 60, 7 * 24 * 3600),
         max_upload_size=_number(env, "SLUICE_MAX_UPLOAD_SIZE", 5 << 30, 1, 5 << 30),
+        max_text_size=_number(env, "SLUICE_MAX_TEXT_SIZE", 100 << 30, 1, 1 << 50),
+        max_ratio=_number(env, "SLUICE_MAX_RATIO", 200, 1, 1_000_000),
         block_size=_number(env, "SLUICE_BLOCK_SIZE", 4 * MIB, 1024, 64 * MIB),
         max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),

@@ -90,11 +90,13 @@ class Services:
         from chalicelib.backends.postgres.records import PostgresRecords
         from chalicelib.flow.consume import Consumer
         from chalicelib.flow.ingest import Parts
+        from chalicelib.steps.compression import Limits
 
         parts = Parts(
             claims=PostgresClaims(self._pool),
             store=self.store,
             new_sink=lambda: PostgresRecords(self._pool),
+            limits=Limits(size=self.settings.max_text_size, ratio=self.settings.max_ratio),
             max_upload=self.settings.max_upload_size,
             max_record=self.settings.max_record_size,
             loaders=self.settings.loaders,

@@ -48,6 +48,9 @@ def _work(consumer: Consumer, stop: threading.Event) -> None:
         except RetryLater as trouble:
             logger.warning("trying again shortly", extra={"reason": str(trouble)})
             stop.wait(_PAUSE_SECONDS)
+        except Exception:  # noqa: BLE001 - a slot that ends would be missed by nobody
+            logger.exception("trying again shortly")
+            stop.wait(_PAUSE_SECONDS)
 
 
 def main() -> int:

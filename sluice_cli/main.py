@@ -121,7 +121,7 @@ def upload_command(  # noqa: PLR0913 - a parameter an option
     rejected with a reason and does not stop the others. With --json, the last state of the job is printed.
     """
     session: Session = ctx.obj
-    out = _progress_console(as_json)
+    out = _progress_console(as_json=as_json)
     with session.api() as (api, client), upload.LocalFile.open(path) as file:
         ticket = api.create_upload(file.name, size=file.size, dataset=dataset, file_format=file_format)
         render.say(out, f"job {ticket.job_id}")
@@ -164,7 +164,7 @@ def job_command(ctx: click.Context, *, job_id: UUID, wait: bool, as_json: bool) 
     Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet.
     """
     session: Session = ctx.obj
-    out = _progress_console(as_json)
+    out = _progress_console(as_json=as_json)
     with session.api() as (api, _):
         job = api.job(job_id)
         if wait and not job.ended:
@@ -205,7 +205,7 @@ def errors_command(session: Session, *, job_id: UUID, limit: int | None, as_json
             render.rejects(render.console(sys.stdout), found, see_all)
 
 
-def _progress_console(as_json: bool) -> Console:
+def _progress_console(*, as_json: bool) -> Console:
     return render.console(sys.stderr if as_json else sys.stdout)
 
 

@@ -8,11 +8,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from localstack_client.session import Session
 from psycopg import sql
 
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import stack as local_stack
+
+# No test is a matter of time; in CI every run draws the same examples.
+settings.register_profile("sluice", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("sluice")
 
 ROOT = Path(__file__).parent.parent / ".local" / "test"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from chalicelib.errors import JobFailed, LostClaim, RetryLater
-from chalicelib.model import Dialect, Gap, Job, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Gap, Job, Options, Source, Status, StoredReject, Tally
 from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -24,11 +24,13 @@ def new_job(**changes: object) -> Job:
         bucket="bucket",
         key="uploads/default/x/people.csv",
         format=None,
+        options=Options(),
         declared_size=None,
         metadata=None,
         source=None,
         uploaded_at=None,
         dialect=None,
+        text_size=None,
         block_size=64,
         attempts=0,
         error=None,
@@ -56,7 +58,8 @@ class MemoryJobs:
     def create(self, new: NewJob) -> Job:
         self.ping()
         members = {
-            name: getattr(new, name) for name in ("id", "dataset", "filename", "bucket", "key", "format")
+            name: getattr(new, name)
+            for name in ("id", "dataset", "filename", "bucket", "key", "format", "options")
         }
         return self.add(
             new_job(
@@ -133,7 +136,11 @@ class MemoryJobs:
         self.ping()
         self.jobs[job_id] = replace(self.jobs[job_id], source=source, dialect=dialect)
 
-    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
+    def measure(self, job_id: UUID, size: int) -> None:
+        self.ping()
+        self.jobs[job_id] = replace(self.jobs[job_id], text_size=size)
+
+    def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         self.ping()
         gaps, position = [], 0
         for block in sorted(self.blocks.get(job_id, {}).values(), key=lambda block: block.start):

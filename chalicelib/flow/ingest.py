@@ -1,16 +1,17 @@
 """Loads what the ledger of a job does not cover. First run, resumption and take-over are the same."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.errors import JobFailed, LostClaim
 from chalicelib.model import Dialect, Gap, Job, Source, Tally
 from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
-from chalicelib.steps import detect, source
 from chalicelib.steps.blocks import cut
+from chalicelib.steps.compression import Limits
+from chalicelib.steps.contents import Contents, contents_of, opened
 from chalicelib.steps.transform import framing, transform
 
 
@@ -21,6 +22,7 @@ class Parts:
     claims: Claims
     store: ObjectStore
     new_sink: Callable[[], RecordSink]
+    limits: Limits  # of what comes out of compressed files
     max_upload: int
     max_record: int
     loaders: int  # how many blocks may be written at once
@@ -33,22 +35,27 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     Raises JobFailed, RetryLater.
     """
     pinned, dialect = _opened(job, parts)
+    text = contents_of(parts.store, pinned, dialect, parts.limits)
+    total = pinned.size if text.is_plain else job.text_size
     sink = parts.new_sink()
     before: list[Gap] = []
-    while gaps := list(parts.claims.gaps(job.id, pinned.size)):
-        if gaps == before or any(gap.start > gap.end for gap in gaps):
+    while gaps := list(parts.claims.gaps(job.id, total)):
+        if gaps == before or any(gap.end is not None and gap.start > gap.end for gap in gaps):
             raise JobFailed(
                 "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
             )
         before = gaps
         try:
             for gap in gaps:
-                with closing(_blocks(job, pinned, dialect, gap, parts)) as blocks:
-                    if not _load(job, blocks, sink, parts.loaders, keep_going):
-                        return False
+                end = _load(job, _blocks(job, text, dialect, gap, parts), sink, parts.loaders, keep_going)
+                if end is None:
+                    return False
+                if gap.end is None:  # the end has been seen
+                    total = max(gap.start, end)
+                    parts.claims.measure(job.id, total)
         except LostClaim:  # another worker wrote one of the blocks: see what is left now
             continue
-    parts.claims.complete(job.id, pinned.size)
+    parts.claims.complete(job.id, 0 if total is None else total)
     return True
 
 
@@ -58,7 +65,7 @@ def _opened(job: Job, parts: Parts) -> tuple[Source, Dialect]:
         return job.source, job.dialect
     pinned = parts.store.pin(job.bucket, job.key)
     _check_size(job, pinned, parts.max_upload)
-    dialect = detect.detect(parts.store.read(pinned, 0, min(pinned.size, detect.HEAD)), job.format)
+    dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
     parts.claims.open(job.id, pinned, dialect)
     return pinned, dialect
 
@@ -74,10 +81,9 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(job: Job, pinned: Source, dialect: Dialect, gap: Gap, parts: Parts) -> Generator[LoadedBlock]:
+def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, parts: Parts) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
-    start = max(gap.start, dialect.data_start)
-    with closing(source.chunks(parts.store, pinned, start, gap.end)) as chunks:
+    with closing(text.stream(max(gap.start, dialect.data_start), gap.end)) as chunks:
         for block in cut(
             chunks,
             gap,
@@ -85,32 +91,32 @@ def _blocks(job: Job, pinned: Source, dialect: Dialect, gap: Gap, parts: Parts) 
             block_size=job.block_size,
             framing=framing(dialect, parts.max_record),
         ):
-            yield transform(block, dialect)
+            loaded = transform(block, dialect)
+            yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
 
 
 def _load(
     job: Job,
-    blocks: Iterable[LoadedBlock],
+    blocks: Generator[LoadedBlock],
     sink: RecordSink,
     loaders: int,
     keep_going: Callable[[], bool],
-) -> bool:
-    """Writes the blocks, ``loaders`` at once while the next is prepared; so few blocks are ever held."""
+) -> int | None:
+    """Writes the blocks, ``loaders`` at once while the next is prepared; so few blocks are ever held.
+
+    Where the last one ends, 0 without any; None if ``keep_going`` said no before that.
+    """
+    end: int | None = 0
     writing: deque[Future[Tally]] = deque()
-    with ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
+    with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
         for block in blocks:
             if not keep_going():
+                end = None
                 break
             while len(writing) >= loaders:
                 writing.popleft().result()
             writing.append(pool.submit(sink.load, job, block))
-        else:
-            _finish(writing)
-            return True
-        _finish(writing)
-        return False
-
-
-def _finish(writing: deque[Future[Tally]]) -> None:
-    while writing:
-        writing.popleft().result()
+            end = block.end
+        while writing:
+            writing.popleft().result()
+    return end

@@ -74,6 +74,8 @@ def _source(job: Job) -> dict[str, Any] | None:
 def _progress(job: Job, now: datetime) -> dict[str, Any]:
     total = job.source.size if job.source else job.declared_size
     done = job.bytes_processed
+    if job.status is Status.COMPLETED and total is not None:
+        done = total  # however the ends of a compressed file were counted
     seconds = ((job.completed_at or now) - job.started_at).total_seconds() if job.started_at else 0
     eta = None
     if job.status is Status.PROCESSING and total and done and seconds > 0:

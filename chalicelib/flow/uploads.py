@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from chalicelib.errors import BadRequest
 from chalicelib.flow.keys import key_for
-from chalicelib.model import Format, Job
+from chalicelib.flow.options import parse_options
+from chalicelib.model import Format, Job, Options
 from chalicelib.ports import Jobs, NewJob, SignedUpload, UploadSigner
 
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -15,7 +16,7 @@ _LONGEST_NAME = 1024  # characters
 _MOST_METADATA = 20  # members
 _LONGEST_LABEL = 200  # characters
 _LARGEST_NUMBER = 10**15  # below 2**53: every JSON reader takes it for what it is
-_FIELDS = {"filename", "dataset", "format", "size", "metadata"}
+_FIELDS = {"filename", "dataset", "format", "size", "metadata", "options"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class UploadRequest:
     format: Format | None
     size: int | None
     metadata: dict[str, str | int | float | bool] | None
+    options: Options
 
 
 def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401 - whatever the client sent
@@ -41,6 +43,7 @@ def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401
         format=_format(body.get("format")),
         size=_size(body.get("size"), max_size),
         metadata=_metadata(body.get("metadata")),
+        options=parse_options(body.get("options")),
     )
 
 
@@ -58,6 +61,7 @@ def request_upload(
             bucket=bucket,
             key=key,
             format=request.format,
+            options=request.options,
             declared_size=request.size,
             metadata=request.metadata,
             block_size=block_size,

@@ -1,14 +1,15 @@
 """Cuts the byte stream of a file into record-aligned blocks on a fixed grid.
 
 Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so everyone who cuts a file cuts it alike,
-however the bytes arrive. A record that is too large, or whose quote never closes, is set apart with its
-first line; reading goes on at the next line.
+however the bytes arrive. A record that is too large, or whose quote never closes, is set apart (a CSV
+record with its first line); reading goes on after it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from chalicelib.errors import JobFailed
 from chalicelib.model import Gap
 
 TOO_LARGE = "record-too-large"
@@ -49,13 +50,29 @@ class Split:
 
     ``code`` None: a record ends at ``end``, the first to do so at or after the wanted place.
     Otherwise the record that begins at ``end`` cannot be read whole; ``code`` says why. ``skip`` bytes
-    of it are set apart, or its first line if that is None.
+    of it are set apart, or its first line if that is None; ``lead`` bytes of separators come before them.
+    ``rest``: all that follows ``end`` in the file is set apart as one, unless it is white space alone.
     """
 
     end: int
     regular: bool = True
     code: str | None = None
     skip: int | None = None
+    lead: int = 0
+    rest: bool = False
+
+
+class Lost(Exception):  # noqa: N818 - named for what happened to the framing
+    """Where records end cannot be told from here on: the job fails.
+
+    ``places`` in the bytes that were shown are put into ``sentence`` as byte offsets in the file.
+    """
+
+    def __init__(self, code: str, sentence: str, *places: int) -> None:
+        super().__init__(code, sentence, *places)
+        self.code = code
+        self.sentence = sentence
+        self.places = places
 
 
 class Framing(Protocol):
@@ -64,7 +81,7 @@ class Framing(Protocol):
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """``data`` begins where a record begins; ``final``: the file ends where it ends.
 
-        None: more bytes are needed.
+        None: more bytes are needed. Raises Lost.
         """
 
     def line_end(self, data: bytes) -> int | None:
@@ -81,9 +98,14 @@ class _Stream:
         self.final = False  # nothing comes after the data at hand
 
     def more(self) -> None:
-        chunk = next(self._chunks, None)
-        self.final = chunk is None
-        self.data += chunk or b""
+        """Reads on by a quarter of the data at hand: who looks at it all again each time stays linear."""
+        parts, wanted = [self.data], len(self.data) // 4 + 1
+        while wanted > 0 and not self.final:
+            chunk = next(self._chunks, None)
+            self.final = chunk is None
+            parts.append(chunk or b"")
+            wanted -= len(parts[-1])
+        self.data = b"".join(parts)
 
     def ended(self) -> bool:
         while not self.data and not self.final:
@@ -102,9 +124,12 @@ def cut(
     """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` to its end.
 
     The first block of a file takes what stands before ``data_start`` with it, even if no record follows.
+    Raises JobFailed where the framing is lost.
     """
     stream = _Stream(chunks, max(gap.start, data_start))
     start = gap.start
+    if start < data_start and stream.ended():
+        _split(stream, 1, framing)  # to some formats a file without data is one cut short
     while not stream.ended() or start < data_start:
         number = stream.offset // block_size
         parts = tuple(_parts(stream, (number + 1) * block_size, framing))
@@ -115,18 +140,42 @@ def cut(
 def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | Unreadable]:
     """The parts of the block whose cell of the grid ends at ``stop``; leaves the stream behind them."""
     while stream.offset < stop and not stream.ended():
-        split = framing.split(stream.data, stop - stream.offset, final=stream.final)
+        split = _split(stream, stop - stream.offset, framing)
         if split is None:
             stream.more()
             continue
         if split.end:
             yield Segment(stream.offset, stream.take(split.end), split.regular)
-        if split.code is not None:
+        if split.rest:
+            yield from _rest(stream, str(split.code))
+        elif split.code is not None:
             yield _set_apart(stream, split, framing)
+
+
+def _split(stream: _Stream, at: int, framing: Framing) -> Split | None:
+    try:
+        return framing.split(stream.data, at, final=stream.final)
+    except Lost as lost:
+        places = (f"{stream.offset + place:,}" for place in lost.places)
+        raise JobFailed(lost.code, lost.sentence.format(*places)) from None
+
+
+def _rest(stream: _Stream, code: str) -> Iterator[Unreadable]:
+    """Takes all that is left off the stream, however long, keeping only its beginning."""
+    offset, raw = stream.offset, b""
+    while not stream.ended():
+        data = stream.take(len(stream.data))
+        if not raw:
+            data = data.lstrip(b" \t\r\n")
+            offset = stream.offset - len(data)
+        raw = (raw + data)[:EXCERPT]
+    if raw:
+        yield Unreadable(offset, raw, code)
 
 
 def _set_apart(stream: _Stream, split: Split, framing: Framing) -> Unreadable:
     """Takes what cannot be read off the stream, however long, keeping only its beginning."""
+    stream.take(split.lead)
     offset, raw = stream.offset, b""
     if split.skip is not None:
         return Unreadable(offset, stream.take(split.skip)[:EXCERPT], str(split.code))

@@ -98,10 +98,12 @@ def _object(members: Mapping[str, Any], depth: int) -> str:
     if depth == 0:
         raise Unfit("too-deep", f"The record is nested more than {MAX_DEPTH} levels deep.")
     kept: dict[str, str] = {}
+    seen: set[str] = set()
     for raw_name, raw_value in members.items():
         name = normalise(raw_name)
-        if name in kept:
+        if name in seen:
             raise Unfit("duplicate-key", f"The record holds the key {name!r} twice.")
+        seen.add(name)
         value = normalise(raw_value) if isinstance(raw_value, str) else raw_value
         if value is not None and value != "":
             kept[name] = _value(value, depth - 1)

@@ -1,26 +1,28 @@
 """Normalises whole columns, exactly as :func:`chalicelib.steps.text.normalise` does single values."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.steps import text
+from chalicelib.steps.rules import DECIMAL_COMMA, NONE, Rules, iso
 
 _LAST_ASCII = 0x7F
 _ASCII_WHITESPACE = "".join(char for char in text.WHITESPACE if char.isascii())
 
 
-def clean(column: pa.Array) -> pa.Array:
-    """A column of strings, normalised; null where a value is missing."""
+def clean(column: pa.Array, rules: Rules = NONE) -> pa.Array:
+    """A column of strings, normalised and under the rules; null where a value is missing."""
     if column.null_count == len(column):
         return column
     if is_ascii(column):
         column = pc.ascii_trim(column, characters=_ASCII_WHITESPACE)
     else:
         column = pc.utf8_trim(pc.utf8_normalize(column, form="NFC"), characters=text.WHITESPACE)
-    empty = pc.equal(pc.binary_length(column), 0)
-    if pc.any(empty).as_py():
-        column = pc.if_else(empty, pa.scalar(None, pa.string()), column)
-    return _dates(_emails(column))
+    column = _without(column, [""])
+    column = _dates(_emails(column))
+    return column if rules == NONE else _ruled(column, rules)
 
 
 def octets(column: pa.Array) -> pa.Array:
@@ -51,3 +53,28 @@ def _dates(column: pa.Array) -> pa.Array:
     for pattern, replacement in text.DATES:
         column = pc.replace_substring_regex(column, pattern=pattern, replacement=replacement)
     return column
+
+
+def _without(column: pa.Array, values: list[str]) -> pa.Array:
+    missing = pc.is_in(column, pa.array(values, pa.string()))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), column) if pc.any(missing).as_py() else column
+
+
+def _ruled(column: pa.Array, rules: Rules) -> pa.Array:
+    column = _without(column, sorted(rules.missing))
+    if rules.decimal_comma:
+        column = pc.replace_substring_regex(column, pattern=DECIMAL_COMMA, replacement=r"\1.\2")
+    for pattern in rules.dates:
+        is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
+        if pc.any(is_date).as_py():
+            column = pc.replace_with_mask(column, is_date, _iso(column.filter(is_date), pattern))
+    return column
+
+
+def _iso(dates: pa.Array, pattern: str) -> pa.Array:
+    """Days repeat, so each is worked out once."""
+    days = dates.dictionary_encode()
+    compiled = re.compile(pattern)
+    found = [(value, compiled.search(value)) for value in days.dictionary.to_pylist()]
+    values = [iso(it, m["year"], m["month"], m["day"], m["time"]) if m else it for it, m in found]
+    return pa.array(values, pa.string()).take(days.indices)

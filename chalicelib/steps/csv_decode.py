@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from chalicelib.steps import csv_records
+from chalicelib.model import Dialect
+from chalicelib.steps import csv_records, encodings
 from chalicelib.steps.blocks import Segment
 
 
@@ -43,19 +44,20 @@ class Decoded:
         return every.filter(pc.invert(pc.is_in(every, bad)))
 
 
-def decode(segment: Segment, names: Sequence[str], delimiter: str) -> Decoded:
-    """Reads the segment's records, each of which should have a cell for each of ``names``."""
-    data = segment.data
-    if segment.regular and b"\0" not in data and _is_utf8(data):
-        return _decode_columns(data, names, delimiter)
-    return _decode_records(data, names, delimiter)
+def decode(segment: Segment, dialect: Dialect) -> Decoded:
+    """Reads the segment's records, each of which should have a cell for each of the dialect's columns."""
+    if segment.regular and not dialect.escape and not dialect.comment and b"\0" not in segment.data:
+        utf8 = encodings.to_utf8(segment.data, dialect.encoding)
+        if utf8 is not None:
+            return _decode_columns(utf8, dialect)
+    return _decode_records(segment.data, dialect)
 
 
-def locate(segment: Segment, ordinals: Sequence[int], delimiter: str) -> list[tuple[int, bytes]]:
+def locate(segment: Segment, ordinals: Sequence[int], dialect: Dialect) -> list[tuple[int, bytes]]:
     """For each ordinal, in increasing order, the record's offset in the file and its bytes."""
-    ends = csv_records.regular_ends(segment.data, delimiter) if segment.regular else None
+    ends = csv_records.regular_ends(segment.data, dialect) if segment.regular else None
     if ends is None:
-        rows = [row for row in csv_records.read(segment.data, delimiter) if row.cells]
+        rows = [row for row in csv_records.read(segment.data, dialect) if row.cells]
         spans = [(rows[ordinal].start, rows[ordinal].end) for ordinal in ordinals]
     else:
         spans = _spans(segment.data, ends, ordinals)
@@ -74,16 +76,6 @@ def _spans(data: bytes, ends: pa.Array, ordinals: Sequence[int]) -> list[tuple[i
     return list(zip(*found, strict=True))
 
 
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _ragged(ordinal: int, expected: int, actual: int) -> Fault:
     code = "missing-cell" if actual < expected else "extra-cell"
     return Fault(ordinal, code, _ragged_message(expected, actual))
@@ -95,8 +87,8 @@ def _ragged_message(expected: int, actual: int) -> str:
     return f"This row has {cells} where the header has {expected}."
 
 
-def _decode_columns(data: bytes, names: Sequence[str], delimiter: str) -> Decoded:
-    faults: list[Fault] = []
+def _decode_columns(data: bytes, dialect: Dialect) -> Decoded:
+    names, faults = dialect.columns, list[Fault]()
 
     def on_ragged(row: arrow_csv.InvalidRow) -> str:
         # Arrow counts records from 1 and passes over blank lines, as we do
@@ -112,7 +104,10 @@ def _decode_columns(data: bytes, names: Sequence[str], delimiter: str) -> Decode
             column_names=keys, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
         ),
         parse_options=arrow_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_ragged
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=True,
+            invalid_row_handler=on_ragged,
         ),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(keys, pa.string()),
@@ -126,30 +121,29 @@ def _decode_columns(data: bytes, names: Sequence[str], delimiter: str) -> Decode
     return Decoded(columns, table.num_rows + len(faults), faults)
 
 
-def _decode_records(data: bytes, names: Sequence[str], delimiter: str) -> Decoded:
+def _decode_records(data: bytes, dialect: Dialect) -> Decoded:
+    expected = len(dialect.columns)
     rows: list[list[str | None]] = []
     faults: list[Fault] = []
-    for row in csv_records.read(data, delimiter):
+    for row in csv_records.read(data, dialect):
         if not row.cells:
             continue
         ordinal = len(rows) + len(faults)
-        fault = _unreadable(ordinal, data[row.start : row.end]) or (
-            _ragged(ordinal, len(names), len(row.cells)) if len(row.cells) != len(names) else None
-        )
+        fault = _unreadable(ordinal, data[row.start : row.end], dialect.encoding)
+        if fault is None and len(row.cells) != expected:
+            fault = _ragged(ordinal, expected, len(row.cells))
         if fault is not None:
             faults.append(fault)
         else:
-            rows.append([cell.encode("latin-1").decode() or None for cell in row.cells])
-    cells = zip(*rows, strict=True) if rows else [()] * len(names)
+            rows.append([cell.encode("latin-1").decode(dialect.encoding) or None for cell in row.cells])
+    cells = zip(*rows, strict=True) if rows else [()] * expected
     columns = [pa.array(list(column), pa.string()) for column in cells]
     return Decoded(columns, len(rows) + len(faults), faults)
 
 
-def _unreadable(ordinal: int, raw: bytes) -> Fault | None:
+def _unreadable(ordinal: int, raw: bytes, encoding: str) -> Fault | None:
     if b"\0" in raw:
         return Fault(ordinal, "nul-character", "This row holds a NUL character, which text cannot hold.")
-    if not _is_utf8(raw):
-        return Fault(
-            ordinal, "encoding-error", "This row is not valid UTF-8; was the file saved in another encoding?"
-        )
+    if encodings.to_utf8(raw, encoding) is None:
+        return Fault(ordinal, "encoding-error", encodings.complaint("This row", encoding))
     return None

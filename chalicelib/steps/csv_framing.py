@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.model import Dialect
 from chalicelib.steps import csv_records
 from chalicelib.steps.blocks import TOO_LARGE, Split, split_lines
 
@@ -15,7 +16,7 @@ UNTERMINATED = "unterminated-quote"
 class CsvFraming:
     """Record borders of a CSV file. A record longer than ``max_record`` bytes cannot be read whole."""
 
-    delimiter: str
+    dialect: Dialect
     max_record: int
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
@@ -25,9 +26,9 @@ class CsvFraming:
         # every record that begins before `at` ends in this window, or is too large
         window = data[: at + self.max_record + 2]
         final = final and len(window) == len(data)
-        if b'"' not in window and b"\r" not in window:
+        if self._is_plain(window):
             return split_lines(window, at, self.max_record, final=final)
-        ends = csv_records.regular_ends(window, self.delimiter)
+        ends = csv_records.regular_ends(window, self.dialect)
         if ends is None:
             return self._by_reading(window, at, final=final)
         return self._by_ends(window, ends, at, final=final)
@@ -42,10 +43,19 @@ class CsvFraming:
             return None
         return cr + 2 if data[cr + 1] == csv_records.LF else cr + 1
 
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether every LF ends a record, and nothing else does."""
+        quote, escape = self.dialect.quote.encode(), self.dialect.escape
+        return b"\r" not in data and not (quote and quote in data) and not escape
+
+    def _is_open(self, regular: bytes) -> bool:
+        quote = self.dialect.quote.encode()
+        return bool(quote) and regular.count(quote) % 2 == 1
+
     def _by_ends(self, data: bytes, ends: pa.Array, at: int, *, final: bool) -> Split | None:
         """Regular text: its record ends are known."""
         last = ends[-1].as_py() if len(ends) else 0
-        if final and last < len(data) and data.count(b'"') % 2 == 0:
+        if final and last < len(data) and not self._is_open(data):
             last = len(data)
             ends = pa.concat_arrays([ends, pa.array([last], pa.int64())])
         starts = pa.concat_arrays([pa.array([0], pa.int64()), ends])
@@ -62,7 +72,7 @@ class CsvFraming:
         return Split(last, code=None if last == len(data) else UNTERMINATED)
 
     def _by_reading(self, data: bytes, at: int, *, final: bool) -> Split | None:
-        for row in csv_records.read(data, self.delimiter):
+        for row in csv_records.read(data, self.dialect):
             if row.end - row.start > self.max_record:
                 return Split(row.start, regular=False, code=TOO_LARGE)
             if row.end == len(data) and not final and (row.open or not data.endswith(b"\n")):

@@ -11,13 +11,16 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.model import Dialect
+
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
 
-QUOTE, LF, CR = b'"\n\r'
+LF, CR = b"\n\r"
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
@@ -32,46 +35,67 @@ class Row:
     open: bool  # its last quote was still open when the data ended
 
 
-def read(data: bytes, delimiter: str) -> Iterator[Row]:
-    """Every record of ``data``, which begins where a record begins, blank lines included."""
+def read(data: bytes, dialect: Dialect) -> Iterator[Row]:
+    """Every record of ``data``, which begins where a record begins; blank and comment lines included."""
+    comment = dialect.comment.encode() if dialect.comment else None
     fed = 0  # bytes that csv has taken
+    at_start = True  # of a record
 
     def lines() -> Iterator[str]:
-        nonlocal fed
+        nonlocal fed, at_start
         for line in _LINE.finditer(data):
             fed = line.end()
-            yield line.group().decode("latin-1")
+            is_comment = at_start and comment is not None and data.startswith(comment, line.start())
+            at_start = False
+            yield "\n" if is_comment else line.group().decode("latin-1")
         # A blank line after the end comes back as a blank row, or as part of a quote that was left open.
         fed = len(data) + 1
         yield "\n"
 
     start = 0
-    for cells in csv.reader(lines(), delimiter=delimiter, quotechar='"', doublequote=True, strict=False):
+    for cells in csv.reader(lines(), **_parameters(dialect)):
         is_open = fed > len(data)
         if is_open and start == len(data):
             return  # the blank line of our own
+        at_start = True
         end = min(fed, len(data))
         yield Row(start, end, cells, is_open)
         start = end
 
 
-def regular_ends(data: bytes, delimiter: str) -> pa.Array | None:
+def _parameters(dialect: Dialect) -> dict[str, Any]:
+    """What :func:`csv.reader` calls them."""
+    return {
+        "delimiter": dialect.delimiter,
+        "quotechar": dialect.quote or None,
+        "quoting": csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        "doublequote": True,
+        "escapechar": dialect.escape,
+        "strict": False,
+    }
+
+
+def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
     """The offsets after each line ending that ends a record or a blank line, in order (int64).
 
-    None when some quote stands where RFC 4180 has none; then only :func:`read` can tell. A CR that is
-    the last byte does not count: a LF may follow.
+    None when some quote stands where RFC 4180 has none, and for files with escapes or comments; then
+    only :func:`read` can tell. A CR that is the last byte does not count: a LF may follow.
     """
+    if dialect.escape or dialect.comment:
+        return None
+    quote = ord(dialect.quote) if dialect.quote else None
     text = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
     endings = pc.equal(text, LF)
     if CR in data:
         endings = pc.or_(endings, _bare_cr(text, len(data)))
-    if QUOTE not in data:
+    if quote is None or quote not in data:
         return pc.add(pc.indices_nonzero(endings).cast(pa.int64()), 1)
-    places = pc.indices_nonzero(pc.or_(endings, pc.equal(text, QUOTE))).cast(pa.int64())
-    is_quote = pc.equal(text.take(places), QUOTE)
+    places = pc.indices_nonzero(pc.or_(endings, pc.equal(text, quote))).cast(pa.int64())
+    is_quote = pc.equal(text.take(places), quote)
     seen = pc.cumulative_sum(is_quote.cast(pa.int64()))
     inside = pc.equal(pc.bit_wise_and(seen, 1), 1)  # an odd number of quotes so far
-    if not _all_regular(text, places, is_quote, inside, delimiter):
+    around = pa.array([ord(dialect.delimiter), quote, LF, CR], pa.uint8())
+    if not _all_regular(text, places, is_quote, inside, around):
         return None
     return pc.add(places.filter(pc.invert(pc.or_(is_quote, inside))), 1)
 
@@ -84,10 +108,9 @@ def _bare_cr(text: pa.Array, size: int) -> pa.Array:
 
 
 def _all_regular(
-    text: pa.Array, places: pa.Array, is_quote: pa.Array, inside: pa.Array, delimiter: str
+    text: pa.Array, places: pa.Array, is_quote: pa.Array, inside: pa.Array, around: pa.Array
 ) -> bool:
     """Every opening quote begins a cell, every closing quote ends one (or is half of a doubled quote)."""
-    around = pa.array([ord(delimiter), QUOTE, LF, CR], pa.uint8())
     opening = places.filter(pc.and_(is_quote, inside))
     closing = places.filter(pc.and_(is_quote, pc.invert(inside)))
     before = pc.subtract(opening.filter(pc.greater(opening, 0)), 1)

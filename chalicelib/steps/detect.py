@@ -2,48 +2,57 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.errors import JobFailed
-from chalicelib.model import Dialect, Format
-from chalicelib.steps import csv_records, text
+from chalicelib.model import Dialect, Format, Options
+from chalicelib.steps import csv_records, encodings, text
 
 HEAD = 1 << 20  # bytes a caller should show
 MAX_HEADER = 1 << 18  # bytes
 MAX_COLUMNS = 10_000
 DELIMITERS = ",;\t|"
+_LOOK = 1 << 16  # bytes that are looked at to find the delimiter
 
-_BOM = b"\xef\xbb\xbf"
-_UNREADABLE = (  # (first bytes, code, sentence)
-    (b"\xff\xfe", "unsupported-encoding", "The file is in UTF-16. Save it as UTF-8 and upload it again."),
-    (b"\xfe\xff", "unsupported-encoding", "The file is in UTF-16. Save it as UTF-8 and upload it again."),
-    (b"\x1f\x8b", "unsupported-compression", "The file is gzip-compressed. Upload it uncompressed."),
-    (b"\x28\xb5\x2f\xfd", "unsupported-compression", "The file is zstd-compressed. Upload it uncompressed."),
-    (b"BZh", "unsupported-compression", "The file is bzip2-compressed. Upload it uncompressed."),
-    (b"\xfd7zXZ\0", "unsupported-compression", "The file is xz-compressed. Upload it uncompressed."),
-    (
-        b"PK\x03\x04",
-        "unsupported-format",
-        "The file is a zip archive or an Excel workbook. Save the sheet as CSV UTF-8 and upload that.",
-    ),
-    (
-        b"\xd0\xcf\x11\xe0",
-        "unsupported-format",
-        "The file is an Excel workbook. Save the sheet as CSV UTF-8 and upload that.",
-    ),
-    (b"PAR1", "unsupported-format", "The file is in Parquet format. Upload CSV or NDJSON."),
+_SEPARATOR_LINE = re.compile(rb"sep=([^\r\n])(?:\r\n|\r|\n)")  # Excel's
+
+_UNREADABLE = (  # (first bytes, sentence)
+    (b"\xd0\xcf\x11\xe0", "The file is an Excel workbook. Save the sheet as CSV UTF-8 and upload that."),
+    (b"PAR1", "The file is in Parquet format. Upload CSV or JSON."),
+    (b"%PDF", "The file is a PDF document. Upload the data as CSV or JSON."),
 )
 
 
-def detect(head: bytes, declared: Format | None) -> Dialect:
-    """How to read a file that begins with ``head`` (at least HEAD bytes, or the whole file).
-
-    Raises JobFailed for a file that cannot be read.
-    """
-    for magic, code, sentence in _UNREADABLE:
+def refuse(head: bytes) -> None:
+    """Raises JobFailed for a file whose first bytes say that it cannot be read."""
+    for magic, sentence in _UNREADABLE:
         if head.startswith(magic):
-            raise JobFailed(code, sentence)
-    start = len(_BOM) if head.startswith(_BOM) else 0
-    first = head[start:].lstrip()[:1]
+            raise JobFailed("unsupported-format", sentence)
+
+
+def encoding(head: bytes, options: Options) -> tuple[str, int]:
+    """The encoding of a file that begins with ``head``, and the length of its byte-order mark.
+
+    As declared, else by the mark, else UTF-8. Raises JobFailed for an unknown one.
+    """
+    mark = encodings.by_bom(head)
+    if options.encoding is None:
+        return mark or (encodings.UTF8, 0)
+    name = encodings.known(options.encoding)
+    if name is None:
+        raise JobFailed("unsupported-encoding", f"There is no encoding called {options.encoding!r}.")
+    if mark is not None and mark[0].startswith(name):  # utf-16 may be either of the two
+        return mark
+    return name, 0
+
+
+def detect(head: bytes, declared: Format | None, options: Options, found: Dialect) -> Dialect:
+    """How to read a file whose text begins with ``head`` (at least HEAD bytes, or the whole file).
+
+    ``found`` says what is known so far; ``found.data_start`` is where the text begins, after a byte-order
+    mark. Raises JobFailed for a file that cannot be read.
+    """
+    first = head[found.data_start :].lstrip()[:1]
     if declared is None and first == b"[":
         raise JobFailed(
             "unsupported-format",
@@ -51,38 +60,73 @@ def detect(head: bytes, declared: Format | None) -> Dialect:
         )
     form = declared or (Format.NDJSON if first == b"{" else Format.CSV)
     if form is Format.NDJSON:
-        return Dialect(form, data_start=start, bom=start > 0)
-    return _csv(head, start)
+        return replace(found, format=form)
+    # bytes of a streamed encoding have become UTF-8
+    name = encodings.UTF8 if encodings.is_streamed(found.encoding) else found.encoding
+    return replace(_csv(head, replace(found, encoding=name), options), encoding=found.encoding)
 
 
-def _csv(head: bytes, start: int) -> Dialect:
-    end, header = _header(head, start)
-    delimiter = _delimiter(header)
-    (row,) = csv_records.read(header, delimiter)
-    try:
-        cells = [cell.encode("latin-1").decode() for cell in row.cells]
-    except UnicodeDecodeError:
-        raise JobFailed(
-            "encoding-error", "The header is not valid UTF-8. Save the file as UTF-8 and upload it again."
-        ) from None
+def _csv(head: bytes, found: Dialect, options: Options) -> Dialect:
+    start, hinted = _skipped(head, found.data_start, options)
+    found = replace(
+        found,
+        quote='"' if options.quote is None else options.quote,
+        escape=options.escape,
+        comment=options.comment,
+        decimal=options.decimal,
+        date_order=options.date_order,
+        missing_values=options.missing_values,
+    )
+    found = _with_delimiter(head[start : start + _LOOK], found, options.delimiter or hinted, options.quote)
+    end, cells = _first_record(head, start, found)
     if len(cells) > MAX_COLUMNS:
         raise JobFailed(
             "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
         )
-    if "\0" in header.decode():
-        raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
-    return Dialect(
-        Format.CSV, data_start=end, columns=column_names(cells), bom=start > 0, delimiter=delimiter
-    )
+    if options.header:
+        return replace(found, data_start=end, columns=column_names(cells))
+    return replace(found, data_start=start, columns=column_names([""] * len(cells)))
 
 
-def _header(head: bytes, start: int) -> tuple[int, bytes]:
-    """The first record that is not blank: where it ends, and its bytes."""
-    for row in csv_records.read(head[start : start + MAX_HEADER + 2], ","):
+def _skipped(head: bytes, start: int, options: Options) -> tuple[int, str | None]:
+    """Where the header begins, and the delimiter that a line `sep=;` before it names."""
+    lines = head[start:].splitlines(keepends=True)[: options.skip_lines]
+    start += sum(map(len, lines))
+    if separator := _SEPARATOR_LINE.match(head, start):
+        return separator.end(), separator[1].decode("latin-1")
+    return start, None
+
+
+def _with_delimiter(head: bytes, found: Dialect, delimiter: str | None, quote: str | None) -> Dialect:
+    """The dialect that fits the head best, of those that nobody has fixed.
+
+    Best is where most records have as many cells as the first, then where they have most cells; single
+    quotes count as quotes only where there are no double ones and more of the head fits with them.
+    """
+    may_be_single = quote is None and b"'" in head and b'"' not in head
+    quotes = [found.quote, "'"] if may_be_single else [found.quote]
+    candidates = [
+        replace(found, delimiter=one, quote=other) for other in quotes for one in delimiter or DELIMITERS
+    ]
+    return max(candidates, key=lambda candidate: _fit(head, candidate))
+
+
+def _fit(head: bytes, dialect: Dialect) -> tuple[float, int]:
+    rows = [row for row in csv_records.read(head, dialect) if row.cells]
+    whole = [len(row.cells) for row in rows if row.end < len(head)] or [len(row.cells) for row in rows]
+    if not whole or whole[0] == 1:
+        return 0.0, 1
+    return whole.count(whole[0]) / len(whole), whole[0]
+
+
+def _first_record(head: bytes, start: int, found: Dialect) -> tuple[int, list[str]]:
+    """The first record that is not blank: where it ends, and its cells."""
+    for row in csv_records.read(head[start : start + MAX_HEADER + 2], found):
         if row.open or row.end > MAX_HEADER:
             break
         if row.cells:
-            return start + row.end, head[start + row.start : start + row.end]
+            raw = head[start + row.start : start + row.end]
+            return start + row.end, _decoded(raw, row.cells, found.encoding)
     else:
         raise JobFailed("empty-file", "The file holds nothing but blank lines, not even a header.")
     raise JobFailed(
@@ -91,10 +135,12 @@ def _header(head: bytes, start: int) -> tuple[int, bytes]:
     )
 
 
-def _delimiter(header: bytes) -> str:
-    """The delimiter that the header holds most of outside quotes; the comma if it holds none."""
-    bare = re.sub(rb'"[^"]*"', b"", header)
-    return max(DELIMITERS, key=lambda delimiter: bare.count(delimiter.encode()))
+def _decoded(raw: bytes, cells: list[str], name: str) -> list[str]:
+    if b"\0" in raw:
+        raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
+    if encodings.to_utf8(raw, name) is None:
+        raise JobFailed("encoding-error", encodings.complaint("The header", name))
+    return [cell.encode("latin-1").decode(name) for cell in cells]
 
 
 def column_names(cells: Sequence[str]) -> tuple[str, ...]:

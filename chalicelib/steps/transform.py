@@ -1,17 +1,19 @@
 """A block of bytes → what is to be written: identified rows and rejects."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.model import Dialect, Format, Reject
 from chalicelib.ports import LoadedBlock
-from chalicelib.steps import csv_decode, identify, ndjson
+from chalicelib.steps import csv_decode, encodings, identify, ndjson
 from chalicelib.steps.blocks import Block, Framing, Segment, Unreadable
 from chalicelib.steps.clean import clean
 from chalicelib.steps.csv_decode import Fault
 from chalicelib.steps.csv_framing import CsvFraming
+from chalicelib.steps.rules import Rules
 from chalicelib.steps.text import excerpt
 
 _MESSAGES = {
@@ -28,12 +30,14 @@ _Part = tuple[pa.Array, int, list[Reject]]
 def framing(dialect: Dialect, max_record: int) -> Framing:
     """Knows where records end in a file of that dialect."""
     if dialect.format is Format.CSV:
-        return CsvFraming(dialect.delimiter, max_record)
+        return CsvFraming(dialect, max_record)
     return ndjson.NdjsonFraming(max_record)
 
 
 def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     """Decodes, cleans and identifies the records of a block."""
+    if encodings.is_streamed(dialect.encoding):  # then what was cut is UTF-8
+        dialect = replace(dialect, encoding=encodings.UTF8)
     read: Callable[[Segment, Dialect], _Part] = (
         _csv_segment if dialect.format is Format.CSV else _ndjson_segment
     )
@@ -64,8 +68,10 @@ def _renumbered(rejects: list[Reject], first: int) -> Iterator[Reject]:
 
 
 def _csv_segment(segment: Segment, dialect: Dialect) -> _Part:
-    decoded = csv_decode.decode(segment, dialect.columns, dialect.delimiter)
-    records = identify.canonical_columns(dialect.columns, [clean(column) for column in decoded.columns])
+    rules = Rules.of(dialect)
+    decoded = csv_decode.decode(segment, dialect)
+    columns = [clean(column, rules) for column in decoded.columns]
+    records = identify.canonical_columns(dialect.columns, columns)
     faults = decoded.faults
     blank = pc.equal(records, "{}")
     if pc.any(blank).as_py():
@@ -74,14 +80,14 @@ def _csv_segment(segment: Segment, dialect: Dialect) -> _Part:
             for ordinal in decoded.ordinals().filter(blank).to_pylist()
         ]
         records = records.filter(pc.invert(blank))
-    return records, decoded.records, _csv_rejects(segment, faults, dialect.delimiter)
+    return records, decoded.records, _csv_rejects(segment, faults, dialect)
 
 
-def _csv_rejects(segment: Segment, faults: list[Fault], delimiter: str) -> list[Reject]:
+def _csv_rejects(segment: Segment, faults: list[Fault], dialect: Dialect) -> list[Reject]:
     if not faults:
         return []
     faults = sorted(faults, key=lambda fault: fault.ordinal)
-    places = csv_decode.locate(segment, [fault.ordinal for fault in faults], delimiter)
+    places = csv_decode.locate(segment, [fault.ordinal for fault in faults], dialect)
     return [
         Reject(fault.code, fault.message, fault.ordinal, offset, excerpt(raw), fault.field)
         for fault, (offset, raw) in zip(faults, places, strict=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -28,6 +29,12 @@ FILE = (
     "3,Alan Turing\n"
     ",,\n"
 )
+
+
+@pytest.fixture
+def dataset() -> str:
+    """A dataset of the test's own; the database outlives the run."""
+    return f"test-{uuid4().hex}"
 
 
 def upload(url: str, data: bytes, **request: Any) -> str:
@@ -70,8 +77,8 @@ def rows(stack: Mapping[str, str], dataset: str) -> int:
 @pytest.mark.parametrize(
     "filename", ["plain.csv", "with space & ünïcödé +%20.csv", "../../etc/passwd", "x" * 300, "数据.csv"]
 )
-def test_a_file_of_any_name_becomes_rows(stack: Mapping[str, str], filename: str) -> None:
-    url, dataset = stack["SLUICE_URL"], f"names-{abs(hash(filename))}"
+def test_a_file_of_any_name_becomes_rows(stack: Mapping[str, str], dataset: str, filename: str) -> None:
+    url = stack["SLUICE_URL"]
     job = finished(url, upload(url, FILE.encode(), filename=filename, dataset=dataset))
     assert job["status"] == "COMPLETED"
     assert job["filename"] == filename
@@ -85,12 +92,12 @@ def test_a_file_of_any_name_becomes_rows(stack: Mapping[str, str], filename: str
     assert errors[0]["raw"] == "3,Alan Turing"
 
 
-def test_the_same_file_again_inserts_nothing(stack: Mapping[str, str]) -> None:
+def test_the_same_file_again_inserts_nothing(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     for inserted in (2, 0):
-        job = finished(url, upload(url, FILE.encode(), dataset="again"))
+        job = finished(url, upload(url, FILE.encode(), dataset=dataset))
         assert job["counts"]["inserted"] == inserted
-    assert rows(stack, "again") == 2
+    assert rows(stack, dataset) == 2
 
 
 def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
@@ -101,12 +108,12 @@ def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
     assert "CSV" in job["error"]["message"]
 
 
-def test_jobs_are_listed(stack: Mapping[str, str]) -> None:
+def test_jobs_are_listed(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
-    mine = [upload(url, FILE.encode(), dataset="listed") for _ in range(3)]
-    first = httpx.get(f"{url}/jobs", params={"dataset": "listed", "limit": "2"}).json()
+    mine = [upload(url, FILE.encode(), dataset=dataset) for _ in range(3)]
+    first = httpx.get(f"{url}/jobs", params={"dataset": dataset, "limit": "2"}).json()
     second = httpx.get(
-        f"{url}/jobs", params={"dataset": "listed", "limit": "2", "cursor": first["next_cursor"]}
+        f"{url}/jobs", params={"dataset": dataset, "limit": "2", "cursor": first["next_cursor"]}
     ).json()
     assert [job["id"] for job in first["jobs"] + second["jobs"]] == mine[::-1]
     assert second["next_cursor"] is None
@@ -133,14 +140,14 @@ def test_healthz_asks_everything(stack: Mapping[str, str]) -> None:
     assert response.json() == {"status": "ok", "checks": {"database": "ok", "queue": "ok", "storage": "ok"}}
 
 
-def test_the_client_follows_to_the_end(stack: Mapping[str, str], tmp_path: Path) -> None:
+def test_the_client_follows_to_the_end(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(FILE)
     bad.write_bytes(b"")
-    done = client(stack, "upload", str(good), "--dataset", "client")
+    done = client(stack, "upload", str(good), "--dataset", dataset)
     assert done.returncode == 0, done.stderr
     assert "read 5 = 2 inserted + 1 duplicates + 2 rejected" in done.stdout
-    job = json.loads(client(stack, "jobs", "--dataset", "client", "--json").stdout.splitlines()[0])
+    job = json.loads(client(stack, "jobs", "--dataset", dataset, "--json").stdout.splitlines()[0])
     shown = client(stack, "errors", job["id"])
     assert "missing-cell" in shown.stdout
     assert "Alan Turing" in shown.stdout
@@ -160,16 +167,16 @@ def client(stack: Mapping[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_same_upload_with_the_queue_on_redis(stack: Mapping[str, str]) -> None:
+def test_the_same_upload_with_the_queue_on_redis(stack: Mapping[str, str], dataset: str) -> None:
     settings = {"SLUICE_QUEUE_BACKEND": "redis", "SLUICE_REDIS_STREAM": "e2e"}
     redis = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)
     try:
         with worker({**stack, **settings}):
-            job = finished(redis["SLUICE_URL"], upload(redis["SLUICE_URL"], FILE.encode(), dataset="by-redis"))
+            job = finished(redis["SLUICE_URL"], upload(redis["SLUICE_URL"], FILE.encode(), dataset=dataset))
     finally:
         local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
     assert job["counts"] == {"read": 5, "inserted": 2, "duplicates": 1, "rejected": 2}
-    assert rows(stack, "by-redis") == 2
+    assert rows(stack, dataset) == 2
 
 
 @contextmanager
@@ -185,13 +192,13 @@ def worker(env: Mapping[str, str]) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not PEOPLE.exists(), reason="the real data set is not beside this checkout")
-def test_real_data(stack: Mapping[str, str]) -> None:
+def test_real_data(stack: Mapping[str, str], dataset: str) -> None:
     url, data = stack["SLUICE_URL"], PEOPLE.read_bytes()
-    first = finished(url, upload(url, data, dataset="people", size=len(data)))
+    first = finished(url, upload(url, data, dataset=dataset, size=len(data)))
     assert first["counts"] == {"read": 32_281, "inserted": 32_281, "duplicates": 0, "rejected": 0}
     assert len(first["detected"]["columns"]) == 40
-    again = finished(url, upload(url, data, dataset="people"))
+    again = finished(url, upload(url, data, dataset=dataset))
     assert again["counts"] == {"read": 32_281, "inserted": 0, "duplicates": 32_281, "rejected": 0}
-    assert rows(stack, "people") == 32_281
+    assert rows(stack, dataset) == 32_281
     ledger = "SELECT sum(records), sum(inserted) FROM ingestion_blocks WHERE job_id = %s"
     assert query(stack, ledger, first["id"]) == [(32_281, 32_281)]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from chalicelib.flow.uploads import UploadRequest, request_upload
-from chalicelib.model import Job
+from chalicelib.model import Job, Options
 from chalicelib.wiring import Services
 
 CHECKOUT = Path(__file__).parents[2]
@@ -32,11 +32,13 @@ class Sluice:
     logs: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def upload(self, data: bytes, *, filename: str = "file.csv", dataset: str = "default") -> UUID:
+    def upload(
+        self, data: bytes, *, filename: str = "file.csv", dataset: str = "default", **options: Any
+    ) -> UUID:
         """Registers a job, stores its object and queues it, as API and intake do."""
         services = self.services
         job, _ = request_upload(
-            UploadRequest(filename, dataset, None, None, None),
+            UploadRequest(filename, dataset, None, None, None, Options(**options)),
             jobs=services.jobs,
             signer=services.signer,
             bucket=services.settings.bucket,

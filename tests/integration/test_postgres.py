@@ -20,11 +20,14 @@ from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.errors import JobFailed, LostClaim, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Dialect, Format, Gap, Job, Reject, Source, Status, Tally
+from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally
 from chalicelib.ports import LoadedBlock, NewJob
+from chalicelib.steps.compression import Limits
 from chalicelib.steps.identify import identify
 
-DIALECT = Dialect(Format.CSV, 4, ("a", "b"))
+LIMITS = Limits(size=1 << 30, ratio=1000)
+
+DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
 
 
 class World:
@@ -38,7 +41,7 @@ class World:
     def job(
         self, *, dataset: str = "default", block_size: int = 64, metadata: dict[str, str] | None = None
     ) -> Job:
-        new = NewJob(uuid4(), dataset, "f.csv", "bucket", "key", None, None, metadata, block_size)
+        new = NewJob(uuid4(), dataset, "f.csv", "bucket", "key", None, Options(), None, metadata, block_size)
         self.jobs.create(new)
         job = self.claims.claim(new.id, owner="me", lease_seconds=60)
         assert job is not None
@@ -64,9 +67,11 @@ def block(no: int, values: list[str], *, rejects: int = 0, size: int = 10) -> Lo
 
 
 def test_creating_a_job_twice_is_creating_it_once(world: World) -> None:
-    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, 7, {"a": 1}, 64)
+    options = Options(delimiter=";", missing_values=("-",))
+    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, options, 7, {"a": 1}, 64)
     first = world.jobs.create(new)
     assert world.jobs.create(new) == first == world.jobs.get(new.id)
+    assert first.options == options
     assert (first.dataset, first.format, first.declared_size, first.metadata) == (
         "crm",
         Format.CSV,
@@ -122,7 +127,7 @@ def test_two_workers_on_the_same_blocks_at_once(world: World) -> None:
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
     job, store = world.job(block_size=2048), MemoryStore(b"a,b\n" + lines)
     world.claims.open(job.id, store.pin("bucket", "key"), DIALECT)
-    parts = Parts(world.claims, store, lambda: PostgresRecords(world.pool), 10**9, 10**6, loaders=2)
+    parts = Parts(world.claims, store, lambda: PostgresRecords(world.pool), LIMITS, 10**9, 10**6, loaders=2)
     start = threading.Barrier(4)
 
     def work() -> bool:

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from chalicelib.model import Dialect, Gap
+from fakes import MemoryStore
+
+from chalicelib.model import Dialect, Format, Gap, Options, Source
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.blocks import cut
+from chalicelib.steps.compression import Limits
+from chalicelib.steps.contents import opened
 from chalicelib.steps.transform import framing, transform
+
+
+def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
+    """What is found at the head of such an object."""
+    limits = Limits(size=1 << 30, ratio=1000)
+    source = Source("bucket", "key", "e", len(head))
+    return opened(MemoryStore(head, "e"), source, declared, Options(**options), limits)
 
 
 @dataclass

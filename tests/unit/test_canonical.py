@@ -83,6 +83,7 @@ def test_missing_values_are_left_out_but_keep_their_place_in_arrays() -> None:
         ('{"a":1} x', "json-syntax"),
         ('{"a":1,"a":2}', "duplicate-key"),
         ('{"a":1,"a ":2}', "duplicate-key"),
+        ('{"a":null,"a ":2}', "duplicate-key"),
         ('{"a":"\\u0000"}', "nul-character"),
         ('{"a\\u0000":1}', "nul-character"),
         ('{"a":"\\ud800"}', "encoding-error"),

@@ -13,8 +13,15 @@ from chalicelib.flow.consume import Consumer, consume
 from chalicelib.flow.ingest import Parts
 from chalicelib.model import Status
 from chalicelib.ports import Delivery
+from chalicelib.steps.compression import Limits
+
+LIMITS = Limits(size=1 << 30, ratio=1000)
 
 FILE = b"a,b\n" + b"1,2\n" * 100
+
+
+def make_parts(jobs: MemoryJobs, store: MemoryStore) -> Parts:
+    return Parts(jobs, store, lambda: jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1)
 
 
 class World:
@@ -24,7 +31,9 @@ class World:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
         self.job = self.jobs.add(new_job())
         self.delivery = Delivery(self.job.id, "receipt", deliveries)
-        parts = Parts(self.jobs, self.store, lambda: self.jobs, max_upload=10_000, max_record=1000, loaders=1)
+        parts = Parts(
+            self.jobs, self.store, lambda: self.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
+        )
         self.consumer = Consumer(
             self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3
         )
@@ -128,7 +137,9 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
                     thread.join(5)
             return super().read(*args)
 
-    parts = Parts(world.jobs, Slow(FILE), lambda: world.jobs, max_upload=10_000, max_record=1000, loaders=1)
+    parts = Parts(
+        world.jobs, Slow(FILE), lambda: world.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
+    )
     world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01)
     world.consume()
     assert not world.queue.acknowledged

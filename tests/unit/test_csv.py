@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pathflow import Outcome, outcome
 
 from chalicelib.model import Dialect, Format
-from chalicelib.steps import canonical, csv_decode, csv_records
+from chalicelib.steps import canonical, csv_decode, csv_records, rules
 from chalicelib.steps.blocks import Segment
 from chalicelib.steps.text import normalise
 
@@ -38,59 +39,69 @@ TOKENS = (
         "\\",
         "x@Y.z",
     ),
-    *("2025/01/02",),
+    *("2025/01/02", "'", "#", "\\\n", "05.07.2025", "1,5", "n/a", "\t", "\t"),
 )
 NASTY = st.lists(
     st.sampled_from([token.encode() for token in TOKENS] + [b"\0", b"\xff", b"\xc3"]), max_size=40
 ).map(b"".join)
 
 
-def dialect(names: tuple[str, ...] = NAMES) -> Dialect:
-    return Dialect(Format.CSV, data_start=0, columns=names)
+def dialect(names: tuple[str, ...] = NAMES, **changes: Any) -> Dialect:
+    return Dialect(Format.CSV, data_start=0, columns=names, **changes)
 
 
-def reference(data: bytes, max_record: int) -> Outcome:
+DIALECTS = {
+    "plain": dialect(),
+    "semicolons and single quotes": dialect(delimiter=";", quote="'"),
+    "no quotes": dialect(quote=""),
+    "escapes": dialect(escape="\\"),
+    "comments": dialect(comment="#"),
+    "one byte a character": dialect(encoding="cp1252"),
+    "rules": dialect(decimal=",", date_order="DMY", missing_values=("n/a", "b"), delimiter="\t"),
+}
+
+
+def reference(data: bytes, max_record: int, read_as: Dialect) -> Outcome:
     """What should become of a file, by the shortest way there is: `csv`, one record at a time."""
     records, rejects, start = [], [], 0
     while start < len(data):
-        for row in csv_records.read(data[start:], ","):
+        for row in csv_records.read(data[start:], read_as):
             whole = data[start + row.start : start + row.end]
-            code = (
-                "record-too-large" if len(whole) > max_record else "unterminated-quote" if row.open else None
-            )
-            if code:
+            code = "unterminated-quote" if row.open else None
+            if code := "record-too-large" if len(whole) > max_record else code:
                 rejects.append((code, start + row.start))
                 start += row.start + len(next(iter(whole.splitlines(keepends=True))))
                 break
             if not row.cells:
                 continue
-            if code := fault(whole, row.cells):
+            if code := fault(whole, row.cells, read_as):
                 rejects.append((code, start + row.start))
             else:
-                cells = [cell.encode("latin-1").decode() for cell in row.cells]
-                records.append(canonical.record(dict(zip(NAMES, cells, strict=True))))
+                records.append(canonical.record(dict(zip(NAMES, values(row.cells, read_as), strict=True))))
         else:
             break
     return Outcome(set(records), len(records), rejects)
 
 
-def fault(raw: bytes, cells: list[str]) -> str | None:
+def values(cells: list[str], read_as: Dialect) -> list[str]:
+    texts = (cell.encode("latin-1").decode(read_as.encoding) for cell in cells)
+    return [rules.apply(normalise(text), rules.Rules.of(read_as)) for text in texts]
+
+
+def fault(raw: bytes, cells: list[str], read_as: Dialect) -> str | None:
     if b"\0" in raw:
         return "nul-character"
     try:
-        raw.decode()
+        raw.decode(read_as.encoding)
     except UnicodeDecodeError:
         return "encoding-error"
     if len(cells) != len(NAMES):
         return "missing-cell" if len(cells) < len(NAMES) else "extra-cell"
-    return (
-        None
-        if any(normalise(cell) for cell in (c.encode("latin-1").decode() for c in cells))
-        else "blank-row"
-    )
+    return None if any(values(cells, read_as)) else "blank-row"
 
 
-@settings(max_examples=600)
+@pytest.mark.parametrize("name", DIALECTS)
+@settings(max_examples=200)
 @given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 1000]))
 @example(b'a,b\n"x\ny",z\n', 4, 1, 1000)
 @example(b'"a\r\nb",c\r\n', 5, 4, 1000)
@@ -99,19 +110,22 @@ def fault(raw: bytes, cells: list[str]) -> str | None:
 @example(b'5",6"\na,b\n', 3, 2, 1000)
 @example(b"a,b\r\r\nc,d", 4, 4, 1000)
 @example(b",\n,\n", 1, 1, 1000)
-def test_any_split_gives_what_csv_gives(data: bytes, block_size: int, chunk: int, max_record: int) -> None:
-    found = outcome(data, dialect(), block_size=block_size, chunk=chunk, max_record=max_record)
-    assert found == reference(data, max_record)
+def test_any_split_gives_what_csv_gives(
+    name: str, data: bytes, block_size: int, chunk: int, max_record: int
+) -> None:
+    read_as = DIALECTS[name]
+    found = outcome(data, read_as, block_size=block_size, chunk=chunk, max_record=max_record)
+    assert found == reference(data, max_record, read_as)
 
 
 @settings(max_examples=300)
 @given(NASTY)
 def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
-    regular = csv_records.regular_ends(data, ",") is not None
-    if any(row.open for row in csv_records.read(data, ",")):
+    regular = csv_records.regular_ends(data, dialect()) is not None
+    if any(row.open for row in csv_records.read(data, dialect())):
         return  # no such segment is ever cut
-    fast = csv_decode.decode(Segment(7, data, regular), NAMES, ",")
-    slow = csv_decode.decode(Segment(7, data, regular=False), NAMES, ",")
+    fast = csv_decode.decode(Segment(7, data, regular), dialect())
+    slow = csv_decode.decode(Segment(7, data, regular=False), dialect())
     assert fast.records == slow.records
     assert fast.faults == slow.faults
     assert [column.to_pylist() for column in fast.columns] == [column.to_pylist() for column in slow.columns]
@@ -120,10 +134,10 @@ def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
 @settings(max_examples=300)
 @given(NASTY)
 def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
-    ends = csv_records.regular_ends(data, ",")
+    ends = csv_records.regular_ends(data, dialect())
     if ends is None:
         return
-    rows = list(csv_records.read(data, ","))
+    rows = list(csv_records.read(data, dialect()))
     certain = [row.end for row in rows if not row.open and data[row.end - 1 : row.end] in (b"\n", b"\r")]
     if data.endswith(b"\r"):
         certain = [end for end in certain if end < len(data)]
@@ -181,10 +195,10 @@ def test_a_record_over_the_limit_is_set_apart_with_its_line_alone(chunk: int) ->
 def test_a_fault_knows_its_place() -> None:
     data = b'a,b\n\n\r\nc\n"d\n",e,f\ng,h'
     segment = Segment(100, data, regular=True)
-    decoded = csv_decode.decode(segment, NAMES, ",")
+    decoded = csv_decode.decode(segment, dialect())
     assert [(fault.ordinal, fault.code) for fault in decoded.faults] == [
         (1, "missing-cell"),
         (2, "extra-cell"),
     ]
-    assert csv_decode.locate(segment, [1, 2], ",") == [(107, b"c\n"), (109, b'"d\n",e,f\n')]
+    assert csv_decode.locate(segment, [1, 2], dialect()) == [(107, b"c\n"), (109, b'"d\n",e,f\n')]
     assert decoded.ordinals() == pa.array([0, 3])

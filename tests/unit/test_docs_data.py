@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 from docpages import ROOT, blocks, page, quoted, section, table
 from fakes import new_job
-from pathflow import outcome
+from pathflow import look, outcome
 
 from chalicelib import settings
 from chalicelib.flow import status
@@ -19,7 +19,7 @@ from chalicelib.steps import canonical, detect, text
 
 def test_keys_of_a_csv_header() -> None:
     for header, keys in table(section("data.md", "Formats"), "header", "keys"):
-        found = detect.detect(f"{text_of(quoted(header))}\n".encode(), None)
+        found = look(f"{text_of(quoted(header))}\n".encode())
         assert list(found.columns) == json.loads(quoted(keys)), header
 
 
@@ -58,7 +58,7 @@ def test_the_hash_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
     data = file.encode()
     expected = hashlib.sha256(rfc8785.dumps(json.loads(form))).hexdigest()
 
-    assert outcome(data, detect.detect(data, None)).records == {form}
+    assert outcome(data, look(data)).records == {form}
     assert f"`{expected}`" in markdown
     assert f"printf '%s' '{form}' | sha256sum" in markdown
     exec(program, {})  # noqa: S102 - our own page
@@ -78,7 +78,7 @@ def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
 
     found = outcome(
         data,
-        detect.detect(data[: detect.HEAD], Format(form.lower())),
+        look(data, Format(form.lower())),
         block_size=defaults.block_size,
         max_record=defaults.max_record_size,
     )

@@ -1,23 +1,29 @@
 """Loading what the ledger does not cover, over ports in memory."""
 
+import gzip
+import lzma
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from fakes import MemoryJobs, MemoryStore, new_job
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Job, Source, Status, Tally
+from chalicelib.model import Job, Options, Source, Status, Tally
 from chalicelib.ports import LoadedBlock
+from chalicelib.steps.compression import Limits
+
+LIMITS = Limits(size=1 << 30, ratio=1000)
 
 FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
 
 
 def parts(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
-    made = Parts(jobs, store, lambda: jobs, max_upload=10_000, max_record=1000, loaders=2)
+    made = Parts(jobs, store, lambda: jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=2)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -83,7 +89,7 @@ def test_a_header_longer_than_a_block() -> None:
         (new_job(), b"", "empty-file"),
         (new_job(declared_size=5), b"a,b\n", "size-mismatch"),
         (new_job(), b"a\n" * 10_000, "file-too-large"),
-        (new_job(), b"PK\x03\x04", "unsupported-format"),
+        (new_job(), b"PK\x03\x04", "corrupt-file"),
     ],
 )
 def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
@@ -157,3 +163,72 @@ def test_the_source_that_was_pinned_first_is_read() -> None:
     job = started(jobs)
     ingest(job, parts(jobs, store), lambda: True)
     assert jobs.jobs[job.id].source == Source("bucket", job.key, "e1", len(FILE))
+
+
+TEXT = "näme,b\n" + "".join(f'{n},"é\n{n % 7}"\n' for n in range(150))
+KINDS: dict[str, Callable[[str], bytes]] = {
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "gzip of two members": lambda text: gzip.compress(text[:50].encode()) + gzip.compress(text[50:].encode()),
+    "xz": lambda text: lzma.compress(text.encode()),
+    "utf-16": lambda text: text.encode("utf-16"),
+    "utf-8 with a mark": lambda text: text.encode("utf-8-sig"),
+    "gzip of utf-16": lambda text: gzip.compress(text.encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
+@given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
+def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
+    kind: str, lost: set[int], block_size: int, stop: int
+) -> None:
+    jobs, store = MemoryJobs(), MemoryStore(KINDS[kind](TEXT))
+    job = started(jobs, block_size=block_size)
+    answers = iter([True] * stop)
+    ingest(job, parts(jobs, store), lambda: next(answers, False))
+    for no in lost & jobs.blocks.get(job.id, {}).keys():
+        del jobs.blocks[job.id][no]
+    assert ingest(replace(jobs.jobs[job.id], status=Status.PROCESSING), parts(jobs, store), lambda: True)
+    assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
+    text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
+    assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "xz"])
+def test_a_file_that_ends_early_is_never_complete(kind: str) -> None:
+    whole = KINDS[kind](TEXT)
+    jobs, store = MemoryJobs(), MemoryStore(whole[:-9])
+    job = started(jobs)
+    with pytest.raises(JobFailed) as raised:
+        ingest(job, parts(jobs, store), lambda: True)
+    assert raised.value.code == "corrupt-file"
+    assert jobs.jobs[job.id].status is Status.PROCESSING
+
+
+def test_a_broken_character_of_a_streamed_encoding_is_its_records_alone() -> None:
+    data = "a,b\n1,x\n2,".encode("utf-16") + b"\x00\xdc" + "\n3,z\n".encode("utf-16-le")
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: True)
+    assert records(jobs, job) == {'{"a":"1","b":"x"}', '{"a":"3","b":"z"}'}
+    assert [it.code for block in jobs.blocks[job.id].values() for it in block.rejects] == ["encoding-error"]
+
+
+def test_declared_options_are_followed() -> None:
+    data = "Stand 2025\n# note\nName|Geb|Wert\nJos\xe9|24.9.2025|-1,50\n'Ada'|n/a|1.5\n".encode("latin-1")
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    options = Options(
+        encoding="latin-1",
+        skip_lines=1,
+        comment="#",
+        quote="'",
+        decimal=",",
+        date_order="DMY",
+        missing_values=("n/a",),
+    )
+    job = started(jobs, options=options)
+    assert ingest(job, parts(jobs, store), lambda: True)
+    assert records(jobs, job) == {
+        '{"Geb":"2025-09-24","Name":"José","Wert":"-1.50"}',
+        '{"Name":"Ada","Wert":"1.5"}',
+    }

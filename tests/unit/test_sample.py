@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-from pathflow import outcome
+from pathflow import look, outcome
 
-from chalicelib.steps.detect import detect
 from infra.local.sample import make_sample
 
 
@@ -14,7 +13,7 @@ def test_committed_file_is_what_the_script_makes() -> None:
 
 def test_every_kind_of_copy_is_recognised_and_every_kind_of_broken_row_is_there() -> None:
     data = make_sample.content()
-    found = outcome(data, detect(data, None))
+    found = outcome(data, look(data))
 
     assert len(found.records) == make_sample.CUSTOMERS
     assert found.accepted - len(found.records) == sum(make_sample.COPIES.values())

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
 from chalicelib.errors import JobFailed
-from chalicelib.model import Dialect, Format, Gap, Job, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Format, Gap, Job, Options, Source, Status, StoredReject, Tally
 from chalicelib.ports import NewJob
 
 _SQL = load_queries("jobs.sql")
@@ -26,7 +26,11 @@ class PostgresJobs:
             connection.execute(_SQL["create_dataset"], {"dataset": new.dataset})
             connection.execute(
                 _SQL["create_job"],
-                {**vars(new), "metadata": None if new.metadata is None else Jsonb(new.metadata)},
+                {
+                    **vars(new),
+                    "options": Jsonb(new.options.to_json()),
+                    "metadata": None if new.metadata is None else Jsonb(new.metadata),
+                },
             )
             job = _get(connection, new.id)
         if job is None:
@@ -106,7 +110,12 @@ class PostgresClaims:
             elif (held["etag"], held["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
 
-    def gaps(self, job_id: UUID, total: int) -> Sequence[Gap]:
+    def measure(self, job_id: UUID, size: int) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute(_SQL["measure"], {"id": job_id, "size": size})
+
+    def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """See the port."""
         with borrowed(self._pool) as connection:
             return _gaps(connection, job_id, total)
@@ -137,7 +146,7 @@ def _get(connection: Connection, job_id: UUID) -> Job | None:
     return None if row is None else _job(row)
 
 
-def _gaps(connection: Connection, job_id: UUID, total: int) -> Sequence[Gap]:
+def _gaps(connection: Connection, job_id: UUID, total: int | None) -> Sequence[Gap]:
     rows = connection.execute(_SQL["gaps"], {"id": job_id, "total": total})
     return [Gap(row["gap_start"], row["gap_end"]) for row in rows]
 
@@ -158,6 +167,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         bucket=row["bucket"],
         key=row["key"],
         format=Format(row["format"]) if row["format"] else None,
+        options=Options.from_json(row["options"]),
         declared_size=row["declared_size"],
         metadata=row["metadata"],
         source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"])
@@ -165,6 +175,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         else None,
         uploaded_at=row["uploaded_at"],
         dialect=Dialect.from_json(row["detected"]) if row["detected"] else None,
+        text_size=row["text_size"],
         block_size=row["block_size"],
         attempts=row["attempts"],
         error=(row["error_code"], row["error_message"]) if row["error_code"] else None,

@@ -4,8 +4,9 @@ INSERT INTO datasets (name) VALUES (%(dataset)s) ON CONFLICT (name) DO NOTHING
 -- name: create_job
 -- A client whose connection broke may not know that its job is there already.
 INSERT INTO ingestion_jobs
-    (id, dataset_id, filename, format, declared_size, metadata, block_size, bucket, key)
-SELECT %(id)s, id, %(filename)s, %(format)s, %(declared_size)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s
+    (id, dataset_id, filename, format, options, declared_size, metadata, block_size, bucket, key)
+SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(declared_size)s, %(metadata)s, %(block_size)s,
+       %(bucket)s, %(key)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
@@ -15,7 +16,8 @@ FROM ingestion_jobs AS job
 JOIN datasets AS dataset ON dataset.id = job.dataset_id
 CROSS JOIN LATERAL (
     SELECT
-        coalesce(sum(end_offset - start_offset), 0)::bigint AS bytes_processed,
+        -- of a compressed object what was read so far, else what was loaded
+        coalesce(max(source_offset), sum(end_offset - start_offset), 0)::bigint AS bytes_processed,
         coalesce(sum(records), 0)::bigint AS records,
         coalesce(sum(inserted), 0)::bigint AS inserted,
         coalesce(sum(duplicates), 0)::bigint AS duplicates,
@@ -83,17 +85,21 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, detected = %(
     uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
+-- name: measure
+UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL
+
 -- name: gaps
--- Where a block does not begin where the one before ended, and at the end.
+-- Where a block does not begin where the one before ended, and at the end, if that is known.
 SELECT gap_start, gap_end
 FROM (
-    SELECT coalesce(lag(end_offset) OVER (ORDER BY start_offset), 0) AS gap_start, start_offset AS gap_end
+    SELECT coalesce(lag(end_offset) OVER (ORDER BY start_offset NULLS LAST), 0) AS gap_start,
+           start_offset AS gap_end
     FROM (
         SELECT start_offset, end_offset FROM ingestion_blocks WHERE job_id = %(id)s
-        UNION ALL SELECT %(total)s, %(total)s
+        UNION ALL SELECT %(total)s::bigint, %(total)s::bigint
     ) AS block
 ) AS step
-WHERE gap_start <> gap_end
+WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
 -- name: unexplained

@@ -110,7 +110,14 @@ def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) 
     try:
         connection.execute(
             _SQL["insert_block"],
-            {"job_id": job.id, "no": block.no, "start": block.start, "end": block.end, **vars(tally)},
+            {
+                "job_id": job.id,
+                "no": block.no,
+                "start": block.start,
+                "end": block.end,
+                "source_offset": block.source_offset,
+                **vars(tally),
+            },
         )
     except errors.UniqueViolation:
         raise LostClaim(f"block {block.no} of job {job.id} is in the ledger already") from None

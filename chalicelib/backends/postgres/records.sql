@@ -27,5 +27,6 @@ COPY validation_errors (job_id, block_no, record, byte_offset, field, code, mess
 
 -- name: insert_block
 INSERT INTO ingestion_blocks
-    (job_id, block_no, start_offset, end_offset, records, inserted, duplicates, rejected)
-VALUES (%(job_id)s, %(no)s, %(start)s, %(end)s, %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s)
+    (job_id, block_no, start_offset, end_offset, source_offset, records, inserted, duplicates, rejected)
+VALUES (%(job_id)s, %(no)s, %(start)s, %(end)s, %(source_offset)s,
+        %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s)

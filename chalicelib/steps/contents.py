@@ -1,0 +1,109 @@
+"""The text of an object as a stream: read by ranges, decompressed, turned into UTF-8 where that is needed.
+
+Offsets count bytes of that text. A plain file in UTF-8 or a single-byte encoding is its own text and can be
+read from anywhere; any other is read from its beginning, and what lies before the wanted place thrown away.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from chalicelib.errors import JobFailed
+from chalicelib.model import Dialect, Format, Options, Source
+from chalicelib.ports import ObjectStore
+from chalicelib.steps import compression, detect, encodings, source
+
+
+@dataclass
+class Contents:
+    """An object and how its bytes become text."""
+
+    store: ObjectStore
+    source: Source
+    limits: compression.Limits
+    compression: str | None = None
+    encoding: str = encodings.UTF8
+    bom: bool = False
+    consumed: int = field(default=0, init=False)  # bytes of the object that the last stream has read
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text is the object itself, so that its size is known beforehand."""
+        return self.compression is None and not encodings.is_streamed(self.encoding)
+
+    def stream(self, start: int, end: int | None) -> Generator[bytes]:
+        """Bytes ``[start, end)`` of the text; to its end if that is None.
+
+        Raises JobFailed for what cannot be decompressed, and what the store raises.
+        """
+        self.consumed = 0
+        if self.is_plain:
+            return source.chunks(self.store, self.source, start, self.source.size if end is None else end)
+        text = self._decompressed()
+        if encodings.is_streamed(self.encoding):
+            mark = len(encodings.mark(self.encoding)) if self.bom else 0
+            text = encodings.streamed(_between(text, mark, None), self.encoding)
+        return _between(text, start, end)
+
+    def _decompressed(self) -> Iterator[bytes]:
+        size = self.source.size
+        if self.compression is None:
+            return self._read(0, size)
+        return compression.decompressed(self.compression, size, self._read, self.limits)
+
+    def _read(self, start: int, end: int) -> Iterator[bytes]:
+        with closing(source.chunks(self.store, self.source, start, end)) as chunks:
+            for chunk in chunks:
+                self.consumed = min(self.consumed + len(chunk), self.source.size)
+                yield chunk
+
+
+def opened(
+    store: ObjectStore,
+    pinned: Source,
+    declared: Format | None,
+    options: Options,
+    limits: compression.Limits,
+) -> Dialect:
+    """How to read an object, found from its head. Raises JobFailed, and what the store raises."""
+    raw = store.read(pinned, 0, min(pinned.size, detect.HEAD))
+    detect.refuse(raw)
+    kind = compression.kind_of(raw)
+    if kind is not None:
+        raw = _head(Contents(store, pinned, limits, kind))
+        detect.refuse(raw)
+        if compression.kind_of(raw) is not None:
+            raise JobFailed("unsupported-compression", "The file is compressed twice. Decompress it once.")
+    name, mark = detect.encoding(raw, options)
+    if encodings.is_streamed(name):
+        raw, start = b"".join(encodings.streamed(iter([raw[mark:]]), name)), 0
+    else:
+        start = mark
+    found = Dialect(Format.CSV, start, encoding=name, bom=mark > 0, compression=kind)
+    return detect.detect(raw, declared, options, found)
+
+
+def contents_of(store: ObjectStore, pinned: Source, dialect: Dialect, limits: compression.Limits) -> Contents:
+    """The text of an object that was opened before."""
+    return Contents(store, pinned, limits, dialect.compression, dialect.encoding, dialect.bom)
+
+
+def _head(contents: Contents) -> bytes:
+    head = b""
+    with closing(contents.stream(0, detect.HEAD)) as chunks:
+        for chunk in chunks:
+            head += chunk
+    return head
+
+
+def _between(chunks: Iterator[bytes], start: int, end: int | None) -> Generator[bytes]:
+    """Bytes ``[start, end)`` of what the chunks hold."""
+    offset = 0
+    for chunk in chunks:
+        before = max(start - offset, 0)
+        after = len(chunk) if end is None else max(end - offset, 0)
+        if piece := chunk[before:after]:
+            yield piece
+        offset += len(chunk)
+        if end is not None and offset >= end:
+            return
