@@ -24,7 +24,7 @@ app.register_middleware(ConvertToMiddleware(metrics.log_metrics), event_type="s3
 @app.middleware("http")
 def finish(event: Request, get_response: Callable[[Request], Response]) -> Response:
     """Every answer passes here."""
-    return http.finished(event, get_response(event))
+    return http.answered(event, get_response)
 
 
 @app.route("/uploads", methods=["POST"])

@@ -46,11 +46,11 @@ def problem(
 def problems(view: View) -> View:
     """The view, with whatever goes wrong in it answered as a problem; nothing of our insides gets out.
 
-    Chalice's own errors (a body that is no JSON) are left to it, and to :func:`finished`.
+    Chalice's own errors (a body that is no JSON) are left to it, and to :func:`answered`.
     """
 
     @wraps(view)
-    def answered(*args: str, **kwargs: str) -> Response:
+    def caught(*args: str, **kwargs: str) -> Response:
         try:
             return view(*args, **kwargs)
         except ChaliceViewError:
@@ -66,18 +66,22 @@ def problems(view: View) -> View:
             sentence = "Something went wrong here. The request id leads to its log."
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
-    return answered
+    return caught
 
 
-def finished(request: Request, response: Response) -> Response:
-    """The response with its request id, and in the form of a problem if Chalice made it an error."""
+def answered(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """The response, with its request id, and in the form of a problem if Chalice made it an error."""
+    request_id = str(
+        request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "")
+    )
+    with logger.append_context_keys(request_id=request_id):
+        response = get_response(request)
+        asked = {name: request.context.get(name) for name in ("httpMethod", "resourcePath")}
+        logger.info("answered", extra={**asked, "status": response.status_code})
     match response.body:
         case {"Code": str(), "Message": str(detail)}:
             allow = response.headers.get("Allow")  # with a 405
             response = problem(response.status_code, detail, headers={"Allow": str(allow)} if allow else None)
-    request_id = str(
-        request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "")
-    )
     response.headers["X-Request-Id"] = request_id
     if response.headers.get("Content-Type") == _PROBLEM:
         response.body["request_id"] = request_id

@@ -16,6 +16,7 @@ from chalicelib.steps.text import normalise
 MAX_DEPTH = 100  # nested arrays and objects, the record itself included
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400  # of ten; a double ends at 308
+MAX_SHOWN = 100  # characters of a key in a message
 
 
 class Unfit(ValueError):  # noqa: N818 - it is what the value is
@@ -102,7 +103,7 @@ def _object(members: Mapping[str, Any], depth: int) -> str:
     for raw_name, raw_value in members.items():
         name = normalise(raw_name)
         if name in seen:
-            raise Unfit("duplicate-key", f"The record holds the key {name!r} twice.")
+            raise _twice(name)
         seen.add(name)
         value = normalise(raw_value) if isinstance(raw_value, str) else raw_value
         if value is not None and value != "":
@@ -135,24 +136,28 @@ def _array(items: list[Any], depth: int) -> str:
     return "[" + ",".join(_value(value, depth - 1) for value in values) + "]"
 
 
-def parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value in ``text`` (RFC 8259), numbers as Decimal. Raises Unfit."""
+def parse(text: str, noun: str = "This line") -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value in ``text`` (RFC 8259), numbers as Decimal. Raises Unfit; messages call it ``noun``."""
     try:
         return _decoder.decode(text)
     except RecursionError:
         raise Unfit("too-deep", f"The record is nested more than {MAX_DEPTH} levels deep.") from None
     except json.JSONDecodeError as error:
         where = f"at character {error.pos + 1}"
-        raise Unfit("json-syntax", f"This line is not valid JSON {where}: {error.msg}.") from None
+        raise Unfit("json-syntax", f"{noun} is not valid JSON {where}: {error.msg}.") from None
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Unfit("duplicate-key", f"The record holds the key {twice!r} twice.")
+        seen: set[str] = set()
+        raise _twice(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
     return members
+
+
+def _twice(name: str) -> Unfit:
+    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    return Unfit("duplicate-key", f"The record holds the key {shown!r} twice.")
 
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - never returns

@@ -23,7 +23,7 @@ class NdjsonFraming:
         return data.find(b"\n") + 1 or None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One record of a segment: canonical JSON, or why there is none."""
 
@@ -38,28 +38,29 @@ def lines(segment: Segment) -> list[Line]:
     found, offset = [], segment.offset
     for raw in segment.data.split(b"\n"):
         if raw.strip(b" \t\r"):
-            found.append(_line(offset, raw))
+            found.append(read(offset, raw, "This line"))
         offset += len(raw) + 1
     return found
 
 
-def _line(offset: int, raw: bytes) -> Line:
+def read(offset: int, raw: bytes, noun: str) -> Line:
+    """The record in ``raw``, which messages call ``noun``."""
     try:
-        return Line(offset, raw, _record(raw))
+        return Line(offset, raw, _record(raw, noun))
     except Unfit as fault:
-        return Line(offset, raw, None, fault)
+        return Line(offset, raw, None, fault.with_traceback(None))
 
 
-def _record(raw: bytes) -> str:
+def _record(raw: bytes, noun: str) -> str:
     if b"\0" in raw:
-        raise Unfit("nul-character", "This line holds a NUL character, which text cannot hold.")
+        raise Unfit("nul-character", f"{noun} holds a NUL character, which text cannot hold.")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         raise Unfit(
-            "encoding-error", "This line is not valid UTF-8; was the file saved in another encoding?"
+            "encoding-error", f"{noun} is not valid UTF-8; was the file saved in another encoding?"
         ) from None
-    value = parse(text.strip(" \t\r"))
+    value = parse(text.strip(" \t\r"), noun)
     if not isinstance(value, dict):
-        raise Unfit("not-an-object", "This line is JSON, but not an object in braces { }.")
+        raise Unfit("not-an-object", f"{noun} is JSON, but not an object in braces {{ }}.")
     return record(value)

@@ -161,9 +161,7 @@ def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> No
     assert (job.status, job.error and job.error[0]) == (Status.FAILED, "source-changed")
 
 
-@pytest.mark.parametrize(
-    ("data", "code"), [(b"", "empty-file"), (b"\x1f\x8b\x08\0", "unsupported-compression")]
-)
+@pytest.mark.parametrize(("data", "code"), [(b"", "empty-file"), (b"\x1f\x8b\x08\0", "corrupt-file")])
 def test_a_file_that_cannot_be_read_fails_with_a_sentence(
     make_sluice: MakeSluice, data: bytes, code: str
 ) -> None:

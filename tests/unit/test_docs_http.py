@@ -129,7 +129,7 @@ def test_a_problem_looks_so() -> None:
         return api.create_upload(SimpleNamespace(settings=settings.load({})), wrong)  # type: ignore[arg-type]
 
     request: Any = SimpleNamespace(context={"requestId": problem["request_id"]})
-    assert http.finished(request, view()).body == problem
+    assert http.answered(request, lambda _: view()).body == problem
 
 
 def test_health_looks_so() -> None:
