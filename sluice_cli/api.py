@@ -40,10 +40,22 @@ class Api:
         self._client = client
 
     def create_upload(
-        self, filename: str, *, size: int, dataset: str | None = None, file_format: str | None = None
+        self,
+        filename: str,
+        *,
+        size: int,
+        dataset: str | None = None,
+        file_format: str | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> Ticket:
         """Register a file of ``size`` bytes; the ticket tells where to send it."""
-        body = {"filename": filename, "size": size, "dataset": dataset, "format": file_format}
+        body = {
+            "filename": filename,
+            "size": size,
+            "dataset": dataset,
+            "format": file_format,
+            "options": options or None,
+        }
         response = self._ask("POST", "/uploads", json={k: v for k, v in body.items() if v is not None})
         return Ticket.read(_json(response))
 

@@ -1,5 +1,6 @@
 """The commands."""
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -97,11 +98,36 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on s
 _job_id = click.argument("job_id", metavar="ID", type=click.UUID)
 
 
+def _options(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, object]:
+    """NAME=VALUE pairs; a value that is JSON's true, false, number or list counts as that."""
+    options: dict[str, object] = {}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE.")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        options[name] = value if isinstance(value, bool | int | list) else text
+    return options
+
+
 @main.command("upload", short_help="Load a file and follow its job.")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--dataset", metavar="D", help="Where the rows belong, each once. Default: default.")
 @click.option(
     "--format", "file_format", type=click.Choice(["csv", "ndjson"]), help="Default: found out from the file."
+)
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_options,
+    help="How a CSV file is written: delimiter, quote, escape, encoding, header, skip_lines, comment, decimal,"
+    " date_order, missing_values (a JSON list). May be given several times.",
 )
 @click.option("--no-follow", is_flag=True, help="Do not wait for the job: exit when the file is uploaded.")
 @_as_json
@@ -112,18 +138,21 @@ def upload_command(  # noqa: PLR0913 - a parameter an option
     path: Path,
     dataset: str | None,
     file_format: str | None,
+    options: dict[str, object],
     no_follow: bool,
     as_json: bool,
 ) -> None:
     """Load FILE: upload it, then follow its job until every record is accounted for.
 
-    FILE is CSV with a header, or NDJSON (a JSON object a line), in UTF-8. A record that cannot be loaded is
+    FILE is CSV or JSON, plain or compressed. A record that cannot be loaded is
     rejected with a reason and does not stop the others. With --json, the last state of the job is printed.
     """
     session: Session = ctx.obj
     out = _progress_console(as_json=as_json)
     with session.api() as (api, client), upload.LocalFile.open(path) as file:
-        ticket = api.create_upload(file.name, size=file.size, dataset=dataset, file_format=file_format)
+        ticket = api.create_upload(
+            file.name, size=file.size, dataset=dataset, file_format=file_format, options=options
+        )
         render.say(out, f"job {ticket.job_id}")
         _send(session, client, ticket, file, reporter(out))
         if no_follow:

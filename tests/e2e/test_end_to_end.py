@@ -1,5 +1,6 @@
 """The deployed service, as its clients see it: HTTP, a presigned upload, rows in Postgres."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -100,9 +101,24 @@ def test_the_same_file_again_inserts_nothing(stack: Mapping[str, str], dataset: 
     assert rows(stack, dataset) == 2
 
 
+def test_a_compressed_file_written_by_other_rules(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    data = gzip.compress("Name;Geboren\nJos\xe9;24.9.1985\n'Ada';n/a\n".encode("cp1252"))
+    options = {"encoding": "cp1252", "quote": "'", "date_order": "DMY", "missing_values": ["n/a"]}
+    job = finished(url, upload(url, data, dataset=dataset, options=options))
+    assert job["counts"] == {"read": 2, "inserted": 2, "duplicates": 0, "rejected": 0}
+    detected = {name: job["detected"][name] for name in ("compression", "delimiter", "encoding")}
+    assert detected == {"compression": "gzip", "delimiter": ";", "encoding": "cp1252"}
+    statement = "SELECT record FROM ingested_data JOIN datasets ON id = dataset_id WHERE name = %s ORDER BY 1"
+    assert query(stack, statement, dataset) == [
+        ({"Name": "Ada"},),
+        ({"Name": "José", "Geboren": "1985-09-24"},),
+    ]
+
+
 def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
     url = stack["SLUICE_URL"]
-    job = finished(url, upload(url, b"PK\x03\x04 this is a workbook"))
+    job = finished(url, upload(url, b"\xd0\xcf\x11\xe0 this is an old workbook"))
     assert job["status"] == "FAILED"
     assert job["error"]["code"] == "unsupported-format"
     assert "CSV" in job["error"]["message"]

@@ -109,6 +109,25 @@ def test_what_is_not_given_is_left_to_the_api(server: FakeSluice, csv: Path) -> 
     assert server.seen("POST")[0].json == {"filename": "people.csv", "size": len(CSV)}
 
 
+def test_options_say_how_the_file_is_written(server: FakeSluice, csv: Path) -> None:
+    given = ["delimiter=;", "header=false", "skip_lines=2", 'missing_values=["n/a"]', "decimal=,", "quote="]
+    run(server, "upload", csv, "--no-follow", *[part for it in given for part in ("-o", it)])
+    assert server.seen("POST")[0].json["options"] == {
+        "delimiter": ";",
+        "header": False,
+        "skip_lines": 2,
+        "missing_values": ["n/a"],
+        "decimal": ",",
+        "quote": "",
+    }
+
+
+def test_an_option_without_a_value_is_wrong_usage(server: FakeSluice, csv: Path) -> None:
+    result = run(server, "upload", csv, "-o", "delimiter")
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.output
+
+
 def test_a_name_that_is_not_utf8_is_sent_as_far_as_it_is(server: FakeSluice, tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv"))
     path.write_bytes(CSV)
