@@ -31,7 +31,7 @@ def finish(event: Request, get_response: Callable[[Request], Response]) -> Respo
 @http.problems
 def create_upload() -> Response:
     """Registers a job and says where to send its file."""
-    return api.create_upload(services(), _request().json_body)
+    return api.create_upload(services(), http.body(_request()))
 
 
 @app.route("/jobs")

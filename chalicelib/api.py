@@ -54,12 +54,12 @@ def list_jobs(services: Services, query: Mapping[str, str]) -> Response:
         limit=size + 1,  # one more tells whether there is a next page
         before=before[0] if before else None,
         status=_status(query),
-        dataset=query.get("dataset"),
+        dataset=_dataset(query),
     )
     now = datetime.now(UTC)
     page = jobs[:size]
     more = cursor_text(page[-1].number) if len(jobs) > size else None
-    return answer({"jobs": [status.describe(job, now) for job in page], "next_cursor": more})
+    return answer({"jobs": [status.summarise(job, now) for job in page], "next_cursor": more})
 
 
 def list_errors(services: Services, job_id: str, query: Mapping[str, str]) -> Response:
@@ -101,6 +101,10 @@ def _found(services: Services, job_id: str) -> Job:
     if job is None:
         raise not_found(job_id)
     return job
+
+
+def _dataset(query: Mapping[str, str]) -> str | None:
+    return uploads.parse_dataset(query["dataset"]) if "dataset" in query else None
 
 
 def _status(query: Mapping[str, str]) -> Status | None:

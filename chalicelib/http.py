@@ -34,10 +34,10 @@ def problem(
     **members: Any,  # noqa: ANN401 - any JSON value
 ) -> Response:
     """An error as `application/problem+json`; ``members`` that are not None are added to it."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    body |= {name: value for name, value in members.items() if value is not None}
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    problem |= {name: value for name, value in members.items() if value is not None}
     return Response(
-        body=body,
+        body=problem,
         status_code=status,
         headers={"Content-Type": _PROBLEM, **(headers or {})},
     )
@@ -86,6 +86,14 @@ def answered(request: Request, get_response: Callable[[Request], Response]) -> R
     if response.headers.get("Content-Type") == _PROBLEM:
         response.body["request_id"] = request_id
     return response
+
+
+def body(request: Request) -> Any:  # noqa: ANN401 - whatever the client sent
+    """The request's body, which is JSON. Raises BadRequest, and Chalice's error for what is no JSON."""
+    try:
+        return request.json_body
+    except RecursionError:
+        raise BadRequest("The body is nested too deep.") from None
 
 
 def identifier(text: str) -> UUID:

@@ -137,7 +137,7 @@ class Claims(Protocol):
     def release(self, job_id: UUID, *, owner: str) -> None:
         """Let others have it at once."""
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
         """Fix what is read and how, once. Raises JobFailed if another object was fixed before."""
 
     def measure(self, job_id: UUID, size: int) -> None:

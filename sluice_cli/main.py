@@ -126,8 +126,8 @@ def _options(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str,
     metavar="NAME=VALUE",
     multiple=True,
     callback=_options,
-    help="How a CSV file is written: delimiter, quote, escape, encoding, header, skip_lines, comment, decimal,"
-    " date_order, missing_values (a JSON list). May be given several times.",
+    help="How a CSV file is written: delimiter, quote, escape, encoding, header, skip_lines, comment,"
+    " decimal, date_order, missing_values (a JSON list). May be given several times.",
 )
 @click.option("--no-follow", is_flag=True, help="Do not wait for the job: exit when the file is uploaded.")
 @_as_json

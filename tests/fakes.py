@@ -132,9 +132,10 @@ class MemoryJobs:
         if self.owners.get(job_id) == owner:
             del self.owners[job_id]
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
         self.ping()
-        self.jobs[job_id] = replace(self.jobs[job_id], source=source, dialect=dialect)
+        opened = {"source": source, "dialect": dialect, "block_size": block_size}
+        self.jobs[job_id] = replace(self.jobs[job_id], **opened)  # type: ignore[arg-type]
 
     def measure(self, job_id: UUID, size: int) -> None:
         self.ping()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
@@ -35,7 +36,7 @@ def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> No
     logger.thread_safe_append_keys(job_id=str(delivery.job_id))
     try:
         job = consumer.parts.claims.claim(
-            delivery.job_id, owner=consumer.owner, lease_seconds=consumer.lease_seconds
+            delivery.job_id, owner=_owner(consumer, delivery), lease_seconds=consumer.lease_seconds
         )
         if job is None:
             _not_ours(consumer, delivery)
@@ -43,6 +44,11 @@ def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> No
             _work(consumer, delivery, job, stop)
     finally:
         logger.thread_safe_clear_keys()
+
+
+def _owner(consumer: Consumer, delivery: Delivery) -> str:
+    """Names this delivery: two messages for one job may reach the same worker."""
+    return f"{consumer.owner}/{sha256(delivery.receipt.encode()).hexdigest()[:8]}"
 
 
 def _not_ours(consumer: Consumer, delivery: Delivery) -> None:
@@ -76,7 +82,7 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
             return
         else:
             logger.info("job given back")
-            claims.release(job.id, owner=consumer.owner)
+            claims.release(job.id, owner=_owner(consumer, delivery))
             consumer.sender.send(job.id)  # a fresh message: being shut down is no failed delivery
     consumer.receiver.acknowledge(delivery)
 
@@ -90,7 +96,7 @@ def _give_back(consumer: Consumer, delivery: Delivery, job: Job, error: Exceptio
             f"The file could not be loaded in {tries}. What was loaded is kept; the operator was told why."
         )
         consumer.parts.claims.fail(job.id, code, sentence)
-    consumer.parts.claims.release(job.id, owner=consumer.owner)
+    consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery))
     consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_BACKOFF))
 
 
@@ -103,13 +109,13 @@ def _kept(consumer: Consumer, delivery: Delivery) -> Iterator[threading.Event]:
         while not done.wait(consumer.beat_seconds):
             try:
                 if not consumer.parts.claims.renew(
-                    delivery.job_id, owner=consumer.owner, lease_seconds=consumer.lease_seconds
+                    delivery.job_id, owner=_owner(consumer, delivery), lease_seconds=consumer.lease_seconds
                 ):
                     lost.set()
                     return
                 consumer.receiver.extend(delivery)
-            except RetryLater as trouble:  # the next beat may get through; the ledger guards us meanwhile
-                logger.warning("lease not renewed", extra={"reason": str(trouble)})
+            except Exception:  # noqa: BLE001 - the next beat may get through; the ledger guards us meanwhile
+                logger.exception("lease not renewed")
 
     thread = threading.Thread(target=keep, name="lease", daemon=True)
     thread.start()

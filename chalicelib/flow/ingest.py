@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from chalicelib.errors import JobFailed, LostClaim
 from chalicelib.model import Dialect, Gap, Job, Source, Tally
 from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
+from chalicelib.steps import transform
 from chalicelib.steps.blocks import cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, contents_of, opened
-from chalicelib.steps.transform import framing, transform
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     ``keep_going`` is asked between blocks; what is under way is finished first.
     Raises JobFailed, RetryLater.
     """
-    pinned, dialect = _opened(job, parts)
+    job, pinned, dialect = _opened(job, parts)
     text = contents_of(parts.store, pinned, dialect, parts.limits)
     total = pinned.size if text.is_plain else job.text_size
     sink = parts.new_sink()
@@ -59,15 +59,16 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     return True
 
 
-def _opened(job: Job, parts: Parts) -> tuple[Source, Dialect]:
+def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
     """What is read and how: as fixed by whoever opened the job first."""
     if job.source is not None and job.dialect is not None:
-        return job.source, job.dialect
+        return job, job.source, job.dialect
     pinned = parts.store.pin(job.bucket, job.key)
     _check_size(job, pinned, parts.max_upload)
     dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
-    parts.claims.open(job.id, pinned, dialect)
-    return pinned, dialect
+    block_size = min(job.block_size, transform.block_size(dialect))
+    parts.claims.open(job.id, pinned, dialect, block_size)
+    return replace(job, block_size=block_size), pinned, dialect
 
 
 def _check_size(job: Job, pinned: Source, most: int) -> None:
@@ -89,9 +90,9 @@ def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, parts: Parts) 
             gap,
             data_start=dialect.data_start,
             block_size=job.block_size,
-            framing=framing(dialect, parts.max_record),
+            framing=transform.framing(dialect, parts.max_record),
         ):
-            loaded = transform(block, dialect)
+            loaded = transform.transform(block, dialect)
             yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
 
 

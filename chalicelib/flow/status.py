@@ -6,6 +6,13 @@ from typing import Any
 from chalicelib.model import Job, Status, StoredReject
 
 
+def summarise(job: Job, now: datetime) -> dict[str, Any]:
+    """The job as it stands in a list: without its columns, of which there may be thousands."""
+    document = describe(job, now)
+    document["detected"].pop("columns", None)
+    return document
+
+
 def describe(job: Job, now: datetime) -> dict[str, Any]:
     """The job as a JSON document; `docs/http-api.md` explains each member."""
     return {

@@ -39,7 +39,7 @@ def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401
         raise BadRequest(f"There is no field {unknown[0]!r} here.", field=unknown[0])
     return UploadRequest(
         filename=_filename(body.get("filename")),
-        dataset=_dataset(body.get("dataset")),
+        dataset=parse_dataset(body.get("dataset")),
         format=_format(body.get("format")),
         size=_size(body.get("size"), max_size),
         metadata=_metadata(body.get("metadata")),
@@ -81,7 +81,8 @@ def _filename(value: Any) -> str:  # noqa: ANN401
     return str(value)
 
 
-def _dataset(value: Any) -> str:  # noqa: ANN401
+def parse_dataset(value: Any) -> str:  # noqa: ANN401
+    """A dataset's name; `default` for None. Raises BadRequest."""
     if value is None:
         return "default"
     if not isinstance(value, str) or not _DATASET.fullmatch(value):

@@ -148,10 +148,11 @@ def parse(text: str, noun: str = "This line") -> Any:  # noqa: ANN401 - any JSON
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        seen: set[str] = set()
-        raise _twice(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise _twice(name)
+        members[name] = value
     return members
 
 
@@ -168,6 +169,8 @@ def _decimal(lexeme: str) -> Decimal:
     try:
         return Decimal(lexeme)
     except InvalidOperation:  # an exponent beyond what even Decimal holds
+        if not lexeme.lower().partition("e")[0].strip("-0."):
+            return Decimal(0)
         raise _out_of_range() from None
 
 

@@ -1,6 +1,7 @@
 """Normalises whole columns, exactly as :func:`chalicelib.steps.text.normalise` does single values."""
 
 import re
+from unicodedata import normalize
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,7 @@ def clean(column: pa.Array, rules: Rules = NONE) -> pa.Array:
     if is_ascii(column):
         column = pc.ascii_trim(column, characters=_ASCII_WHITESPACE)
     else:
-        column = pc.utf8_trim(pc.utf8_normalize(column, form="NFC"), characters=text.WHITESPACE)
+        column = pc.utf8_trim(_nfc(column), characters=text.WHITESPACE)
     column = _without(column, [""])
     column = _dates(_emails(column))
     return column if rules == NONE else _ruled(column, rules)
@@ -39,6 +40,16 @@ def is_ascii(column: pa.Array) -> bool:
     """Whether every value of the column is ASCII."""
     highest: int | None = pc.max(octets(column)).as_py()
     return highest is None or highest <= _LAST_ASCII
+
+
+def _nfc(column: pa.Array) -> pa.Array:
+    """Long values are looked at one by one: some would take for ever (see :func:`text.may_be_slow`)."""
+    long = pc.fill_null(pc.greater(pc.utf8_length(column), text.LONGEST_RUN), fill_value=False)
+    if not pc.any(long).as_py():
+        return pc.utf8_normalize(column, form="NFC")
+    values = [it if text.may_be_slow(it) else normalize("NFC", it) for it in column.filter(long).to_pylist()]
+    rest = pc.utf8_normalize(pc.if_else(long, "", column), form="NFC")
+    return pc.replace_with_mask(rest, long, pa.array(values, pa.string()))
 
 
 def _emails(column: pa.Array) -> pa.Array:

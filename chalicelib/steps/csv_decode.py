@@ -48,7 +48,8 @@ def decode(segment: Segment, dialect: Dialect) -> Decoded:
     """Reads the segment's records, each of which should have a cell for each of the dialect's columns."""
     if segment.regular and not dialect.escape and not dialect.comment and b"\0" not in segment.data:
         utf8 = encodings.to_utf8(segment.data, dialect.encoding)
-        if utf8 is not None:
+        # Arrow would take U+FEFF at the beginning for a byte-order mark; here it is a character
+        if utf8 is not None and not utf8.startswith(encodings.mark(encodings.UTF8)):
             return _decode_columns(utf8, dialect)
     return _decode_records(segment.data, dialect)
 

@@ -5,6 +5,7 @@ With no schema a value is changed only on its own evidence, never by guess. See 
 
 import re
 import unicodedata
+from itertools import groupby
 
 # The characters with the Unicode property White_Space (PropList.txt).
 WHITESPACE = (
@@ -43,12 +44,25 @@ _date_like = re.compile(DATE_LIKE)
 _dates = tuple((re.compile(pattern), replacement) for pattern, replacement in DATES)
 
 
+# Putting combining marks in order takes time that grows with the square of their number, so longer runs
+# of them are left as they are. No writing has them; UAX #15 (Stream-Safe Text Format) takes 30 for enough.
+LONGEST_RUN = 500
+
+
+def may_be_slow(value: str) -> bool:
+    """Whether the value holds so long a run of combining marks that it is not brought into NFC."""
+    if len(value) <= LONGEST_RUN:
+        return False
+    runs = groupby(value, lambda char: unicodedata.combining(char) > 0)
+    return any(is_mark and sum(1 for _ in run) > LONGEST_RUN for is_mark, run in runs)
+
+
 def normalise(value: str) -> str:
     """``value`` in Unicode NFC, trimmed, e-mail addresses in lower case, year-first dates in ISO 8601.
 
     An empty result means that the value is missing. ``normalise(normalise(v)) == normalise(v)``.
     """
-    if not value.isascii():
+    if not value.isascii() and not may_be_slow(value):
         value = unicodedata.normalize("NFC", value)
     value = value.strip(WHITESPACE)
     if "@" in value and _email.match(value):
@@ -60,7 +74,11 @@ def normalise(value: str) -> str:
     return value
 
 
+# Control characters of C0 and C1 but for the tab and line endings: a terminal would obey them.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))}
+
+
 def excerpt(raw: bytes, limit: int = 500) -> str:
     """The beginning of a record, fit for a text column and a terminal: at most ``limit`` bytes of it."""
-    shown = raw[:limit].rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-    return shown + (f" … ({len(raw):,} bytes)" if len(raw) > limit else "")
+    shown = raw[:limit].rstrip(b"\r\n").decode("utf-8", "backslashreplace").translate(_CONTROLS)
+    return shown + " …" if len(raw) > limit else shown

@@ -23,6 +23,9 @@ _MESSAGES = {
     "Its first line was set apart and reading went on at the next.",
 }
 
+_MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become, at worst
+_LEAST_BLOCK = 1 << 15  # bytes
+
 # A segment's canonical records, how many records it had, and its rejects (numbered within the segment)
 _Part = tuple[pa.Array, int, list[Reject]]
 
@@ -32,6 +35,17 @@ def framing(dialect: Dialect, max_record: int) -> Framing:
     if dialect.format is Format.CSV:
         return CsvFraming(dialect, max_record)
     return ndjson.NdjsonFraming(max_record)
+
+
+def block_size(dialect: Dialect) -> int:
+    """How large blocks may be, in bytes, so that what they become stays in bounds.
+
+    A cell of one byte, and its delimiter, may become a JSON member with the column's name in it.
+    """
+    if dialect.format is not Format.CSV:
+        return _MOST_JSON
+    names = sum(len(name) + 6 for name in dialect.columns)
+    return max(_LEAST_BLOCK, _MOST_JSON * 2 * len(dialect.columns) // names)
 
 
 def transform(block: Block, dialect: Dialect) -> LoadedBlock:

@@ -126,7 +126,7 @@ def test_two_workers_on_the_same_blocks_at_once(world: World) -> None:
     """Without leases to keep them apart: the ledger's key alone must do."""
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
     job, store = world.job(block_size=2048), MemoryStore(b"a,b\n" + lines)
-    world.claims.open(job.id, store.pin("bucket", "key"), DIALECT)
+    world.claims.open(job.id, store.pin("bucket", "key"), DIALECT, 2048)
     parts = Parts(world.claims, store, lambda: PostgresRecords(world.pool), LIMITS, 10**9, 10**6, loaders=2)
     start = threading.Barrier(4)
 
@@ -185,14 +185,14 @@ def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
 def test_the_first_to_open_a_job_pins_its_source(world: World) -> None:
     job = world.job()
     source = Source("bucket", "key", "e1", 10, "v1")
-    world.claims.open(job.id, source, DIALECT)
-    world.claims.open(job.id, source, DIALECT)
+    world.claims.open(job.id, source, DIALECT, 32)
+    world.claims.open(job.id, source, DIALECT, 32)
     with pytest.raises(JobFailed) as raised:
-        world.claims.open(job.id, Source("bucket", "key", "e2", 10), DIALECT)
+        world.claims.open(job.id, Source("bucket", "key", "e2", 10), DIALECT, 32)
     assert raised.value.code == "source-changed"
     found = world.jobs.get(job.id)
     assert found is not None
-    assert (found.source, found.dialect) == (source, DIALECT)
+    assert (found.source, found.dialect, found.block_size) == (source, DIALECT, 32)
 
 
 def test_record_numbers_are_known_once_everything_before_is_there(world: World) -> None:

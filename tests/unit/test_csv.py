@@ -42,7 +42,8 @@ TOKENS = (
     *("2025/01/02", "'", "#", "\\\n", "05.07.2025", "1,5", "n/a", "\t", "\t"),
 )
 NASTY = st.lists(
-    st.sampled_from([token.encode() for token in TOKENS] + [b"\0", b"\xff", b"\xc3"]), max_size=40
+    st.sampled_from([token.encode() for token in TOKENS] + [b"\0", b"\xff", b"\xc3", b"\xef\xbb\xbf"]),
+    max_size=40,
 ).map(b"".join)
 
 

@@ -232,3 +232,11 @@ def test_declared_options_are_followed() -> None:
         '{"Geb":"2025-09-24","Name":"José","Wert":"-1.50"}',
         '{"Name":"Ada","Wert":"1.5"}',
     }
+
+
+def test_long_column_names_make_smaller_blocks() -> None:
+    header = ",".join("x" * 600 + str(n) for n in range(40))
+    jobs, store = MemoryJobs(), MemoryStore((header + "\n" + ("1," * 39 + "1\n") * 2000).encode())
+    job = started(jobs, block_size=4 << 20)
+    assert ingest(job, parts(jobs, store, max_upload=1 << 30), lambda: True)
+    assert jobs.jobs[job.id].block_size == (64 << 20) * 80 // (40 * 606 + 70)

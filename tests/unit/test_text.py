@@ -73,4 +73,16 @@ def test_a_slice_of_a_column_is_normalised_alike(values: list[str | None]) -> No
 
 def test_excerpts_can_be_stored_and_shown() -> None:
     assert excerpt(b"a\0\xffb\r\n") == "a\\x00\\xffb"
-    assert excerpt(b"x" * 600) == "x" * 500 + " … (600 bytes)"
+    assert excerpt(b"x" * 600) == "x" * 500 + " …"
+    assert excerpt(b"\x1b[31mred\xc2\x9bX\ta") == "\\x1b[31mred\\x9bX\ta"
+
+
+def test_endless_combining_marks_take_no_endless_time() -> None:
+    value = "e" + "\u0301\u0316" * 100_000
+    assert normalise(value) == value
+    assert clean(pa.array([value, "e\u0301", None, "x" * 600 + "e\u0301"], pa.string())).to_pylist() == [
+        value,
+        "\u00e9",
+        None,
+        "x" * 600 + "\u00e9",
+    ]

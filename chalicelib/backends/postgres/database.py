@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import LiteralString
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -45,7 +46,11 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
         # that is the first thing on a connection for the whole transaction, and commits at its end.
         with pool.connection() as connection, connection.transaction():
             yield connection
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        errors.ReadOnlySqlTransaction,  # what was the primary is a standby now
+    ) as error:
         raise RetryLater(f"the database is not available: {error}") from error
 
 

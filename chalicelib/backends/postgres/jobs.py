@@ -99,14 +99,13 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             connection.execute(_SQL["release"], {"id": job_id, "owner": owner})
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect) -> None:
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
             held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
             if held is None or held["detected"] is None:
-                connection.execute(
-                    _SQL["open_job"], {**_pinned(job_id, source), "detected": Jsonb(dialect.to_json())}
-                )
+                opened = {"detected": Jsonb(dialect.to_json()), "block_size": block_size}
+                connection.execute(_SQL["open_job"], {**_pinned(job_id, source), **opened})
             elif (held["etag"], held["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
 

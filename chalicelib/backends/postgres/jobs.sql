@@ -82,7 +82,7 @@ SELECT status, etag, size, version_id, detected FROM ingestion_jobs WHERE id = %
 -- name: open_job
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, detected = %(detected)s,
-    uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
+    block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
 -- name: measure
