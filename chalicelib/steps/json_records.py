@@ -21,6 +21,7 @@ same containers column-wise, as far as nothing stands between them that should n
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,53 +35,72 @@ PIECE = 1 << 20  # bytes that are looked at together
 WHITE = b" \t\n\r"  # RFC 8259 section 2
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SPACE = re.compile(rb"[ \t\n\r]*+")
-_MARK = re.compile(rb'[{}\[\]]|' + _STRING + rb'|\\["\\]|"', re.DOTALL)
-_JUNK = {
-    array: re.compile(rb'(?:[^"\\{\[' + stops + rb']++|' + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
+_MARK = re.compile(rb"[{}\[\]]|" + _STRING + rb'|\\["\\]|"', re.DOTALL)
+_JUNK = {  # by whether the records are in an array
+    array: re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
     for array, stops in ((True, rb",\]"), (False, rb" \t\n\r"))
 }
+_OPENING, _CLOSING = (b"{", b"["), (b"}", b"]")
+_COMMA, _QUOTE, _ARRAY, _CLOSE = b',"[]'
 
-_QUOTE = 2
-_KINDS = bytes({0x7B: 1, 0x5B: 1, 0x7D: 255, 0x5D: 255, 0x22: _QUOTE}.get(byte, 0) for byte in range(256))
-_OTHERS = bytes(byte for byte in range(256) if not _KINDS[byte])
+_QUOTE_STEP = 2
+_STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1, b'"': _QUOTE_STEP}
+_STEPS = bytes(_STEP.get(bytes([byte]), 0) & 0xFF for byte in range(256))
+_NO_STEPS = bytes(byte for byte in range(256) if not _STEPS[byte])
 
-_NO_OBJECT = "This value is JSON, but not an object in braces { }."
+_NOUN = "This value"
 _LEADING = Unfit("json-syntax", "The list begins with a comma: a value is missing before it.")
-_MISSING = Unfit("json-syntax", "There is a comma with no value after it.")
+_MISSING = Unfit("json-syntax", "A comma has no value after it.")
 _NO_COMMA = Unfit("json-syntax", "There is no comma between this value and the one before it.")
-_JUNK_BEFORE = Unfit("json-syntax", "This text stands between two values and is not JSON.")
-_ARRAY = Unfit("not-an-object", _NO_OBJECT)
+_JUNK_BETWEEN = Unfit("json-syntax", "This text stands between values and is none itself.")
+_NO_OBJECT = Unfit("not-an-object", f"{_NOUN} is JSON, but not an object in braces {{ }}.")
 
 
-@dataclass
-class Units:
-    """Units one after another, as columns of byte offsets."""
-
-    commas: list[int] = field(default_factory=list)  # of the comma, -1 where there is none
-    starts: list[int] = field(default_factory=list)  # where white space and comma end
-    values: list[int] = field(default_factory=list)  # of the container; the unit's end if it has none
-    ends: list[int] = field(default_factory=list)
-    closing: int | None = None  # the `]` that ends the array, right after the last unit
-    open: bool = False  # a container that is not whole follows
+def array_start(head: bytes, at: int) -> int | None:
+    """Where data begins if the text that begins at ``at`` is an array: after its `[` and white space."""
+    start = space_end(head, at, len(head))
+    return space_end(head, start + 1, len(head)) if head[start : start + 1] == b"[" else None
 
 
 @dataclass(frozen=True)
 class Window:
-    """Bytes ``[at, stop)`` of ``data``; ``at`` is where a unit begins.
-
-    ``ended``: no unit goes on after ``stop``.
-    """
+    """Bytes ``[at, stop)`` of ``data``, in which a unit begins at ``at``."""
 
     data: bytes
     at: int
     stop: int
-    array: bool
-    ended: bool
+    array: bool  # the records are in an array
+    ended: bool  # no unit goes on after ``stop``
+
+
+class Unit(NamedTuple):
+    """Byte offsets of one unit."""
+
+    comma: bool  # it has one
+    start: int  # after white space and comma
+    value: int  # of the container; the end if there is none; -1 for the `]` that ends the array
+    end: int
+
+
+@dataclass
+class Units:
+    """Units one after another, as columns."""
+
+    commas: list[bool] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    closing: int | None = None  # where the array's `]` ends, right after these units
+    open: bool = False  # what follows is a container that is not whole
+
+    def first(self, count: int) -> "Units":
+        """That many of them."""
+        return Units(self.commas[:count], self.starts[:count], self.values[:count], self.ends[:count])
 
 
 def scan(window: Window) -> Units:
     """The whole units in the window."""
-    units = regular(window.data, window.at, window.stop, array=window.array)
+    units = regular(window) if window.stop - window.at <= PIECE else Units()
     if not units.open:
         _read_on(window, units)
     return units
@@ -90,51 +110,56 @@ def _read_on(window: Window, units: Units) -> None:
     """Adds the units that follow those, one by one."""
     at = units.ends[-1] if units.ends else window.at
     while (found := unit(window, at)) is not None:
-        comma, start, value, at = found
-        if value < 0:
-            units.closing = start
+        at = found.end
+        if found.value < 0:
+            units.closing = at
             return
-        units.commas.append(comma)
-        units.starts.append(start)
-        units.values.append(value)
+        units.commas.append(found.comma)
+        units.starts.append(found.start)
+        units.values.append(found.value)
         units.ends.append(at)
 
 
-def unit(window: Window, at: int) -> tuple[int, int, int, int] | None:
-    """The unit that begins at ``at``: its comma, start, value and end, as in :class:`Units`.
+def unit(window: Window, at: int) -> Unit | None:
+    """The unit that begins at ``at``. None: there is none, or it is not whole."""
+    comma, start = separators(window, at)
+    if start == window.stop:
+        return Unit(comma, start, start, start) if window.ended and comma else None
+    if window.array and window.data[start] == _CLOSE and not comma:
+        return Unit(comma, start, -1, start + 1)
+    value = _match_end(_JUNK[window.array], window.data, start, window.stop)
+    end = _value_end(window, start, value)
+    return None if end is None else Unit(comma, start, value, end)
 
-    The value of a `]` that ends the array is -1. None: there is none, or it is not whole.
-    """
-    data, stop = window.data, window.stop
-    comma, start = _separators(window, at)
-    if start == stop:
-        return (comma, start, start, start) if window.ended and comma >= 0 else None
-    if window.array and data[start] in b",]":
-        closes = data[start] == ord("]") and comma < 0
-        return (comma, start, -1, start + 1) if closes else (comma, start, start, start)
-    value = _JUNK[window.array].match(data, start, stop).end()  # type: ignore[union-attr] # may be empty
-    if value == stop:
-        return (comma, start, value, value) if window.ended else None
-    if data[value] == ord('"'):
+
+def _value_end(window: Window, start: int, value: int) -> int | None:
+    """Where a unit ends that has junk from ``start`` to ``value``."""
+    if value == window.stop:
+        return value if window.ended else None
+    if window.data[value] == _QUOTE:
         return None  # a string that is not closed
-    if data[value] in b"{[" and (window.array or value == start):
-        end = _container_end(data, value, stop)
-        return None if end is None else (comma, start, value, end)
-    return comma, start, value, value
+    if window.data[value] in b"{[" and (window.array or value == start):
+        return _container_end(window.data, value, window.stop)
+    return value
 
 
-def _separators(window: Window, at: int) -> tuple[int, int]:
-    """The comma after white space from ``at`` on, or -1, and where the white space behind it ends."""
+def separators(window: Window, at: int) -> tuple[bool, int]:
+    """Whether a comma follows the white space at ``at``, and where it and white space behind it end."""
     data, stop = window.data, window.stop
-    start = skip_space(data, at, stop)
-    if not window.array or start == stop or data[start] != ord(","):
-        return -1, start
-    return start, skip_space(data, start + 1, stop)
+    start = space_end(data, at, stop)
+    if not window.array or start == stop or data[start] != _COMMA:
+        return False, start
+    return True, space_end(data, start + 1, stop)
 
 
-def skip_space(data: bytes, at: int, stop: int) -> int:
-    """Where the white space that begins at ``at`` ends, at most ``stop``."""
-    return _SPACE.match(data, at, stop).end()  # type: ignore[union-attr] # matches the empty text
+def space_end(data: bytes, at: int, stop: int) -> int:
+    """Where the white space that begins at ``at`` ends."""
+    return _match_end(_SPACE, data, at, stop)
+
+
+def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
+    found = pattern.match(data, at, stop)
+    return found.end() if found else at
 
 
 def _container_end(data: bytes, at: int, stop: int) -> int | None:
@@ -142,9 +167,9 @@ def _container_end(data: bytes, at: int, stop: int) -> int | None:
     depth = 0
     for mark in _MARK.finditer(data, at, stop):
         token = mark.group()
-        if token in (b"{", b"["):
+        if token in _OPENING:
             depth += 1
-        elif token in (b"}", b"]"):
+        elif token in _CLOSING:
             depth -= 1
             if not depth:
                 return mark.end()
@@ -153,25 +178,103 @@ def _container_end(data: bytes, at: int, stop: int) -> int | None:
     return None
 
 
-def regular(data: bytes, at: int, stop: int, *, array: bool) -> Units:
-    """The units with which ``data[at:stop]`` begins, as long as they are containers, properly separated.
+def regular(window: Window) -> Units:
+    """The units with which the window begins, as long as they are containers with commas as they should be.
 
     The first may have a comma before it or none.
     """
-    piece = data[at:stop]
-    starts, ends = _containers(piece)
-    gaps = [piece[end:start] for end, start in zip([0, *ends], starts, strict=False)]
-    separator = b"," if array else b""
-    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != separator}
-    if gaps and not gaps[0].strip(WHITE):
-        wrong.discard(gaps[0])
-        wrong.update({gap for gap in gaps[1:] if gap == gaps[0]} if array else ())
-    whole = len(ends)
+    comma, start = separators(window, window.at)
+    starts, ends = _containers(window.data, start, window.stop)
+    if not starts or starts[0] != start:
+        return Units()
+    gaps = [window.data[end:begin] for end, begin in zip(ends, starts[1:], strict=False)]
+    right = b"," if window.array else b""
+    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != right}
     if wrong:
-        whole = min(next(n for n, gap in enumerate(gaps) if gap in wrong and (n or gap.strip(WHITE))), whole)
-    return _units(piece, at, starts, ends, gaps, whole, array=array)
+        until = next(n for n, gap in enumerate(gaps, start=1) if gap in wrong)
+        starts, ends = starts[:until], ends[:until]
+    whole = starts[: len(ends)]
+    commas = ([comma] + [window.array] * len(ends))[: len(ends)]
+    return Units(commas, whole, whole.copy(), ends, open=len(starts) > len(ends))
+
+
+def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
+    """Where containers start and end. There may be one more start than ends: that one is not whole.
+
+    Stops short of a brace or bracket that closes what was never opened.
+    """
+    piece = data[at:stop]
+    if b"\\" in piece:  # whatever is escaped may be overlooked
+        piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    places = pc.indices_nonzero(_column(piece.translate(_STEPS)))
+    steps = _column(piece.translate(_STEPS, _NO_STEPS))
+    is_quote = pc.equal(steps, _QUOTE_STEP)
+    quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
+    outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), 0), is_quote)
+    places, steps = pc.add(places.filter(outside).cast(pa.int64()), at), steps.filter(outside)
+    depths = pc.cumulative_sum(steps.cast(pa.int32()))
+    below = pc.index(depths, -1).as_py()
+    if below >= 0:
+        places, steps, depths = (column.slice(0, below) for column in (places, steps, depths))
+    starts = places.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
+    return starts.to_pylist(), pc.add(places.filter(pc.equal(depths, 0)), 1).to_pylist()
+
+
+def _column(data: bytes) -> pa.Array:
+    return pa.Array.from_buffers(pa.int8(), len(data), [None, pa.py_buffer(data)])
 
 
 def values(segment: Segment, *, array: bool, first: bool) -> Iterator[Line]:
-    """The segment's records. ``first``: it is where the file's data begins."""
-    raise NotImplementedError
+    """The segment's records, and what stands in the place of records.
+
+    ``first``: the segment begins where the data of the file does, so no comma is due.
+    """
+    data, at, size = segment.data, 0, PIECE
+    while at < len(data):
+        stop = min(at + size, len(data))
+        units = scan(Window(data, at, stop, array, ended=stop == len(data)))
+        yield from _lines(segment, units, array=array, first=first)
+        if units.closing is not None or stop == len(data):
+            return
+        size = PIECE if units.ends else size * 4
+        at, first = (units.ends[-1], False) if units.ends else (at, first)
+
+
+def _lines(segment: Segment, units: Units, *, array: bool, first: bool) -> Iterator[Line]:
+    columns = zip(units.commas, units.starts, units.values, units.ends, strict=True)
+    for comma, start, value, end in columns:
+        if array and comma is first:
+            yield from _comma(segment, Unit(comma, start, value, end))
+        if start == end:
+            yield Line(segment.offset + start, b",", None, _MISSING)
+        if start < value:
+            due = comma or first or not array
+            yield _junk(segment, start, value, alone=due and value == end)
+        if value < end:
+            yield _container(segment, value, end)
+        first = False
+
+
+def _comma(segment: Segment, found: Unit) -> Iterator[Line]:
+    """The reject for a comma that stands before the first value, or is missing before another."""
+    if found.comma:
+        place = space_end(segment.data, 0, len(segment.data))
+        yield _reject(segment, place, place + 1, _LEADING)
+    elif found.start == found.value:  # junk is reported anyway
+        yield _reject(segment, found.value, found.end, _NO_COMMA)
+
+
+def _reject(segment: Segment, start: int, end: int, fault: Unfit) -> Line:
+    return Line(segment.offset + start, segment.data[start:end], None, fault)
+
+
+def _junk(segment: Segment, start: int, end: int, *, alone: bool) -> Line:
+    """Strings, numbers, literals, or nothing that is JSON. ``alone``: where a value may stand."""
+    line = Line(segment.offset + start, segment.data[start:end].rstrip(WHITE), None, _JUNK_BETWEEN)
+    return read(line.offset, line.raw, _NOUN) if alone else line
+
+
+def _container(segment: Segment, start: int, end: int) -> Line:
+    if segment.data[start] == _ARRAY:
+        return _reject(segment, start, end, _NO_OBJECT)
+    return read(segment.offset + start, segment.data[start:end], _NOUN)

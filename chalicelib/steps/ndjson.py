@@ -48,7 +48,8 @@ def read(offset: int, raw: bytes, noun: str) -> Line:
     try:
         return Line(offset, raw, _record(raw, noun))
     except Unfit as fault:
-        return Line(offset, raw, None, fault.with_traceback(None))
+        # a new one: that which was raised holds on to the parser's state
+        return Line(offset, raw, None, Unfit(fault.code, str(fault)))
 
 
 def _record(raw: bytes, noun: str) -> str:
