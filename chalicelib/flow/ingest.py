@@ -84,13 +84,11 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
 
 def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, parts: Parts) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
-    with closing(text.stream(max(gap.start, dialect.data_start), gap.end)) as chunks:
+    framing = transform.framing(dialect, parts.max_record)
+    end = None if gap.end is None else gap.end + framing.look_ahead
+    with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
         for block in cut(
-            chunks,
-            gap,
-            data_start=dialect.data_start,
-            block_size=job.block_size,
-            framing=transform.framing(dialect, parts.max_record),
+            chunks, gap, data_start=dialect.data_start, block_size=job.block_size, framing=framing
         ):
             loaded = transform.transform(block, dialect)
             yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)

@@ -7,13 +7,28 @@ record with its first line); reading goes on after it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Gap
 
 TOO_LARGE = "record-too-large"
+UNTERMINATED = "unterminated-quote"
+UNREADABLE = {
+    TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
+    "Its first line was set apart and reading went on at the next.",
+    UNTERMINATED: "A quote in this record is never closed. "
+    "Its first line was set apart and reading went on at the next.",
+}
 EXCERPT = 1000  # bytes kept of a line that was set apart
+
+
+class Hole(NamedTuple):
+    """A line among records ``[start, end)`` that begins a record which cannot be read whole."""
+
+    start: int
+    end: int
+    code: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,7 @@ class Segment:
     offset: int
     data: bytes
     regular: bool
+    holes: tuple[Hole, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,7 @@ class Split:
 
     end: int
     regular: bool = True
+    holes: tuple[Hole, ...] = ()  # lines before ``end`` to be set apart
     code: str | None = None
     skip: int | None = None
     lead: int = 0
@@ -77,6 +94,10 @@ class Lost(Exception):  # noqa: N818 - named for what happened to the framing
 
 class Framing(Protocol):
     """Knows where the records of a format end."""
+
+    @property
+    def look_ahead(self) -> int:
+        """How many bytes behind a block may decide how it is cut."""
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """``data`` begins where a record begins; ``final``: the file ends where it ends.
@@ -121,8 +142,9 @@ class _Stream:
 def cut(
     chunks: Iterator[bytes], gap: Gap, *, data_start: int, block_size: int, framing: Framing
 ) -> Iterator[Block]:
-    """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` to its end.
+    """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` on.
 
+    They go ``framing.look_ahead`` bytes beyond the gap's end, so that a block is cut as it was cut before.
     The first block of a file takes what stands before ``data_start`` with it, even if no record follows.
     Raises JobFailed where the framing is lost.
     """
@@ -130,7 +152,7 @@ def cut(
     start = gap.start
     if start < data_start and stream.ended():
         _split(stream, 1, framing)  # to some formats a file without data is one cut short
-    while not stream.ended() or start < data_start:
+    while (gap.end is None or start < gap.end) and (not stream.ended() or start < data_start):
         number = stream.offset // block_size
         parts = tuple(_parts(stream, (number + 1) * block_size, framing))
         yield Block(number, start, stream.offset, parts)
@@ -145,7 +167,7 @@ def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | U
             stream.more()
             continue
         if split.end:
-            yield Segment(stream.offset, stream.take(split.end), split.regular)
+            yield Segment(stream.offset, stream.take(split.end), split.regular, split.holes)
         if split.rest:
             yield from _rest(stream, str(split.code))
         elif split.code is not None:

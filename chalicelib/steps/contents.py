@@ -38,7 +38,8 @@ class Contents:
         """
         self.consumed = 0
         if self.is_plain:
-            return source.chunks(self.store, self.source, start, self.source.size if end is None else end)
+            size = self.source.size
+            return source.chunks(self.store, self.source, start, size if end is None else min(end, size))
         text = self._decompressed()
         if encodings.is_streamed(self.encoding):
             mark = len(encodings.mark(self.encoding)) if self.bom else 0

@@ -14,7 +14,7 @@ import pyarrow.csv as arrow_csv
 
 from chalicelib.model import Dialect
 from chalicelib.steps import csv_records, encodings
-from chalicelib.steps.blocks import Segment
+from chalicelib.steps.blocks import UNREADABLE, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,15 @@ def decode(segment: Segment, dialect: Dialect) -> Decoded:
         # Arrow would take U+FEFF at the beginning for a byte-order mark; here it is a character
         if utf8 is not None and not utf8.startswith(encodings.mark(encodings.UTF8)):
             return _decode_columns(utf8, dialect)
-    return _decode_records(segment.data, dialect)
+    return _decode_records(segment, dialect)
 
 
 def locate(segment: Segment, ordinals: Sequence[int], dialect: Dialect) -> list[tuple[int, bytes]]:
     """For each ordinal, in increasing order, the record's offset in the file and its bytes."""
     ends = csv_records.regular_ends(segment.data, dialect) if segment.regular else None
     if ends is None:
-        rows = [row for row in csv_records.read(segment.data, dialect) if row.cells]
+        read = csv_records.read(segment.data, dialect, segment.holes)
+        rows = [row for row in read if row.cells or row.code]
         spans = [(rows[ordinal].start, rows[ordinal].end) for ordinal in ordinals]
     else:
         spans = _spans(segment.data, ends, ordinals)
@@ -122,15 +123,19 @@ def _decode_columns(data: bytes, dialect: Dialect) -> Decoded:
     return Decoded(columns, table.num_rows + len(faults), faults)
 
 
-def _decode_records(data: bytes, dialect: Dialect) -> Decoded:
-    expected = len(dialect.columns)
+def _decode_records(segment: Segment, dialect: Dialect) -> Decoded:
+    data, expected = segment.data, len(dialect.columns)
     rows: list[list[str | None]] = []
     faults: list[Fault] = []
-    for row in csv_records.read(data, dialect):
-        if not row.cells:
+    for row in csv_records.read(data, dialect, segment.holes):
+        if not row.cells and not row.code:
             continue
         ordinal = len(rows) + len(faults)
-        fault = _unreadable(ordinal, data[row.start : row.end], dialect.encoding)
+        fault: Fault | None
+        if row.code:
+            fault = Fault(ordinal, row.code, UNREADABLE[row.code])
+        else:
+            fault = _unreadable(ordinal, data[row.start : row.end], dialect.encoding)
         if fault is None and len(row.cells) != expected:
             fault = _ragged(ordinal, expected, len(row.cells))
         if fault is not None:

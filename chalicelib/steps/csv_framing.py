@@ -1,5 +1,6 @@
 """Where a block of a CSV file may end: :class:`chalicelib.steps.blocks.Framing` for CSV."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -7,9 +8,7 @@ import pyarrow.compute as pc
 
 from chalicelib.model import Dialect
 from chalicelib.steps import csv_records
-from chalicelib.steps.blocks import TOO_LARGE, Split, split_lines
-
-UNTERMINATED = "unterminated-quote"
+from chalicelib.steps.blocks import TOO_LARGE, UNTERMINATED, Hole, Split, split_lines
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,11 @@ class CsvFraming:
 
     dialect: Dialect
     max_record: int
+
+    @property
+    def look_ahead(self) -> int:
+        """See :class:`chalicelib.steps.blocks.Framing`: a record that is too large shows only then."""
+        return self.max_record + 2
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`."""
@@ -72,13 +76,45 @@ class CsvFraming:
         return Split(last, code=None if last == len(data) else UNTERMINATED)
 
     def _by_reading(self, data: bytes, at: int, *, final: bool) -> Split | None:
-        for row in csv_records.read(data, self.dialect):
-            if row.end - row.start > self.max_record:
-                return Split(row.start, regular=False, code=TOO_LARGE)
-            if row.end == len(data) and not final and (row.open or not data.endswith(b"\n")):
+        """Any text. The time grows with its size, however many of its lines have to be set apart."""
+        starts = [line.start() for line in csv_records.LINE.finditer(data)] + [len(data)]
+        ends = self._record_ends(data, starts, final=final)
+        holes: list[Hole] = []
+        line = 0
+        while starts[line] < min(at, len(data)):
+            start, end = starts[line], ends[line]
+            code = self._code(start, len(data) if end is None else end, is_open=end is None, final=final)
+            if end is None and code is None:
                 return None
-            if row.open:
-                return Split(row.start, regular=False, code=UNTERMINATED)
-            if row.end >= at:
-                return Split(row.end, regular=False)
-        return Split(len(data), regular=False) if final else None
+            stop = starts[line + 1] if code else end
+            if stop is None or (stop == len(data) and not final and not data.endswith(b"\n")):
+                # a line that is not all there
+                return Split(start, regular=False, holes=tuple(holes), code=code) if code else None
+            if code:
+                holes.append(Hole(start, stop, code))
+            line = bisect_left(starts, stop)
+        if starts[line] < at and not final:
+            return None
+        return Split(starts[line], regular=False, holes=tuple(holes))
+
+    def _code(self, start: int, end: int, *, is_open: bool, final: bool) -> str | None:
+        """Why the record cannot be read whole; None if it can, or that cannot be told yet."""
+        if end - start > self.max_record:
+            return TOO_LARGE
+        return UNTERMINATED if is_open and final else None
+
+    def _record_ends(self, data: bytes, starts: list[int], *, final: bool) -> list[int | None]:
+        """For each line where a record that began there would end; None beyond the data."""
+        behind: dict[csv_records.State, int | None] = dict.fromkeys(csv_records.State)
+        if final:  # the end of the file ends what no quote keeps open
+            behind[csv_records.State.CELL] = len(data)
+        ends: list[int | None] = [None] * len(starts)
+        for line in range(len(starts) - 2, -1, -1):
+            stop = starts[line + 1]
+            after = csv_records.states_after(data[starts[line] : stop].decode("latin-1"), self.dialect)
+            behind = {
+                begun: stop if then is csv_records.State.RECORD else behind[then]
+                for begun, then in after.items()
+            }
+            ends[line] = behind[csv_records.State.RECORD]
+        return ends

@@ -9,20 +9,22 @@ keep their bytes whatever their encoding.
 import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.model import Dialect
+from chalicelib.steps.blocks import Hole
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
 
 LF, CR = b"\n\r"
 
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,74 @@ class Row:
     start: int
     end: int  # after the line ending
     cells: list[str]  # Latin-1
-    open: bool  # its last quote was still open when the data ended
+    open: bool = False  # its last quote was still open when the data ended
+    code: str | None = None  # it is a hole
 
 
-def read(data: bytes, dialect: Dialect) -> Iterator[Row]:
+def read(data: bytes, dialect: Dialect, holes: Sequence[Hole] = ()) -> Iterator[Row]:
     """Every record of ``data``, which begins where a record begins; blank and comment lines included."""
+    start = 0
+    for hole in holes:
+        yield from _read(data, dialect, start, hole.start)
+        yield Row(hole.start, hole.end, [], code=hole.code)
+        start = hole.end
+    yield from _read(data, dialect, start, len(data))
+
+
+def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]:
     comment = dialect.comment.encode() if dialect.comment else None
-    fed = 0  # bytes that csv has taken
+    fed = start  # where csv has got to
     at_start = True  # of a record
 
     def lines() -> Iterator[str]:
         nonlocal fed, at_start
-        for line in _LINE.finditer(data):
+        for line in LINE.finditer(data, start, stop):
             fed = line.end()
             is_comment = at_start and comment is not None and data.startswith(comment, line.start())
             at_start = False
             yield "\n" if is_comment else line.group().decode("latin-1")
-        # A blank line after the end comes back as a blank row, or as part of a quote that was left open.
-        fed = len(data) + 1
-        yield "\n"
+        # Blank lines after the end: a record that had ended takes none of them, one whose last line ending
+        # was escaped takes one, a quote that was left open takes both.
+        for blank in (1, 2):
+            fed = stop + blank
+            yield "\n"
 
-    start = 0
+    begun = start
     for cells in csv.reader(lines(), **_parameters(dialect)):
-        is_open = fed > len(data)
-        if is_open and start == len(data):
-            return  # the blank line of our own
+        if begun == stop:
+            return  # a blank line of our own
         at_start = True
-        end = min(fed, len(data))
-        yield Row(start, end, cells, is_open)
-        start = end
+        end = min(fed, stop)
+        yield Row(begun, end, cells, open=fed > stop + 1)
+        begun = end
+
+
+class State(StrEnum):
+    """Where a line may begin; the values bring `csv` there."""
+
+    RECORD = "record"
+    QUOTE = "quote"  # in a quoted cell
+    CELL = "cell"  # in a cell without quotes, after an escaped line ending
+
+
+def states_after(line: str, dialect: Dialect) -> dict[State, State]:
+    """For each state in which the line may begin, the one in which the next line begins."""
+    telling = [char for char in (dialect.quote, dialect.escape) if char]
+    if not any(char in line for char in telling):
+        return {State.RECORD: State.RECORD, State.QUOTE: State.QUOTE, State.CELL: State.RECORD}
+    letter = next(it for it in "abcde" if it not in (dialect.delimiter, dialect.quote, dialect.escape))
+    lead = {State.RECORD: "", State.QUOTE: dialect.quote, State.CELL: letter}
+    after = {begun: _state_after(before + line, dialect) for begun, before in lead.items()}
+    if dialect.comment and line.startswith(dialect.comment):
+        after[State.RECORD] = State.RECORD
+    return after
+
+
+def _state_after(line: str, dialect: Dialect) -> State:
+    """Two blank lines tell: a record that has ended takes none, an unquoted cell one, a quoted one both."""
+    reader = csv.reader([line, "\n", "\n"], **_parameters(dialect))
+    next(reader)
+    return {1: State.RECORD, 2: State.CELL}.get(reader.line_num, State.QUOTE)
 
 
 def _parameters(dialect: Dialect) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class JsonFraming:
     array: bool  # the records are in an array; its `[` stands before the data
     max_record: int
     to_end: bool  # the bytes that are shown go on to the end of the file
+    look_ahead: int = 0
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`.

@@ -35,12 +35,13 @@ PIECE = 1 << 20  # bytes that are looked at together
 WHITE = b" \t\n\r"  # RFC 8259 section 2
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SPACE = re.compile(rb"[ \t\n\r]*+")
-_MARK = re.compile(rb"[{}\[\]]|" + _STRING + rb'|\\["\\]|"', re.DOTALL)
+_MARK = re.compile(
+    rb"(?P<opening>[{\[]++)|(?P<closing>[}\]]++)|" + _STRING + rb'|\\["\\]|(?P<open>")', re.DOTALL
+)
 _JUNK = {  # by whether the records are in an array
     array: re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
     for array, stops in ((True, rb",\]"), (False, rb" \t\n\r"))
 }
-_OPENING, _CLOSING = (b"{", b"["), (b"}", b"]")
 _COMMA, _QUOTE, _ARRAY, _CLOSE = b',"[]'
 
 _QUOTE_STEP = 2
@@ -166,15 +167,15 @@ def _container_end(data: bytes, at: int, stop: int) -> int | None:
     """The offset after the brace or bracket that closes the one at ``at``."""
     depth = 0
     for mark in _MARK.finditer(data, at, stop):
-        token = mark.group()
-        if token in _OPENING:
-            depth += 1
-        elif token in _CLOSING:
-            depth -= 1
-            if not depth:
-                return mark.end()
-        elif token == b'"':
-            break  # a string that is not closed
+        kind, length = mark.lastgroup, mark.end() - mark.start()
+        if kind == "opening":
+            depth += length
+        elif kind == "closing":
+            if length >= depth:
+                return mark.start() + depth
+            depth -= length
+        elif kind == "open":  # a string that is not closed
+            break
     return None
 
 

@@ -11,6 +11,7 @@ class NdjsonFraming:
     """Every LF ends a record: JSON text holds none but as white space."""
 
     max_record: int
+    look_ahead: int = 0
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`."""

@@ -9,19 +9,12 @@ import pyarrow.compute as pc
 from chalicelib.model import Dialect, Format, Reject
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps import csv_decode, encodings, identify, ndjson
-from chalicelib.steps.blocks import Block, Framing, Segment, Unreadable
+from chalicelib.steps.blocks import UNREADABLE, Block, Framing, Segment, Unreadable
 from chalicelib.steps.clean import clean
 from chalicelib.steps.csv_decode import Fault
 from chalicelib.steps.csv_framing import CsvFraming
 from chalicelib.steps.rules import Rules
 from chalicelib.steps.text import excerpt
-
-_MESSAGES = {
-    "record-too-large": "This record is larger than records may be, or a quote in it is never closed. "
-    "Its first line was set apart and reading went on at the next.",
-    "unterminated-quote": "A quote in this record is never closed. "
-    "Its first line was set apart and reading went on at the next.",
-}
 
 _MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become, at worst
 _LEAST_BLOCK = 1 << 15  # bytes
@@ -60,7 +53,7 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     records = 0
     for part in block.parts:
         if isinstance(part, Unreadable):
-            rejects.append(Reject(part.code, _MESSAGES[part.code], records, part.offset, excerpt(part.raw)))
+            rejects.append(Reject(part.code, UNREADABLE[part.code], records, part.offset, excerpt(part.raw)))
             records += 1
             continue
         rows, count, faults = read(part, dialect)
