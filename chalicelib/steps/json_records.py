@@ -42,6 +42,9 @@ _JUNK = {  # by whether the records are in an array
     array: re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
     for array, stops in ((True, rb",\]"), (False, rb" \t\n\r"))
 }
+_SCALAR = re.compile(  # RFC 8259 sections 3 and 6; strings are not worth a look of their own
+    rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null"
+)
 _COMMA, _QUOTE, _ARRAY, _CLOSE = b',"[]'
 
 _QUOTE_STEP = 2
@@ -140,7 +143,7 @@ def _value_end(window: Window, start: int, value: int) -> int | None:
     if window.data[value] == _QUOTE:
         return None  # a string that is not closed
     if window.data[value] in b"{[" and (window.array or value == start):
-        return _container_end(window.data, value, window.stop)
+        return container_end(window.data, value, window.stop)
     return value
 
 
@@ -163,7 +166,7 @@ def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int, stop: int) -> i
     return found.end() if found else at
 
 
-def _container_end(data: bytes, at: int, stop: int) -> int | None:
+def container_end(data: bytes, at: int, stop: int) -> int | None:
     """The offset after the brace or bracket that closes the one at ``at``."""
     depth = 0
     for mark in _MARK.finditer(data, at, stop):
@@ -271,8 +274,10 @@ def _reject(segment: Segment, start: int, end: int, fault: Unfit) -> Line:
 
 def _junk(segment: Segment, start: int, end: int, *, alone: bool) -> Line:
     """Strings, numbers, literals, or nothing that is JSON. ``alone``: where a value may stand."""
-    line = Line(segment.offset + start, segment.data[start:end].rstrip(WHITE), None, _JUNK_BETWEEN)
-    return read(line.offset, line.raw, _NOUN) if alone else line
+    offset, raw = segment.offset + start, segment.data[start:end].rstrip(WHITE)
+    if not alone:
+        return Line(offset, raw, None, _JUNK_BETWEEN)
+    return Line(offset, raw, None, _NO_OBJECT) if _SCALAR.fullmatch(raw) else read(offset, raw, _NOUN)
 
 
 def _container(segment: Segment, start: int, end: int) -> Line:
