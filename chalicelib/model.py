@@ -26,7 +26,8 @@ class Format(StrEnum):
     """File formats that can be read."""
 
     CSV = "csv"
-    NDJSON = "ndjson"
+    NDJSON = "ndjson"  # one object a line
+    JSON = "json"  # one array of objects, or objects one after another, over any lines
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Dialect:
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     encoding: str = "utf-8"
     bom: bool = False
+    recoded: bool = False  # the text is turned into UTF-8 before it is cut: offsets are those of the UTF-8
+    array: bool = False  # JSON only: the records are in an array
     compression: str | None = None
     # CSV only
     columns: tuple[str, ...] = ()  # the record keys, in file order
@@ -92,10 +95,11 @@ class Dialect:
     def to_json(self) -> dict[str, Any]:
         """The form stored with the job and shown as ``detected``."""
         members = {**vars(self), "format": self.format.value}
+        common = ("format", "data_start", "encoding", "bom", "recoded", "compression")
         if self.format is not Format.CSV:
-            return {
-                name: members[name] for name in ("format", "data_start", "encoding", "bom", "compression")
-            }
+            own = ("array",) if self.format is Format.JSON else ()
+            return {name: members[name] for name in (*common, *own)}
+        del members["array"]
         return {name: list(it) if isinstance(it, tuple) else it for name, it in members.items()}
 
     @classmethod

@@ -117,7 +117,10 @@ def _options(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str,
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--dataset", metavar="D", help="Where the rows belong, each once. Default: default.")
 @click.option(
-    "--format", "file_format", type=click.Choice(["csv", "ndjson"]), help="Default: found out from the file."
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "ndjson", "json"]),
+    help="Default: found out from the file.",
 )
 @click.option(
     "-o",

@@ -10,7 +10,7 @@ from chalicelib.errors import JobFailed, LostClaim
 from chalicelib.model import Dialect, Gap, Job, Source, Tally
 from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
 from chalicelib.steps import transform
-from chalicelib.steps.blocks import cut
+from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, contents_of, opened
 
@@ -47,7 +47,10 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
         before = gaps
         try:
             for gap in gaps:
-                end = _load(job, _blocks(job, text, dialect, gap, parts), sink, parts.loaders, keep_going)
+                to_end = gap.end in (None, total)
+                framing = transform.framing(dialect, parts.max_record, to_end=to_end)
+                blocks = _blocks(job, text, dialect, gap, framing)
+                end = _load(job, blocks, sink, parts.loaders, keep_going)
                 if end is None:
                     return False
                 if gap.end is None:  # the end has been seen
@@ -82,9 +85,8 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, parts: Parts) -> Generator[LoadedBlock]:
+def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
-    framing = transform.framing(dialect, parts.max_record)
     end = None if gap.end is None else gap.end + framing.look_ahead
     with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
         for block in cut(

@@ -6,7 +6,7 @@ read from anywhere; any other is read from its beginning, and what lies before t
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Dialect, Format, Options, Source
@@ -24,12 +24,13 @@ class Contents:
     compression: str | None = None
     encoding: str = encodings.UTF8
     bom: bool = False
+    recoded: bool = False
     consumed: int = field(default=0, init=False)  # bytes of the object that the last stream has read
 
     @property
     def is_plain(self) -> bool:
         """Whether the text is the object itself, so that its size is known beforehand."""
-        return self.compression is None and not encodings.is_streamed(self.encoding)
+        return self.compression is None and not self.recoded
 
     def stream(self, start: int, end: int | None) -> Generator[bytes]:
         """Bytes ``[start, end)`` of the text; to its end if that is None.
@@ -41,7 +42,7 @@ class Contents:
             size = self.source.size
             return source.chunks(self.store, self.source, start, size if end is None else min(end, size))
         text = self._decompressed()
-        if encodings.is_streamed(self.encoding):
+        if self.recoded:
             mark = len(encodings.mark(self.encoding)) if self.bom else 0
             text = encodings.streamed(_between(text, mark, None), self.encoding)
         return _between(text, start, end)
@@ -76,17 +77,20 @@ def opened(
         if compression.kind_of(raw) is not None:
             raise JobFailed("unsupported-compression", "The file is compressed twice. Decompress it once.")
     name, mark = detect.encoding(raw, options)
-    if encodings.is_streamed(name):
+    recoded, start = encodings.is_streamed(name), mark
+    if recoded:
         raw, start = b"".join(encodings.streamed(iter([raw[mark:]]), name)), 0
-    else:
-        start = mark
-    found = Dialect(Format.CSV, start, encoding=name, bom=mark > 0, compression=kind)
-    return detect.detect(raw, declared, options, found)
+    found = Dialect(Format.CSV, start, encoding=name, bom=mark > 0, recoded=recoded, compression=kind)
+    found = detect.detect(raw, declared, options, found)
+    if found.format is not Format.CSV and name != encodings.UTF8:
+        return replace(found, recoded=True)  # JSON is UTF-8
+    return found
 
 
 def contents_of(store: ObjectStore, pinned: Source, dialect: Dialect, limits: compression.Limits) -> Contents:
     """The text of an object that was opened before."""
-    return Contents(store, pinned, limits, dialect.compression, dialect.encoding, dialect.bom)
+    how = (dialect.compression, dialect.encoding, dialect.bom, dialect.recoded)
+    return Contents(store, pinned, limits, *how)
 
 
 def _head(contents: Contents) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Dialect, Format, Options
-from chalicelib.steps import csv_records, encodings, text
+from chalicelib.steps import csv_records, encodings, json_records, text
 
 HEAD = 1 << 20  # bytes a caller should show
 MAX_HEADER = 1 << 18  # bytes
@@ -52,18 +52,26 @@ def detect(head: bytes, declared: Format | None, options: Options, found: Dialec
     ``found`` says what is known so far; ``found.data_start`` is where the text begins, after a byte-order
     mark. Raises JobFailed for a file that cannot be read.
     """
-    first = head[found.data_start :].lstrip()[:1]
-    if declared is None and first == b"[":
-        raise JobFailed(
-            "unsupported-format",
-            "The file is one JSON array. Upload it as NDJSON: one object a line, no brackets or commas.",
-        )
-    form = declared or (Format.NDJSON if first == b"{" else Format.CSV)
+    form = declared or _format(head, found.data_start)
+    if form is Format.JSON:
+        start = json_records.array_start(head, found.data_start)
+        return replace(found, format=form, array=start is not None, data_start=start or found.data_start)
     if form is Format.NDJSON:
         return replace(found, format=form)
-    # bytes of a streamed encoding have become UTF-8
-    name = encodings.UTF8 if encodings.is_streamed(found.encoding) else found.encoding
+    name = encodings.UTF8 if found.recoded else found.encoding
     return replace(_csv(head, replace(found, encoding=name), options), encoding=found.encoding)
+
+
+def _format(head: bytes, start: int) -> Format:
+    """By the first token; an object that is whole in its line begins a file of such lines."""
+    text = head[start:].lstrip(json_records.WHITE)
+    if text.startswith(b"["):
+        return Format.JSON
+    if not text.startswith(b"{"):
+        return Format.CSV
+    line = text.partition(b"\n")[0]
+    end = json_records.container_end(line, 0, len(line))
+    return Format.JSON if end is None or line[end:].strip(json_records.WHITE) else Format.NDJSON
 
 
 def _csv(head: bytes, found: Dialect, options: Options) -> Dialect:

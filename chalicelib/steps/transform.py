@@ -1,6 +1,6 @@
 """A block of bytes → what is to be written: identified rows and rejects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 
 from chalicelib.model import Dialect, Format, Reject
 from chalicelib.ports import LoadedBlock
-from chalicelib.steps import csv_decode, encodings, identify, ndjson
+from chalicelib.steps import csv_decode, encodings, identify, json_framing, json_records, ndjson
 from chalicelib.steps.blocks import UNREADABLE, Block, Framing, Segment, Unreadable
 from chalicelib.steps.clean import clean
 from chalicelib.steps.csv_decode import Fault
 from chalicelib.steps.csv_framing import CsvFraming
+from chalicelib.steps.json_framing import JsonFraming
 from chalicelib.steps.rules import Rules
 from chalicelib.steps.text import excerpt
 
@@ -23,11 +24,15 @@ _LEAST_BLOCK = 1 << 15  # bytes
 _Part = tuple[pa.Array, int, list[Reject]]
 
 
-def framing(dialect: Dialect, max_record: int) -> Framing:
-    """Knows where records end in a file of that dialect."""
-    if dialect.format is Format.CSV:
-        return CsvFraming(dialect, max_record)
-    return ndjson.NdjsonFraming(max_record)
+def framing(dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:
+    """Knows where records end in a file of that dialect; ``to_end``: it will see the end of the file."""
+    match dialect.format:
+        case Format.CSV:
+            return CsvFraming(dialect, max_record)
+        case Format.NDJSON:
+            return ndjson.NdjsonFraming(max_record)
+        case Format.JSON:
+            return JsonFraming(dialect.array, max_record, to_end)
 
 
 def block_size(dialect: Dialect) -> int:
@@ -43,17 +48,15 @@ def block_size(dialect: Dialect) -> int:
 
 def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     """Decodes, cleans and identifies the records of a block."""
-    if encodings.is_streamed(dialect.encoding):  # then what was cut is UTF-8
+    if dialect.recoded:  # what was cut is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
-    read: Callable[[Segment, Dialect], _Part] = (
-        _csv_segment if dialect.format is Format.CSV else _ndjson_segment
-    )
+    read, messages = _READERS[dialect.format]
     canonical: list[pa.Array] = [pa.array([], pa.string())]
     rejects: list[Reject] = []
     records = 0
     for part in block.parts:
         if isinstance(part, Unreadable):
-            rejects.append(Reject(part.code, UNREADABLE[part.code], records, part.offset, excerpt(part.raw)))
+            rejects.append(Reject(part.code, messages[part.code], records, part.offset, excerpt(part.raw)))
             records += 1
             continue
         rows, count, faults = read(part, dialect)
@@ -101,12 +104,29 @@ def _csv_rejects(segment: Segment, faults: list[Fault], dialect: Dialect) -> lis
     ]
 
 
-def _ndjson_segment(segment: Segment, dialect: Dialect) -> _Part:  # noqa: ARG001 - one shape for all formats
-    lines = ndjson.lines(segment)
-    records = [line.canonical for line in lines if line.canonical is not None]
-    rejects = [
-        Reject(line.fault.code, str(line.fault), ordinal, line.offset, excerpt(line.raw))
-        for ordinal, line in enumerate(lines)
-        if line.fault is not None
-    ]
-    return pa.array(records, pa.string()), len(lines), rejects
+def _ndjson_segment(segment: Segment, _dialect: Dialect) -> _Part:
+    return _json_lines(ndjson.lines(segment))
+
+
+def _json_segment(segment: Segment, dialect: Dialect) -> _Part:
+    first = segment.offset == dialect.data_start
+    return _json_lines(json_records.values(segment, array=dialect.array, first=first))
+
+
+def _json_lines(lines: Iterable[ndjson.Line]) -> _Part:
+    records: list[str] = []
+    rejects: list[Reject] = []
+    for ordinal, line in enumerate(lines):
+        if line.fault is None:
+            records.append(str(line.canonical))
+        else:
+            fault = line.fault
+            rejects.append(Reject(fault.code, str(fault), ordinal, line.offset, excerpt(line.raw)))
+    return pa.array(records, pa.string()), len(records) + len(rejects), rejects
+
+
+_READERS: Mapping[Format, tuple[Callable[[Segment, Dialect], _Part], Mapping[str, str]]] = {
+    Format.CSV: (_csv_segment, UNREADABLE),
+    Format.NDJSON: (_ndjson_segment, UNREADABLE),
+    Format.JSON: (_json_segment, json_framing.MESSAGES),
+}

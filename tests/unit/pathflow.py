@@ -53,7 +53,7 @@ def outcome(
             gap,
             data_start=dialect.data_start,
             block_size=block_size,
-            framing=framing(dialect, max_record),
+            framing=framing(dialect, max_record, to_end=True),
         )
     ]
     position = 0

@@ -55,7 +55,6 @@ def test_the_declared_format_wins() -> None:
         (b"PK\x03\x04xl/workbook", "corrupt-file"),
         (b"\xd0\xcf\x11\xe0 old workbook", "unsupported-format"),
         (gzip.compress(gzip.compress(b"a,b")), "unsupported-compression"),
-        (b"[{}]", "unsupported-format"),
         (b"\n\r\n\n", "empty-file"),
         (b"a\xff,b\n", "encoding-error"),
         (b"a\0,b\n", "nul-character"),
@@ -128,3 +127,25 @@ def test_a_declared_encoding_is_used(name: str) -> None:
 def test_an_encoding_is_never_guessed() -> None:
     with pytest.raises(JobFailed, match="UTF-8"):
         look("é,b\n".encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("head", "form", "array", "start"),
+    [
+        (b'[{"a":1}]', Format.JSON, True, 1),
+        (b' \n[\n  {"a":1}]', Format.JSON, True, 6),
+        (b'{\n"a":1}', Format.JSON, False, 0),
+        (b'{"a":1}{"b":2}', Format.JSON, False, 0),
+        (b'{"a":"}"}\r\n{"b"', Format.NDJSON, False, 0),
+        (b'\n{"a":nonsense}\n', Format.NDJSON, False, 0),
+    ],
+)
+def test_the_first_token_tells_the_kind_of_json(head: bytes, form: Format, array: bool, start: int) -> None:
+    found = look(head)
+    assert (found.format, found.array, found.data_start) == (form, array, start)
+
+
+def test_json_in_another_encoding_is_turned_into_utf8() -> None:
+    assert look('[{"a":"é"}]'.encode("latin-1"), encoding="latin-1").recoded
+    assert look('{"a":"é"}\n'.encode("utf-16")).recoded
+    assert not look('[{"a":"é"}]'.encode()).recoded

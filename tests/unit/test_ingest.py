@@ -1,6 +1,7 @@
 """Loading what the ledger does not cover, over ports in memory."""
 
 import gzip
+import json
 import lzma
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Job, Options, Source, Status, Tally
+from chalicelib.model import Format, Job, Options, Source, Status, Tally
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.compression import Limits
 
@@ -51,6 +52,7 @@ ODD_FILE = (
 
 
 @pytest.mark.parametrize("data", [FILE, ODD_FILE], ids=["clean", "odd"])
+@settings(max_examples=30)
 @given(st.sets(st.integers(0, 60)), st.integers(16, 200))
 def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
     data: bytes, lost: set[int], block_size: int
@@ -207,6 +209,27 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
     assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
     text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
     assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
+
+
+@pytest.mark.parametrize("coded", ["utf-8", "utf-16", "gzip"])
+@pytest.mark.parametrize("array", [True, False])
+@settings(max_examples=15)
+@given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
+def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
+    coded: str, array: bool, lost: set[int], block_size: int, stop: int
+) -> None:
+    values = [json.dumps({"n": n, "t": ["é", {"deep": n}]}, indent=n % 3 or None) for n in range(60)]
+    text = "[" + ",\n".join(values) + " ]\n" if array else "\n".join(values)
+    data = gzip.compress(text.encode()) if coded == "gzip" else text.encode(coded)
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    job = started(jobs, block_size=block_size, format=Format.JSON)
+    answers = iter([True] * stop)
+    ingest(job, parts(jobs, store), lambda: next(answers, False))
+    for no in lost & jobs.blocks.get(job.id, {}).keys():
+        del jobs.blocks[job.id][no]
+    assert ingest(replace(jobs.jobs[job.id], status=Status.PROCESSING), parts(jobs, store), lambda: True)
+    assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
+    assert not any(block.rejects for block in jobs.blocks[job.id].values())
 
 
 @pytest.mark.parametrize("kind", ["gzip", "xz"])
