@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import re
+import shlex
 
 import pytest
 import rfc8785
@@ -12,9 +13,85 @@ from fakes import new_job
 from pathflow import look, outcome
 
 from chalicelib import settings
+from chalicelib.errors import JobFailed
 from chalicelib.flow import status
-from chalicelib.model import Format
-from chalicelib.steps import canonical, detect, text
+from chalicelib.flow.options import parse_options
+from chalicelib.model import Dialect, Format
+from chalicelib.steps import canonical, detect, json_framing, text, transform
+from sluice_cli.main import upload_command
+
+AROUND = {  # what stands before and after an example, and the names in the other records
+    "CSV": (b"name,city\n", b"\nBob,Cork\n", {"Bob"}),
+    "NDJSON": (b"", b'\n{"name":"Bob"}\n', {"Bob"}),
+    "JSON": (b'[{"name":"Ann"},\n', b',\n{"name":"Bob"}]', {"Ann", "Bob"}),
+}
+AFTER_AN_ARRAY = (b'[{"name":"Ann"}]\n', b"\n", {"Ann"})
+
+
+def test_how_the_format_is_chosen() -> None:
+    for beginning, form in table(section("data.md", "Formats"), "a file that begins with", "format"):
+        assert look(bytes_of(quoted(beginning)) + b"\n").format is Format(quoted(form)), beginning
+
+
+def json_table(*head: str) -> list[list[str]]:
+    return table(section("data.md", "JSON"), "a JSON file", *head)
+
+
+@pytest.mark.parametrize("row", json_table("loaded", "code", "message"), ids=lambda row: row[0])
+def test_what_becomes_of_json_files(row: list[str]) -> None:
+    file, names, code, message = row
+    data = quoted(file).encode()
+
+    found = outcome(data, look(data))
+
+    assert look(data).format is Format.JSON
+    assert sorted(json.loads(record)["name"] for record in found.records) == [
+        it for it in names.split(", ") if it
+    ]
+    rejects = [reject for block in found.blocks for reject in block.rejects]
+    assert [(it.code, it.message) for it in rejects] == ([(quoted(code), message)] if code else [])
+
+
+@pytest.mark.parametrize("row", json_table("code", "message"), ids=lambda row: row[0])
+def test_where_json_files_fail(row: list[str]) -> None:
+    file, code, message = row
+    data = bytes_of(quoted(file))
+
+    with pytest.raises(JobFailed) as failure:
+        outcome(data, look(data), max_record=settings.load({}).max_record_size)
+    assert (failure.value.code, failure.value.message) == (quoted(code), message)
+
+
+def test_options_as_the_client_gives_them() -> None:
+    (command,) = blocks(section("data.md", "Formats"), "sh")
+    sluice, upload, *arguments = shlex.split(command)
+    given = upload_command.make_context(upload, arguments).params["options"]
+
+    assert (sluice, upload) == ("sluice", upload_command.name)
+    assert parse_options(given).to_json() == given
+
+
+def test_every_option_is_documented() -> None:
+    documented = {
+        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
+    }
+
+    assert documented == vars(parse_options(None)).keys()
+
+
+def test_how_names_bound_blocks() -> None:
+    markdown = " ".join(page("operations.md").split())
+    default = settings.load({}).block_size
+
+    def most(length: int) -> int:
+        return transform.block_size(Dialect(Format.CSV, 0, columns=("x" * length,)))
+
+    assert "at most 128 MiB divided by the mean length of the names plus 6" in markdown
+    assert most(58) == (128 << 20) // (58 + 6)
+    assert "never less than 32 KiB" in markdown
+    assert most(100_000) == 32 << 10
+    assert "names of more than 26 characters" in markdown
+    assert most(26) == default > most(27)
 
 
 def test_keys_of_a_csv_header() -> None:
@@ -30,6 +107,8 @@ def test_limits() -> None:
     assert f"more than {detect.MAX_HEADER:,} bytes, or an open quote" in markdown
     assert f"more than {detect.MAX_COLUMNS:,} columns" in markdown
     assert f"nested {canonical.MAX_DEPTH} deep" in markdown
+    assert f"more than {text.LONGEST_RUN} combining marks" in markdown
+    assert markdown.count(f"within {json_framing.LOOK_AHEAD} times `SLUICE_MAX_RECORD_SIZE`") == 2
     digits, exponent = f"{canonical.MAX_DIGITS:,}", canonical.MAX_EXPONENT
     assert f"{digits} digits, and be as large as 10^{exponent} or as small as 10^-{exponent}" in markdown
 
@@ -72,7 +151,7 @@ def reject_table() -> list[list[str]]:
 @pytest.mark.parametrize("row", reject_table(), ids=lambda row: f"{row[0]} {row[2]}")
 def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     code, form, example, message = row
-    before, after = (b"name,city\n", b"\nBob,Cork\n") if form == "CSV" else (b"", b'\n{"name":"Bob"}\n')
+    before, after, others = AFTER_AN_ARRAY if code == "`trailing-content`" else AROUND[form]
     data = before + bytes_of(quoted(example)) + after
     defaults = settings.load({})
 
@@ -86,7 +165,7 @@ def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     rejects = [reject for block in found.blocks for reject in block.rejects]
     assert [(it.code, it.message, it.offset) for it in rejects] == [(quoted(code), message, len(before))]
     assert rejects[0].field is None
-    assert [json.loads(record)["name"] for record in found.records] == ["Bob"]
+    assert {json.loads(record)["name"] for record in found.records} == others
 
 
 def text_of(example: str) -> str:
@@ -112,6 +191,18 @@ def codes(*folders: str) -> set[str]:
     return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others
 
 
+def raised() -> set[str]:
+    """The codes with which JobFailed and Lost are raised."""
+    calls = [
+        node
+        for file in (ROOT / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "Lost")]
+    return {it.value for it in firsts if isinstance(it, ast.Constant) and isinstance(it.value, str)}
+
+
 def test_every_code_is_documented_and_no_other_is() -> None:
     rejects = {quoted(row[0]) for row in reject_table()}
     failures = {
@@ -119,4 +210,5 @@ def test_every_code_is_documented_and_no_other_is() -> None:
     }
 
     assert rejects <= codes("steps")
+    assert failures == raised() | {"retries-exhausted", "internal-error"}  # by flow/consume.py
     assert rejects | failures == codes("steps", "flow", "backends")

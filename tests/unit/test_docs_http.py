@@ -17,7 +17,8 @@ import app as deployed
 from chalicelib import api, http, settings
 from chalicelib.errors import BadRequest
 from chalicelib.flow import status
-from chalicelib.model import Dialect, Source, Status, StoredReject, Tally
+from chalicelib.flow.options import parse_options
+from chalicelib.model import Dialect, Format, Source, Status, StoredReject, Tally
 
 JOB = "GET /jobs/{job_id}"
 
@@ -74,6 +75,43 @@ def test_the_job_is_what_describe_gives() -> None:
         for name, value in document.items()
         for full in ([f"{name}.{part}" for part in value] if name in inside else [name])
     ]
+
+
+@pytest.mark.parametrize("form", [Format.NDJSON, Format.JSON])
+def test_what_is_detected_is_explained(form: Format) -> None:
+    (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
+
+    assert Dialect(form, 0).to_json().keys() <= set(re.findall("`([a-z_]+)`", row[1]))
+
+
+def test_lists_leave_the_columns_out() -> None:
+    now = datetime.fromisoformat("2025-11-23T14:56:58Z")
+    job = replace(new_job(), dialect=Dialect(Format.CSV, 0, columns=("name",)))
+    whole = status.describe(job, now)
+    del whole["detected"]["columns"]
+
+    assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
+    assert status.summarise(job, now) == whole
+
+
+def test_formats_that_may_be_asked_for() -> None:
+    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
+    (row,) = (it for it in fields if it[0] == "`format`")
+
+    assert re.findall("`([a-z]+)`", row[1]) == list(Format)
+
+
+def test_an_error_in_options_names_the_option() -> None:
+    markdown = section("http-api.md", "`POST /uploads`")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"delimiter": None}, "options.delimiter"),
+        ({"delimiter": ";", "comment": ";"}, "options"),
+    ]
+    for options, field in wrong:
+        with pytest.raises(BadRequest) as error:
+            parse_options(options)
+        assert error.value.field == field
+        assert f"`{field}`" in markdown
 
 
 def names(cell: str) -> list[str]:
