@@ -19,7 +19,7 @@ from chalicelib.steps.blocks import Block, Segment, Unreadable, cut
 from chalicelib.steps.json_framing import LOOK_AHEAD, JsonFraming
 from chalicelib.steps.json_records import Window, values
 
-CORPUS = Path("/work/shared/corpora/json-test-suite/test_parsing")
+CORPUS = Path(__file__).parents[3] / "shared/corpora/json-test-suite/test_parsing"
 WHITE = b" \t\r\n"
 
 
@@ -265,8 +265,8 @@ def test_any_cut_gives_what_one_look_at_the_whole_gives(
             assert found.failed == expected.failed
             assert found.records == expected.records[: len(found.records)]
             assert found.rejects == expected.rejects[: len(found.rejects)]
-            whole = read(data, replace(sizes, chunk=len(data)), array=array)
-            assert (found.blocks, found.message) == (whole.blocks, whole.message)
+        whole = read(data, replace(sizes, chunk=max(len(data), 1)), array=array)
+        assert (found.blocks, found.message) == (whole.blocks, whole.message)
 
 
 def assert_every_gap_is_cut_alike(data: bytes, blocks: list[Block], sizes: Sizes, *, array: bool) -> None:
