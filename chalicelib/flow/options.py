@@ -35,8 +35,8 @@ def parse_options(value: Any) -> Options:  # noqa: ANN401 - whatever the client 
 
 def _check_together(options: Options) -> None:
     """No character may mean two things."""
-    named = {name: getattr(options, name) for name in ("delimiter", "quote", "escape", "comment")}
-    chosen = [char for char in named.values() if char]
+    quote = '"' if options.quote is None else options.quote
+    chosen = [char for char in (options.delimiter, quote, options.escape, options.comment) if char]
     if len(set(chosen)) < len(chosen):
         raise BadRequest("delimiter, quote, escape and comment must differ.", field="options")
 

@@ -41,7 +41,9 @@ def known(name: str) -> str | None:
         "a".encode(codec.name)
     except (LookupError, ValueError):  # ValueError: a name with a NUL in it
         return None
-    return codec.name if getattr(codec, "_is_text_encoding", True) else None
+    if not getattr(codec, "_is_text_encoding", True):
+        return None
+    return UTF8 if codec.name == "utf-8-sig" else codec.name
 
 
 @cache
@@ -50,7 +52,8 @@ def is_streamed(name: str) -> bool:
     if name == UTF8:
         return False
     ascii_bytes = bytes(range(0x80))
-    single = all(len(bytes([byte]).decode(name, "replace")) == 1 for byte in range(0x100))
+    decoder = codecs.getincrementaldecoder(name)  # it gives nothing for the first of several bytes
+    single = all(len(decoder("replace").decode(bytes([byte]))) == 1 for byte in range(0x100))
     return not single or ascii_bytes.decode(name, "replace") != ascii_bytes.decode("ascii")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,10 @@ STAGED = (
 )
 # What Chalice keeps between deployments: what exists on AWS, and the packages it built.
 KEPT = ("deployed", "deployments")
+# LocalStack goes on polling a function's events for this long after an update took its place, and an event
+# that the old poller gets is hidden until its visibility timeout of 90 s has passed. Nothing tells when it
+# has ended.
+_OLD_POLLER_SECONDS = 2.5
 
 
 def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[str, str]) -> tuple[str, bool]:
@@ -36,7 +41,8 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
     folder = layout.build / "app"
     known = _read(_state(layout))
     _state(layout).unlink(missing_ok=True)
-    if known.get("localstack") != localstack:
+    is_update = known.get("localstack") == localstack
+    if not is_update:
         shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
     stage(folder, variables)
     state = {"localstack": localstack, "version": version_of(folder)}
@@ -49,6 +55,8 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
         argv = (sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE)
         processes.logged("app", "chalice deploy", Command(argv, env, folder), log)
         _drop_old_packages(folder)
+        if is_update:
+            time.sleep(_OLD_POLLER_SECONDS)
     url = api_url(folder, endpoint)
     _state(layout).write_text(json.dumps(state))
     return url, changed

@@ -105,6 +105,18 @@ def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None
         ({"filename": "a", "metadata": {"a": {"b": 1}}}, "metadata"),
         ({"filename": "a", "metadata": {"a": "x" * 201}}, "metadata"),
         ({"filename": "a", "filenme": "b"}, "filenme"),
+        ({"filename": "a", "options": []}, "options"),
+        ({"filename": "a", "options": {"delimitr": ";"}}, "options.delimitr"),
+        ({"filename": "a", "options": {"delimiter": ";;"}}, "options.delimiter"),
+        ({"filename": "a", "options": {"delimiter": "\n"}}, "options.delimiter"),
+        ({"filename": "a", "options": {"delimiter": '"'}}, "options"),
+        ({"filename": "a", "options": {"escape": "#", "comment": "#"}}, "options"),
+        ({"filename": "a", "options": {"encoding": "klingon"}}, "options.encoding"),
+        ({"filename": "a", "options": {"encoding": "base64"}}, "options.encoding"),
+        ({"filename": "a", "options": {"header": 1}}, "options.header"),
+        ({"filename": "a", "options": {"skip_lines": -1}}, "options.skip_lines"),
+        ({"filename": "a", "options": {"date_order": "YDM"}}, "options.date_order"),
+        ({"filename": "a", "options": {"missing_values": "n/a"}}, "options.missing_values"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong(client: Client, body: Any, field: str | None) -> None:

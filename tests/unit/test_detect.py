@@ -149,3 +149,18 @@ def test_json_in_another_encoding_is_turned_into_utf8() -> None:
     assert look('[{"a":"é"}]'.encode("latin-1"), encoding="latin-1").recoded
     assert look('{"a":"é"}\n'.encode("utf-16")).recoded
     assert not look('[{"a":"é"}]'.encode()).recoded
+
+
+def test_what_kind_of_encoding_is_recoded() -> None:
+    words = {
+        "shift_jis": "表",
+        "gb18030": "表",
+        "big5": "表",
+        "euc_jp": "表",
+        "iso2022_jp": "表",
+        "utf-7": "é",
+    }
+    for name, word in words.items():
+        assert look(f"{word},b\n".encode(name), encoding=name).recoded, name
+    for name in ("latin-1", "cp1252", "cp437", "koi8-r", "utf-8", "utf-8-sig", "ascii"):
+        assert not look(b"a,b\n", encoding=name).recoded, name
