@@ -44,15 +44,22 @@ def speed(env: dict[str, str], rows: int, rounds: int) -> None:
 
 
 def memory(env: dict[str, str]) -> None:
-    """The worker's peak memory on a small and on a large file."""
-    print(f"\n{'CSV':>8} {'peak MiB':>9}")
-    peaks = []
-    for megabytes in (50, 500):
-        path = data.narrow(FOLDER, megabytes * MEGABYTE_ROWS)
+    """The worker's peak memory on files small and large, and of several kinds."""
+    files = (
+        ("CSV", data.narrow, 50),
+        ("CSV", data.narrow, 500),
+        ("CSV, gzip", data.gzipped, 300),  # megabytes of CSV in it
+        ("JSON array", data.json_array, 150),  # megabytes of CSV it is made from
+    )
+    print(f"\n{'file':>10} {'size':>7} {'krows/s':>8} {'peak MiB':>9} {'to the first':>13}")
+    first = 0.0
+    for name, make, megabytes in files:
+        path = make(FOLDER, megabytes * MEGABYTE_ROWS)
         with world.database(env) as url:
-            peaks.append(world.ingest(env, url, path, FOLDER / "worker.log").peak_mib)
-        print(f"{path.stat().st_size / 1e6:>5.0f} MB {peaks[-1]:>9.0f}")
-    print(f"ratio {peaks[1] / peaks[0]:.2f}")
+            run = world.ingest(env, url, path, FOLDER / "worker.log")
+        first = first or run.peak_mib
+        size, rate = path.stat().st_size / 1e6, run.rows / run.seconds / 1000
+        print(f"{name:>10} {size:>4.0f} MB {rate:>8.0f} {run.peak_mib:>9.0f} {run.peak_mib / first:>13.2f}")
 
 
 def machine(env: dict[str, str]) -> str:

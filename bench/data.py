@@ -1,6 +1,10 @@
 """Files to measure with: made up from a seed, so that everyone measures the same."""
 
+import csv
+import gzip
+import json
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +25,28 @@ def narrow(folder: Path, rows: int) -> Path:
             file.write(",".join(COLUMNS) + "\n")
             file.writelines(_narrow_lines(rows))
         unfinished.rename(path)
+    return path
+
+
+def gzipped(folder: Path, rows: int) -> Path:
+    """The narrow file, compressed."""
+    plain = narrow(folder, rows)
+    path = plain.with_suffix(".csv.gz")
+    if not path.exists():
+        with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    return path
+
+
+def json_array(folder: Path, rows: int) -> Path:
+    """The narrow file's records as one JSON array."""
+    plain = narrow(folder, rows)
+    path = plain.with_suffix(".json")
+    if not path.exists():
+        with plain.open(newline="", encoding="utf-8") as source, path.open("w", encoding="utf-8") as target:
+            for number, row in enumerate(csv.DictReader(source)):
+                target.write((",\n" if number else "[") + json.dumps(row))
+            target.write("]\n")
     return path
 
 

@@ -1,0 +1,29 @@
+"""CSV files of the world: csv-spectrum, each file equal to what its JSON says (the corpus is not ours)."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pathflow import look, outcome
+
+from chalicelib.steps import canonical
+
+SPECTRUM = Path(__file__).parents[3] / "shared/corpora/csv-spectrum"
+FILES = sorted(SPECTRUM.glob("csvs/*.csv"))
+
+
+@pytest.mark.skipif(not FILES, reason=f"csv-spectrum is not at {SPECTRUM}")
+def test_the_corpus_is_whole() -> None:
+    assert len(FILES) == 12
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("block_size", [16, 1 << 20])
+def test_csv_spectrum(path: Path, block_size: int) -> None:
+    data = path.read_bytes()
+    rows = json.loads((SPECTRUM / "json" / f"{path.stem}.json").read_text("utf-8"))
+    rows = rows if isinstance(rows, list) else [rows]  # one of them is an object of its own
+    found = outcome(data, look(data), block_size=block_size)
+    assert not found.rejects
+    assert found.records == {canonical.record(row) for row in rows}
+    assert found.accepted == len(rows)
