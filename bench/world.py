@@ -11,14 +11,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import boto3
-import psycopg
-from psycopg import sql
 
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
 from chalicelib.flow.uploads import UploadRequest, request_upload
 from chalicelib.model import Job, Options, Status
 from chalicelib.wiring import Services
+from infra.local import scratch
 
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE = 3600.0  # seconds
@@ -35,16 +34,10 @@ class Run:
 
 @contextmanager
 def database(env: Mapping[str, str]) -> Iterator[str]:
-    """The address of a fresh, migrated database. Creating one makes Postgres write a checkpoint."""
-    name = f"bench_{uuid4().hex}"
-    url = f"{env['DATABASE_URL'].rpartition('/')[0]}/{name}"
-    with psycopg.connect(env["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            migrate(url)
-            yield url
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """The address of a fresh, migrated database."""
+    with scratch.database(env["DATABASE_URL"]) as url:
+        migrate(url)
+        yield url
 
 
 def ingest(env: Mapping[str, str], url: str, path: Path, log: Path) -> Run:

@@ -3,16 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from hypothesis import settings
 from localstack_client.session import Session
-from psycopg import sql
 
 from chalicelib.backends.postgres.migrate import migrate
+from infra.local import scratch
 from infra.local import stack as local_stack
 
 # No test is a matter of time; in CI every run draws the same examples.
@@ -52,36 +49,22 @@ def aws(services: Mapping[str, str]) -> Session:
 
 
 @pytest.fixture(scope="session")
-def template_database(services: Mapping[str, str]) -> str:
+def template_database(services: Mapping[str, str]) -> Iterator[str]:
     """The name of a migrated database to copy."""
-    name = f"template_{uuid4().hex}"
-    _execute(services, "CREATE DATABASE {}", name)
-    migrate(_url(services, name))
-    return name
+    with scratch.database(services["DATABASE_URL"]) as url:
+        migrate(url)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture
 def database_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
     """The address of a fresh, migrated database."""
-    name = f"test_{uuid4().hex}"
-    _execute(services, "CREATE DATABASE {} TEMPLATE {}", name, template_database)
-    yield _url(services, name)
-    _execute(services, "DROP DATABASE {} WITH (FORCE)", name)
+    with scratch.database(services["DATABASE_URL"], template_database) as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database_url(services: Mapping[str, str]) -> Iterator[str]:
     """The address of a database with nothing in it."""
-    name = f"empty_{uuid4().hex}"
-    _execute(services, "CREATE DATABASE {}", name)
-    yield _url(services, name)
-    _execute(services, "DROP DATABASE {} WITH (FORCE)", name)
-
-
-def _execute(services: Mapping[str, str], statement: Any, *names: str) -> None:
-    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
-
-def _url(services: Mapping[str, str], name: str) -> str:
-    return f"{services['DATABASE_URL'].rpartition('/')[0]}/{name}"
+    with scratch.database(services["DATABASE_URL"]) as url:
+        yield url

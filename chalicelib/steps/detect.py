@@ -52,6 +52,8 @@ def detect(head: bytes, declared: Format | None, options: Options, found: Dialec
     ``found`` says what is known so far; ``found.data_start`` is where the text begins, after a byte-order
     mark. Raises JobFailed for a file that cannot be read.
     """
+    if len(head) < HEAD and not head[found.data_start :].strip(json_records.WHITE):
+        raise JobFailed("empty-file", "The file holds nothing but white space.")
     form = declared or _format(head, found.data_start)
     if form is Format.JSON:
         start = json_records.array_start(head, found.data_start)
@@ -136,7 +138,7 @@ def _first_record(head: bytes, start: int, found: Dialect) -> tuple[int, list[st
             raw = head[start + row.start : start + row.end]
             return start + row.end, _decoded(raw, row.cells, found.encoding)
     else:
-        raise JobFailed("empty-file", "The file holds nothing but blank lines, not even a header.")
+        raise JobFailed("header-too-long", f"The file begins with {len(head):,} bytes of blank lines.")
     raise JobFailed(
         "header-too-long",
         f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",

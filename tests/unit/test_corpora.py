@@ -9,6 +9,8 @@ from pathflow import look, outcome
 from chalicelib.steps import canonical
 
 SPECTRUM = Path(__file__).parents[3] / "shared/corpora/csv-spectrum"
+# The corpus's JSON gives another number than its CSV.
+MISPRINTS = {"location_coordinates": {"Contact Phone Number": "2095257564"}}
 FILES = sorted(SPECTRUM.glob("csvs/*.csv"))
 
 
@@ -23,6 +25,7 @@ def test_csv_spectrum(path: Path, block_size: int) -> None:
     data = path.read_bytes()
     rows = json.loads((SPECTRUM / "json" / f"{path.stem}.json").read_text("utf-8"))
     rows = rows if isinstance(rows, list) else [rows]  # one of them is an object of its own
+    rows = [row | MISPRINTS.get(path.stem, {}) for row in rows]
     found = outcome(data, look(data), block_size=block_size)
     assert not found.rejects
     assert found.records == {canonical.record(row) for row in rows}

@@ -1,0 +1,41 @@
+"""Databases to throw away: each test and each measurement has one of its own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+from psycopg import errors, sql
+
+PATIENCE = 30.0  # seconds
+
+
+@contextmanager
+def database(url: str, template: str = "template1") -> Iterator[str]:
+    """The address of a fresh database, made from `template`, beside the one at `url`; gone afterwards.
+
+    Creating one makes Postgres write a checkpoint.
+    """
+    name = f"scratch_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        identifiers = (sql.Identifier(name), sql.Identifier(template))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
+        try:
+            yield f"{url.rpartition('/')[0]}/{name}"
+        finally:
+            _drop(connection, name)
+
+
+def _drop(connection: psycopg.Connection, name: str) -> None:
+    """Ends what still uses the database; an autovacuum only Postgres itself may end, and it does."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        except (errors.InsufficientPrivilege, errors.ObjectInUse):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
