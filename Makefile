@@ -71,6 +71,13 @@ demo: up ## start the stack and show one file going through it
 test: $(PROJECT_READY) ## run all tests
 	@.venv/bin/pytest
 
+.PHONY: fuzz
+fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or Ctrl-C
+	@while seed=$$RANDOM; echo "seed $$seed"; do \
+	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/test_csv.py tests/unit/test_ndjson.py \
+	    tests/unit/test_json.py tests/unit/test_ingest.py tests/unit/test_compression.py; \
+	done
+
 .PHONY: lint
 lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
 	@.venv/bin/ruff check

@@ -122,8 +122,8 @@ def _with_delimiter(head: bytes, found: Dialect, delimiter: str | None, quote: s
 
 
 def _fit(head: bytes, dialect: Dialect) -> tuple[float, int]:
-    rows = [row for row in csv_records.read(head, dialect) if row.cells]
-    whole = [len(row.cells) for row in rows if row.end < len(head)] or [len(row.cells) for row in rows]
+    rows = [len(row.cells) for row in csv_records.read(head, dialect) if row.cells]
+    whole = rows[:-1] or rows if len(head) == _LOOK else rows  # the last one may be cut off
     if not whole or whole[0] == 1:
         return 0.0, 1
     return whole.count(whole[0]) / len(whole), whole[0]
