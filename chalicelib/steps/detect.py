@@ -65,15 +65,23 @@ def detect(head: bytes, declared: Format | None, options: Options, found: Dialec
 
 
 def _format(head: bytes, start: int) -> Format:
-    """By the first token; an object that is whole in its line begins a file of such lines."""
+    """By the first token; an object that is whole in its line begins a file of such lines.
+
+    So does one that breaks off where no writer of JSON breaks a line, if the next line begins another.
+    """
     text = head[start:].lstrip(json_records.WHITE)
     if text.startswith(b"["):
         return Format.JSON
     if not text.startswith(b"{"):
         return Format.CSV
-    line = text.partition(b"\n")[0]
+    line, _, rest = text.partition(b"\n")
     end = json_records.container_end(line, 0, len(line))
-    return Format.JSON if end is None or line[end:].strip(json_records.WHITE) else Format.NDJSON
+    if end is None:
+        breaks_off = not line.rstrip(json_records.WHITE).endswith((b"{", b"[", b":", b","))
+        is_line = breaks_off and rest.lstrip(json_records.WHITE).startswith(b"{")
+    else:
+        is_line = not line[end:].strip(json_records.WHITE)
+    return Format.NDJSON if is_line else Format.JSON
 
 
 def _csv(head: bytes, found: Dialect, options: Options) -> Dialect:

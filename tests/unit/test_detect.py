@@ -138,6 +138,8 @@ def test_an_encoding_is_never_guessed() -> None:
         (b'{"a":1}{"b":2}', Format.JSON, False, 0),
         (b'{"a":"}"}\r\n{"b"', Format.NDJSON, False, 0),
         (b'\n{"a":nonsense}\n', Format.NDJSON, False, 0),
+        (b'{"a":"x\n{"a":2}\n', Format.NDJSON, False, 0),
+        (b'{"a":[\n{"b":2}\n]}', Format.JSON, False, 0),
     ],
 )
 def test_the_first_token_tells_the_kind_of_json(head: bytes, form: Format, array: bool, start: int) -> None:
