@@ -1,6 +1,6 @@
 """A block of bytes → what is to be written: identified rows and rejects."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -61,20 +61,14 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
             continue
         rows, count, faults = read(part, dialect)
         canonical.append(rows)
-        rejects += _renumbered(faults, records)
+        # the first segment's are numbered already; there may be millions
+        rejects += faults if records == 0 else [replace(it, record=records + it.record) for it in faults]
         records += count
     every = pa.concat_arrays(canonical)
     rows = identify.identify(every)
     return LoadedBlock(
         block.no, block.start, block.end, records, len(every) - len(rows), rows, tuple(rejects)
     )
-
-
-def _renumbered(rejects: list[Reject], first: int) -> Iterator[Reject]:
-    for reject in rejects:
-        yield Reject(
-            reject.code, reject.message, first + reject.record, reject.offset, reject.raw, reject.field
-        )
 
 
 def _csv_segment(segment: Segment, dialect: Dialect) -> _Part:
