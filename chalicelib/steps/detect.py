@@ -14,7 +14,7 @@ MAX_COLUMNS = 10_000
 DELIMITERS = ",;\t|"
 _LOOK = 1 << 16  # bytes that are looked at to find the delimiter
 
-_SEPARATOR_LINE = re.compile(rb"sep=([^\r\n])(?:\r\n|\r|\n)")  # Excel's
+_SEPARATOR_LINE = re.compile(rb"sep=([^\r\n\w\"])(?:\r\n|\r|\n)")  # Excel's
 
 _UNREADABLE = (  # (first bytes, sentence)
     (b"\xd0\xcf\x11\xe0", "The file is an Excel workbook. Save the sheet as CSV UTF-8 and upload that."),

@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pathflow import look, outcome
 
+from chalicelib.errors import JobFailed
+from chalicelib.model import Format
 from chalicelib.steps import canonical
 
 LONG = "x" * 200_000
@@ -177,3 +181,37 @@ def test_the_records_can_be_read_by_any_json_reader() -> None:
     for _, _, records, _ in CSV.values():
         for record in records:
             assert json.loads(canonical.record(record)).keys() <= record.keys()
+
+
+PIECES = st.sampled_from(
+    [
+        *b"\"',;|\t\n\r{}[]:\\ \0\xff\xef",
+        b'{"a":1}',
+        b'"a":',
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"a,b\n",
+        b"sep=;\n",
+    ]
+)
+BYTES = st.binary(max_size=200) | st.lists(
+    PIECES.map(lambda it: bytes([it]) if isinstance(it, int) else it), max_size=60
+).map(b"".join)
+
+
+@settings(max_examples=1000)
+@given(BYTES, st.none() | st.sampled_from(Format), st.integers(1, 100), st.integers(1, 100))
+def test_any_bytes_are_accounted_for_or_refused(
+    data: bytes, declared: Format | None, block_size: int, chunk: int
+) -> None:
+    try:
+        found = look(data, declared)
+        if found.recoded:
+            return  # tests of ingestion read these
+        seen = outcome(data, found, block_size=block_size, chunk=chunk, max_record=50)
+    except JobFailed as failure:
+        assert failure.code
+        assert failure.message.endswith((".", "?"))
+    else:
+        assert seen.accepted + len(seen.rejects) == sum(block.records for block in seen.blocks)
+        assert all(reject.message.endswith((".", "?")) for block in seen.blocks for reject in block.rejects)
