@@ -29,6 +29,7 @@ class Settings:
     max_upload_size: int
     max_text_size: int
     max_ratio: int
+    max_decompression_seconds: int
     block_size: int
     max_record_size: int
     loaders: int
@@ -79,6 +80,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         max_upload_size=_number(env, "SLUICE_MAX_UPLOAD_SIZE", 5 << 30, 1, 5 << 30),
         max_text_size=_number(env, "SLUICE_MAX_TEXT_SIZE", 100 << 30, 1, 1 << 50),
         max_ratio=_number(env, "SLUICE_MAX_RATIO", 200, 1, 1_000_000),
+        max_decompression_seconds=_number(env, "SLUICE_MAX_DECOMPRESSION_SECONDS", 7200, 1, 1_000_000),
         block_size=_number(env, "SLUICE_BLOCK_SIZE", 4 * MIB, 1024, 64 * MIB),
         max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),

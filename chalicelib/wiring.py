@@ -96,7 +96,11 @@ class Services:
             claims=PostgresClaims(self._pool),
             store=self.store,
             new_sink=lambda: PostgresRecords(self._pool),
-            limits=Limits(size=self.settings.max_text_size, ratio=self.settings.max_ratio),
+            limits=Limits(
+                size=self.settings.max_text_size,
+                ratio=self.settings.max_ratio,
+                seconds=self.settings.max_decompression_seconds,
+            ),
             max_upload=self.settings.max_upload_size,
             max_record=self.settings.max_record_size,
             loaders=self.settings.loaders,

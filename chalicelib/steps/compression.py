@@ -7,6 +7,7 @@ that swells beyond all reason (a bomb).
 import bz2
 import io
 import lzma
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,10 +36,15 @@ class Limits:
 
     size: int  # bytes that may come out
     ratio: int  # bytes that may come out for each that went in, on the whole
+    seconds: float  # that reading and decompressing may take, not counting what is done with the contents
     free: int = 64 << 20  # bytes that may come out before the ratio counts
 
-    def check(self, taken: int, given: int) -> None:
-        """Raises JobFailed when too much came out, or too much of so little."""
+    def check(self, taken: int, given: int, spent: float) -> None:
+        """Raises JobFailed when too much came out, or too much of so little, or it took too long."""
+        if spent > self.seconds:
+            raise JobFailed(
+                "compression-bomb", f"Decompressing the file took more than {self.seconds:,.0f} seconds."
+            )
         if given > self.size:
             raise JobFailed("file-too-large", f"Decompressed, the file has more than {self.size:,} bytes.")
         if given > self.free and given > taken * self.ratio:
@@ -76,10 +82,13 @@ def decompressed(
             pieces = _zstd(counted(read(0, size)))
         else:
             pieces = _members(counted(read(0, size)), _DECOMPRESSORS[kind])
+        began, spent = time.monotonic(), 0.0
         for piece in pieces:
             given += len(piece)
-            limits.check(taken, given)
+            spent += time.monotonic() - began
+            limits.check(taken, given, spent)
             yield piece
+            began = time.monotonic()
     except _BROKEN as error:
         raise JobFailed(
             "corrupt-file",

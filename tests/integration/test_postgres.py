@@ -25,7 +25,7 @@ from chalicelib.ports import LoadedBlock, NewJob
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.identify import identify
 
-LIMITS = Limits(size=1 << 30, ratio=1000)
+LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
 

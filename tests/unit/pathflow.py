@@ -16,7 +16,7 @@ from chalicelib.steps.transform import framing, transform
 
 def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
     """What is found at the head of such an object."""
-    limits = Limits(size=1 << 30, ratio=1000)
+    limits = Limits(size=1 << 30, ratio=1000, seconds=60)
     source = Source("bucket", "key", "e", len(head))
     return opened(MemoryStore(head, "e"), source, declared, Options(**options), limits)
 

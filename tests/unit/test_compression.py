@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import JobFailed
 from chalicelib.steps.compression import Limits, decompressed, kind_of
 
-LIMITS = Limits(size=1 << 30, ratio=1000)
+LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 
 def zstd(data: bytes) -> bytes:
@@ -83,15 +83,22 @@ def test_junk_behind_a_member_is_damage_and_zeros_are_not(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_bomb_is_not_read_on(kind: str) -> None:
-    limits = Limits(size=1 << 30, ratio=20, free=1 << 20)
+    limits = Limits(size=1 << 30, ratio=20, seconds=60, free=1 << 20)
     with pytest.raises(JobFailed) as raised:
         contents(kind, ALL[kind](b"\0" * (64 << 20)), chunk=1 << 20, limits=limits)
     assert raised.value.code == "compression-bomb"
 
 
+def test_a_file_that_takes_for_ever_is_not_read_on() -> None:
+    # nothing comes out of empty members, however many there are
+    with pytest.raises(JobFailed) as raised:
+        contents("gzip", gzip.compress(b"") * 100, limits=Limits(size=1 << 30, ratio=1000, seconds=0))
+    assert raised.value.code == "compression-bomb"
+
+
 def test_there_is_a_limit_to_what_comes_out() -> None:
     with pytest.raises(JobFailed) as raised:
-        contents("gzip", gzip.compress(b"x" * 5000), limits=Limits(size=4999, ratio=1000))
+        contents("gzip", gzip.compress(b"x" * 5000), limits=Limits(size=4999, ratio=1000, seconds=60))
     assert raised.value.code == "file-too-large"
 
 

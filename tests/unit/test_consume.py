@@ -15,7 +15,7 @@ from chalicelib.model import Status
 from chalicelib.ports import Delivery
 from chalicelib.steps.compression import Limits
 
-LIMITS = Limits(size=1 << 30, ratio=1000)
+LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 FILE = b"a,b\n" + b"1,2\n" * 100
 

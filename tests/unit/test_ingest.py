@@ -18,7 +18,7 @@ from chalicelib.model import Format, Job, Options, Source, Status, Tally
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.compression import Limits
 
-LIMITS = Limits(size=1 << 30, ratio=1000)
+LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
 
