@@ -65,7 +65,7 @@ status: $(PROJECT_READY) ## say what runs
 
 .PHONY: demo
 demo: up ## start the stack and show one file going through it
-	@$(VENV_PYTHON) -m infra.local.demo
+	@$(VENV_PYTHON) -m infra.local.demo --root $(ROOT)
 
 .PHONY: test
 test: $(PROJECT_READY) ## run all tests

@@ -34,9 +34,10 @@ def create_upload(services: Services, body: Any) -> Response:  # noqa: ANN401 - 
         "headers": dict(signed.headers),
         "expires_at": signed.expires_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
-    links = {"job": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
+    own = status.links(job)
+    links = {"job": own["self"], "errors": own["errors"]}
     document = {"job_id": str(job.id), "status": job.status.value, "upload": upload, "links": links}
-    return answer(document, 202, {"Location": f"/jobs/{job.id}", "Retry-After": _POLL_SECONDS})
+    return answer(document, 202, {"Location": own["self"], "Retry-After": _POLL_SECONDS})
 
 
 def show_job(services: Services, job_id: str) -> Response:

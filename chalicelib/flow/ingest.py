@@ -12,7 +12,7 @@ from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
 from chalicelib.steps import transform
 from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
-from chalicelib.steps.contents import Contents, contents_of, opened
+from chalicelib.steps.contents import Contents, opened
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     Raises JobFailed, RetryLater.
     """
     job, pinned, dialect = _opened(job, parts)
-    text = contents_of(parts.store, pinned, dialect, parts.limits)
+    text = Contents(parts.store, pinned, dialect, parts.limits)
     total = pinned.size if text.is_plain else job.text_size
     sink = parts.new_sink()
     before: list[Gap] = []

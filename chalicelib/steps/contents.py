@@ -16,21 +16,18 @@ from chalicelib.steps import compression, detect, encodings, source
 
 @dataclass
 class Contents:
-    """An object and how its bytes become text."""
+    """An object and how its bytes become text: of ``dialect`` the compression and the encoding count."""
 
     store: ObjectStore
     source: Source
+    dialect: Dialect
     limits: compression.Limits
-    compression: str | None = None
-    encoding: str = encodings.UTF8
-    bom: bool = False
-    recoded: bool = False
     consumed: int = field(default=0, init=False)  # bytes of the object that the last stream has read
 
     @property
     def is_plain(self) -> bool:
         """Whether the text is the object itself, so that its size is known beforehand."""
-        return self.compression is None and not self.recoded
+        return self.dialect.compression is None and not self.dialect.recoded
 
     def stream(self, start: int, end: int | None) -> Generator[bytes]:
         """Bytes ``[start, end)`` of the text; to its end if that is None.
@@ -42,16 +39,16 @@ class Contents:
             size = self.source.size
             return source.chunks(self.store, self.source, start, size if end is None else min(end, size))
         text = self._decompressed()
-        if self.recoded:
-            mark = len(encodings.mark(self.encoding)) if self.bom else 0
-            text = encodings.streamed(_between(text, mark, None), self.encoding)
+        if self.dialect.recoded:
+            mark = len(encodings.mark(self.dialect.encoding)) if self.dialect.bom else 0
+            text = encodings.streamed(_between(text, mark, None), self.dialect.encoding)
         return _between(text, start, end)
 
     def _decompressed(self) -> Iterator[bytes]:
-        size = self.source.size
-        if self.compression is None:
+        size, kind = self.source.size, self.dialect.compression
+        if kind is None:
             return self._read(0, size)
-        return compression.decompressed(self.compression, size, self._read, self.limits)
+        return compression.decompressed(kind, size, self._read, self.limits)
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
         with closing(source.chunks(self.store, self.source, start, end)) as chunks:
@@ -72,7 +69,7 @@ def opened(
     detect.refuse(raw)
     kind = compression.kind_of(raw)
     if kind is not None:
-        raw = _head(Contents(store, pinned, limits, kind))
+        raw = _head(Contents(store, pinned, Dialect(Format.CSV, 0, compression=kind), limits))
         detect.refuse(raw)
         if compression.kind_of(raw) is not None:
             raise JobFailed("unsupported-compression", "The file is compressed twice. Decompress it once.")
@@ -85,12 +82,6 @@ def opened(
     if found.format is not Format.CSV and name != encodings.UTF8:
         return replace(found, recoded=True)  # JSON is UTF-8
     return found
-
-
-def contents_of(store: ObjectStore, pinned: Source, dialect: Dialect, limits: compression.Limits) -> Contents:
-    """The text of an object that was opened before."""
-    how = (dialect.compression, dialect.encoding, dialect.bom, dialect.recoded)
-    return Contents(store, pinned, limits, *how)
 
 
 def _head(contents: Contents) -> bytes:

@@ -10,7 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from click.testing import CliRunner, Result
+
+from sluice_cli.main import main
+
 JOB_ID = "3f2c9a4e-7d15-4b8a-9a61-0c5d2e8f7b34"
+CSV = b"name,age\nAda,36\n"
 PREFIX = "/_aws/execute-api/abc/api"
 KEY = "/bucket/default/a%20b%2Bc~%C3%A9/people.csv?X-Amz-Credential=k%2F20251123%2Fs3&X-Amz-Signature=ab12"
 
@@ -211,3 +216,8 @@ def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def run(server: FakeSluice, *arguments: str) -> Result:
+    """The command line, run in this process against the server."""
+    return CliRunner().invoke(main, arguments, env={"SLUICE_URL": server.url})

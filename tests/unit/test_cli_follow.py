@@ -1,26 +1,14 @@
 """Following a job: how often, how patiently, and until when."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from cli_fake import JOB_ID, Answer, FakeSluice, job, problem
-from click.testing import CliRunner, Result
+from cli_fake import JOB_ID, Answer, FakeSluice, job, problem, run
 
 from sluice_cli import errors
 from sluice_cli.documents import Job, NotSluice
 from sluice_cli.follow import Patience, follow
-from sluice_cli.main import main
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSluice]:
-    with FakeSluice() as fake:
-        yield fake
-
-
-def run(server: FakeSluice, *arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, env={"SLUICE_URL": server.url})
 
 
 class Clock:

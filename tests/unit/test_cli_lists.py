@@ -1,28 +1,17 @@
 """``sluice jobs`` and ``sluice errors``: pages, tables, JSON lines."""
 
 import json
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cli_fake import JOB_ID, FakeSluice, job, reject
-from click.testing import CliRunner, Result
+from cli_fake import JOB_ID, FakeSluice, job, reject, run
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_cli import errors
 from sluice_cli.main import main
 from sluice_cli.text import duration, safe, shortened
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSluice]:
-    with FakeSluice() as fake:
-        yield fake
-
-
-def run(server: FakeSluice, *arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, env={"SLUICE_URL": server.url})
 
 
 def one_space(line: str) -> str:

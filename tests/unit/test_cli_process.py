@@ -7,10 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from cli_fake import JOB_ID, Answer, FakeSluice, job
 
 from sluice_cli import errors
@@ -25,19 +23,6 @@ from sluice_cli.main import main
 main(prog_name="sluice")
 """
 INTERRUPTIBLE = [sys.executable, "-c", _INTERRUPTIBLE]
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSluice]:
-    with FakeSluice() as fake:
-        yield fake
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> Path:
-    path = tmp_path / "people.csv"
-    path.write_bytes(b"name,age\nAda,36\n")
-    return path
 
 
 def env(server: FakeSluice, **more: str) -> dict[str, str]:

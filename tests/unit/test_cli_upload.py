@@ -2,34 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 
 import httpx
 import pytest
-from cli_fake import JOB_ID, KEY, Answer, FakeSluice, job, problem, s3_error
+from cli_fake import CSV, JOB_ID, KEY, Answer, FakeSluice, job, problem, s3_error
 from click.testing import CliRunner, Result
 
 from sluice_cli import errors, upload
 from sluice_cli.documents import Ticket
 from sluice_cli.main import main
-
-CSV = b"name,age\nAda,36\n"
-
-
-@pytest.fixture
-def server() -> Iterator[FakeSluice]:
-    with FakeSluice() as fake:
-        yield fake
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> Path:
-    path = tmp_path / "people.csv"
-    path.write_bytes(CSV)
-    return path
 
 
 def run(server: FakeSluice, *arguments: object) -> Result:
