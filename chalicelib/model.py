@@ -9,17 +9,21 @@ from uuid import UUID
 
 
 class Status(StrEnum):
-    """Where a job is in its life: PENDING → PROCESSING → COMPLETED or FAILED."""
+    """Where a job is in its life; :mod:`chalicelib.lifecycle` says what leads from one to another."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    UNDOING = "UNDOING"
+    UNDONE = "UNDONE"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a job in this status stays in it."""
-        return self in (Status.COMPLETED, Status.FAILED)
+        """Whether a job in this status stays in it until somebody asks for something else."""
+        return self not in (Status.PENDING, Status.PROCESSING, Status.UNDOING)
 
 
 class Format(StrEnum):
@@ -39,6 +43,7 @@ class Source:
     etag: str
     size: int  # bytes
     version_id: str | None = None
+    checksum: str | None = None  # SHA-256 as S3 verified it; of an object sent in parts: of theirs
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,17 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """What the client promised to send, and how."""
+
+    size: int | None = None  # bytes
+    sha256: str | None = None  # of the whole file, in hexadecimal
+    expires_at: datetime | None = None  # None: nobody was asked to upload anything
+    upload_id: str | None = None  # S3's name of a multipart upload
+    part_size: int | None = None  # bytes, with an upload_id
+
+
+@dataclass(frozen=True)
 class Job:
     """One upload and how far it is, as stored. Sums over the ledger are joined in, never stored."""
 
@@ -153,7 +169,6 @@ class Job:
     key: str
     format: Format | None
     options: Options
-    declared_size: int | None  # bytes, as the client announced
     metadata: Mapping[str, Any] | None
     source: Source | None
     uploaded_at: datetime | None
@@ -162,6 +177,11 @@ class Job:
     block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
     attempts: int
     error: tuple[str, str] | None  # code, message
+    upload: Upload
+    force: bool  # load it even if the same content was loaded before
+    duplicate_of: UUID | None  # the job that loaded the same content
+    undone_rows: int | None
+    purged_at: datetime | None  # since then its rejects are gone
     created_at: datetime
     started_at: datetime | None
     updated_at: datetime

@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, StoredReject, Tally
+from chalicelib.model import (
+    Dialect,
+    Format,
+    Gap,
+    Job,
+    Options,
+    Reject,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+    Upload,
+)
 
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
@@ -96,9 +108,10 @@ class NewJob:
     key: str
     format: Format | None
     options: Options
-    declared_size: int | None
     metadata: Mapping[str, Any] | None
     block_size: int
+    upload: Upload
+    force: bool = False
 
 
 class Jobs(Protocol):

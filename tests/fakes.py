@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from chalicelib.errors import JobFailed, LostClaim, RetryLater
-from chalicelib.model import Dialect, Gap, Job, Options, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
 from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -25,7 +25,6 @@ def new_job(**changes: object) -> Job:
         key="uploads/default/x/people.csv",
         format=None,
         options=Options(),
-        declared_size=None,
         metadata=None,
         source=None,
         uploaded_at=None,
@@ -34,6 +33,11 @@ def new_job(**changes: object) -> Job:
         block_size=64,
         attempts=0,
         error=None,
+        upload=Upload(),
+        force=False,
+        duplicate_of=None,
+        undone_rows=None,
+        purged_at=None,
         created_at=NOW,
         started_at=None,
         updated_at=NOW,
@@ -65,7 +69,8 @@ class MemoryJobs:
             new_job(
                 **members,
                 number=len(self.jobs) + 1,
-                declared_size=new.declared_size,
+                upload=new.upload,
+                force=new.force,
                 metadata=new.metadata,
                 block_size=new.block_size,
             )

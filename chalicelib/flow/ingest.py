@@ -77,10 +77,9 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
 def _check_size(job: Job, pinned: Source, most: int) -> None:
     if pinned.size == 0:
         raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
-    if job.declared_size is not None and job.declared_size != pinned.size:
-        raise JobFailed(
-            "size-mismatch", f"{job.declared_size:,} bytes were announced and {pinned.size:,} arrived."
-        )
+    announced = job.upload.size
+    if announced is not None and announced != pinned.size:
+        raise JobFailed("size-mismatch", f"{announced:,} bytes were announced and {pinned.size:,} arrived.")
     if pinned.size > most:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 

@@ -79,7 +79,7 @@ def _source(job: Job) -> dict[str, Any] | None:
 
 
 def _progress(job: Job, now: datetime) -> dict[str, Any]:
-    total = job.source.size if job.source else job.declared_size
+    total = job.source.size if job.source else job.upload.size
     done = job.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
         done = total  # however the ends of a compressed file were counted

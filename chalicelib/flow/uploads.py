@@ -8,7 +8,7 @@ from uuid import uuid4
 from chalicelib.errors import BadRequest
 from chalicelib.flow.keys import key_for
 from chalicelib.flow.options import parse_options
-from chalicelib.model import Format, Job, Options
+from chalicelib.model import Format, Job, Options, Upload
 from chalicelib.ports import Jobs, NewJob, SignedUpload, UploadSigner
 
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -62,9 +62,9 @@ def request_upload(
             key=key,
             format=request.format,
             options=request.options,
-            declared_size=request.size,
             metadata=request.metadata,
             block_size=block_size,
+            upload=Upload(request.size),
         )
     )
     return job, signer.sign(key, size=request.size)

@@ -20,7 +20,7 @@ from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.errors import JobFailed, LostClaim, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally
+from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally, Upload
 from chalicelib.ports import LoadedBlock, NewJob
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.identify import identify
@@ -41,7 +41,7 @@ class World:
     def job(
         self, *, dataset: str = "default", block_size: int = 64, metadata: dict[str, str] | None = None
     ) -> Job:
-        new = NewJob(uuid4(), dataset, "f.csv", "bucket", "key", None, Options(), None, metadata, block_size)
+        new = NewJob(uuid4(), dataset, "f.csv", "bucket", "key", None, Options(), metadata, block_size, Upload())
         self.jobs.create(new)
         job = self.claims.claim(new.id, owner="me", lease_seconds=60)
         assert job is not None
@@ -68,11 +68,11 @@ def block(no: int, values: list[str], *, rejects: int = 0, size: int = 10) -> Lo
 
 def test_creating_a_job_twice_is_creating_it_once(world: World) -> None:
     options = Options(delimiter=";", missing_values=("-",))
-    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, options, 7, {"a": 1}, 64)
+    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, options, {"a": 1}, 64, Upload(7))
     first = world.jobs.create(new)
     assert world.jobs.create(new) == first == world.jobs.get(new.id)
     assert first.options == options
-    assert (first.dataset, first.format, first.declared_size, first.metadata) == (
+    assert (first.dataset, first.format, first.upload.size, first.metadata) == (
         "crm",
         Format.CSV,
         7,

@@ -83,7 +83,7 @@ def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None
     assert body["upload"]["url"].endswith("?size=12")
     assert body["upload"]["expires_at"] == "2026-01-02T04:04:05Z"
     assert body["links"] == {"job": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
-    assert (job.dataset, job.declared_size, job.metadata) == ("crm", 12, {"from": "x"})
+    assert (job.dataset, job.upload.size, job.metadata) == ("crm", 12, {"from": "x"})
     assert job_of(job.key) == job.id
 
 

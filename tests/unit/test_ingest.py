@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Format, Job, Options, Source, Status, Tally
+from chalicelib.model import Format, Job, Options, Source, Status, Tally, Upload
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.compression import Limits
 
@@ -104,7 +104,7 @@ def test_a_header_longer_than_a_block() -> None:
     ("job", "data", "code"),
     [
         (new_job(), b"", "empty-file"),
-        (new_job(declared_size=5), b"a,b\n", "size-mismatch"),
+        (new_job(upload=Upload(5)), b"a,b\n", "size-mismatch"),
         (new_job(), b"a\n" * 10_000, "file-too-large"),
         (new_job(), b"PK\x03\x04", "corrupt-file"),
     ],

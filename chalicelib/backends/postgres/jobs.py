@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
 from chalicelib.errors import JobFailed
-from chalicelib.model import Dialect, Format, Gap, Job, Options, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Format, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
 from chalicelib.ports import NewJob
 
 _SQL = load_queries("jobs.sql")
@@ -28,6 +28,7 @@ class PostgresJobs:
                 _SQL["create_job"],
                 {
                     **vars(new),
+                    **_upload(new.upload),
                     "options": Jsonb(new.options.to_json()),
                     "metadata": None if new.metadata is None else Jsonb(new.metadata),
                 },
@@ -150,8 +151,24 @@ def _gaps(connection: Connection, job_id: UUID, total: int | None) -> Sequence[G
     return [Gap(row["gap_start"], row["gap_end"]) for row in rows]
 
 
+def _upload(upload: Upload) -> dict[str, Any]:
+    return {
+        "declared_size": upload.size,
+        "sha256": upload.sha256,
+        "upload_expires_at": upload.expires_at,
+        "upload_id": upload.upload_id,
+        "part_size": upload.part_size,
+    }
+
+
 def _pinned(job_id: UUID, source: Source) -> dict[str, Any]:
-    return {"id": job_id, "etag": source.etag, "size": source.size, "version_id": source.version_id}
+    return {
+        "id": job_id,
+        "etag": source.etag,
+        "size": source.size,
+        "version_id": source.version_id,
+        "checksum": source.checksum,
+    }
 
 
 def _job(row: Mapping[str, Any]) -> Job:
@@ -167,9 +184,8 @@ def _job(row: Mapping[str, Any]) -> Job:
         key=row["key"],
         format=Format(row["format"]) if row["format"] else None,
         options=Options.from_json(row["options"]),
-        declared_size=row["declared_size"],
         metadata=row["metadata"],
-        source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"])
+        source=Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"], row["checksum"])
         if pinned
         else None,
         uploaded_at=row["uploaded_at"],
@@ -178,6 +194,17 @@ def _job(row: Mapping[str, Any]) -> Job:
         block_size=row["block_size"],
         attempts=row["attempts"],
         error=(row["error_code"], row["error_message"]) if row["error_code"] else None,
+        upload=Upload(
+            row["declared_size"],
+            row["sha256"],
+            row["upload_expires_at"],
+            row["upload_id"],
+            row["part_size"],
+        ),
+        force=row["force"],
+        duplicate_of=row["duplicate_of"],
+        undone_rows=row["undone_rows"],
+        purged_at=row["purged_at"],
         created_at=row["created_at"],
         started_at=row["started_at"],
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),

@@ -4,9 +4,10 @@ INSERT INTO datasets (name) VALUES (%(dataset)s) ON CONFLICT (name) DO NOTHING
 -- name: create_job
 -- A client whose connection broke may not know that its job is there already.
 INSERT INTO ingestion_jobs
-    (id, dataset_id, filename, format, options, declared_size, metadata, block_size, bucket, key)
-SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(declared_size)s, %(metadata)s, %(block_size)s,
-       %(bucket)s, %(key)s
+    (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force,
+     declared_size, sha256, upload_expires_at, upload_id, part_size)
+SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
+       %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
