@@ -21,6 +21,14 @@ class LostClaim(Exception):  # noqa: N818 - named for what happened to us
     """Another worker has finished this piece of work already: drop it, nothing of ours was kept."""
 
 
+class JobEnded(Exception):  # noqa: N818 - named for what happened to the job
+    """The job was canceled, failed or ended otherwise meanwhile: drop the work, nothing of ours was kept."""
+
+
+class NotPossible(Exception):  # noqa: N818 - named for what to tell the client
+    """What was asked of a job is not possible as it stands; the sentence says why."""
+
+
 class BadRequest(Exception):  # noqa: N818 - HTTP's own name for it
     """The client's request is wrong; ``status`` and ``message`` go back to it, naming the field."""
 

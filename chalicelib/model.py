@@ -176,6 +176,7 @@ class Job:
     text_size: int | None  # bytes, if that is not the object's size and its end has been seen
     block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
     attempts: int
+    vain_attempts: int  # of these the last ones, in a row, that did not get one block further
     error: tuple[str, str] | None  # code, message
     upload: Upload
     force: bool  # load it even if the same content was loaded before

@@ -1,11 +1,12 @@
 """The seams: what the flow needs from the outside, as small Protocols. ``backends`` fill them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from chalicelib.lifecycle import Action
 from chalicelib.model import (
     Dialect,
     Format,
@@ -132,26 +133,68 @@ class Jobs(Protocol):
         """In file order; ``after`` is the ``cursor`` of the last reject of the page before."""
 
     def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
-        """Note that the object has arrived. False: no such job is waiting."""
+        """Note that the object has arrived. False: no such job is waiting for an object at that place."""
+
+    def act(self, job_id: UUID, action: Action) -> Job | None:
+        """CANCEL, RETRY or UNDO the job; as it is then, None if it is unknown.
+
+        Once CANCELED no block of it is committed any more. Raises NotPossible.
+        """
 
     def ping(self) -> None:
         """Answer, or raise RetryLater."""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A job whose object nobody has announced. ``overdue``: nobody may upload it any more."""
+
+    job_id: UUID
+    overdue: bool
+
+
+class Upkeep(Protocol):
+    """The job register, as a sweep sees it. Every method raises RetryLater.
+
+    What one sweep takes is not given to another at the same time, nor for a while afterwards.
+    """
+
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
+        """PENDING jobs older than ``seconds`` whose object nobody has announced."""
+
+    def expire(self, job_id: UUID) -> bool:
+        """EXPIRED, if it still waits for its object; whether it did."""
+
+    def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        """Jobs that should be worked on, that nobody holds and that have not moved for ``seconds``."""
+
+    def purge(self, *, days: int, limit: int) -> int:
+        """Forget rejects and ledger of jobs that ended ``days`` ago, but for the sums; how many jobs."""
 
 
 class Claims(Protocol):
     """The job register, as a worker sees it. Every method raises RetryLater."""
 
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
-        """Take the job for a while. None: it is unknown, finished, or held by another worker."""
+        """Take the job for a while: PROCESSING then, or still UNDOING.
+
+        None: it is unknown, ended, or held by another worker.
+        """
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         """Keep it for a while more. False: it was taken over or finished."""
 
-    def release(self, job_id: UUID, *, owner: str) -> None:
-        """Let others have it at once."""
+    def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
+        """Let others have it at once. ``vain``: this attempt counts against the job."""
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
-        """Fix what is read and how, once. Raises JobFailed if another object was fixed before."""
+    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
+        """COMPLETED at once, if another job has loaded the same content in the same way: that job."""
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
+        """Fix what is read and how, once; the job, as fixed by whoever was first.
+
+        Raises JobFailed if another object was fixed before, JobEnded.
+        """
 
     def measure(self, job_id: UUID, size: int) -> None:
         """Note the size of the file's text, in bytes, now that its end has been seen."""
@@ -163,10 +206,19 @@ class Claims(Protocol):
         """
 
     def complete(self, job_id: UUID, total: int) -> None:
-        """COMPLETED, if the ledger covers ``[0, total)`` and adds up; raises JobFailed if it does not."""
+        """COMPLETED, if the ledger covers ``[0, total)`` and adds up; raises JobFailed if it does not.
 
-    def fail(self, job_id: UUID, code: str, message: str) -> None:
-        """FAILED, unless the job has already ended."""
+        Raises JobEnded if the job has ended in another way.
+        """
+
+    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+        """FAILED, unless the job has ended or another holds its lease; whether it is."""
+
+    def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
+        """Remove the rows that only this job brought, its rejects and its ledger: UNDONE. Bit by bit.
+
+        False: ``keep_going`` said no before the end. Raises JobEnded if the lease was lost.
+        """
 
 
 @dataclass(frozen=True)
@@ -189,5 +241,6 @@ class RecordSink(Protocol):
     def load(self, job: Job, block: LoadedBlock) -> Tally:
         """Rows, rejects and the ledger's row in one transaction: all of it or nothing.
 
-        Raises LostClaim when the ledger has that block already, RetryLater when it may succeed later.
+        Raises LostClaim when the ledger has that block already, JobEnded when the job is not PROCESSING
+        any more, RetryLater when it may succeed later.
         """

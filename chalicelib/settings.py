@@ -37,6 +37,10 @@ class Settings:
     lease_seconds: float
     visibility_timeout: float
     max_deliveries: int
+    outage_seconds: float
+    grace_seconds: float
+    sweep_seconds: float
+    retention_days: int
     health_file: str | None
 
 
@@ -86,8 +90,12 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),
         worker_jobs=_number(env, "SLUICE_WORKER_JOBS", 1, 1, 64),
         lease_seconds=_number(env, "SLUICE_LEASE_SECONDS", 30, 2, 3600),
-        visibility_timeout=_number(env, "SLUICE_VISIBILITY_TIMEOUT", 60, 2, 43200),
+        visibility_timeout=_number(env, "SLUICE_VISIBILITY_TIMEOUT", 45, 2, 43200),
         max_deliveries=_number(env, "SLUICE_MAX_DELIVERIES", 5, 1, 1000),
+        outage_seconds=_number(env, "SLUICE_OUTAGE_SECONDS", 900, 1, 43200),
+        grace_seconds=_number(env, "SLUICE_GRACE_SECONDS", 25, 1, 3600),
+        sweep_seconds=_number(env, "SLUICE_SWEEP_SECONDS", 60, 1, 86400),
+        retention_days=_number(env, "SLUICE_RETENTION_DAYS", 90, 1, 36500),
         health_file=env.get("SLUICE_HEALTH_FILE") or None,
     )
 

@@ -114,6 +114,7 @@ class Services:
             self.owner,
             lease_seconds=lease,
             beat_seconds=min(lease, visibility) / 3,
+            patience=self.settings.outage_seconds,
         )
 
     def close(self) -> None:

@@ -4,9 +4,11 @@ Takes jobs off the queue until it is told to stop (SIGTERM or SIGINT); then it f
 way, gives its jobs back and ends with status 0.
 """
 
+import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -20,23 +22,45 @@ _POLL_SECONDS = 5.0  # a stop is noticed within this time when there is nothing 
 _PAUSE_SECONDS = 2.0  # after the queue or the database did not answer
 
 
-def run(consumer: Consumer, stop: threading.Event, *, slots: int, health_file: Path | None) -> None:
-    """Works on up to ``slots`` jobs at once until ``stop`` is set.
+def run(
+    consumer: Consumer,
+    stop: threading.Event,
+    *,
+    slots: int,
+    health_file: Path | None,
+    grace_seconds: float = 25,
+) -> bool:
+    """Works on up to ``slots`` jobs at once until ``stop`` is set; whether all of them ended in good time.
+
+    What has not ended ``grace_seconds`` after the stop is left as it is: nothing is lost by that but time.
 
     ``health_file`` is touched whenever a slot asks for work and while one is working: a file that grows
     old says that the worker hangs.
     """
     threads = [
-        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}")
+        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}", daemon=True)
         for number in range(slots)
     ]
     for thread in threads:
         thread.start()
+    deadline = None
     while any(thread.is_alive() for thread in threads):
         if health_file is not None and all(thread.is_alive() for thread in threads):
-            health_file.touch()
+            _touch(health_file)
         for thread in threads:
             thread.join(timeout=1 / slots)
+        if stop.is_set():
+            deadline = deadline or time.monotonic() + grace_seconds
+            if time.monotonic() > deadline:
+                return False
+    return True
+
+
+def _touch(health_file: Path) -> None:
+    try:
+        health_file.touch()
+    except OSError:  # a full disk is no reason to stop working
+        logger.exception("health file not touched")
 
 
 def _work(consumer: Consumer, stop: threading.Event) -> None:
@@ -71,13 +95,20 @@ def main() -> int:
         return 2
     chosen = built.settings
     logger.info("worker started", extra={"owner": consumer.owner, "queue": chosen.queue_backend})
-    run(
+    in_time = run(
         consumer,
         stop,
         slots=chosen.worker_jobs,
         health_file=Path(chosen.health_file) if chosen.health_file else None,
+        grace_seconds=chosen.grace_seconds,
     )
-    built.close()
+    if not in_time:
+        logger.error("stopped with work in hand: it goes on elsewhere when the lease has run out")
+        os._exit(1)  # threads that hang would keep the process
+    try:
+        built.close()
+    except RetryLater:
+        logger.exception("not everything was closed")
     logger.info("worker stopped")
     return 0
 

@@ -1,14 +1,15 @@
 """The ports filled in memory, for tests of the flow."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from chalicelib.errors import JobFailed, LostClaim, RetryLater
+from chalicelib.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
+from chalicelib.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.model import Dialect, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
-from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload
+from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -32,6 +33,7 @@ def new_job(**changes: object) -> Job:
         text_size=None,
         block_size=64,
         attempts=0,
+        vain_attempts=0,
         error=None,
         upload=Upload(),
         force=False,
@@ -105,7 +107,7 @@ class MemoryJobs:
     def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
         self.ping()
         job = self.jobs.get(job_id)
-        if job is None or job.status is not Status.PENDING:
+        if job is None or job.status is not Status.PENDING or job.key != source.key:
             return False
         self.jobs[job_id] = replace(job, source=source, uploaded_at=NOW)
         return True
@@ -125,22 +127,37 @@ class MemoryJobs:
         ):
             return None
         self.owners[job_id] = owner
-        self.jobs[job_id] = replace(job, status=Status.PROCESSING, attempts=job.attempts + 1)
+        status = Status.PROCESSING if job.status is Status.PENDING else job.status
+        counted = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
+        self.jobs[job_id] = replace(job, status=status, **counted)  # type: ignore[arg-type]
         return self.jobs[job_id]
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         self.ping()
         return lease_seconds > 0 and self.owners.get(job_id) == owner
 
-    def release(self, job_id: UUID, *, owner: str) -> None:
+    def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
         self.ping()
         if self.owners.get(job_id) == owner:
             del self.owners[job_id]
+            job = self.jobs[job_id]
+            self.jobs[job_id] = replace(job, vain_attempts=job.vain_attempts - (not vain))
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
+    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
+        self.ping()
+        for job in self.jobs.values():
+            same = job.source is not None and job.source.checksum == source.checksum
+            if same and job.status is Status.COMPLETED and job.id != job_id:
+                self.jobs[job_id] = replace(self.jobs[job_id], source=source, duplicate_of=job.id)
+                self._end(job_id, Status.COMPLETED, None)
+                return job.id
+        return None
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
         self.ping()
         opened = {"source": source, "dialect": dialect, "block_size": block_size}
         self.jobs[job_id] = replace(self.jobs[job_id], **opened)  # type: ignore[arg-type]
+        return self.jobs[job_id]
 
     def measure(self, job_id: UUID, size: int) -> None:
         self.ping()
@@ -156,14 +173,74 @@ class MemoryJobs:
         return [*gaps, Gap(position, total)] if position != total else gaps
 
     def complete(self, job_id: UUID, total: int) -> None:
+        if self.jobs[job_id].status not in (Status.PROCESSING, Status.COMPLETED):
+            raise JobEnded(self.jobs[job_id].status)
         if self.gaps(job_id, total):
             raise JobFailed("ledger-mismatch", "not covered")
         self._end(job_id, Status.COMPLETED, None)
 
-    def fail(self, job_id: UUID, code: str, message: str) -> None:
+    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         self.ping()
-        if not self.jobs[job_id].status.is_terminal:
-            self._end(job_id, Status.FAILED, (code, message))
+        if self.jobs[job_id].status.is_terminal or self.owners.get(job_id, owner) != owner:
+            return False
+        self._end(job_id, Status.FAILED, (code, message))
+        return True
+
+    def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
+        self.ping()
+        if self.owners.get(job.id) != owner:
+            raise JobEnded("taken over")
+        if not keep_going():
+            return False
+        blocks = self.blocks.pop(job.id, {})
+        self.jobs[job.id] = replace(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
+        self._end(job.id, Status.UNDONE, None)
+        return True
+
+    def act(self, job_id: UUID, action: Action) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if job is None:
+            return None
+        if action not in possible(job.status):
+            raise NotPossible(f"A job that is {job.status} allows no {action}.")
+        self.owners.pop(job_id, None)
+        ended = None if action is Action.RETRY else NOW
+        changed = {"status": TRANSITIONS[action].after, "completed_at": ended, "error": None}
+        self.jobs[job_id] = replace(job, **changed)  # type: ignore[arg-type]
+        return self.jobs[job_id]
+
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
+        self.ping()
+        waiting = [job for job in self.jobs.values() if job.status is Status.PENDING and not job.uploaded_at]
+        return [
+            Unseen(job.id, overdue=job.upload.expires_at is not None and job.upload.expires_at < NOW)
+            for job in waiting
+        ][:limit]
+
+    def expire(self, job_id: UUID) -> bool:
+        self.ping()
+        if self.jobs[job_id].status is not Status.PENDING:
+            return False
+        self._end(job_id, Status.EXPIRED, None)
+        return True
+
+    def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        self.ping()
+        return [
+            job.id
+            for job in self.jobs.values()
+            if job.id not in self.owners
+            and (job.uploaded_at or job.status is not Status.PENDING)
+            and not job.status.is_terminal
+        ][:limit]
+
+    def purge(self, *, days: int, limit: int) -> int:
+        self.ping()
+        old = [it for it in self.jobs.values() if it.completed_at and not it.purged_at][:limit]
+        for job in old:
+            self.jobs[job.id] = replace(job, purged_at=NOW)
+        return len(old)
 
     def _end(self, job_id: UUID, status: Status, error: tuple[str, str] | None) -> None:
         self.owners.pop(job_id, None)
@@ -172,6 +249,8 @@ class MemoryJobs:
     def load(self, job: Job, block: LoadedBlock) -> Tally:
         self.ping()
         ledger = self.blocks.setdefault(job.id, {})
+        if self.jobs[job.id].status is not Status.PROCESSING:
+            raise JobEnded(self.jobs[job.id].status)
         if block.no in ledger:
             raise LostClaim(f"block {block.no} is there")
         ledger[block.no] = block

@@ -1,18 +1,22 @@
-"""One message of the queue, from delivery to its end: its job is taken and loaded."""
+"""One message of the queue, from delivery to its end: its job is taken and loaded, or undone."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
-from chalicelib.errors import JobFailed, RetryLater
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from chalicelib.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
-from chalicelib.model import Job
+from chalicelib.model import Job, Status
 from chalicelib.ports import Delivery, JobReceiver, Jobs, JobSender
 from chalicelib.telemetry import logger
 
-_LONGEST_BACKOFF = 60.0  # seconds
+_LONGEST_PAUSE = 30.0  # seconds, between tries while something outside is unwell
+_LONGEST_DELAY = 60.0  # seconds, before a message that was given back comes again
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Consumer:
     owner: str  # names this worker in the leases it takes
     lease_seconds: float
     beat_seconds: float  # how often lease and message are renewed while a job is worked on
+    patience: float  # how long an outage is sat out with a job in hand
 
 
 def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> None:
@@ -35,9 +40,8 @@ def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> No
     """
     logger.thread_safe_append_keys(job_id=str(delivery.job_id))
     try:
-        job = consumer.parts.claims.claim(
-            delivery.job_id, owner=_owner(consumer, delivery), lease_seconds=consumer.lease_seconds
-        )
+        owner = _owner(consumer, delivery)
+        job = consumer.parts.claims.claim(delivery.job_id, owner=owner, lease_seconds=consumer.lease_seconds)
         if job is None:
             _not_ours(consumer, delivery)
         else:
@@ -56,48 +60,133 @@ def _not_ours(consumer: Consumer, delivery: Delivery) -> None:
     if job is None or job.status.is_terminal:
         logger.info("nothing to do", extra={"status": job.status if job else "unknown"})
         consumer.receiver.acknowledge(delivery)
-    else:  # another worker has it; should that one die, this message is what brings the job back
-        logger.info("held by another worker")
+    elif delivery.deliveries == 1 or delivery.deliveries >= consumer.receiver.max_deliveries:
+        # a message too many: the one by which the other worker holds the job is enough, and should both
+        # be lost, a sweep sends another
+        logger.info("held by another worker: message dropped")
+        consumer.receiver.acknowledge(delivery)
+    else:  # it may be the one by which a worker held the job that has just died
+        logger.info("held by another worker: looked at again later")
         consumer.receiver.retry(delivery, delay_seconds=consumer.lease_seconds)
 
 
 def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Event) -> None:
-    claims = consumer.parts.claims
     logger.info("job taken", extra={"attempt": job.attempts, "deliveries": delivery.deliveries})
     try:
         with _kept(consumer, delivery) as lost:
-            done = ingest(job, consumer.parts, lambda: not (stop.is_set() or lost.is_set()))
-    except JobFailed as failure:
-        logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
-        claims.fail(job.id, failure.code, failure.message)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the job must not be lost
-        logger.exception("attempt failed", extra={"deliveries": delivery.deliveries})
-        _give_back(consumer, delivery, job, error)
+            done = _patiently(consumer, delivery, job, lambda: not (stop.is_set() or lost.is_set()))
+    except JobEnded as ended:
+        logger.info("job ended meanwhile", extra={"reason": str(ended)})
+    except RetryLater:
+        logger.exception("given up for now")
+        _pass_on(consumer, delivery, job)
+        return
+    except Exception:  # noqa: BLE001 - whatever it was, the job must not be lost
+        logger.exception("attempt failed", extra={"vain_attempts": job.vain_attempts})
+        _give_back(consumer, delivery, job)
         return
     else:
-        if done:
-            logger.info("job completed")
-        elif lost.is_set():
+        if not done and lost.is_set():
             logger.warning("job lost to another worker")  # whose own message is the one that counts
             return
-        else:
+        if not done:
             logger.info("job given back")
-            claims.release(job.id, owner=_owner(consumer, delivery))
-            consumer.sender.send(job.id)  # a fresh message: being shut down is no failed delivery
+            _pass_on(consumer, delivery, job)
+            return
     consumer.receiver.acknowledge(delivery)
 
 
-def _give_back(consumer: Consumer, delivery: Delivery, job: Job, error: Exception) -> None:
-    """To be tried again a little later; on the last try the job FAILS, and the queue buries the message."""
-    if delivery.deliveries >= consumer.receiver.max_deliveries:
-        code = "retries-exhausted" if isinstance(error, RetryLater) else "internal-error"
-        tries = f"{delivery.deliveries} attempts"
+def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Callable[[], bool]) -> bool:
+    """One attempt, which sits out what time may mend. Whether the job has ended; else it was interrupted.
+
+    Raises JobEnded, and RetryLater when the patience is at an end.
+    """
+    started = time.monotonic()
+
+    def is_over(_state: RetryCallState) -> bool:
+        return not keep_going() or time.monotonic() - started > consumer.patience
+
+    def pause(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while keep_going() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(RetryLater),
+        wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+        stop=is_over,
+        sleep=pause,
+        before_sleep=_say_why,
+        reraise=True,
+    )
+    try:
+        return bool(retrying(_attempt, consumer, _owner(consumer, delivery), job, keep_going))
+    except RetryLater:
+        if keep_going():
+            raise
+        return False
+
+
+def _say_why(state: RetryCallState) -> None:
+    trouble = state.outcome.exception() if state.outcome else None
+    logger.warning("trying again shortly", extra={"reason": str(trouble), "tries": state.attempt_number})
+
+
+def _attempt(consumer: Consumer, owner: str, job: Job, keep_going: Callable[[], bool]) -> bool:
+    """Loads or undoes the job, as far as it is not done yet. Whether it has ended."""
+    claims = consumer.parts.claims
+    known = consumer.jobs.get(job.id)  # not as it was when it was taken: this may be the second try
+    if known is None or known.status.is_terminal:
+        raise JobEnded(f"the job is {known.status if known else 'unknown'}")
+    if known.status is Status.UNDOING:
+        done = claims.undo(known, owner=owner, keep_going=keep_going)
+        logger.info("job undone" if done else "undoing interrupted")
+        return done
+    try:
+        if known.vain_attempts > consumer.receiver.max_deliveries:
+            raise _exhausted(known)
+        done = ingest(known, consumer.parts, keep_going)
+    except JobFailed as failure:
+        logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
+        return claims.fail(job.id, owner=owner, code=failure.code, message=failure.message)
+    if done:
+        logger.info("job completed")
+    return done
+
+
+def _exhausted(job: Job) -> JobFailed:
+    """The job kills or fails every worker that takes it."""
+    return JobFailed(
+        "retries-exhausted",
+        f"{job.vain_attempts - 1} attempts in a row did not get any further with the file. "
+        "What was loaded is kept; the operator's log says why.",
+    )
+
+
+def _pass_on(consumer: Consumer, delivery: Delivery, job: Job) -> None:
+    """A fresh message takes this one's place: being shut down, or an outage, is no failed delivery."""
+    consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery), vain=False)
+    consumer.sender.send(job.id)
+    consumer.receiver.acknowledge(delivery)
+
+
+def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
+    """To be tried again a little later; after too many attempts in vain the job FAILS."""
+    owner = _owner(consumer, delivery)
+    if job.vain_attempts >= consumer.receiver.max_deliveries and job.status is not Status.UNDOING:
         sentence = (
-            f"The file could not be loaded in {tries}. What was loaded is kept; the operator was told why."
+            f"The file could not be loaded in {job.vain_attempts} attempts, for a reason that Sluice does "
+            "not know. What was loaded is kept; the operator's log says more."
         )
-        consumer.parts.claims.fail(job.id, code, sentence)
-    consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery))
-    consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_BACKOFF))
+        consumer.parts.claims.fail(job.id, owner=owner, code="internal-error", message=sentence)
+        consumer.receiver.acknowledge(delivery)
+        return
+    consumer.parts.claims.release(job.id, owner=owner, vain=True)
+    if delivery.deliveries >= consumer.receiver.max_deliveries:  # the next would bury it
+        consumer.sender.send(job.id)
+        consumer.receiver.acknowledge(delivery)
+    else:
+        consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_DELAY))
 
 
 @contextmanager

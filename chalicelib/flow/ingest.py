@@ -13,6 +13,33 @@ from chalicelib.steps import transform
 from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, opened
+from chalicelib.telemetry import logger
+
+
+class Repeated(Exception):  # noqa: N818 - no error
+    """Another job, which this names, has loaded the same content."""
+
+
+class Interrupted(Exception):  # noqa: N818 - no error
+    """The work is to stop here, to be gone on with another time."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An ObjectStore that reads no more once the work is to stop: there may be much to skip first."""
+
+    store: ObjectStore
+    keep_going: Callable[[], bool]
+
+    def pin(self, bucket: str, key: str) -> Source:
+        """See the port."""
+        return self.store.pin(bucket, key)
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        """See the port. Raises Interrupted too."""
+        if not self.keep_going():
+            raise Interrupted
+        return self.store.read(source, start, end)
 
 
 @dataclass(frozen=True)
@@ -32,8 +59,18 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
     """Loads the job's missing blocks and completes it. False: ``keep_going`` said no before the end.
 
     ``keep_going`` is asked between blocks; what is under way is finished first.
-    Raises JobFailed, RetryLater.
+    Raises JobFailed, JobEnded, RetryLater.
     """
+    try:
+        _ingest(job, replace(parts, store=Watched(parts.store, keep_going)), keep_going)
+    except Repeated as repeated:
+        logger.info("the same content was loaded before", extra={"duplicate_of": str(repeated)})
+    except Interrupted:
+        return False
+    return True
+
+
+def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> None:
     job, pinned, dialect = _opened(job, parts)
     text = Contents(parts.store, pinned, dialect, parts.limits)
     total = pinned.size if text.is_plain else job.text_size
@@ -51,15 +88,12 @@ def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
                 framing = transform.framing(dialect, parts.max_record, to_end=to_end)
                 blocks = _blocks(job, text, dialect, gap, framing)
                 end = _load(job, blocks, sink, parts.loaders, keep_going)
-                if end is None:
-                    return False
                 if gap.end is None:  # the end has been seen
                     total = max(gap.start, end)
                     parts.claims.measure(job.id, total)
         except LostClaim:  # another worker wrote one of the blocks: see what is left now
             continue
     parts.claims.complete(job.id, 0 if total is None else total)
-    return True
 
 
 def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
@@ -68,10 +102,14 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
         return job, job.source, job.dialect
     pinned = parts.store.pin(job.bucket, job.key)
     _check_size(job, pinned, parts.max_upload)
+    if pinned.checksum is not None and (first := parts.claims.repeated(job.id, pinned)) is not None:
+        raise Repeated(first)
     dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
     block_size = min(job.block_size, transform.block_size(dialect))
-    parts.claims.open(job.id, pinned, dialect, block_size)
-    return replace(job, block_size=block_size), pinned, dialect
+    job = parts.claims.open(job.id, pinned, dialect, block_size)
+    if job.source is None or job.dialect is None:
+        raise AssertionError(f"job {job.id} was opened and is not open")
+    return job, job.source, job.dialect
 
 
 def _check_size(job: Job, pinned: Source, most: int) -> None:
@@ -101,18 +139,17 @@ def _load(
     sink: RecordSink,
     loaders: int,
     keep_going: Callable[[], bool],
-) -> int | None:
+) -> int:
     """Writes the blocks, ``loaders`` at once while the next is prepared; so few blocks are ever held.
 
-    Where the last one ends, 0 without any; None if ``keep_going`` said no before that.
+    Where the last one ends, 0 without any. Raises Interrupted.
     """
-    end: int | None = 0
+    end = 0
     writing: deque[Future[Tally]] = deque()
     with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
         for block in blocks:
             if not keep_going():
-                end = None
-                break
+                raise Interrupted
             while len(writing) >= loaders:
                 writing.popleft().result()
             writing.append(pool.submit(sink.load, job, block))

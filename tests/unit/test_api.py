@@ -314,7 +314,11 @@ def s3_event(*keys: str) -> dict[str, Any]:
 
 
 def test_every_upload_of_an_event_is_announced(client: Client, services: MemoryServices) -> None:
-    jobs = [services.jobs.add(new_job(number=n)) for n in range(2)]
+    ids = [uuid4() for _ in range(2)]
+    jobs = [
+        services.jobs.add(new_job(id=it, number=n, key=f"uploads/default/{it}/a fileü.csv"))
+        for n, it in enumerate(ids)
+    ]
     keys = [f"uploads/default/{job.id}/a+file%C3%BC.csv" for job in jobs]
     result = client.lambda_.invoke("on_upload", s3_event(keys[0], "uploads/stray", keys[1]))
     assert result.payload == {"announced": 2}

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,8 @@ from fakes import MemoryJobs, MemoryQueue, MemoryStore, new_job
 from chalicelib.errors import RetryLater
 from chalicelib.flow.consume import Consumer, consume
 from chalicelib.flow.ingest import Parts
-from chalicelib.model import Status
+from chalicelib.lifecycle import Action
+from chalicelib.model import Source, Status
 from chalicelib.ports import Delivery
 from chalicelib.steps.compression import Limits
 
@@ -27,7 +29,9 @@ def make_parts(jobs: MemoryJobs, store: MemoryStore) -> Parts:
 class World:
     """A job, its object, its message, and a worker."""
 
-    def __init__(self, data: bytes = FILE, lease_seconds: float = 30, deliveries: int = 1) -> None:
+    def __init__(
+        self, data: bytes = FILE, lease_seconds: float = 30, deliveries: int = 1, patience: float = 60
+    ) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
         self.job = self.jobs.add(new_job())
         self.delivery = Delivery(self.job.id, "receipt", deliveries)
@@ -35,7 +39,7 @@ class World:
             self.jobs, self.store, lambda: self.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
         )
         self.consumer = Consumer(
-            self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3
+            self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3, patience
         )
         self.stop = threading.Event()
 
@@ -69,12 +73,26 @@ def test_an_unknown_job_is_forgotten() -> None:
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_a_job_that_another_holds_is_looked_at_again_later() -> None:
+def test_a_message_too_many_for_a_job_that_another_holds_is_dropped() -> None:
     world = World()
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_message_that_comes_again_while_the_job_is_held_is_looked_at_again_later() -> None:
+    world = World(deliveries=2)
     world.jobs.owners[world.job.id] = "another"
     world.consume()
     assert world.queue.returned == [(world.delivery, 30)]
     assert not world.queue.acknowledged
+
+
+def test_it_does_not_become_a_dead_letter_while_the_job_is_held() -> None:
+    world = World(deliveries=3)
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
 
 
 def test_a_file_that_cannot_be_read_fails_its_job() -> None:
@@ -84,28 +102,93 @@ def test_a_file_that_cannot_be_read_fails_its_job() -> None:
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_trouble_gives_the_message_back() -> None:
-    world = World(deliveries=2)
+def test_an_outage_is_sat_out_with_the_job_in_hand() -> None:
+    world = World(deliveries=3)
+    world.store.errors.extend([RetryLater("S3 is down"), RetryLater("S3 is still down")])
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert world.jobs.jobs[world.job.id].attempts == 1
+
+
+def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None:
+    world = World(deliveries=3, patience=0)
     world.store.errors.append(RetryLater("S3 is down"))
     world.consume()
-    assert world.status is Status.PROCESSING
-    assert world.queue.returned == [(world.delivery, 4)]
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.vain_attempts) == (Status.PROCESSING, 0)
+    assert [it.job_id for it in world.queue.waiting] == [job.id]
+    assert world.queue.acknowledged == [world.delivery]
     assert not world.jobs.owners
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(RetryLater("S3 is down"), "retries-exhausted"), (KeyError("bug"), "internal-error")]
-)
-def test_the_last_delivery_fails_the_job_and_leaves_the_message_to_the_dead_letters(
-    error: Exception, code: str
-) -> None:
+def test_a_stop_ends_the_wait_for_better_times() -> None:
+    world = World()
+
+    class Down(MemoryStore):
+        def pin(self, bucket: str, key: str) -> Source:
+            world.stop.set()
+            raise RetryLater("S3 is down")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Down(FILE)))
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+    assert len(world.queue.waiting) == 1
+
+
+def test_a_bug_that_meets_a_job_again_and_again_fails_it() -> None:
     world = World(deliveries=3)
-    world.store.errors.append(error)
+    world.jobs.jobs[world.job.id] = replace(world.job, vain_attempts=2)
+    world.store.errors.append(KeyError("bug"))
     world.consume()
     job = world.jobs.jobs[world.job.id]
-    assert (job.status, job.error and job.error[0]) == (Status.FAILED, code)
-    assert not world.queue.acknowledged
-    assert world.queue.returned
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "internal-error")
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_that_killed_all_its_workers_fails_before_the_next() -> None:
+    world = World()
+    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.PROCESSING, vain_attempts=3)
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "retries-exhausted")
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_the_last_delivery_of_a_job_that_may_still_succeed_is_replaced() -> None:
+    world = World(deliveries=3)
+    world.store.errors.append(KeyError("bug"))
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert len(world.queue.waiting) == 1
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_that_is_canceled_meanwhile_is_dropped() -> None:
+    world = World()
+
+    class Canceling(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            if world.status is Status.PROCESSING:
+                world.jobs.act(world.job.id, Action.CANCEL)
+            return super().read(*args)
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Canceling(FILE)))
+    world.consume()
+    assert world.status is Status.CANCELED
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.jobs.blocks.get(world.job.id)
+
+
+def test_a_job_is_undone() -> None:
+    world = World()
+    world.consume()
+    world.jobs.act(world.job.id, Action.UNDO)
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert job.status is Status.UNDONE
+    assert job.undone_rows
+    assert job.id not in world.jobs.blocks
+    assert world.queue.acknowledged == [world.delivery, world.delivery]
 
 
 def test_a_bug_of_ours_does_not_lose_the_job() -> None:
@@ -140,7 +223,7 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
     parts = Parts(
         world.jobs, Slow(FILE), lambda: world.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
     )
-    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01)
+    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01, 60)
     world.consume()
     assert not world.queue.acknowledged
     assert not world.queue.returned

@@ -32,6 +32,10 @@ def started(jobs: MemoryJobs, **changes: object) -> Job:
     return jobs.add(new_job(status=Status.PROCESSING, **changes))
 
 
+def resumed(jobs: MemoryJobs, job: Job) -> Job:
+    return jobs.add(replace(jobs.jobs[job.id], status=Status.PROCESSING))
+
+
 def records(jobs: MemoryJobs, job: Job) -> set[str]:
     return {row for block in jobs.blocks[job.id].values() for row in block.rows["record"].to_pylist()}
 
@@ -71,16 +75,15 @@ def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
     whole = ledger()
     for no in lost & whole.keys():
         del jobs.blocks[job.id][no]
-    assert ingest(replace(jobs.jobs[job.id], status=Status.PROCESSING), made, lambda: True)
+    assert ingest(resumed(jobs, job), made, lambda: True)
     assert ledger() == whole
 
 
 def test_a_stop_between_blocks_leaves_the_rest_for_later() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    answers = iter([True, True, True, False])
-    assert not ingest(job, parts(jobs, store), lambda: next(answers))
-    assert len(jobs.blocks[job.id]) == 3
+    assert not ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3)
+    assert 3 <= len(jobs.blocks[job.id]) <= 5  # with what was under way
     assert jobs.jobs[job.id].status is Status.PROCESSING
     assert ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True)
     assert len(records(jobs, job)) == 120
@@ -121,8 +124,7 @@ def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
 def test_a_file_that_changes_while_it_is_loaded() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    answers = iter([True, False])
-    ingest(job, parts(jobs, store), lambda: next(answers))
+    ingest(job, parts(jobs, store), lambda: not jobs.blocks.get(job.id))
     store.etag = "e2"
     with pytest.raises(JobFailed) as raised:
         ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True)
@@ -201,11 +203,10 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
 ) -> None:
     jobs, store = MemoryJobs(), MemoryStore(KINDS[kind](TEXT))
     job = started(jobs, block_size=block_size)
-    answers = iter([True] * stop)
-    ingest(job, parts(jobs, store), lambda: next(answers, False))
+    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(replace(jobs.jobs[job.id], status=Status.PROCESSING), parts(jobs, store), lambda: True)
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True)
     assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
     text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
     assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
@@ -223,11 +224,10 @@ def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
     data = gzip.compress(text.encode()) if coded == "gzip" else text.encode(coded)
     jobs, store = MemoryJobs(), MemoryStore(data)
     job = started(jobs, block_size=block_size, format=Format.JSON)
-    answers = iter([True] * stop)
-    ingest(job, parts(jobs, store), lambda: next(answers, False))
+    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(replace(jobs.jobs[job.id], status=Status.PROCESSING), parts(jobs, store), lambda: True)
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True)
     assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
     assert not any(block.rejects for block in jobs.blocks[job.id].values())
 

@@ -46,6 +46,8 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
         # that is the first thing on a connection for the whole transaction, and commits at its end.
         with pool.connection() as connection, connection.transaction():
             yield connection
+    except errors.ProgramLimitExceeded:  # an OperationalError that no waiting mends
+        raise
     except (
         psycopg.OperationalError,
         psycopg.InterfaceError,

@@ -1,13 +1,15 @@
 """The job register and the ledger in Postgres: fills the ports Jobs and Claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
-from chalicelib.errors import JobFailed
+from chalicelib.backends.postgres.undo import undo
+from chalicelib.errors import JobEnded, JobFailed, NotPossible
+from chalicelib.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.model import Dialect, Format, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
 from chalicelib.ports import NewJob
 
@@ -33,10 +35,7 @@ class PostgresJobs:
                     "metadata": None if new.metadata is None else Jsonb(new.metadata),
                 },
             )
-            job = _get(connection, new.id)
-        if job is None:
-            raise AssertionError(f"job {new.id} is not there right after its creation")
-        return job
+            return _known(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
         """See the port."""
@@ -69,6 +68,18 @@ class PostgresJobs:
         with borrowed(self._pool) as connection:
             return connection.execute(_SQL["mark_uploaded"], _pinned(job_id, source)).rowcount > 0
 
+    def act(self, job_id: UUID, action: Action) -> Job | None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            if held is None:
+                return None
+            _check(action, held)
+            if action is Action.UNDO:
+                _check_nobody_counts_on_it(connection, job_id)
+            connection.execute(_SQL[_ACTIONS[action]], {"id": job_id, **_move(action)})
+            return _get(connection, job_id)
+
     def ping(self) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
@@ -83,7 +94,7 @@ class PostgresClaims:
 
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
         """See the port."""
-        lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
+        lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds, **_move(Action.CLAIM)}
         with borrowed(self._pool) as connection:
             if not connection.execute(_SQL["claim"], lease).rowcount:
                 return None
@@ -95,20 +106,34 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             return connection.execute(_SQL["renew"], lease).rowcount > 0
 
-    def release(self, job_id: UUID, *, owner: str) -> None:
+    def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            connection.execute(_SQL["release"], {"id": job_id, "owner": owner})
+            connection.execute(_SQL["release"], {"id": job_id, "owner": owner, "vain": vain})
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> None:
+    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
-            if held is None or held["detected"] is None:
+            pinned = _pinned(job_id, source)
+            first = connection.execute(_SQL["same_content"], pinned).fetchone()
+            if first is None:
+                return None
+            _lock(connection, job_id)
+            connection.execute(_SQL["pin"], pinned)
+            ended = {"id": job_id, "duplicate_of": first["id"], **_move(Action.COMPLETE)}
+            connection.execute(_SQL["complete"], ended)
+            return UUID(str(first["id"]))
+
+    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            held = _lock(connection, job_id)
+            if held["detected"] is None:
                 opened = {"detected": Jsonb(dialect.to_json()), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**_pinned(job_id, source), **opened})
             elif (held["etag"], held["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
+            return _known(connection, job_id)
 
     def measure(self, job_id: UUID, size: int) -> None:
         """See the port."""
@@ -123,9 +148,12 @@ class PostgresClaims:
     def complete(self, job_id: UUID, total: int) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
-            if held is None or Status(held["status"]).is_terminal:
+            known = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            if known is not None and known["status"] == Status.COMPLETED:  # by another worker
                 return
+            held = _lock(connection, job_id)
+            if total != (held["size"] if held["text_size"] is None else held["text_size"]):
+                raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
             if missing := _gaps(connection, job_id, total):
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
@@ -133,12 +161,58 @@ class PostgresClaims:
             row = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
             if row is None or row["difference"] != 0:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
-            connection.execute(_SQL["complete"], {"id": job_id})
+            connection.execute(
+                _SQL["complete"], {"id": job_id, "duplicate_of": None, **_move(Action.COMPLETE)}
+            )
 
-    def fail(self, job_id: UUID, code: str, message: str) -> None:
+    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         """See the port."""
+        failure = {"id": job_id, "owner": owner, "code": code, "message": message, **_move(Action.FAIL)}
         with borrowed(self._pool) as connection:
-            connection.execute(_SQL["fail"], {"id": job_id, "code": code, "message": message})
+            return connection.execute(_SQL["fail"], failure).rowcount > 0
+
+    def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
+        """See the port."""
+        return undo(self._pool, job, owner, keep_going)
+
+
+_ACTIONS = {Action.CANCEL: "end_job", Action.RETRY: "retry_job", Action.UNDO: "begin_undo"}
+
+
+def _check(action: Action, held: Mapping[str, Any]) -> None:
+    """Raises NotPossible."""
+    if action not in possible(Status(held["status"])):
+        raise NotPossible(f"A job that is {held['status']} allows no {action}.")
+    if action is Action.RETRY and held["purged_at"] is not None:
+        raise NotPossible("The record of what this job had loaded has been removed: upload the file again.")
+
+
+def _check_nobody_counts_on_it(connection: Connection, job_id: UUID) -> None:
+    """A statement of its own, after the lock: only so it sees what was locked before. Raises NotPossible."""
+    other = connection.execute(_SQL["stands_for"], {"id": job_id}).fetchone()
+    if other is not None:
+        raise NotPossible(f"Job {other['id']} brought the same file and counts on this one's rows: undo it.")
+
+
+def _lock(connection: Connection, job_id: UUID) -> Mapping[str, Any]:
+    """The job, which nobody else changes now. Raises JobEnded unless it is being worked on."""
+    held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+    if held is None or held["status"] != Status.PROCESSING:
+        raise JobEnded(f"job {job_id} is {held['status'] if held else 'unknown'}")
+    return held
+
+
+def _move(action: Action) -> dict[str, Any]:
+    """The parameters that say from where to where an action leads."""
+    transition = TRANSITIONS[action]
+    return {"before": sorted(transition.before), "after": transition.after}
+
+
+def _known(connection: Connection, job_id: UUID) -> Job:
+    job = _get(connection, job_id)
+    if job is None:
+        raise AssertionError(f"job {job_id} is gone")
+    return job
 
 
 def _get(connection: Connection, job_id: UUID) -> Job | None:
@@ -164,6 +238,8 @@ def _upload(upload: Upload) -> dict[str, Any]:
 def _pinned(job_id: UUID, source: Source) -> dict[str, Any]:
     return {
         "id": job_id,
+        "bucket": source.bucket,
+        "key": source.key,
         "etag": source.etag,
         "size": source.size,
         "version_id": source.version_id,
@@ -193,6 +269,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         text_size=row["text_size"],
         block_size=row["block_size"],
         attempts=row["attempts"],
+        vain_attempts=row["vain_attempts"],
         error=(row["error_code"], row["error_message"]) if row["error_code"] else None,
         upload=Upload(
             row["declared_size"],

@@ -57,33 +57,43 @@ LIMIT %(limit)s
 
 -- name: mark_uploaded
 UPDATE ingestion_jobs
-SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, uploaded_at = now(), updated_at = now()
-WHERE id = %(id)s AND status = 'PENDING'
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    uploaded_at = now(), updated_at = now()
+WHERE id = %(id)s AND status = 'PENDING' AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: claim
-UPDATE ingestion_jobs
-SET status = 'PROCESSING', lease_owner = %(owner)s,
-    lease_until = now() + make_interval(secs => %(lease_seconds)s),
-    attempts = attempts + 1, started_at = coalesce(started_at, now()), updated_at = now()
-WHERE id = %(id)s AND status IN ('PENDING', 'PROCESSING')
+UPDATE ingestion_jobs AS job
+SET status = CASE WHEN status = ANY(%(before)s) THEN %(after)s ELSE status END,
+    lease_owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    attempts = attempts + 1, started_at = coalesce(started_at, now()), updated_at = now(),
+    vain_attempts = 1 + CASE WHEN EXISTS (
+        SELECT FROM ingestion_blocks WHERE job_id = job.id AND committed_at > job.claimed_at
+    ) THEN 0 ELSE vain_attempts END,
+    claimed_at = clock_timestamp(), announced_at = NULL, announcements = 0
+WHERE id = %(id)s AND (status = ANY(%(before)s) OR status = 'UNDOING')
   AND (lease_until IS NULL OR lease_until < now() OR lease_owner = %(owner)s)
 
 -- name: renew
 UPDATE ingestion_jobs
 SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE id = %(id)s AND status = 'PROCESSING' AND lease_owner = %(owner)s
+WHERE id = %(id)s AND status IN ('PROCESSING', 'UNDOING') AND lease_owner = %(owner)s
 
 -- name: release
-UPDATE ingestion_jobs SET lease_owner = NULL, lease_until = NULL
+UPDATE ingestion_jobs
+SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
+    vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
 WHERE id = %(id)s AND lease_owner = %(owner)s
 
 -- name: lock_job
-SELECT status, etag, size, version_id, detected FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
+SELECT status, etag, size, text_size, detected, purged_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
+
+-- name: stands_for
+SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1
 
 -- name: open_job
 UPDATE ingestion_jobs
-SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, detected = %(detected)s,
-    block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    detected = %(detected)s, block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
 -- name: measure
@@ -110,11 +120,56 @@ SELECT (SELECT coalesce(sum(rejected), 0) FROM ingestion_blocks WHERE job_id = %
 
 -- name: complete
 UPDATE ingestion_jobs
-SET status = 'COMPLETED', completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
+    duplicate_of = %(duplicate_of)s
 WHERE id = %(id)s
 
 -- name: fail
+-- Only whoever holds the lease may say so, or anyone once it has run out.
 UPDATE ingestion_jobs
-SET status = 'FAILED', completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s AND status IN ('PENDING', 'PROCESSING')
+WHERE id = %(id)s AND status = ANY(%(before)s)
+  AND (lease_owner = %(owner)s OR lease_until IS NULL OR lease_until < now())
+
+-- name: same_content
+-- The first job that loaded the same bytes in the same way. It cannot be undone until we have committed.
+SELECT other.id
+FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
+    other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
+    AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
+    AND other.metadata IS NOT DISTINCT FROM job.metadata AND other.status = 'COMPLETED'
+    AND other.duplicate_of IS NULL AND other.id <> job.id
+WHERE job.id = %(id)s AND NOT job.force
+ORDER BY other.number LIMIT 1
+FOR SHARE OF other
+
+-- name: pin
+UPDATE ingestion_jobs
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s
+WHERE id = %(id)s
+
+-- name: end_job
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
+WHERE id = %(id)s
+
+-- name: begin_undo
+UPDATE ingestion_jobs
+SET status = %(after)s, updated_at = now(), undone_rows = 0, vain_attempts = 0,
+    lease_owner = NULL, lease_until = NULL
+WHERE id = %(id)s
+
+-- name: retry_job
+-- A file of which nothing was loaded yet is looked at afresh: it may have been replaced.
+UPDATE ingestion_jobs AS job
+SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
+    vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
+    detected = CASE WHEN has_blocks THEN detected END,
+    etag = CASE WHEN has_blocks THEN etag END,
+    size = CASE WHEN has_blocks THEN size END,
+    version_id = CASE WHEN has_blocks THEN version_id END,
+    checksum = CASE WHEN has_blocks THEN checksum END,
+    text_size = CASE WHEN has_blocks THEN text_size END
+FROM (SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks) AS ledger
+WHERE id = %(id)s

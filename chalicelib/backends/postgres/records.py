@@ -15,7 +15,7 @@ from pgpq import schema as pgpq_schema
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
-from chalicelib.errors import LostClaim
+from chalicelib.errors import JobEnded, LostClaim
 from chalicelib.model import Job, Tally
 from chalicelib.ports import LoadedBlock
 
@@ -108,7 +108,7 @@ def _upsert(connection: Connection, rows: bytes) -> int:
 def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) -> None:
     """The ledger's row and the rejects, in the transaction of the block's rows."""
     try:
-        connection.execute(
+        written = connection.execute(
             _SQL["insert_block"],
             {
                 "job_id": job.id,
@@ -121,6 +121,8 @@ def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) 
         )
     except errors.UniqueViolation:
         raise LostClaim(f"block {block.no} of job {job.id} is in the ledger already") from None
+    if not written.rowcount:
+        raise JobEnded(f"job {job.id} is not being worked on any more")
     if block.rejects:
         with connection.cursor() as cursor, cursor.copy(_SQL["copy_rejects"]) as copy:
             for it in block.rejects:

@@ -1,0 +1,34 @@
+-- name: pages
+-- The pages of the table that hold the job's own rows; they lie together, in the order of loading.
+SELECT (min(ctid)::text::point)[0]::bigint AS first, (max(ctid)::text::point)[0]::bigint AS last
+FROM ingested_data
+WHERE dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
+
+-- name: remove_rows
+-- In the order of hashes, as all who write take their locks. A row that another job brings meanwhile is its.
+WITH mine AS (
+    SELECT content_hash FROM ingested_data
+    WHERE ctid >= %(start)s::tid AND ctid < %(stop)s::tid
+      AND dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
+    ORDER BY content_hash
+    FOR UPDATE
+)
+DELETE FROM ingested_data AS row USING mine
+WHERE row.dataset_id = %(dataset_id)s AND row.content_hash = mine.content_hash
+  AND row.first_job = %(number)s AND row.last_job = %(number)s
+
+-- name: note_removed
+UPDATE ingestion_jobs
+SET undone_rows = undone_rows + %(removed)s, vain_attempts = 0, updated_at = now()
+WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
+
+-- name: remove_rejects
+DELETE FROM validation_errors WHERE job_id = %(id)s
+
+-- name: remove_ledger
+DELETE FROM ingestion_blocks WHERE job_id = %(id)s
+
+-- name: finish_undo
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
+WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s

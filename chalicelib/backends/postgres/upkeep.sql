@@ -1,0 +1,54 @@
+-- name: take_unseen
+-- Jobs whose object nobody has announced; the older, the more seldom they are looked at.
+UPDATE ingestion_jobs SET looked_at = now()
+WHERE id IN (
+    SELECT id FROM ingestion_jobs
+    WHERE status = 'PENDING' AND uploaded_at IS NULL
+      AND created_at < now() - make_interval(secs => %(seconds)s)
+      AND (looked_at IS NULL OR looked_at < now()
+           - greatest(make_interval(secs => %(seconds)s), (looked_at - created_at) / 4))
+    ORDER BY looked_at NULLS FIRST LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, coalesce(upload_expires_at, created_at + interval '7 days') < now() AS overdue
+
+-- name: expire
+UPDATE ingestion_jobs SET status = %(after)s, completed_at = now(), updated_at = now()
+WHERE id = %(id)s AND status = ANY(%(before)s) AND uploaded_at IS NULL
+
+-- name: take_silent
+-- Jobs that ought to be worked on, are not, and of which nothing was heard for a while. They may just be
+-- waiting their turn, so each is announced at longer and longer intervals.
+UPDATE ingestion_jobs SET announced_at = now(), announcements = announcements + 1
+WHERE id IN (
+    SELECT id FROM ingestion_jobs
+    WHERE (status = 'PENDING' AND uploaded_at IS NOT NULL OR status IN ('PROCESSING', 'UNDOING'))
+      AND updated_at < now() - make_interval(secs => %(seconds)s)
+      AND (lease_until IS NULL OR lease_until < now())
+      AND (announced_at IS NULL OR announced_at < now()
+           - make_interval(secs => %(seconds)s * 2 ^ least(announcements, 10)))
+    ORDER BY number LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
+-- name: take_old
+SELECT id FROM ingestion_jobs
+WHERE purged_at IS NULL AND completed_at < now() - make_interval(days => %(days)s) AND status <> 'UNDOING'
+ORDER BY completed_at LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: purge_rejects
+DELETE FROM validation_errors WHERE job_id = ANY(%(ids)s)
+
+-- name: purge_ledger
+-- The sums stay, as one row for each job.
+WITH gone AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)
+INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
+                              records, inserted, duplicates, rejected, committed_at)
+SELECT job_id, -1, 0, sum(end_offset - start_offset), max(source_offset),
+       sum(records), sum(inserted), sum(duplicates), sum(rejected), max(committed_at)
+FROM gone GROUP BY job_id
+
+-- name: purged
+UPDATE ingestion_jobs SET purged_at = now() WHERE id = ANY(%(ids)s)
