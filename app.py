@@ -12,6 +12,7 @@ from chalice.app import S3Event as ChaliceS3Event
 from chalicelib import api, http, settings
 from chalicelib.flow.intake import announce
 from chalicelib.flow.keys import PREFIX
+from chalicelib.lifecycle import Action
 from chalicelib.model import Source
 from chalicelib.telemetry import logger, metrics
 from chalicelib.wiring import services
@@ -46,6 +47,27 @@ def list_jobs() -> Response:
 def show_job(job_id: str) -> Response:
     """How far a job is."""
     return api.show_job(services(), job_id)
+
+
+@app.route("/jobs/{job_id}/cancel", methods=["POST"])
+@http.problems
+def cancel_job(job_id: str) -> Response:
+    """Stops a job."""
+    return api.act(services(), job_id, Action.CANCEL)
+
+
+@app.route("/jobs/{job_id}/retry", methods=["POST"])
+@http.problems
+def retry_job(job_id: str) -> Response:
+    """Goes on with a job that failed or was canceled."""
+    return api.act(services(), job_id, Action.RETRY)
+
+
+@app.route("/jobs/{job_id}/undo", methods=["POST"])
+@http.problems
+def undo_job(job_id: str) -> Response:
+    """Removes the rows that a job alone brought."""
+    return api.act(services(), job_id, Action.UNDO)
 
 
 @app.route("/jobs/{job_id}/errors")

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Response
 
-from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.errors import BadRequest, NotPossible, RetryLater
 from chalicelib.flow import status, uploads
 from chalicelib.http import answer, cursor, cursor_text, identifier, limit, not_found, problem
+from chalicelib.lifecycle import Action
 from chalicelib.model import Job, Status
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services
@@ -45,6 +47,27 @@ def show_job(services: Services, job_id: str) -> Response:
     job = _found(services, job_id)
     headers = {} if job.status.is_terminal else {"Retry-After": _POLL_SECONDS}
     return answer(status.describe(job, datetime.now(UTC)), headers=headers)
+
+
+def act(services: Services, job_id: str, action: Action) -> Response:
+    """`POST /jobs/{id}/cancel`, `/retry` and `/undo`. Raises BadRequest, RetryLater."""
+    try:
+        job = services.jobs.act(identifier(job_id), action)
+    except NotPossible as reason:
+        raise BadRequest(str(reason), status=HTTPStatus.CONFLICT) from None
+    if job is None:
+        raise not_found(job_id)
+    logger.info("job moved", extra={"job_id": str(job.id), "action": action, "status": job.status})
+    if not job.status.is_terminal and job.uploaded_at is not None:
+        _announce(services, job)
+    return answer(status.describe(job, datetime.now(UTC)), 202, {"Retry-After": _POLL_SECONDS})
+
+
+def _announce(services: Services, job: Job) -> None:
+    try:
+        services.sender.send(job.id)
+    except RetryLater:  # the job has moved; a sweep announces it
+        logger.exception("job not announced", extra={"job_id": str(job.id)})
 
 
 def list_jobs(services: Services, query: Mapping[str, str]) -> Response:

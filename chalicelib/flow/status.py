@@ -36,6 +36,8 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
             "rejected": job.tally.rejected,
         },
         "attempts": job.attempts,
+        "duplicate_of": str(job.duplicate_of) if job.duplicate_of else None,
+        "undone_rows": job.undone_rows,
         "error": {"code": job.error[0], "message": job.error[1]} if job.error else None,
         "links": links(job),
     }
@@ -50,6 +52,8 @@ def phase(job: Job) -> str:
     """What the job is waiting for or doing, in a word."""
     if job.status.is_terminal:
         return "done"
+    if job.status is Status.UNDOING:
+        return "undoing"
     if job.status is Status.PENDING:
         return "queued" if job.uploaded_at else "awaiting-upload"
     return "loading" if job.dialect else "detecting"

@@ -18,6 +18,7 @@ from chalicelib import settings
 from chalicelib.errors import BadRequest, RetryLater
 from chalicelib.flow import uploads
 from chalicelib.flow.keys import job_of, key_for
+from chalicelib.lifecycle import TRANSITIONS, Action
 from chalicelib.model import Reject, Source, Status, Tally
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.identify import SCHEMA
@@ -311,6 +312,38 @@ def s3_event(*keys: str) -> dict[str, Any]:
             for key in keys
         ]
     }
+
+
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])
+@pytest.mark.parametrize("status", list(Status))
+def test_a_job_is_moved_as_the_table_says_or_not_at_all(
+    client: Client, services: MemoryServices, action: Action, status: Status
+) -> None:
+    ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
+    job = services.jobs.add(new_job(status=status, completed_at=ended, uploaded_at=NOW))
+    answer = client.http.post(f"/jobs/{job.id}/{action}")
+    transition = TRANSITIONS[action]
+    if status in transition.before:
+        assert answer.status_code == 202
+        assert answer.json_body["status"] == transition.after
+        announced = [] if transition.after.is_terminal else [job.id]
+        assert [it.job_id for it in services.sender.waiting] == announced
+    else:
+        assert answer.status_code == 409
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert status in answer.json_body["detail"]
+        assert services.jobs.jobs[job.id] == job
+
+
+def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.add(new_job(status=Status.FAILED, completed_at=NOW, uploaded_at=NOW))
+    services.sender.down = True
+    assert client.http.post(f"/jobs/{job.id}/retry").status_code == 202
+    assert services.jobs.jobs[job.id].status is Status.PENDING
+
+
+def test_a_job_that_is_not_there_cannot_be_moved(client: Client) -> None:
+    assert client.http.post(f"/jobs/{uuid4()}/cancel").status_code == 404
 
 
 def test_every_upload_of_an_event_is_announced(client: Client, services: MemoryServices) -> None:

@@ -18,6 +18,7 @@ from chalicelib import api, http, settings
 from chalicelib.errors import BadRequest
 from chalicelib.flow import status
 from chalicelib.flow.options import parse_options
+from chalicelib.lifecycle import TRANSITIONS
 from chalicelib.model import Dialect, Format, Source, Status, StoredReject, Tally
 
 JOB = "GET /jobs/{job_id}"
@@ -131,6 +132,19 @@ def test_the_phases_are_named() -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`phase`")
 
     assert set(names(row[1])) == phases
+
+
+def test_the_life_of_a_job_is_the_table_in_the_code() -> None:
+    markdown = section("http-api.md", "The life of a job")
+    statuses = [quoted(row[0]) for row in table(markdown, "status", "")]
+    assert statuses == list(Status)
+    documented = {
+        quoted(action): (set(names(before)), quoted(after))
+        for action, before, after, _ in table(markdown, "action", "from", "to", "who")
+    }
+    assert documented == {
+        action: (transition.before, transition.after) for action, transition in TRANSITIONS.items()
+    }
 
 
 def test_a_reject_is_what_describe_gives() -> None:

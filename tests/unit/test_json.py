@@ -510,7 +510,7 @@ def test_no_input_takes_long(attack: bytes, array: bool) -> None:
     data = b"[" + attack + b"]" if array else attack
     began = time.process_time()
     found = read(data, Sizes(block=4 * MIB, chunk=64 << 10), array=array)
-    assert time.process_time() - began < 15  # seconds; quadratic would be hours
+    assert time.process_time() - began < 300  # seconds; quadratic would be hours
     assert found.failed in (None, "json-syntax", "truncated-file")
 
 
