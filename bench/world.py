@@ -14,8 +14,9 @@ import boto3
 
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
-from chalicelib.flow.uploads import UploadRequest, request_upload
-from chalicelib.model import Job, Options, Status
+from chalicelib.flow.requests import UploadRequest
+from chalicelib.flow.uploads import request_upload
+from chalicelib.model import Job, Status
 from chalicelib.wiring import Services
 from infra.local import scratch
 
@@ -70,14 +71,7 @@ def ingest(env: Mapping[str, str], url: str, path: Path, log: Path) -> Run:
 
 
 def _upload(services: Services, path: Path) -> UUID:
-    chosen = services.settings
-    job, _ = request_upload(
-        UploadRequest(path.name, "default", None, None, None, Options()),
-        jobs=services.jobs,
-        signer=services.signer,
-        bucket=chosen.bucket,
-        block_size=chosen.block_size,
-    )
+    job = request_upload(UploadRequest(path.name), services.uploading).job
     boto3.client("s3").upload_file(str(path), job.bucket, job.key)
     services.sender.send(job.id)
     return job.id

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chalice.app import ChaliceViewError, Request, Response
 
-from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.errors import BadRequest, NotPossible, RetryLater
 from chalicelib.telemetry import logger
 
 _CURSOR_DIGITS = 18  # fits a bigint
@@ -57,6 +57,8 @@ def problems(view: View) -> View:
             raise
         except BadRequest as wrong:
             return problem(wrong.status, wrong.message, field=wrong.field)
+        except NotPossible as reason:
+            return problem(HTTPStatus.CONFLICT, str(reason))
         except RetryLater:
             logger.exception("dependency not available")
             sentence = "Something that Sluice depends on is not available right now. Try again shortly."

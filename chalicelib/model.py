@@ -43,7 +43,8 @@ class Source:
     etag: str
     size: int  # bytes
     version_id: str | None = None
-    checksum: str | None = None  # SHA-256 as S3 verified it; of an object sent in parts: of theirs
+    checksum: str | None = None  # SHA-256 as S3 verified it, in base64; of an object sent in parts: of theirs
+    modified_at: datetime | None = field(default=None, compare=False)  # not known from an event
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,21 @@ class Upload:
 
     size: int | None = None  # bytes
     sha256: str | None = None  # of the whole file, in hexadecimal
-    expires_at: datetime | None = None  # None: nobody was asked to upload anything
-    upload_id: str | None = None  # S3's name of a multipart upload
-    part_size: int | None = None  # bytes, with an upload_id
+    expires_at: datetime | None = None  # nobody waits for the file any longer; None: nobody was asked for it
+    # of a file that is sent in parts
+    upload_id: str | None = None  # S3's name for it
+    part_size: int | None = None  # bytes; the last part may be shorter
+    part_checksums: bool = False  # the client names the SHA-256 of each part before it sends it
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a file that is sent in parts; ``number`` counts from 1."""
+
+    number: int
+    size: int  # bytes
+    sha256: str | None = None  # in hexadecimal
+    etag: str = ""  # once S3 has it
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The seams: what the flow needs from the outside, as small Protocols. ``backends`` fill them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,7 @@ from chalicelib.model import (
     Gap,
     Job,
     Options,
+    Part,
     Reject,
     Source,
     Status,
@@ -36,17 +37,48 @@ class SignedUpload:
 
 
 class UploadSigner(Protocol):
-    """Makes URLs that let a client write one object."""
+    """Makes URLs that let a client write one object, or a part of one, and nothing else."""
 
-    def sign(self, key: str, *, size: int | None) -> SignedUpload:
-        """A URL to PUT the object at ``key``; when ``size`` (bytes) is given, only a body of that size."""
+    def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
+        """A URL to PUT the object at ``key``: of that size (bytes) and SHA-256 (hexadecimal), if given."""
+
+    def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
+        """A URL to PUT that part of the object at ``key``: of its size and SHA-256, if it has one."""
+
+
+class UploadBucket(Protocol):
+    """The bucket that clients upload to. Every method raises RetryLater.
+
+    What happens to an upload in parts that has ended raises NotPossible.
+    """
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        """The id of a new upload in parts; with ``checksums``, each part is to come with its SHA-256."""
+
+    def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
+        """Up to 1,000 of the parts that have arrived, by number, from the one after ``after`` on."""
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Make the object of its parts. Once it is made, doing it again may or may not raise NotPossible."""
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Remove the parts. Does nothing when the upload has ended."""
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if it is there."""
+
+    def objects(self, prefix: str) -> Iterator[Source]:
+        """All objects whose key begins so."""
 
 
 class ObjectStore(Protocol):
     """Reads objects."""
 
-    def pin(self, bucket: str, key: str) -> Source:
-        """The object as it is now. Raises JobFailed when there is none, RetryLater when S3 is unwell."""
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        """The object, or that version of it, as it is now.
+
+        Raises JobFailed when there is none, RetryLater when S3 is unwell.
+        """
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         """Bytes ``[start, end)`` of exactly that object.
@@ -133,7 +165,7 @@ class Jobs(Protocol):
         """In file order; ``after`` is the ``cursor`` of the last reject of the page before."""
 
     def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
-        """Note that the object has arrived. False: no such job is waiting for an object at that place."""
+        """Note that the object has arrived. False: no such job was waiting for an object at that place."""
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         """CANCEL, RETRY or UNDO the job; as it is then, None if it is unknown.
@@ -158,6 +190,12 @@ class Upkeep(Protocol):
 
     What one sweep takes is not given to another at the same time, nor for a while afterwards.
     """
+
+    def take_turn(self, chore: str, *, seconds: float) -> bool:
+        """Whether nobody has taken it for so long; then it is taken."""
+
+    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the ids that are no job's."""
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
         """PENDING jobs older than ``seconds`` whose object nobody has announced."""

@@ -26,7 +26,10 @@ class Settings:
     aws_endpoint_url: str | None
     public_s3_endpoint_url: str | None
     upload_expires: int
+    parts_expire: int
     max_upload_size: int
+    max_single_upload: int
+    part_size: int
     max_text_size: int
     max_ratio: int
     max_decompression_seconds: int
@@ -81,7 +84,10 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
         public_s3_endpoint_url=env.get("S3_PUBLIC_ENDPOINT_URL") or None,
         upload_expires=_number(env, "SLUICE_UPLOAD_EXPIRES", 3600, 60, 7 * 24 * 3600),
-        max_upload_size=_number(env, "SLUICE_MAX_UPLOAD_SIZE", 5 << 30, 1, 5 << 30),
+        parts_expire=_number(env, "SLUICE_PARTS_EXPIRE", 7 * 24 * 3600, 60, 30 * 24 * 3600),
+        max_upload_size=_number(env, "SLUICE_MAX_UPLOAD_SIZE", 100 << 30, 1, 5 << 40),
+        max_single_upload=_number(env, "SLUICE_MAX_SINGLE_UPLOAD", 64 * MIB, 1, 5 << 30),
+        part_size=_number(env, "SLUICE_PART_SIZE", 16 * MIB, 5 * MIB, 5 << 30),
         max_text_size=_number(env, "SLUICE_MAX_TEXT_SIZE", 100 << 30, 1, 1 << 50),
         max_ratio=_number(env, "SLUICE_MAX_RATIO", 200, 1, 1_000_000),
         max_decompression_seconds=_number(env, "SLUICE_MAX_DECOMPRESSION_SECONDS", 7200, 1, 1_000_000),

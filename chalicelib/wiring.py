@@ -12,8 +12,10 @@ from botocore.config import Config
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
-from chalicelib.backends.s3 import S3Signer, S3Store
+from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
+from chalicelib.flow.intake import Intake
+from chalicelib.flow.uploads import Uploading
 from chalicelib.ports import JobReceiver, JobSender
 from chalicelib.settings import Settings, required
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
     from chalicelib.flow.consume import Consumer
+    from chalicelib.flow.sweep import Sweeper
 
 
 class Services:
@@ -46,6 +49,45 @@ class Services:
     def store(self) -> S3Store:
         """Reads uploads."""
         return S3Store(_s3(self.settings.aws_endpoint_url))
+
+    @cached_property
+    def uploads(self) -> S3Bucket:
+        """The bucket that clients upload to."""
+        return S3Bucket(_s3(self.settings.aws_endpoint_url), self.settings.bucket)
+
+    @cached_property
+    def uploading(self) -> Uploading:
+        """All that is needed to register uploads."""
+        chosen = self.settings
+        return Uploading(
+            self.jobs,
+            self.signer,
+            self.uploads,
+            bucket=chosen.bucket,
+            block_size=chosen.block_size,
+            max_single=chosen.max_single_upload,
+            part_size=chosen.part_size,
+            parts_expire=chosen.parts_expire,
+        )
+
+    @cached_property
+    def intake(self) -> Intake:
+        """All that is needed to take objects in."""
+        return Intake(self.jobs, self.store, self.sender, block_size=self.settings.block_size)
+
+    @cached_property
+    def sweeper(self) -> "Sweeper":
+        """All that a sweep needs."""
+        from chalicelib.backends.postgres.upkeep import PostgresUpkeep
+        from chalicelib.flow.sweep import Sweeper
+
+        return Sweeper(
+            self.intake,
+            PostgresUpkeep(self._pool),
+            self.uploads,
+            seconds=self.settings.sweep_seconds,
+            retention_days=self.settings.retention_days,
+        )
 
     @cached_property
     def sender(self) -> JobSender:
@@ -126,8 +168,8 @@ class Services:
 
     @cached_property
     def _pool(self) -> database.Pool:
-        # the worker: every loader of every job, its lease, and one for looking things up
-        size = self.settings.worker_jobs * (self.settings.loaders + 1) + 1
+        # the worker: every loader of every job, its lease, one for looking things up, one for sweeps
+        size = self.settings.worker_jobs * (self.settings.loaders + 1) + 2
         return database.connect_pool(required(self.settings.database_url, "DATABASE_URL"), size=size)
 
     # The Redis client is imported where it is used: 80 ms of a cold start that SQS does without.
@@ -156,7 +198,8 @@ def services() -> Services:
 
 
 def _config(config: Config | None = None) -> Config:
-    common = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+    # An answer that does not go on for so long has broken off. SQS's longest poll is 20 s.
+    common = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30)
     return common.merge(config) if config else common
 
 
@@ -164,5 +207,7 @@ def _s3(endpoint: str | None) -> "S3Client":
     # an emulator's bucket has no host name of its own
     style: Any = {"addressing_style": "path"} if endpoint else {}
     return boto3.client(
-        "s3", endpoint_url=endpoint, config=_config(Config(signature_version="s3v4", s3=style))
+        "s3",
+        endpoint_url=endpoint,
+        config=_config(Config(signature_version="s3v4", s3=style, read_timeout=15)),
     )

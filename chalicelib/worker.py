@@ -15,10 +15,12 @@ from types import FrameType
 from chalicelib import settings
 from chalicelib.errors import RetryLater
 from chalicelib.flow.consume import Consumer, consume
+from chalicelib.flow.sweep import Sweeper, sweep
 from chalicelib.telemetry import logger
 from chalicelib.wiring import services
 
 _POLL_SECONDS = 5.0  # a stop is noticed within this time when there is nothing to do
+_SWEEP_PATIENCE = 5.0  # for a sweep under way to end; one that is cut short harms nothing
 _PAUSE_SECONDS = 2.0  # after the queue or the database did not answer
 
 
@@ -77,6 +79,17 @@ def _work(consumer: Consumer, stop: threading.Event) -> None:
             stop.wait(_PAUSE_SECONDS)
 
 
+def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
+    """Sweeps every so often until ``stop`` is set: whoever is busy with a long job must not be waited for."""
+    while not stop.wait(sweeper.seconds):
+        try:
+            sweep(sweeper)
+        except RetryLater as trouble:
+            logger.warning("the next sweep tries again", extra={"reason": str(trouble)})
+        except Exception:  # noqa: BLE001 - a thread that ends would be missed by nobody
+            logger.exception("the next sweep tries again")
+
+
 def main() -> int:
     """Runs the worker with the settings of the environment; 2 if one of them is wrong."""
     stop = threading.Event()
@@ -89,12 +102,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, on_signal)
     try:
         built = services()
-        consumer = built.consumer
+        consumer, sweeper = built.consumer, built.sweeper
     except settings.SettingError as error:
         print(f"the worker cannot start: {error}", file=sys.stderr)
         return 2
     chosen = built.settings
     logger.info("worker started", extra={"owner": consumer.owner, "queue": chosen.queue_backend})
+    sweeping = threading.Thread(target=sweep_regularly, args=(sweeper, stop), name="sweep", daemon=True)
+    sweeping.start()
     in_time = run(
         consumer,
         stop,
@@ -105,6 +120,7 @@ def main() -> int:
     if not in_time:
         logger.error("stopped with work in hand: it goes on elsewhere when the lease has run out")
         os._exit(1)  # threads that hang would keep the process
+    sweeping.join(_SWEEP_PATIENCE)
     try:
         built.close()
     except RetryLater:

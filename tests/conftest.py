@@ -16,7 +16,8 @@ from infra.local import stack as local_stack
 settings.register_profile("sluice", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sluice")
 
-ROOT = Path(__file__).parent.parent / ".local" / "test"
+# Whoever runs pytest twice at once gives each run a folder of its own for its stack.
+ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or Path(__file__).parent.parent / ".local" / "test")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,14 @@
 """The ports filled in memory, for tests of the flow."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from chalicelib.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
 from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import Dialect, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
+from chalicelib.model import Dialect, Gap, Job, Options, Part, Source, Status, StoredReject, Tally, Upload
 from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -107,7 +107,8 @@ class MemoryJobs:
     def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
         self.ping()
         job = self.jobs.get(job_id)
-        if job is None or job.status is not Status.PENDING or job.key != source.key:
+        waits = job is not None and job.status is Status.PENDING and job.uploaded_at is None
+        if job is None or not waits or job.key != source.key:
             return False
         self.jobs[job_id] = replace(job, source=source, uploaded_at=NOW)
         return True
@@ -218,6 +219,14 @@ class MemoryJobs:
             for job in waiting
         ][:limit]
 
+    def take_turn(self, chore: str, *, seconds: float) -> bool:
+        self.ping()
+        return True
+
+    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        self.ping()
+        return set(job_ids) - self.jobs.keys()
+
     def expire(self, job_id: UUID) -> bool:
         self.ping()
         if self.jobs[job_id].status is not Status.PENDING:
@@ -263,10 +272,15 @@ class MemoryStore:
 
     data: bytes = b""
     etag: str = "e1"
+    version_id: str | None = None  # of the newest; older ones are not kept
+    checksum: str | None = None
+    missing: bool = False
     errors: deque[Exception] = field(default_factory=deque)  # raised by the next reads, one each
 
-    def pin(self, bucket: str, key: str) -> Source:
-        return Source(bucket, key, self.etag, len(self.data))
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        if self.missing or version_id not in (None, self.version_id):
+            raise JobFailed("source-missing", "The uploaded object is no longer there.")
+        return Source(bucket, key, self.etag, len(self.data), self.version_id, self.checksum, NOW)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         if self.errors:
@@ -314,5 +328,62 @@ class MemoryQueue:
 class FixedSigner:
     """An UploadSigner whose URLs say what they were asked for."""
 
-    def sign(self, key: str, *, size: int | None) -> SignedUpload:
-        return SignedUpload("PUT", f"https://bucket.example/{key}?size={size}", {}, NOW + timedelta(hours=1))
+    def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
+        query = f"size={size}" + (f"&sha256={sha256}" if sha256 else "")
+        return self._signed(f"{key}?{query}")
+
+    def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
+        return self._signed(f"{key}?{upload_id}&number={part.number}&size={part.size}&sha256={part.sha256}")
+
+    def _signed(self, place: str) -> SignedUpload:
+        return SignedUpload("PUT", f"https://bucket.example/{place}", {}, NOW + timedelta(hours=1))
+
+
+@dataclass
+class MemoryUploads:
+    """An UploadBucket. ``made``: the uploads in parts that were completed."""
+
+    arrived: dict[str, dict[int, Part]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    dropped: list[Source] = field(default_factory=list)
+    page: int = 1000
+    down: bool = False
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        self.ping()
+        upload_id = f"upload-{len(self.arrived)}"
+        self.arrived[upload_id] = {}
+        return upload_id
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("S3 is down")
+
+    def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
+        self.ping()
+        found = self._open(upload_id)
+        return [part for number, part in sorted(found.items()) if number > after][: self.page]
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        self.ping()
+        assert list(parts) == [part for _, part in sorted(self._open(upload_id).items())]
+        self.made.append(upload_id)
+        del self.arrived[upload_id]
+
+    def abort(self, key: str, upload_id: str) -> None:
+        self.ping()
+        self.arrived.pop(upload_id, None)
+
+    def remove(self, key: str) -> None:
+        self.ping()
+        self.removed.append(key)
+
+    def objects(self, prefix: str) -> Iterator[Source]:
+        self.ping()
+        yield from (it for it in self.dropped if it.key.startswith(prefix))
+
+    def _open(self, upload_id: str) -> dict[int, Part]:
+        if upload_id not in self.arrived:
+            raise NotPossible("The upload has ended.")
+        return self.arrived[upload_id]

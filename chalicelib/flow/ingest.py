@@ -1,5 +1,6 @@
 """Loads what the ledger of a job does not cover. First run, resumption and take-over are the same."""
 
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,9 +32,9 @@ class Watched:
     store: ObjectStore
     keep_going: Callable[[], bool]
 
-    def pin(self, bucket: str, key: str) -> Source:
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See the port."""
-        return self.store.pin(bucket, key)
+        return self.store.pin(bucket, key, version_id)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         """See the port. Raises Interrupted too."""
@@ -100,8 +101,9 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
     """What is read and how: as fixed by whoever opened the job first."""
     if job.source is not None and job.dialect is not None:
         return job, job.source, job.dialect
-    pinned = parts.store.pin(job.bucket, job.key)
+    pinned = _pinned(job, parts.store)
     _check_size(job, pinned, parts.max_upload)
+    _check_checksum(job, pinned)
     if pinned.checksum is not None and (first := parts.claims.repeated(job.id, pinned)) is not None:
         raise Repeated(first)
     dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
@@ -110,6 +112,29 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
     if job.source is None or job.dialect is None:
         raise AssertionError(f"job {job.id} was opened and is not open")
     return job, job.source, job.dialect
+
+
+def _pinned(job: Job, store: ObjectStore) -> Source:
+    """The object that is to be loaded: the version that was announced, where the bucket keeps versions.
+
+    Elsewhere it is what lies there now, unless the job is for just that object: see the intake.
+    """
+    announced = job.source
+    pinned = store.pin(job.bucket, job.key, announced.version_id if announced else None)
+    adopted = job.upload.expires_at is None and announced is not None
+    if adopted and announced is not None and announced.etag != pinned.etag:
+        raise JobFailed("source-changed", "The object was replaced before it was loaded.")
+    return pinned
+
+
+def _check_checksum(job: Job, pinned: Source) -> None:
+    """What S3 knows of the object is what the client said of its file. S3 has compared the bytes."""
+    if job.upload.sha256 is None:
+        return
+    if pinned.checksum is None:
+        raise JobFailed("checksum-mismatch", "The file came without the SHA-256 that was announced.")
+    if b64decode(pinned.checksum).hex() != job.upload.sha256:
+        raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that was announced.")
 
 
 def _check_size(job: Job, pinned: Source, most: int) -> None:

@@ -1,30 +1,116 @@
-"""An object has arrived in the bucket: its job goes on the queue."""
+"""Objects have arrived in the bucket: their jobs go on the queue.
+
+An object that somebody asked to upload has a job already. One that was dropped into the bucket, and a new
+version of one that is being loaded, get a job of their own, which is the same however often and in whatever
+order events tell of them.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from uuid import UUID
 
-from chalicelib.flow.keys import job_of
-from chalicelib.model import Source
-from chalicelib.ports import Jobs, JobSender
+from chalicelib.errors import JobFailed
+from chalicelib.flow.keys import dropped, job_for, job_of
+from chalicelib.model import Job, Options, Source, Upload
+from chalicelib.ports import Jobs, JobSender, NewJob, ObjectStore
 from chalicelib.telemetry import logger
 
 
-def announce(objects: Iterable[Source], *, jobs: Jobs, sender: JobSender) -> int:
+@dataclass(frozen=True)
+class Intake:
+    """What is needed to take objects in."""
+
+    jobs: Jobs
+    store: ObjectStore
+    sender: JobSender
+    block_size: int  # bytes, of jobs that are made here
+
+
+def announce(objects: Iterable[Source], intake: Intake) -> int:
     """Queues the job of each object and notes its arrival; returns how many there were.
 
     Objects that are no upload of ours are logged and left alone. Raises RetryLater; doing it all again
     then does no harm: a message too many changes nothing.
     """
-    announced = 0
-    for source in objects:
-        job_id = job_of(source.key)
-        if job_id is None:
-            logger.warning(
-                "object is not an upload, ignored", extra={"bucket": source.bucket, "key": source.key}
-            )
-            continue
-        # The message first: without it the job would wait for ever; without the note it does not.
-        sender.send(job_id)
-        known = jobs.mark_uploaded(job_id, source)
-        logger.info("object announced", extra={"job_id": str(job_id), "size": source.size, "waiting": known})
-        announced += 1
-    return announced
+    return sum(_announce(source, intake) for source in objects)
+
+
+def _announce(source: Source, intake: Intake) -> bool:
+    job_id = job_of(source.key)
+    if job_id is not None:
+        _asked_for(job_id, source, intake)
+    elif (place := dropped(source.key)) is not None:
+        _dropped(source, *place, intake)
+    else:
+        place_of = {"bucket": source.bucket, "key": source.key}
+        logger.warning("object is not an upload, ignored", extra=place_of)
+        return False
+    return True
+
+
+def _asked_for(job_id: UUID, source: Source, intake: Intake) -> None:
+    # The message first: without it the job would wait for ever; without the note it does not.
+    intake.sender.send(job_id)
+    known = intake.jobs.mark_uploaded(job_id, source)
+    logger.info("object announced", extra={"job_id": str(job_id), "size": source.size, "waiting": known})
+    if not known and source.version_id is not None:
+        _newer_version(job_id, source, intake)
+
+
+def _newer_version(job_id: UUID, source: Source, intake: Intake) -> None:
+    """The object was overwritten in a bucket that keeps versions: what lies there now is loaded, too."""
+    job = intake.jobs.get(job_id)
+    latest = _found(source, None, intake)
+    if job is not None and job.source is not None and latest is not None:
+        seen = job.source.version_id in (None, latest.version_id)
+        if not seen and latest.version_id == source.version_id:
+            adopt(latest, _like(job, intake), intake)
+
+
+def _dropped(source: Source, dataset: str, filename: str, intake: Intake) -> None:
+    found = _found(source, source.version_id, intake)
+    if found is not None:
+        adopt(found, blank(dataset, filename, intake), intake)
+
+
+def _found(source: Source, version_id: str | None, intake: Intake) -> Source | None:
+    """The object as S3 describes it; an event does not tell when it was written."""
+    try:
+        return intake.store.pin(source.bucket, source.key, version_id)
+    except JobFailed as gone:
+        logger.warning("object cannot be taken in", extra={"key": source.key, "reason": gone.message})
+        return None
+
+
+def adopt(source: Source, new: NewJob, intake: Intake) -> UUID:
+    """Makes the job of an object that nobody asked for, unless it is there, and queues it. Raises RetryLater.
+
+    ``new`` says how to load it; the object's own place and the job's id are filled in here.
+    """
+    job_id = job_for(source)
+    intake.jobs.create(replace(new, id=job_id, bucket=source.bucket, key=source.key))
+    intake.sender.send(job_id)
+    intake.jobs.mark_uploaded(job_id, source)
+    logger.info("object adopted", extra={"job_id": str(job_id), "key": source.key, "size": source.size})
+    return job_id
+
+
+def blank(dataset: str, filename: str, intake: Intake) -> NewJob:
+    """A job of which nothing but its dataset and its name was said."""
+    return NewJob(
+        id=UUID(int=0),
+        dataset=dataset,
+        filename=filename,
+        bucket="",
+        key="",
+        format=None,
+        options=Options(),
+        metadata=None,
+        block_size=intake.block_size,
+        upload=Upload(),
+    )
+
+
+def _like(job: Job, intake: Intake) -> NewJob:
+    as_before = blank(job.dataset, job.filename, intake)
+    return replace(as_before, format=job.format, options=job.options, metadata=job.metadata, force=job.force)

@@ -1,6 +1,6 @@
 """How far a job is: the documents that clients get. All figures are sums over the ledger."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.model import Job, Status, StoredReject
@@ -98,6 +98,11 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
         "rows_per_second": round(job.tally.records / seconds, 1) if seconds > 0 and done else None,
         "eta_seconds": eta,
     }
+
+
+def seconds(moment: datetime | None) -> str | None:
+    """The moment in UTC, to the second, in ISO 8601."""
+    return _time(moment.astimezone(UTC).replace(microsecond=0)) if moment else None
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -14,7 +14,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from chalicelib.flow.uploads import UploadRequest, request_upload
+from chalicelib.flow.requests import UploadRequest
+from chalicelib.flow.uploads import request_upload
 from chalicelib.model import Job, Options
 from chalicelib.wiring import Services
 
@@ -37,13 +38,8 @@ class Sluice:
     ) -> UUID:
         """Registers a job, stores its object and queues it, as API and intake do."""
         services = self.services
-        job, _ = request_upload(
-            UploadRequest(filename, dataset, None, None, None, Options(**options)),
-            jobs=services.jobs,
-            signer=services.signer,
-            bucket=services.settings.bucket,
-            block_size=services.settings.block_size,
-        )
+        request = UploadRequest(filename, dataset, options=Options(**options))
+        job = request_upload(request, services.uploading).job
         self.s3.put_object(Bucket=job.bucket, Key=job.key, Body=data)
         services.sender.send(job.id)
         return job.id

@@ -125,7 +125,7 @@ def test_a_stop_ends_the_wait_for_better_times() -> None:
     world = World()
 
     class Down(MemoryStore):
-        def pin(self, bucket: str, key: str) -> Source:
+        def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
             world.stop.set()
             raise RetryLater("S3 is down")
 

@@ -11,17 +11,21 @@ from uuid import UUID
 
 import pytest
 from docpages import ROOT, blocks, page, quoted, section, table
-from fakes import FixedSigner, MemoryJobs, new_job
+from fake_services import MemoryServices
+from fakes import MemoryJobs, new_job
 
 import app as deployed
-from chalicelib import api, http, settings
+from chalicelib import http, settings
+from chalicelib.api import health, uploads
+from chalicelib.api import jobs as jobs_api
 from chalicelib.errors import BadRequest
 from chalicelib.flow import status
 from chalicelib.flow.options import parse_options
 from chalicelib.lifecycle import TRANSITIONS
-from chalicelib.model import Dialect, Format, Source, Status, StoredReject, Tally
+from chalicelib.model import Dialect, Format, Part, Source, Status, StoredReject, Tally
 
 JOB = "GET /jobs/{job_id}"
+PLAN = ("size", "part_size", "part_count")
 
 
 def example(title: str) -> Any:
@@ -157,17 +161,46 @@ def test_a_reject_is_what_describe_gives() -> None:
 
 def test_an_upload_is_answered_so() -> None:
     request, answer = map(json.loads, blocks(section("http-api.md", "`POST /uploads`"), "json"))
-    services: Any = SimpleNamespace(settings=settings.load({}), jobs=MemoryJobs(), signer=FixedSigner())
+    services: Any = MemoryServices()
+    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
 
-    given = api.create_upload(services, request)
+    given = uploads.create(services, request | {"sha256": "0" * 64})
 
     answer["upload"]["headers"] = {}  # S3Signer's own
     assert shape(given.body) == shape(answer)
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
-    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
-    assert request.keys() | {"format"} == {quoted(row[0]) for row in fields}
-    api.create_upload(services, dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"})
+    assert request.keys() | {"format", "part_checksums", "force"} == {quoted(row[0]) for row in fields}
+    uploads.create(services, dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"})
+
+
+def test_an_upload_in_parts_goes_so() -> None:
+    begun = json.loads(blocks(section("http-api.md", "Files in parts"), "json")[0])
+    asked, signed = map(json.loads, blocks(section("http-api.md", "`POST /uploads/{job_id}/parts`"), "json"))
+    listed = example("GET /uploads/{job_id}/parts")
+    services: Any = MemoryServices()
+    plan = {"filename": "people.csv", "size": begun["upload"]["size"]}
+    services.uploading = replace(services.uploading, part_size=begun["upload"]["part_size"])
+
+    given = uploads.create(services, plan).body
+    given["upload"]["parts"] = given["upload"]["parts"][:1]
+    begun["upload"]["parts"][0]["headers"] = {}
+    assert shape(given) == shape(begun)
+    assert {n: begun["upload"][n] for n in PLAN} == {n: given["upload"][n] for n in PLAN}
+
+    job_id = uploads.create(services, plan | {"part_checksums": True}).body["job_id"]
+    given = uploads.sign_parts(services, job_id, asked).body
+    signed["parts"][0]["headers"] = {}
+    assert shape(given) == shape(signed)
+    services.uploads.arrived["upload-1"][1] = Part(**listed["parts"][0])
+    given = uploads.list_parts(services, job_id, {}).body
+    assert shape(given) == shape(listed)
+    assert given["parts"] == listed["parts"]
+
+    lacking = example("POST /uploads/{job_id}/complete")
+    refused = uploads.complete(services, job_id)
+    assert refused.status_code == lacking["status"]
+    assert shape({**refused.body, "request_id": ""}).keys() == shape(lacking).keys()
 
 
 def test_a_problem_looks_so() -> None:
@@ -178,7 +211,7 @@ def test_a_problem_looks_so() -> None:
 
     @http.problems
     def view() -> Any:
-        return api.create_upload(SimpleNamespace(settings=settings.load({})), wrong)  # type: ignore[arg-type]
+        return uploads.create(MemoryServices(), wrong)  # type: ignore[arg-type]
 
     request: Any = SimpleNamespace(context={"requestId": problem["request_id"]})
     assert http.answered(request, lambda _: view()).body == problem
@@ -190,9 +223,9 @@ def test_health_looks_so() -> None:
     fine = SimpleNamespace(ping=lambda *_: None)
     services: Any = SimpleNamespace(settings=settings.load({}), jobs=jobs, sender=fine, store=fine)
 
-    assert api.health(services).body == well
+    assert health.health(services).body == well
     jobs.down = True
-    answer = api.health(services)
+    answer = health.health(services)
     assert answer.headers["Retry-After"] == "5"
     assert {**answer.body, "request_id": ill["request_id"]} == ill
 
@@ -213,8 +246,8 @@ def test_limits_of_pages(title: str, most: int) -> None:
 
     def ask(query: dict[str, str]) -> Any:
         if title == "GET /jobs":
-            return api.list_jobs(services, query)
-        return api.list_errors(services, "00000000-0000-4000-8000-000000000000", query)
+            return jobs_api.list_jobs(services, query)
+        return jobs_api.list_errors(services, "00000000-0000-4000-8000-000000000000", query)
 
     for query in ({}, {"limit": "1"}, {"limit": str(most)}):
         ask(query)

@@ -17,7 +17,7 @@ def test_defaults_need_no_environment() -> None:
         ("SLUICE_BLOCK_SIZE", "0"),
         ("SLUICE_LOADERS", "-1"),
         ("SLUICE_QUEUE_BACKEND", "kafka"),
-        ("SLUICE_MAX_UPLOAD_SIZE", str(6 << 30)),
+        ("SLUICE_MAX_UPLOAD_SIZE", str(6 << 40)),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:

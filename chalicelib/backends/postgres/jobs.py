@@ -121,6 +121,7 @@ class PostgresClaims:
             _lock(connection, job_id)
             connection.execute(_SQL["pin"], pinned)
             ended = {"id": job_id, "duplicate_of": first["id"], **_move(Action.COMPLETE)}
+            connection.execute(_SQL["copy_ledger"], ended)
             connection.execute(_SQL["complete"], ended)
             return UUID(str(first["id"]))
 
@@ -232,6 +233,7 @@ def _upload(upload: Upload) -> dict[str, Any]:
         "upload_expires_at": upload.expires_at,
         "upload_id": upload.upload_id,
         "part_size": upload.part_size,
+        "part_checksums": upload.part_checksums,
     }
 
 
@@ -277,6 +279,7 @@ def _job(row: Mapping[str, Any]) -> Job:
             row["upload_expires_at"],
             row["upload_id"],
             row["part_size"],
+            row["part_checksums"],
         ),
         force=row["force"],
         duplicate_of=row["duplicate_of"],

@@ -5,9 +5,10 @@ INSERT INTO datasets (name) VALUES (%(dataset)s) ON CONFLICT (name) DO NOTHING
 -- A client whose connection broke may not know that its job is there already.
 INSERT INTO ingestion_jobs
     (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force,
-     declared_size, sha256, upload_expires_at, upload_id, part_size)
+     declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums)
 SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
-       %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s
+       %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
+       %(part_checksums)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
@@ -38,28 +39,32 @@ ORDER BY job.number DESC
 LIMIT %(limit)s
 
 -- name: select_rejects
--- A record's number is known once everything before its block is in the ledger.
-WITH block AS (
+-- A record's number is known once everything before its block is in the ledger. What a file that was loaded
+-- before had rejected is kept with the job that loaded it.
+WITH loader AS (
+    SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
+), block AS (
     SELECT
         block_no,
         CASE WHEN coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset
              THEN coalesce(sum(records) OVER before, 0) END AS first_record
     FROM ingestion_blocks
-    WHERE job_id = %(id)s
+    WHERE job_id = (SELECT job_id FROM loader)
     WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
 SELECT block_no, error.record, (first_record + error.record + 1)::bigint AS record_number,
        byte_offset, field, code, message, raw
 FROM validation_errors AS error JOIN block USING (block_no)
-WHERE job_id = %(id)s AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
+WHERE job_id = (SELECT job_id FROM loader) AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
 ORDER BY block_no, error.record
 LIMIT %(limit)s
 
 -- name: mark_uploaded
+-- The first to arrive is the job's, whatever else is put in its place.
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
     uploaded_at = now(), updated_at = now()
-WHERE id = %(id)s AND status = 'PENDING' AND bucket = %(bucket)s AND key = %(key)s
+WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: claim
 UPDATE ingestion_jobs AS job
@@ -143,6 +148,14 @@ FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
 WHERE job.id = %(id)s AND NOT job.force
 ORDER BY other.number LIMIT 1
 FOR SHARE OF other
+
+-- name: copy_ledger
+-- As if the file had been loaded again: every row of it is there already.
+INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
+                              records, inserted, duplicates, rejected)
+SELECT %(id)s, block_no, start_offset, end_offset, source_offset,
+       records, 0, inserted + duplicates, rejected
+FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
 -- name: pin
 UPDATE ingestion_jobs

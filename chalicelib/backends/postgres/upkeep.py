@@ -16,6 +16,18 @@ class PostgresUpkeep:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    def take_turn(self, chore: str, *, seconds: float) -> bool:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            taken = connection.execute(_SQL["take_turn"], {"chore": chore, "seconds": seconds})
+            return taken.rowcount > 0
+
+    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            rows = connection.execute(_SQL["unknown"], {"ids": list(job_ids)})
+            return {row["id"] for row in rows}
+
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
         """See the port."""
         with borrowed(self._pool) as connection:

@@ -1,3 +1,12 @@
+-- name: take_turn
+INSERT INTO chores AS chore (name, taken_at) VALUES (%(chore)s, now())
+ON CONFLICT (name) DO UPDATE SET taken_at = now()
+WHERE chore.taken_at < now() - make_interval(secs => %(seconds)s)
+
+-- name: unknown
+SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = wanted.id)
+
 -- name: take_unseen
 -- Jobs whose object nobody has announced; the older, the more seldom they are looked at.
 UPDATE ingestion_jobs SET looked_at = now()

@@ -12,8 +12,9 @@ ALTER TABLE ingestion_jobs
         ((status IN ('PENDING', 'PROCESSING')) = (completed_at IS NULL)),
     -- the upload
     ADD COLUMN upload_expires_at timestamptz,              -- NULL: nobody was asked to upload anything
-    ADD COLUMN upload_id text,                             -- S3's name of a multipart upload
+    ADD COLUMN upload_id text,                             -- S3's name of an upload in parts
     ADD COLUMN part_size bigint,                           -- bytes, with upload_id
+    ADD COLUMN part_checksums boolean NOT NULL DEFAULT false,
     ADD COLUMN sha256 text,                                -- of the file, in hexadecimal, as the client declared
     ADD COLUMN checksum text,                              -- of the object, as S3 verified it
     -- the same content again
@@ -32,5 +33,10 @@ ALTER TABLE ingestion_jobs
 CREATE INDEX ON ingestion_jobs (dataset_id, checksum) WHERE status = 'COMPLETED' AND checksum IS NOT NULL;
 CREATE INDEX ON ingestion_jobs (duplicate_of) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX ON ingestion_jobs (completed_at) WHERE purged_at IS NULL;
+-- What sweeps do at most so often, however many there are.
+CREATE TABLE chores (
+    name      text PRIMARY KEY,
+    taken_at  timestamptz NOT NULL
+);
 -- Finds a job's rows to undo it. They lie together, in the order of loading, so that this costs next to nothing.
 CREATE INDEX ON ingested_data USING brin (first_job) WITH (pages_per_range = 32);

@@ -1,43 +1,21 @@
-"""Objects in S3: fills the ports UploadSigner and ObjectStore."""
+"""Reading objects, and boto3's errors sorted by what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.model import Source
-from chalicelib.ports import SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
 
-_GONE = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound"}
-_CHANGED = {"412", "PreconditionFailed"}
+_GONE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
+_CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
 _REFUSED = {"403", "AccessDenied", "Forbidden"}
-
-
-class S3Signer:
-    """See :class:`chalicelib.ports.UploadSigner`. ``client`` signs for the address that uploaders reach."""
-
-    def __init__(self, client: "S3Client", bucket: str, *, expires: int) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._expires = expires  # seconds
-
-    def sign(self, key: str, *, size: int | None) -> SignedUpload:
-        """See the port."""
-        expires_at = datetime.now(UTC) + timedelta(seconds=self._expires)
-        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
-        headers = {}
-        if size is not None:
-            params["ContentLength"] = size  # becomes a signed header: S3 takes a body of that size only
-            headers["Content-Length"] = str(size)
-        url = self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=self._expires)
-        return SignedUpload("PUT", url, headers, expires_at)
 
 
 class S3Store:
@@ -46,10 +24,13 @@ class S3Store:
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
-    def pin(self, bucket: str, key: str) -> Source:
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See the port."""
-        with _sorted_errors():
-            head = self._client.head_object(Bucket=bucket, Key=key)
+        request: HeadObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
+        if version_id:
+            request["VersionId"] = version_id
+        with object_errors():
+            head = self._client.head_object(**request)
         version = head.get("VersionId")
         return Source(
             bucket,
@@ -57,6 +38,8 @@ class S3Store:
             head["ETag"].strip('"'),
             head["ContentLength"],
             None if version == "null" else version,
+            head.get("ChecksumSHA256"),
+            head["LastModified"],
         )
 
     def read(self, source: Source, start: int, end: int) -> bytes:
@@ -69,7 +52,7 @@ class S3Store:
         }
         if source.version_id:
             request["VersionId"] = source.version_id
-        with _sorted_errors():
+        with object_errors():
             answer = self._client.get_object(**request)
             body = answer["Body"].read()
         if len(body) != end - start:
@@ -78,17 +61,21 @@ class S3Store:
 
     def ping(self, bucket: str) -> None:
         """Answers, or raises RetryLater when the bucket cannot be reached."""
-        with _sorted_errors():
-            self._client.head_bucket(Bucket=bucket)
+        try:
+            with object_errors():
+                self._client.head_bucket(Bucket=bucket)
+        except JobFailed as failure:
+            raise RetryLater(f"bucket {bucket}: {failure}") from failure
 
 
 @contextmanager
-def _sorted_errors() -> Iterator[None]:
-    """boto3's errors, sorted by what to do."""
+def object_errors() -> Iterator[None]:
+    """What went wrong with an object, as JobFailed; everything else as RetryLater."""
     try:
-        yield
+        with outages():
+            yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = code_of(error)
         if code in _GONE:
             raise JobFailed("source-missing", "The uploaded object is no longer there.") from error
         if code in _CHANGED:
@@ -96,5 +83,17 @@ def _sorted_errors() -> Iterator[None]:
         if code in _REFUSED:
             raise JobFailed("source-forbidden", "The service may not read the uploaded object.") from error
         raise RetryLater(f"S3 answered {code}: {error}") from error
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """No answer, or one that broke off, as RetryLater; S3's own errors are let through."""
+    try:
+        yield
     except (BotoCoreError, HTTPClientError) as error:
         raise RetryLater(f"S3 cannot be reached: {error}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """S3's name of the error; of a HEAD, which has no body, the HTTP status."""
+    return error.response.get("Error", {}).get("Code", "")

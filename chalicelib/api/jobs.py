@@ -1,0 +1,94 @@
+"""Jobs: how far they are, what became of their records, and what a client may do to them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from chalice.app import Response
+
+from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.flow import status
+from chalicelib.flow.requests import parse_dataset
+from chalicelib.http import answer, cursor, cursor_text, identifier, limit, not_found
+from chalicelib.lifecycle import Action
+from chalicelib.model import Job, Status
+from chalicelib.telemetry import logger
+from chalicelib.wiring import Services
+
+POLL_SECONDS = "1"  # for `Retry-After`
+
+
+def show_job(services: Services, job_id: str) -> Response:
+    """`GET /jobs/{id}`. Raises BadRequest, RetryLater."""
+    job = found(services, job_id)
+    headers = {} if job.status.is_terminal else {"Retry-After": POLL_SECONDS}
+    return answer(status.describe(job, datetime.now(UTC)), headers=headers)
+
+
+def act(services: Services, job_id: str, action: Action) -> Response:
+    """`POST /jobs/{id}/cancel`, `/retry` and `/undo`. Raises BadRequest, NotPossible, RetryLater."""
+    job = services.jobs.act(identifier(job_id), action)
+    if job is None:
+        raise not_found(job_id)
+    logger.info("job moved", extra={"job_id": str(job.id), "action": action, "status": job.status})
+    try:
+        if not job.status.is_terminal and job.uploaded_at is not None:
+            services.sender.send(job.id)
+        if job.status is Status.CANCELED and job.upload.upload_id and job.uploaded_at is None:
+            services.uploads.abort(job.key, job.upload.upload_id)
+    except RetryLater:  # the job has moved: a sweep announces it, and the bucket's lifecycle rule cleans up
+        logger.exception("job moved, and no more", extra={"job_id": str(job.id)})
+    return accepted(job)
+
+
+def list_jobs(services: Services, query: Mapping[str, str]) -> Response:
+    """`GET /jobs`. Raises BadRequest, RetryLater."""
+    size = limit(query, default=20, most=200)
+    before = cursor(query, parts=1)
+    jobs = services.jobs.list(
+        limit=size + 1,  # one more tells whether there is a next page
+        before=before[0] if before else None,
+        status=_status(query),
+        dataset=_dataset(query),
+    )
+    now = datetime.now(UTC)
+    page = jobs[:size]
+    more = cursor_text(page[-1].number) if len(jobs) > size else None
+    return answer({"jobs": [status.summarise(job, now) for job in page], "next_cursor": more})
+
+
+def list_errors(services: Services, job_id: str, query: Mapping[str, str]) -> Response:
+    """`GET /jobs/{id}/errors`. Raises BadRequest, RetryLater."""
+    size = limit(query, default=100, most=1000)
+    after = cursor(query, parts=2)
+    job = found(services, job_id)
+    rejects = services.jobs.rejects(job.id, limit=size + 1, after=(after[0], after[1]) if after else None)
+    page = rejects[:size]
+    more = cursor_text(*page[-1].cursor) if len(rejects) > size else None
+    return answer({"errors": [status.describe_reject(reject) for reject in page], "next_cursor": more})
+
+
+def accepted(job: Job) -> Response:
+    """What was asked for goes on after this answer: the job as it is now."""
+    return answer(status.describe(job, datetime.now(UTC)), HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})
+
+
+def found(services: Services, job_id: str) -> Job:
+    """The job. Raises BadRequest if there is none, RetryLater."""
+    job = services.jobs.get(identifier(job_id))
+    if job is None:
+        raise not_found(job_id)
+    return job
+
+
+def _dataset(query: Mapping[str, str]) -> str | None:
+    return parse_dataset(query["dataset"]) if "dataset" in query else None
+
+
+def _status(query: Mapping[str, str]) -> Status | None:
+    if "status" not in query:
+        return None
+    try:
+        return Status(query["status"])
+    except ValueError:
+        raise BadRequest(f"status must be one of {', '.join(Status)}.", field="status") from None

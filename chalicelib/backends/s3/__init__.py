@@ -1,0 +1,6 @@
+"""Objects in S3: fills the ports UploadSigner, UploadBucket and ObjectStore."""
+
+from chalicelib.backends.s3.objects import S3Store
+from chalicelib.backends.s3.uploads import S3Bucket, S3Signer
+
+__all__ = ["S3Bucket", "S3Signer", "S3Store"]

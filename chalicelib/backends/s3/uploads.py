@@ -1,0 +1,146 @@
+"""What clients upload: presigned URLs for whole objects and for parts, and the bucket they go to.
+
+The rules of uploads in parts are those of the Amazon S3 User Guide, "Uploading and copying objects using
+multipart upload", and of its API Reference.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.backends.s3.objects import code_of, outages
+from chalicelib.errors import NotPossible, RetryLater
+from chalicelib.model import Part, Source
+from chalicelib.ports import SignedUpload
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
+
+_ENDED = {"NoSuchUpload", "404"}
+_UNFIT = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "InvalidRequest"}
+
+
+class S3Signer:
+    """See :class:`chalicelib.ports.UploadSigner`. ``client`` signs for the address that uploaders reach."""
+
+    def __init__(self, client: "S3Client", bucket: str, *, expires: int) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._expires = expires  # seconds
+
+    def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
+        """See the port."""
+        return self._signed("put_object", {"Key": key}, size, sha256)
+
+    def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
+        """See the port."""
+        place = {"Key": key, "UploadId": upload_id, "PartNumber": part.number}
+        return self._signed("upload_part", place, part.size, part.sha256)
+
+    def _signed(
+        self, method: str, place: Mapping[str, Any], size: int | None, sha256: str | None
+    ) -> SignedUpload:
+        """What is said of the body becomes signed headers: S3 takes no other."""
+        expires_at = datetime.now(UTC) + timedelta(seconds=self._expires)
+        params: dict[str, Any] = {"Bucket": self._bucket, **place}
+        headers = {}
+        if size is not None:
+            params["ContentLength"] = size
+            headers["Content-Length"] = str(size)
+        if sha256 is not None:
+            params["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = _base64(sha256)
+        url = self._client.generate_presigned_url(method, Params=params, ExpiresIn=self._expires)
+        return SignedUpload("PUT", url, headers, expires_at)
+
+
+class S3Bucket:
+    """See :class:`chalicelib.ports.UploadBucket`."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        """See the port."""
+        algorithm: Any = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
+        with _upload_errors():
+            begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
+        return begun["UploadId"]
+
+    def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
+        """See the port."""
+        with _upload_errors():
+            answer = self._client.list_parts(
+                Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumberMarker=after
+            )
+        return [_part(part) for part in answer.get("Parts", [])]
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """See the port."""
+        with _upload_errors():
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": [_completed(part) for part in parts]},
+            )
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """See the port."""
+        try:
+            with _upload_errors():
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+        except NotPossible:
+            return
+
+    def remove(self, key: str) -> None:
+        """See the port."""
+        with _upload_errors():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def objects(self, prefix: str) -> Iterator[Source]:
+        """See the port."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        with _upload_errors():
+            for page in pages:
+                for it in page.get("Contents", []):
+                    etag = it["ETag"].strip('"')
+                    yield Source(self._bucket, it["Key"], etag, it["Size"], modified_at=it["LastModified"])
+
+
+@contextmanager
+def _upload_errors() -> Iterator[None]:
+    """boto3's errors, sorted by what to do."""
+    try:
+        with outages():
+            yield
+    except ClientError as error:
+        if code_of(error) in _ENDED:
+            sentence = "The upload has ended: it was completed, canceled, or it took too long."
+            raise NotPossible(sentence) from error
+        if code_of(error) in _UNFIT:
+            sentence = f"S3 cannot put the parts together ({code_of(error)}). Send them again."
+            raise NotPossible(sentence) from error
+        raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
+
+
+def _part(found: "PartTypeDef") -> Part:
+    checksum = found.get("ChecksumSHA256")
+    sha256 = b64decode(checksum).hex() if checksum else None
+    return Part(found["PartNumber"], found["Size"], sha256, found["ETag"])
+
+
+def _completed(part: Part) -> "CompletedPartTypeDef":
+    named: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
+    if part.sha256 is not None:
+        named["ChecksumSHA256"] = _base64(part.sha256)
+    return named
+
+
+def _base64(sha256: str) -> str:
+    return b64encode(bytes.fromhex(sha256)).decode()

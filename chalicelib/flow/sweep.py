@@ -1,0 +1,137 @@
+"""What no message tells of: objects nobody announced, uploads that never came, jobs nobody works on any more.
+
+Any number of sweeps may run at once, at any time: each job is given to one of them at a time, and a message
+too many changes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from chalicelib.errors import JobFailed, RetryLater
+from chalicelib.flow.intake import Intake, adopt, blank
+from chalicelib.flow.keys import DROP, dropped, job_for
+from chalicelib.model import Job, Source
+from chalicelib.ports import Unseen, Upkeep, UploadBucket
+from chalicelib.telemetry import logger
+
+_AT_ONCE = 100  # jobs a sweep takes of each kind; the next one takes more
+_PAGE = 1000  # objects looked up at once
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """What a sweep works with."""
+
+    intake: Intake
+    upkeep: Upkeep
+    uploads: UploadBucket
+    seconds: float  # how long something must have been silent
+    retention_days: int
+
+
+def sweep(sweeper: Sweeper) -> dict[str, int]:
+    """One round; how much was done of what. What one chore fails at does not keep the others from theirs.
+
+    Raises RetryLater at the end if something was not available.
+    """
+    chores = {
+        "announced": _announce_silent,
+        "found": _look_for_objects,
+        "adopted": _adopt_dropped,
+        "purged": _purge,
+    }
+    done, trouble = {}, None
+    for name, chore in chores.items():
+        try:
+            done[name] = chore(sweeper)
+        except RetryLater as unwell:
+            logger.warning("sweep interrupted", extra={"chore": name, "reason": str(unwell)})
+            trouble = unwell
+    if any(done.values()):
+        logger.info("swept", extra=done)
+    if trouble is not None:
+        raise trouble
+    return done
+
+
+def _announce_silent(sweeper: Sweeper) -> int:
+    """Jobs that nobody works on: their message was lost, or the worker that held it died for good."""
+    silent = sweeper.upkeep.take_silent(seconds=sweeper.seconds, limit=_AT_ONCE)
+    for job_id in silent:
+        sweeper.intake.sender.send(job_id)
+        logger.info("announced again", extra={"job_id": str(job_id)})
+    return len(silent)
+
+
+def _look_for_objects(sweeper: Sweeper) -> int:
+    """Uploads of which no event told: those that are there are queued, those that never will be expire."""
+    unseen = sweeper.upkeep.take_unseen(seconds=sweeper.seconds, limit=_AT_ONCE)
+    return sum(_look_for(it, sweeper) for it in unseen)
+
+
+def _look_for(unseen: Unseen, sweeper: Sweeper) -> bool:
+    job = sweeper.intake.jobs.get(unseen.job_id)
+    if job is None:
+        return False
+    try:
+        found = sweeper.intake.store.pin(job.bucket, job.key)
+    except JobFailed as missing:
+        if missing.code != "source-missing":
+            logger.warning("upload cannot be seen", extra={"job_id": str(job.id), "reason": missing.message})
+        elif unseen.overdue:
+            return _expire(job, sweeper)
+        return False
+    sweeper.intake.sender.send(job.id)
+    sweeper.intake.jobs.mark_uploaded(job.id, found)
+    logger.info("upload found", extra={"job_id": str(job.id), "size": found.size})
+    return True
+
+
+def _expire(job: Job, sweeper: Sweeper) -> bool:
+    if not sweeper.upkeep.expire(job.id):
+        return False
+    logger.info("upload never came: expired", extra={"job_id": str(job.id)})
+    if job.upload.upload_id is not None:
+        sweeper.uploads.abort(job.key, job.upload.upload_id)
+    sweeper.uploads.remove(job.key)  # it may have come just now
+    return True
+
+
+def _adopt_dropped(sweeper: Sweeper) -> int:
+    """Files in `drop/` of which no event told. One sweep at a time lists them."""
+    if not sweeper.upkeep.take_turn("drop", seconds=sweeper.seconds):
+        return 0
+    old_enough = datetime.now(UTC) - timedelta(seconds=sweeper.seconds)  # the event has had its time
+    objects = sweeper.uploads.objects(DROP)
+    old = (it for it in objects if it.modified_at is not None and it.modified_at < old_enough)
+    return sum(_adopt_page(page, sweeper) for page in _pages(old))
+
+
+def _adopt_page(page: list[Source], sweeper: Sweeper) -> int:
+    wanted = {job_for(it): it for it in page if dropped(it.key) is not None}
+    unknown = sweeper.upkeep.unknown(list(wanted))
+    return sum(_adopt(wanted[job_id], sweeper) for job_id in unknown)
+
+
+def _adopt(source: Source, sweeper: Sweeper) -> bool:
+    place = dropped(source.key)
+    if place is None:
+        return False
+    try:
+        pinned = sweeper.intake.store.pin(source.bucket, source.key)  # with its version
+    except JobFailed:  # gone since
+        return False
+    adopt(pinned, blank(*place, sweeper.intake), sweeper.intake)
+    return True
+
+
+def _purge(sweeper: Sweeper) -> int:
+    """Rejects and ledgers that have been kept for long enough."""
+    return sweeper.upkeep.purge(days=sweeper.retention_days, limit=_AT_ONCE)
+
+
+def _pages(objects: Iterator[Source]) -> Iterator[list[Source]]:
+    while page := list(islice(objects, _PAGE)):
+        yield page

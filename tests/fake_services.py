@@ -1,0 +1,44 @@
+"""What chalicelib.wiring.Services is, over memory."""
+
+from fakes import FixedSigner, MemoryJobs, MemoryQueue, MemoryStore, MemoryUploads
+
+from chalicelib import settings
+from chalicelib.errors import RetryLater
+from chalicelib.flow.intake import Intake
+from chalicelib.flow.sweep import Sweeper
+from chalicelib.flow.uploads import Uploading
+from chalicelib.model import Source
+
+
+class MemoryServices:
+    """What chalicelib.wiring.Services is, over memory."""
+
+    def __init__(self) -> None:
+        self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
+        self.jobs = MemoryJobs()
+        self.sender = MemoryQueue()
+        self.signer = FixedSigner()
+        self.uploads = MemoryUploads()
+        self.objects = MemoryStore()
+        self.store = self
+        self.storage_down = False
+        self.intake = Intake(self.jobs, self.objects, self.sender, block_size=64)
+        self.sweeper = Sweeper(self.intake, self.jobs, self.uploads, seconds=60, retention_days=90)
+        self.uploading = Uploading(
+            self.jobs,
+            self.signer,
+            self.uploads,
+            bucket="bucket",
+            block_size=64,
+            max_single=1000,
+            part_size=400,
+            parts_expire=3600,
+        )
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        return self.objects.pin(bucket, key, version_id)
+
+    def ping(self, bucket: str) -> None:
+        assert bucket == "bucket"
+        if self.storage_down:
+            raise RetryLater("S3 is down")
