@@ -9,9 +9,10 @@ from uuid import UUID
 
 import httpx
 
-from sluice_cli.documents import Job, NotSluice, Reject, Ticket, mapping
+from sluice_cli.documents import Document, Job, NotSluice, Reject, mapping
 from sluice_cli.errors import ApiError, Unreachable, WrongInput
 from sluice_cli.text import safe
+from sluice_cli.tickets import NewUpload, PartedUpload, StoredPart, Target, Ticket, leave, part_targets
 
 PAGE = 100  # as many as one request asks for
 _TIMEOUT = httpx.Timeout(30, connect=10)
@@ -39,25 +40,38 @@ class Api:
         self._base_url = checked(base_url)
         self._client = client
 
-    def create_upload(
-        self,
-        filename: str,
-        *,
-        size: int,
-        dataset: str | None = None,
-        file_format: str | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> Ticket:
-        """Register a file of ``size`` bytes; the ticket tells where to send it."""
-        body = {
-            "filename": filename,
-            "size": size,
-            "dataset": dataset,
-            "format": file_format,
-            "options": options or None,
-        }
-        response = self._ask("POST", "/uploads", json={k: v for k, v in body.items() if v is not None})
-        return Ticket.read(_json(response))
+    def create_upload(self, new: NewUpload) -> Ticket | PartedUpload:
+        """Register a file; what comes back tells where to send it, or that it is to be sent in parts."""
+        return leave(_json(self._ask("POST", "/uploads", json=new.body())))
+
+    def part_targets(self, job_id: UUID, checksums: Mapping[int, str | None]) -> dict[int, Target]:
+        """Where to send the parts with these numbers. Their SHA-256 in hexadecimal, or None to name none."""
+        parts = [{"number": n} | ({"sha256": sha256} if sha256 else {}) for n, sha256 in checksums.items()]
+        found = part_targets(_json(self._ask("POST", f"/uploads/{job_id}/parts", json={"parts": parts})))
+        if absent := checksums.keys() - found.keys():
+            raise NotSluice(f"it has no URL for part {min(absent)}")
+        return found
+
+    def stored_parts(self, job_id: UUID) -> tuple[PartedUpload, list[StoredPart]]:
+        """An upload in parts that has been begun, and the parts that S3 has of it."""
+        stored: list[StoredPart] = []
+        cursor: str | None = None
+        while True:
+            answer = _json(self._ask("GET", f"/uploads/{job_id}/parts", params=_given(cursor=cursor)))
+            items, cursor = _page(answer, "parts", cursor)
+            stored += [StoredPart.read(item) for item in items]
+            if cursor is None:
+                return _begun(job_id, mapping(answer, "an upload")), stored
+
+    def complete(self, job_id: UUID) -> Job:
+        """Say that all parts have been sent; the job as it is then. Saying it again changes nothing."""
+        response = self._ask("POST", f"/uploads/{job_id}/complete", json={})
+        return Job.read(_json(response), retry_after(response))
+
+    def act(self, job_id: UUID, action: str) -> Job:
+        """``cancel``, ``retry`` or ``undo`` the job; the job as it is then."""
+        response = self._ask("POST", f"/jobs/{job_id}/{action}")
+        return Job.read(_json(response), retry_after(response))
 
     def job(self, job_id: UUID) -> Job:
         """The job as it is now."""
@@ -80,18 +94,15 @@ class Api:
         filters: Mapping[str, str | None],
         limit: int | None,
     ) -> Iterator[Page[_T]]:
-        left, cursor = limit, None
+        left = limit
+        cursor: str | None = None
         while left is None or left > 0:
             wanted = PAGE if left is None else min(left, PAGE)
-            query = {**filters, "limit": str(wanted), "cursor": cursor}
-            answer = self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
-            items, following = _page(_json(answer), member)
-            yield Page([read(item) for item in items], more=following is not None)
-            if following is None:
+            query = _given(**filters, limit=str(wanted), cursor=cursor)
+            items, cursor = _page(_json(self._ask("GET", path, params=query)), member, cursor)
+            yield Page([read(item) for item in items], more=cursor is not None)
+            if cursor is None:
                 return
-            if following == cursor:
-                raise NotSluice("its pages go in a circle")
-            cursor = following
             left = None if left is None else left - len(items)
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
@@ -169,9 +180,20 @@ def _json(response: httpx.Response) -> object:
         raise NotSluice("it is not JSON") from None
 
 
-def _page(answer: object, member: str) -> tuple[list[object], str | None]:
+def _given(**query: str | None) -> dict[str, str]:
+    return {name: value for name, value in query.items() if value is not None}
+
+
+def _begun(job_id: UUID, document: Document) -> PartedUpload:
+    return PartedUpload.read(job_id, document, checksums=document.get("part_checksums") is True)
+
+
+def _page(answer: object, member: str, cursor: str | None) -> tuple[list[object], str | None]:
+    """What is on a page, and the next one's cursor. ``cursor`` is its own. Raises NotSluice."""
     document = mapping(answer, f"a page of {member}")
-    items, cursor = document.get(member), document.get("next_cursor")
-    if not isinstance(items, list) or not isinstance(cursor, str | None):
+    items, following = document.get(member), document.get("next_cursor")
+    if not isinstance(items, list) or not isinstance(following, str | None):
         raise NotSluice(f"a page of {member} was expected")
-    return items, cursor
+    if following is not None and following == cursor:
+        raise NotSluice("its pages go in a circle")
+    return items, following

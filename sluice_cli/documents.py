@@ -12,9 +12,10 @@ from uuid import UUID
 from sluice_cli.errors import Trouble
 from sluice_cli.text import safe
 
-COMPLETED, FAILED, PENDING = "COMPLETED", "FAILED", "PENDING"
-_GOING_ON = frozenset((PENDING, "PROCESSING"))
-_ENDED = frozenset((COMPLETED, FAILED, "CANCELED", "EXPIRED"))
+PENDING, PROCESSING, UNDOING = "PENDING", "PROCESSING", "UNDOING"
+COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE = "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"
+_GOING_ON = frozenset((PENDING, PROCESSING, UNDOING))
+_ENDED = frozenset((COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE))
 
 Document = Mapping[str, Any]
 
@@ -62,6 +63,8 @@ class Job:
     eta_seconds: float | None
     counts: Counts
     attempts: int
+    duplicate_of: str | None  # the job that had loaded the same file
+    undone_rows: int | None
     error: tuple[str, str] | None  # code, message
     created_at: datetime | None
     started_at: datetime | None
@@ -102,15 +105,17 @@ class Job:
             filename=_text(document.get("filename")) or "",
             format=_text(_part(document, "detected").get("format")),
             bytes_processed=_count(progress, "bytes_processed"),
-            bytes_total=_whole(progress.get("bytes_total")),
+            bytes_total=whole(progress.get("bytes_total")),
             rows_per_second=_real(progress.get("rows_per_second")),
             eta_seconds=_real(progress.get("eta_seconds")),
             counts=Counts(*(_count(counts, name) for name in ("read", "inserted", "duplicates", "rejected"))),
             attempts=_count(document, "attempts"),
+            duplicate_of=_text(document.get("duplicate_of")),
+            undone_rows=whole(document.get("undone_rows")),
             error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
-            created_at=_moment(document.get("created_at")),
-            started_at=_moment(document.get("started_at")),
-            completed_at=_moment(document.get("completed_at")),
+            created_at=moment(document.get("created_at")),
+            started_at=moment(document.get("started_at")),
+            completed_at=moment(document.get("completed_at")),
         )
 
 
@@ -132,35 +137,12 @@ class Reject:
         document = mapping(answer, "a rejected record")
         return cls(
             document=document,
-            record_number=_whole(document.get("record_number")),
-            byte_offset=_whole(document.get("byte_offset")),
+            record_number=whole(document.get("record_number")),
+            byte_offset=whole(document.get("byte_offset")),
             field=_text(document.get("field")),
             code=_text(document.get("code")) or "",
             message=_text(document.get("message")) or "",
             raw=_text(document.get("raw")) or "",
-        )
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """Leave to upload one file: where to PUT it, with which headers, until when; and the job it becomes."""
-
-    job_id: UUID
-    url: str
-    headers: Mapping[str, str]
-    expires_at: datetime | None
-
-    @classmethod
-    def read(cls, answer: object) -> Self:
-        """The view of the answer to ``POST /uploads``. Raises NotSluice when it is none."""
-        document = mapping(answer, "an upload")
-        upload = mapping(document.get("upload"), "an upload")
-        headers = mapping(upload.get("headers", {}), "an upload's headers")
-        return cls(
-            job_id=job_id(document, "job_id"),
-            url=required(upload, "url"),
-            headers={name: str(value) for name, value in headers.items()},
-            expires_at=_moment(upload.get("expires_at")),
         )
 
 
@@ -187,6 +169,20 @@ def job_id(document: Document, name: str) -> UUID:
         raise NotSluice(f"its {name!r} is no job's id") from None
 
 
+def whole(value: object) -> int | None:
+    """``value`` if it is a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def moment(value: object) -> datetime | None:
+    """The moment that ``value`` names in ISO 8601, if it does; without an offset in UTC."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+
+
 def _part(document: Document, name: str) -> Document:
     value = document.get(name)
     return value if isinstance(value, dict) else {}
@@ -200,17 +196,5 @@ def _real(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _count(document: Document, name: str) -> int:
-    return _whole(document.get(name)) or 0
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    return whole(document.get(name)) or 0

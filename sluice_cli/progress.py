@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from sluice_cli.documents import Job
+from sluice_cli.documents import UNDOING, Job
 from sluice_cli.follow import JobWatcher
 from sluice_cli.render import measures, pace, say
 from sluice_cli.text import duration, safe, shortened, size
@@ -31,8 +31,8 @@ _NAME = 24  # characters
 class Reporter(Protocol):
     """Shows what goes on."""
 
-    def upload(self, file: LocalFile) -> AbstractContextManager[UploadWatcher]:
-        """Shows one upload until the context ends."""
+    def upload(self, file: LocalFile, already: int = 0) -> AbstractContextManager[UploadWatcher]:
+        """Shows one upload until the context ends; so many bytes have been sent ``already``."""
 
     def ingestion(self) -> AbstractContextManager[JobWatcher]:
         """Shows one job until the context ends."""
@@ -51,12 +51,12 @@ class Lines:
         self._clock = clock
 
     @contextmanager
-    def upload(self, file: LocalFile) -> Iterator[UploadWatcher]:
+    def upload(self, file: LocalFile, already: int = 0) -> Iterator[UploadWatcher]:
         """Says when the upload begins and ends, and how far it is every few seconds."""
         say(self._out, f"uploading {safe(file.name)}, {size(file.size)}")
         begun = self._clock()
         yield _UploadLines(self._out, self._clock, file.size)
-        say(self._out, f"uploaded {size(file.size)} in {duration(self._clock() - begun)}")
+        say(self._out, f"uploaded {size(file.size - already)} in {duration(self._clock() - begun)}")
 
     @contextmanager
     def ingestion(self) -> Iterator[JobWatcher]:
@@ -89,7 +89,7 @@ class _JobLines:
         if job.ended or not (changed or self._clock() - self._said_at >= _EVERY):
             return
         self._status, self._said_at = job.status, self._clock()
-        say(self._out, f"{job.status}: {', '.join(measures(job)) if job.counts.read else _waiting(job)}")
+        say(self._out, f"{job.status}: {_words(job, measures)}")
 
     def note(self, text: str) -> None:
         say(self._out, safe(text))
@@ -102,11 +102,11 @@ class Bars:
         self._out = out
 
     @contextmanager
-    def upload(self, file: LocalFile) -> Iterator[UploadWatcher]:
+    def upload(self, file: LocalFile, already: int = 0) -> Iterator[UploadWatcher]:
         """A bar of the bytes sent, with speed and time left."""
         speed = (TransferSpeedColumn(), TimeRemainingColumn(compact=True))
         with Progress(*_columns(), *speed, console=self._out, expand=True) as bars:
-            yield _UploadBar(bars, file)
+            yield _UploadBar(bars, file, already)
 
     @contextmanager
     def ingestion(self) -> Iterator[JobWatcher]:
@@ -116,9 +116,10 @@ class Bars:
 
 
 class _UploadBar:
-    def __init__(self, bars: Progress, file: LocalFile) -> None:
+    def __init__(self, bars: Progress, file: LocalFile, already: int) -> None:
         self._bars = bars
-        self._task = bars.add_task(f"upload {shortened(safe(file.name), _NAME)}", total=file.size)
+        name = shortened(safe(file.name), _NAME)
+        self._task = bars.add_task(f"upload {name}", total=file.size, completed=already)
 
     def sent(self, count: int) -> None:
         if count == 0:
@@ -146,10 +147,10 @@ class _JobBar:
         self._task = bars.add_task("waiting", total=None)
 
     def seen(self, job: Job) -> None:
-        total = job.bytes_total
+        total = job.bytes_total if job.status != UNDOING else None
         done = total if job.percent == 100 and total else job.bytes_processed  # noqa: PLR2004
         self._bars.update(self._task, description=job.status, completed=done or 0, total=total)
-        self._bars.words = Text(", ".join(pace(job)) if job.counts.read else _waiting(job))
+        self._bars.words = Text(_words(job, pace))
 
     def note(self, text: str) -> None:
         say(self._bars.console, safe(text))
@@ -164,5 +165,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _waiting(job: Job) -> str:
+def _words(job: Job, figures: Callable[[Job], list[str]]) -> str:
+    if job.counts.read or job.undone_rows:
+        return ", ".join(figures(job))
     return job.phase or ("" if job.ended else "waiting")

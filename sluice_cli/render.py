@@ -13,11 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from sluice_cli.api import Page
-from sluice_cli.documents import COMPLETED, FAILED, Counts, Document, Job, Reject
+from sluice_cli.documents import (
+    CANCELED,
+    COMPLETED,
+    EXPIRED,
+    FAILED,
+    UNDOING,
+    UNDONE,
+    Counts,
+    Document,
+    Job,
+    Reject,
+)
 from sluice_cli.errors import ApiError, CliError
 from sluice_cli.text import age, duration, instant, number, safe, shortened, size
 
-_COLOURS = {COMPLETED: "green", FAILED: "red", "CANCELED": "yellow", "EXPIRED": "yellow"}
+_COLOURS = {COMPLETED: "green", FAILED: "red", CANCELED: "yellow", EXPIRED: "yellow", UNDONE: "yellow"}
 _UNBOUNDED = 100_000  # columns: a pipe or a file has no width
 _EXCERPT, _NAME = 120, 60  # characters
 
@@ -69,8 +80,17 @@ def reconciliation(counts: Counts) -> str:
 
 def summary(out: Console, job: Job, see_rejects: str) -> None:
     """How a job ended. ``see_rejects`` is the command that lists its rejected records."""
-    took = f" in {duration(job.seconds)}" if job.seconds is not None else ""
-    say(out, status(job), f"{took}: {shortened(job.filename, _NAME)} into dataset {job.dataset}")
+    undone = job.status in (UNDOING, UNDONE)
+    took = f" in {duration(job.seconds)}" if job.seconds is not None and not undone else ""
+    into = "from" if undone else "into"
+    say(out, status(job), f"{took}: {shortened(job.filename, _NAME)} {into} dataset {job.dataset}")
+    if job.duplicate_of is not None:
+        say(
+            out,
+            f"Job {job.duplicate_of} had loaded the same file; upload with --force loads it all the same.",
+        )
+    if job.undone_rows is not None:
+        say(out, f"{number(job.undone_rows)} rows removed")
     if job.error is not None:
         say(out, (f"{job.error[0]}: ", "bold"), job.error[1])
     if job.counts.read or job.status == COMPLETED:
@@ -108,6 +128,8 @@ def details(out: Console, job: Job, see_rejects: str) -> None:
 
 def measures(job: Job) -> list[str]:
     """How far a job is, in words; what is not known is left out."""
+    if job.status == UNDOING:
+        return pace(job)
     of = f" of {size(job.bytes_total)}" if job.bytes_total else ""
     return [
         *([f"{job.percent:.0f}%"] if job.percent is not None else []),
@@ -117,7 +139,9 @@ def measures(job: Job) -> list[str]:
 
 
 def pace(job: Job) -> list[str]:
-    """Rows, rows/s, time left, rejects; what is not known is left out."""
+    """Rows, rows/s, time left, rejects, or rows removed; what is not known is left out."""
+    if job.status == UNDOING:
+        return [f"{number(job.undone_rows or 0)} rows removed"]
     left = job.eta_seconds if not job.ended else None
     return [
         f"{number(job.counts.read)} rows",

@@ -1,5 +1,7 @@
 """Words and numbers for people."""
 
+import os
+import shlex
 import unicodedata
 from datetime import UTC, datetime
 
@@ -16,6 +18,21 @@ _SHOW_TENTHS = 10  # seconds
 def safe(text: object) -> str:
     """``text`` as one line that a terminal can only show: what could do more is written as an escape."""
     return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in str(text))
+
+
+def quoted(argument: object) -> str:
+    """``argument`` as a shell takes it, in characters that a terminal can only show."""
+    text = str(argument)
+    if safe(text) == text:
+        return shlex.quote(text)
+    # What POSIX calls dollar-single-quotes. Octal: unlike \x it ends after three digits in every shell.
+    return f"$'{''.join(_plain(byte) for byte in os.fsencode(text))}'"
+
+
+def _plain(byte: int) -> str:
+    character = chr(byte)
+    kept = character.isascii() and character.isprintable() and character not in "'\\"
+    return character if kept else f"\\{byte:03o}"
 
 
 def _escaped(character: str) -> str:

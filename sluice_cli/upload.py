@@ -1,5 +1,6 @@
 """Sending a file to its presigned URL: one streamed PUT, sent again from the start when the network fails."""
 
+import hashlib
 import os
 import re
 import stat
@@ -7,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -15,15 +15,20 @@ from typing import BinaryIO, Protocol, Self
 import httpx
 
 from sluice_cli.api import reason
-from sluice_cli.documents import Ticket
-from sluice_cli.errors import CliError, Trouble, WrongInput
-from sluice_cli.text import duration, instant, safe
+from sluice_cli.errors import Trouble, WrongInput
+from sluice_cli.retry import retried
+from sluice_cli.text import instant, safe
+from sluice_cli.tickets import Target
 
-ATTEMPTS = 4
-FIRST_WAIT = 0.5  # seconds, doubled each time
 CHUNK = 256 << 10  # bytes read and sent at a time
 _TIMEOUT = httpx.Timeout(60, connect=10, read=300)  # S3 answers once it has stored all of it
-_TRANSIENT_CODES = frozenset(("RequestTimeout", "SlowDown", "InternalError"))
+_TRANSIENT_CODES = frozenset(
+    ("RequestTimeout", "SlowDown", "InternalError", "BadDigest")  # the last one: damaged on the way
+)
+
+
+class Expired(Trouble):
+    """The URL's time is over."""
 
 
 class UploadWatcher(Protocol):
@@ -62,35 +67,50 @@ class LocalFile:
             name = os.fsencode(path.name).decode("utf-8", "replace")
             yield cls(path, name, stamp[0], handle, stamp)
 
-    def chunks(self, sent: Callable[[int], None]) -> Iterator[bytes]:
-        """All of the file from its beginning; ``sent`` is told the sum after each piece has been taken.
+    def chunks(self, sent: Callable[[int], None], span: tuple[int, int] | None = None) -> Iterator[bytes]:
+        """The bytes from here to there, all of them without a ``span``; several threads may take some.
 
-        The last piece is held back until the file is known to be unchanged, so S3 never gets a whole object
-        made of half an old and half a new file. Raises WrongInput.
+        ``sent`` is told the sum after each piece has been taken. The last piece is held back until the file
+        is known to be unchanged, so S3 never gets a whole object, or part of one, made of half an old and
+        half a new file. Raises WrongInput.
         """
-        done = 0
-        while done < self.size:
-            chunk = self._read(done)
+        start, end = span or (0, self.size)
+        done = start
+        while done < end:
+            chunk = self._read(done, min(CHUNK, end - done))
             done += len(chunk)
-            if not chunk or (done == self.size and _stamp(self._handle) != self._stamp):
-                raise WrongInput(
-                    f"{safe(self.path)} changed while it was being sent, so nothing of it was stored.",
-                    hint="Upload it again when nothing writes to it any more.",
-                )
+            if not chunk or done == end:
+                self.must_be_unchanged(cut_off=not chunk)
             yield chunk
-            sent(done)
+            sent(done - start)
 
-    def _read(self, offset: int) -> bytes:
+    def sha256(
+        self, span: tuple[int, int] | None = None, hashed: Callable[[int], None] = lambda _: None
+    ) -> str:
+        """The SHA-256 of the bytes from here to there, in hexadecimal; else as ``chunks``."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks(hashed, span):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def must_be_unchanged(self, *, cut_off: bool = False) -> None:
+        """Raises WrongInput if the file is not as it was when it was opened, or is known to be cut off."""
+        if cut_off or _stamp(self._handle) != self._stamp:
+            raise WrongInput(
+                f"{safe(self.path)} changed while it was being sent, so nothing of it will be loaded.",
+                hint="Upload it again when nothing writes to it any more.",
+            )
+
+    def _read(self, offset: int, count: int) -> bytes:
         try:
-            self._handle.seek(offset)
-            return self._handle.read(min(CHUNK, self.size - offset))
+            return os.pread(self._handle.fileno(), count, offset)
         except OSError as error:
             raise WrongInput(f"Cannot read {safe(self.path)}: {error.strerror}.") from error
 
 
 def put(
     client: httpx.Client,
-    ticket: Ticket,
+    target: Target,
     file: LocalFile,
     watcher: UploadWatcher,
     *,
@@ -98,48 +118,47 @@ def put(
 ) -> None:
     """Send all of ``file``. Raises WrongInput if it changes meanwhile, Trouble when S3 does not take it.
 
-    Connection errors and 5xx answers are tried again, ATTEMPTS times in all, each time from the start.
+    Connection errors and 5xx answers are tried again a few times, each time from the start.
     """
-    wait = FIRST_WAIT
-    for attempt in range(1, ATTEMPTS + 1):
-        failure = _put_once(client, ticket, file, watcher)
-        if failure is None:
-            return
-        if attempt == ATTEMPTS or not failure.transient:
-            raise failure
-        watcher.note(f"{failure.message} Sending it again from the start in {duration(wait)}.")
-        sleep(wait)
-        wait *= 2
+
+    def attempt() -> None:
+        watcher.sent(0)
+        put_once(client, target, file.chunks(watcher.sent), file.size)
+
+    retried(attempt, "Sending it again from the start", watcher.note, sleep)
 
 
-def _put_once(
-    client: httpx.Client, ticket: Ticket, file: LocalFile, watcher: UploadWatcher
-) -> CliError | None:
-    """One attempt; what went wrong with it, if anything did."""
-    watcher.sent(0)
+def put_once(
+    client: httpx.Client, target: Target, chunks: Iterator[bytes], length: int, what: str = "the file"
+) -> None:
+    """Send ``length`` bytes in one request.
+
+    Raises Expired, Trouble (transient or not) that calls them ``what``, and whatever ``chunks`` raises.
+    """
     try:
         response = client.put(
-            ticket.url,
-            content=file.chunks(watcher.sent),
-            headers={**ticket.headers, "Content-Length": str(file.size)},
+            target.url,
+            content=chunks,
+            headers={**target.headers, "Content-Length": str(length)},
             timeout=_TIMEOUT,
         )
     except httpx.TransportError as error:
         failure = Trouble(f"The upload broke off: {reason(error)}.")
         failure.transient = not isinstance(error, httpx.UnsupportedProtocol)
-        return _expired(ticket) if _is_past(ticket.expires_at) else failure
+        raise (_expired(target) if target.expired else failure) from error
     except httpx.InvalidURL as error:
-        return Trouble(f"The API gave an upload URL that cannot be used: {reason(error)}.")
-    return None if response.is_success else _refused(response, ticket)
+        raise Trouble(f"The API gave an upload URL that cannot be used: {reason(error)}.") from error
+    if not response.is_success:
+        raise _refused(response, target, what)
 
 
-def _refused(response: httpx.Response, ticket: Ticket) -> CliError:
+def _refused(response: httpx.Response, target: Target, what: str) -> Trouble:
     code, message = (_element(response.text, name) for name in ("Code", "Message"))
     denied = response.status_code == HTTPStatus.FORBIDDEN
-    if denied and ("expired" in message.lower() or _is_past(ticket.expires_at)):
-        return _expired(ticket)
+    if denied and ("expired" in message.lower() or target.expired):
+        return _expired(target)
     words = safe(": ".join(filter(None, (code, message))) or response.reason_phrase).rstrip(".")
-    failure = Trouble(f"S3 did not take the file (HTTP {response.status_code}): {words}.")
+    failure = Trouble(f"S3 did not take {what} (HTTP {response.status_code}): {words}.")
     failure.transient = (
         response.status_code in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
         or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -148,16 +167,12 @@ def _refused(response: httpx.Response, ticket: Ticket) -> CliError:
     return failure
 
 
-def _expired(ticket: Ticket) -> CliError:
-    when = f" at {instant(ticket.expires_at)}" if ticket.expires_at else ""
-    return Trouble(
+def _expired(target: Target) -> Expired:
+    when = f" at {instant(target.expires_at)}" if target.expires_at else ""
+    return Expired(
         f"The upload URL expired{when}, so S3 took nothing.",
         hint="Run the same command again: it gets a new one. (Is this machine's clock right?)",
     )
-
-
-def _is_past(moment: datetime | None) -> bool:
-    return moment is not None and moment <= datetime.now(UTC)
 
 
 def _element(xml: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from fakes import FixedSigner, MemoryJobs, MemoryQueue, MemoryStore, MemoryUploads
 
 from chalicelib import settings
-from chalicelib.errors import RetryLater
+from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.flow.intake import Intake
 from chalicelib.flow.sweep import Sweeper
 from chalicelib.flow.uploads import Uploading
@@ -22,7 +22,8 @@ class MemoryServices:
         self.objects = MemoryStore()
         self.store = self
         self.storage_down = False
-        self.intake = Intake(self.jobs, self.objects, self.sender, block_size=64)
+        self.forbidden = False
+        self.intake = Intake(self.jobs, self, self.sender, block_size=64)
         self.sweeper = Sweeper(self.intake, self.jobs, self.uploads, seconds=60, retention_days=90)
         self.uploading = Uploading(
             self.jobs,
@@ -36,7 +37,12 @@ class MemoryServices:
         )
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        if self.forbidden:
+            raise JobFailed("source-forbidden", "The service may not read the uploaded object.")
         return self.objects.pin(bucket, key, version_id)
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        return self.objects.read(source, start, end)
 
     def ping(self, bucket: str) -> None:
         assert bucket == "bucket"

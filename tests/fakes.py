@@ -63,6 +63,8 @@ class MemoryJobs:
 
     def create(self, new: NewJob) -> Job:
         self.ping()
+        if new.id in self.jobs:
+            return self.jobs[new.id]
         members = {
             name: getattr(new, name)
             for name in ("id", "dataset", "filename", "bucket", "key", "format", "options")

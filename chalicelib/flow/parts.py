@@ -30,7 +30,7 @@ class MissingParts(Exception):  # noqa: N818 - names what is wrong
 def size_for(size: int, wanted: int) -> int:
     """The size of the parts of a file of ``size`` bytes: as ``wanted``, or what makes few enough of them."""
     least = -(-size // _MOST_PARTS)
-    return max(wanted, -(-least // _MIB) * _MIB)
+    return wanted if least <= wanted else -(-least // _MIB) * _MIB
 
 
 def every(upload: Upload) -> Sequence[Part]:
@@ -69,7 +69,9 @@ def _wanted(it: Any, known: Sequence[Part], upload: Upload, field: str) -> Part:
         raise BadRequest(f"{field} must be an object with a number, and perhaps a sha256.", field=field)
     number = it["number"]
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= len(known):
-        raise BadRequest(f"{field}.number must be a whole number from 1 to {len(known)}.", field=field)
+        raise BadRequest(
+            f"{field}.number must be a whole number from 1 to {len(known)}.", field=f"{field}.number"
+        )
     sha256 = parse_sha256(it.get("sha256"), f"{field}.sha256")
     if (sha256 is not None) != upload.part_checksums:
         rule = "must have" if upload.part_checksums else "must not have"

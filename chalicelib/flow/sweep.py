@@ -90,11 +90,11 @@ def _look_for(unseen: Unseen, sweeper: Sweeper) -> bool:
 
 
 def _expire(job: Job, sweeper: Sweeper) -> bool:
+    if job.upload.upload_id is not None:  # first: should it fail, the next sweep tries again
+        sweeper.uploads.abort(job.key, job.upload.upload_id)
     if not sweeper.upkeep.expire(job.id):
         return False
     logger.info("upload never came: expired", extra={"job_id": str(job.id)})
-    if job.upload.upload_id is not None:
-        sweeper.uploads.abort(job.key, job.upload.upload_id)
     sweeper.uploads.remove(job.key)  # it may have come just now
     return True
 

@@ -1,18 +1,22 @@
 """The API and S3 as the command line client meets them: a small real HTTP server in a thread."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from click.testing import CliRunner, Result
 
 from sluice_cli.main import main
+
+if TYPE_CHECKING:
+    from cli_fake_parts import FakeParts
 
 JOB_ID = "3f2c9a4e-7d15-4b8a-9a61-0c5d2e8f7b34"
 CSV = b"name,age\nAda,36\n"
@@ -66,6 +70,8 @@ def job(status: str = "COMPLETED", **members: object) -> dict[str, Any]:
         },
         "counts": {"read": 4021, "inserted": 3902, "duplicates": 101, "rejected": 18},
         "attempts": 1,
+        "duplicate_of": None,
+        "undone_rows": None,
         "error": None,
         "links": {"self": f"/jobs/{JOB_ID}", "errors": f"/jobs/{JOB_ID}/errors"},
     }
@@ -114,13 +120,18 @@ class FakeSluice:
         self.puts: list[Answer | None] = [Answer(200)]
         self.polls: list[Answer | None] = [Answer(200, job())]
         self.create: Answer | None = None
+        self.parts: FakeParts | None = None  # every file is to be sent in parts
+        self.actions = {
+            "cancel": Answer(202, job("CANCELED")),
+            "retry": Answer(202, job("PENDING")),
+            "undo": Answer(202, job("UNDOING", phase="undoing")),
+        }
         self.listed: list[dict[str, Any]] = [job()]
         self.rejects: list[dict[str, Any]] = []
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
         self.on_poll: Callable[[], None] = lambda: None
         self.on_put: Callable[[], None] = lambda: None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         self.url = self.origin + PREFIX
 
@@ -147,8 +158,17 @@ class FakeSluice:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if not parts.path.startswith(PREFIX):
             return Answer(404, b"not here")
+        if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
+            return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
+        return self._posted(request, path) if request.method == "POST" else self._got(path, query)
+
+    def _posted(self, request: Seen, path: str) -> Answer:
         if path == "/uploads":
-            return self.create or self._ticket()
+            return self.create or (self.parts.begin(request.json) if self.parts else self._ticket())
+        action = path.removeprefix(f"/jobs/{JOB_ID}/")
+        return self.actions.get(action, problem(404, "Not Found", "There is no such job."))
+
+    def _got(self, path: str, query: Mapping[str, str]) -> Answer | None:
         lists = {"/jobs": ("jobs", self.listed), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
         if path in lists:
             return _page(*lists[path], query)
@@ -159,6 +179,9 @@ class FakeSluice:
 
     def _stored(self, request: Seen) -> Answer | None:
         self.on_put()
+        number = parse_qs(urlsplit(request.target).query).get("partNumber")
+        if self.parts and number:
+            return self.parts.put(int(number[0]), request)
         answer = _next(self.puts)
         if answer and answer.status == 200 and len(request.body) == int(request.headers["Content-Length"]):
             self.objects[request.target] = request.body
@@ -178,6 +201,14 @@ class FakeSluice:
             "links": {"job": f"/jobs/{JOB_ID}", "errors": f"/jobs/{JOB_ID}/errors"},
         }
         return Answer(202, body, {"Location": f"/jobs/{JOB_ID}", "X-Request-Id": "req-0"})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # the client may hang up
+            super().handle_error(request, client_address)
 
 
 def _next(script: list[Answer | None]) -> Answer | None:

@@ -71,7 +71,7 @@ def test_waits_at_least_a_little_and_never_for_ever() -> None:
     assert clock.slept == [0.1, 300]
 
 
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED", "EXPIRED"])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"])
 def test_ends_with_every_last_status(status: str) -> None:
     assert follow(script(seen(status)), Log(), Clock().patience()).status == status
 

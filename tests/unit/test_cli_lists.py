@@ -117,7 +117,7 @@ def test_a_wrong_command_line_exits_with_2(server: FakeSluice, arguments: tuple[
     assert run(server, *arguments).exit_code == errors.WRONG_INPUT
 
 
-@pytest.mark.parametrize("command", [(), ("upload",), ("jobs",), ("job",), ("errors",)])
+@pytest.mark.parametrize("command", [(), *((name,) for name in main.commands)])
 def test_help_needs_no_address(command: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, [*command, "--help"], env={"SLUICE_URL": None})
     assert result.exit_code == 0

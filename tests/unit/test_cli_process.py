@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from cli_fake import JOB_ID, Answer, FakeSluice, job
+from cli_fake_parts import FakeParts
 
 from sluice_cli import errors
 
@@ -130,6 +131,48 @@ def test_ctrl_c_during_the_upload(server: FakeSluice, csv: Path) -> None:
     hold.set()
     assert "The upload was interrupted." in stderr
     assert f"sluice job {JOB_ID}" in stderr
+
+
+def test_ctrl_c_during_an_upload_in_parts_tells_how_to_go_on(server: FakeSluice, csv: Path) -> None:
+    server.parts = FakeParts(part_size=5)
+    reached, hold = threading.Event(), threading.Event()
+
+    def stall() -> None:
+        reached.set()
+        hold.wait(20)
+
+    server.on_put = stall
+    _, stderr = interrupted(server, reached, "upload", str(csv))
+    hold.set()
+    assert "The upload was interrupted. The parts that have arrived are kept." in stderr
+    assert stderr.endswith(f"To go on with it: sluice upload {csv} --resume {JOB_ID}\n")
+
+
+def test_a_killed_upload_in_parts_has_said_how_to_go_on(server: FakeSluice, csv: Path) -> None:
+    server.parts = FakeParts(part_size=5)
+    reached, hold = threading.Event(), threading.Event()
+
+    def stall() -> None:
+        reached.set()
+        hold.wait(20)
+
+    server.on_put = stall
+    command = [*PROGRAM, "upload", str(csv)]
+    with subprocess.Popen(command, env=env(server), stdout=subprocess.PIPE, text=True) as process:
+        assert reached.wait(20)
+        process.kill()
+        stdout, _ = process.communicate(timeout=20)
+    hold.set()
+    assert f": sluice upload {csv} --resume {JOB_ID}\n" in stdout
+
+
+def test_an_upload_in_parts_has_a_bar(server: FakeSluice, csv: Path) -> None:
+    server.parts = FakeParts(part_size=5)
+    status, got = on_terminal(server, "upload", str(csv))
+    assert status == 0
+    assert "upload people.csv" in got
+    assert "100%" in got
+    assert server.parts.whole == csv.read_bytes()
 
 
 def test_json_on_stdout_while_bars_go_to_stderr(server: FakeSluice, csv: Path) -> None:

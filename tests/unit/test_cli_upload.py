@@ -1,5 +1,6 @@
 """``sluice upload``, from the file to the exit status."""
 
+import hashlib
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,16 @@ import pytest
 from cli_fake import CSV, JOB_ID, KEY, Answer, FakeSluice, job, problem, s3_error
 from click.testing import CliRunner, Result
 
-from sluice_cli import errors, upload
-from sluice_cli.documents import Ticket
+from sluice_cli import errors, retry, upload
 from sluice_cli.main import main
+from sluice_cli.tickets import Ticket
+
+SAID = {  # of the file that is uploaded here, always
+    "filename": "people.csv",
+    "size": len(CSV),
+    "sha256": hashlib.sha256(CSV).hexdigest(),
+    "part_checksums": True,
+}
 
 
 def run(server: FakeSluice, *arguments: object) -> Result:
@@ -85,12 +93,12 @@ def test_the_put_has_the_signed_url_the_signed_headers_and_a_length(server: Fake
 def test_options_reach_the_api(server: FakeSluice, csv: Path) -> None:
     run(server, "upload", csv, "--dataset", "people", "--format", "csv")
     (post,) = server.seen("POST")
-    assert post.json == {"filename": "people.csv", "size": len(CSV), "dataset": "people", "format": "csv"}
+    assert post.json == {**SAID, "dataset": "people", "format": "csv"}
 
 
 def test_what_is_not_given_is_left_to_the_api(server: FakeSluice, csv: Path) -> None:
     run(server, "upload", csv)
-    assert server.seen("POST")[0].json == {"filename": "people.csv", "size": len(CSV)}
+    assert server.seen("POST")[0].json == SAID
 
 
 def test_options_say_how_the_file_is_written(server: FakeSluice, csv: Path) -> None:
@@ -104,6 +112,38 @@ def test_options_say_how_the_file_is_written(server: FakeSluice, csv: Path) -> N
         "decimal": ",",
         "quote": "",
     }
+
+
+def test_what_was_loaded_before_can_be_loaded_again(server: FakeSluice, csv: Path) -> None:
+    run(server, "upload", csv, "--force")
+    assert server.seen("POST")[0].json == {**SAID, "force": True}
+
+
+def test_a_duplicate_says_which_job_had_loaded_the_file(server: FakeSluice, csv: Path) -> None:
+    first = "00000000-0000-4000-8000-000000000001"
+    server.polls = [Answer(200, job(duplicate_of=first))]
+    line = f"Job {first} had loaded the same file; upload with --force loads it all the same."
+    result = run(server, "upload", csv)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines().count(line) == 1
+    assert run(server, "job", JOB_ID).stdout.splitlines().count(line) == 1
+
+
+def test_a_file_too_large_to_be_read_twice_is_sent_without_a_checksum(
+    server: FakeSluice, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("wb") as handle:
+        handle.truncate((64 << 20) + 1)
+    server.create = problem(413, "Payload Too Large", "The file is larger than 5 bytes.", field="size")
+    assert run(server, "upload", path).exit_code == errors.WRONG_INPUT
+    assert "sha256" not in server.seen("POST")[0].json
+
+
+def test_what_was_damaged_on_the_way_is_sent_again(server: FakeSluice, csv: Path) -> None:
+    server.puts = [s3_error(400, "BadDigest", "The SHA256 did not match."), Answer(200)]
+    send(server, csv)
+    assert len(server.seen("PUT")) == 2
 
 
 def test_an_option_without_a_value_is_wrong_usage(server: FakeSluice, csv: Path) -> None:
@@ -148,7 +188,7 @@ def test_a_failed_job_says_why_and_exits_with_1(server: FakeSluice, csv: Path) -
     assert json.loads(as_json.stdout)["error"] == error
 
 
-@pytest.mark.parametrize("status", ["CANCELED", "EXPIRED"])
+@pytest.mark.parametrize("status", ["CANCELED", "EXPIRED", "UNDONE"])
 def test_other_ends_are_ends_too(server: FakeSluice, csv: Path, status: str) -> None:
     server.polls = [Answer(200, job(status))]
     assert run(server, "upload", csv).exit_code == errors.JOB_FAILED
@@ -235,7 +275,7 @@ def test_sending_again_has_an_end(server: FakeSluice, csv: Path) -> None:
     server.puts = [s3_error(500, "InternalError", "We encountered an internal error.")]
     with pytest.raises(errors.Trouble, match=r"HTTP 500.*InternalError: We encountered"):
         send(server, csv)
-    assert len(server.seen("PUT")) == upload.ATTEMPTS
+    assert len(server.seen("PUT")) == retry.ATTEMPTS
 
 
 def test_an_upload_broken_off_once_still_completes(server: FakeSluice, csv: Path) -> None:
