@@ -1,13 +1,15 @@
 """Jobs: how far they are, what became of their records, and what a client may do to them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from chalice.app import Response
 
-from chalicelib.errors import BadRequest, RetryLater
+from chalicelib.errors import BadRequest, JobFailed, RetryLater
 from chalicelib.flow import status
+from chalicelib.flow.intake import notice
 from chalicelib.flow.requests import parse_dataset
 from chalicelib.http import answer, cursor, cursor_text, identifier, limit, not_found
 from chalicelib.lifecycle import Action
@@ -32,13 +34,21 @@ def act(services: Services, job_id: str, action: Action) -> Response:
         raise not_found(job_id)
     logger.info("job moved", extra={"job_id": str(job.id), "action": action, "status": job.status})
     try:
-        if not job.status.is_terminal and job.uploaded_at is not None:
-            services.sender.send(job.id)
-        if job.status is Status.CANCELED and job.upload.upload_id and job.uploaded_at is None:
-            services.uploads.abort(job.key, job.upload.upload_id)
+        _follow_up(services, job)
     except RetryLater:  # the job has moved: a sweep announces it, and the bucket's lifecycle rule cleans up
         logger.exception("job moved, and no more", extra={"job_id": str(job.id)})
     return accepted(job)
+
+
+def _follow_up(services: Services, job: Job) -> None:
+    """What a move brings with it outside the job register. Raises RetryLater."""
+    if job.status is Status.CANCELED and job.upload.upload_id and job.uploaded_at is None:
+        services.uploads.abort(job.key, job.upload.upload_id)
+    elif not job.status.is_terminal and job.uploaded_at is not None:
+        services.sender.send(job.id)
+    elif job.status is Status.PENDING:
+        with suppress(JobFailed):  # the file has not come yet, and its event will tell
+            notice(job, services.intake)
 
 
 def list_jobs(services: Services, query: Mapping[str, str]) -> Response:

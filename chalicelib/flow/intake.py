@@ -67,6 +67,18 @@ def _newer_version(job_id: UUID, source: Source, intake: Intake) -> None:
             adopt(latest, _like(job, intake), intake)
 
 
+def notice(job: Job, intake: Intake) -> bool:
+    """Looks for a job's object, whose event was lost; queues it if it is there, and says so.
+
+    Raises JobFailed when it is not there or may not be seen, RetryLater.
+    """
+    found = intake.store.pin(job.bucket, job.key)
+    intake.sender.send(job.id)
+    intake.jobs.mark_uploaded(job.id, found)
+    logger.info("object found", extra={"job_id": str(job.id), "size": found.size})
+    return True
+
+
 def _dropped(source: Source, dataset: str, filename: str, intake: Intake) -> None:
     found = _found(source, source.version_id, intake)
     if found is not None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from chalicelib.errors import JobFailed, RetryLater
-from chalicelib.flow.intake import Intake, adopt, blank
+from chalicelib.flow.intake import Intake, adopt, blank, notice
 from chalicelib.flow.keys import DROP, dropped, job_for
 from chalicelib.model import Job, Source
 from chalicelib.ports import Unseen, Upkeep, UploadBucket
@@ -76,17 +76,13 @@ def _look_for(unseen: Unseen, sweeper: Sweeper) -> bool:
     if job is None:
         return False
     try:
-        found = sweeper.intake.store.pin(job.bucket, job.key)
+        return notice(job, sweeper.intake)
     except JobFailed as missing:
         if missing.code != "source-missing":
             logger.warning("upload cannot be seen", extra={"job_id": str(job.id), "reason": missing.message})
         elif unseen.overdue:
             return _expire(job, sweeper)
         return False
-    sweeper.intake.sender.send(job.id)
-    sweeper.intake.jobs.mark_uploaded(job.id, found)
-    logger.info("upload found", extra={"job_id": str(job.id), "size": found.size})
-    return True
 
 
 def _expire(job: Job, sweeper: Sweeper) -> bool:

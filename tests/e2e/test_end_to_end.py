@@ -5,22 +5,18 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
+from service import PATIENCE, finished, query, rows, upload
 
 from infra.local import stack as local_stack
 
 CHECKOUT = Path(__file__).parents[2]
 PEOPLE = CHECKOUT.parent / "shared" / "data" / "people-0.csv"
-PATIENCE = 120.0  # seconds
 
 FILE = (
     "id,name,e-mail\n"
@@ -30,49 +26,6 @@ FILE = (
     "3,Alan Turing\n"
     ",,\n"
 )
-
-
-@pytest.fixture
-def dataset() -> str:
-    """A dataset of the test's own; the database outlives the run."""
-    return f"test-{uuid4().hex}"
-
-
-def upload(url: str, data: bytes, **request: Any) -> str:
-    """The job's id, after its object was sent as the API said."""
-    promised = httpx.post(f"{url}/uploads", json={"filename": "file.csv", **request})
-    assert promised.status_code == 202, promised.text
-    body = promised.json()
-    assert promised.headers["Location"] == f"/jobs/{body['job_id']}"
-    sent = httpx.request(
-        body["upload"]["method"], body["upload"]["url"], headers=body["upload"]["headers"], content=data
-    )
-    assert sent.status_code == 200, sent.text
-    return str(body["job_id"])
-
-
-def finished(url: str, job_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        response = httpx.get(f"{url}/jobs/{job_id}")
-        assert response.status_code == 200, response.text
-        job: dict[str, Any] = response.json()
-        if job["status"] in {"COMPLETED", "FAILED"}:
-            assert "Retry-After" not in response.headers
-            return job
-        assert response.headers["Retry-After"] == "1"
-        assert time.monotonic() < deadline, job
-        time.sleep(0.1)
-
-
-def query(stack: Mapping[str, str], statement: str, *parameters: Any) -> list[Any]:
-    with psycopg.connect(stack["DATABASE_URL"]) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
-
-
-def rows(stack: Mapping[str, str], dataset: str) -> int:
-    statement = "SELECT count(*) FROM ingested_data JOIN datasets ON id = dataset_id WHERE name = %s"
-    return int(query(stack, statement, dataset)[0][0])
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,16 @@ def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, serv
     assert services.jobs.jobs[job.id].status is Status.PENDING
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_job_that_is_tried_again_finds_a_file_that_came_meanwhile(
+    client: Client, services: MemoryServices, missing: bool
+) -> None:
+    job = services.jobs.add(new_job(status=Status.CANCELED, completed_at=NOW))
+    services.objects.missing = missing
+    assert client.http.post(f"/jobs/{job.id}/retry").json_body["status"] == "PENDING"
+    assert [it.job_id for it in services.sender.waiting] == ([] if missing else [job.id])
+
+
 def test_a_job_that_is_not_there_cannot_be_moved(client: Client) -> None:
     assert client.http.post(f"/jobs/{uuid4()}/cancel").status_code == 404
 

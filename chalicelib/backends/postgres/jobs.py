@@ -116,7 +116,7 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             pinned = _pinned(job_id, source)
             first = connection.execute(_SQL["same_content"], pinned).fetchone()
-            if first is None:
+            if first is None or _rows_removed(connection, first["id"]):
                 return None
             _lock(connection, job_id)
             connection.execute(_SQL["pin"], pinned)
@@ -186,6 +186,8 @@ def _check(action: Action, held: Mapping[str, Any]) -> None:
         raise NotPossible(f"A job that is {held['status']} allows no {action}.")
     if action is Action.RETRY and held["purged_at"] is not None:
         raise NotPossible("The record of what this job had loaded has been removed: upload the file again.")
+    if action is Action.RETRY and held["upload_id"] is not None and held["uploaded_at"] is None:
+        raise NotPossible("The parts of the file were removed when the job was canceled: upload it again.")
 
 
 def _check_nobody_counts_on_it(connection: Connection, job_id: UUID) -> None:
@@ -193,6 +195,11 @@ def _check_nobody_counts_on_it(connection: Connection, job_id: UUID) -> None:
     other = connection.execute(_SQL["stands_for"], {"id": job_id}).fetchone()
     if other is not None:
         raise NotPossible(f"Job {other['id']} brought the same file and counts on this one's rows: undo it.")
+
+
+def _rows_removed(connection: Connection, job_id: UUID) -> bool:
+    row = connection.execute(_SQL["rows_removed"], {"id": job_id}).fetchone()
+    return row is None or row["count"] != 0
 
 
 def _lock(connection: Connection, job_id: UUID) -> Mapping[str, Any]:

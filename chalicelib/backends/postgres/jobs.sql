@@ -90,7 +90,7 @@ SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
 WHERE id = %(id)s AND lease_owner = %(owner)s
 
 -- name: lock_job
-SELECT status, etag, size, text_size, detected, purged_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
+SELECT status, etag, size, text_size, detected, purged_at, upload_id, uploaded_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
 
 -- name: stands_for
 SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1
@@ -148,6 +148,12 @@ FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
 WHERE job.id = %(id)s AND NOT job.force
 ORDER BY other.number LIMIT 1
 FOR SHARE OF other
+
+-- name: rows_removed
+-- How many of the rows that a job inserted are not there any more: somebody removed them by hand.
+SELECT (SELECT coalesce(sum(inserted), 0) FROM ingestion_blocks WHERE job_id = job.id)
+     - (SELECT count(*) FROM ingested_data WHERE dataset_id = job.dataset_id AND first_job = job.number) AS count
+FROM ingestion_jobs AS job WHERE id = %(id)s
 
 -- name: copy_ledger
 -- As if the file had been loaded again: every row of it is there already.

@@ -1,0 +1,57 @@
+"""The deployed service, as a client sees it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import psycopg
+
+PATIENCE = 120.0  # seconds
+ENDED = {"COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
+
+
+def upload(url: str, data: bytes, **request: Any) -> str:
+    """The job's id, after its object was sent as the API said."""
+    promised = httpx.post(f"{url}/uploads", json={"filename": "file.csv", **request})
+    assert promised.status_code == 202, promised.text
+    body = promised.json()
+    assert promised.headers["Location"] == f"/jobs/{body['job_id']}"
+    sent = httpx.request(
+        body["upload"]["method"], body["upload"]["url"], headers=body["upload"]["headers"], content=data
+    )
+    assert sent.status_code == 200, sent.text
+    return str(body["job_id"])
+
+
+def finished(url: str, job_id: str) -> dict[str, Any]:
+    """The job's document, once it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        response = httpx.get(f"{url}/jobs/{job_id}")
+        assert response.status_code == 200, response.text
+        job: dict[str, Any] = response.json()
+        if job["status"] in ENDED:
+            assert "Retry-After" not in response.headers
+            return job
+        assert response.headers["Retry-After"] == "1"
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+
+
+def query(stack: Mapping[str, str], statement: str, *parameters: Any) -> list[Any]:
+    """The rows that SQL gives."""
+    with psycopg.connect(stack["DATABASE_URL"]) as connection:
+        return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def change(stack: Mapping[str, str], statement: str, *parameters: Any) -> None:
+    """Changes what is in the database."""
+    with psycopg.connect(stack["DATABASE_URL"]) as connection:
+        connection.execute(statement.encode(), parameters)
+
+
+def rows(stack: Mapping[str, str], dataset: str) -> int:
+    """How many rows a dataset has."""
+    statement = "SELECT count(*) FROM ingested_data JOIN datasets ON id = dataset_id WHERE name = %s"
+    return int(query(stack, statement, dataset)[0][0])

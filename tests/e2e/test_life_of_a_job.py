@@ -1,0 +1,220 @@
+"""What else may become of a job of the deployed service: parts, drops, lost events, cancel, retry, undo."""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from localstack_client.session import Session
+from service import PATIENCE, change, finished, query, rows, upload
+
+from infra.local import stack as local_stack
+
+FILE = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(1000)) + b"short\n"
+COUNTS = {"read": 1001, "inserted": 1000, "duplicates": 0, "rejected": 1}
+AGAIN = {"read": 1001, "inserted": 0, "duplicates": 1000, "rejected": 1}
+PART = 5 << 20
+
+
+def act(url: str, job_id: str, action: str) -> httpx.Response:
+    return httpx.post(f"{url}/jobs/{job_id}/{action}")
+
+
+def jobs_of(url: str, dataset: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"{url}/jobs", params={"dataset": dataset}).json()["jobs"]
+    return found
+
+
+def only_job(url: str, dataset: str) -> str:
+    """The job of a dataset that has one, as soon as it has."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := jobs_of(url, dataset)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (job,) = found
+    return str(job["id"])
+
+
+def test_a_checksum_binds_the_file(stack: Mapping[str, str], dataset: str) -> None:
+    url, sha256 = stack["SLUICE_URL"], hashlib.sha256(FILE).hexdigest()
+    first = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256))
+    assert (first["counts"], first["duplicate_of"]) == (COUNTS, None)
+    second = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256))
+    assert (second["counts"], second["duplicate_of"]) == (AGAIN, first["id"])
+    assert second["attempts"] == 1
+    errors = [httpx.get(f"{url}/jobs/{it['id']}/errors").json()["errors"] for it in (first, second)]
+    assert errors[0] == errors[1] != []
+    forced = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256, force=True))
+    assert (forced["counts"], forced["duplicate_of"]) == (AGAIN, None)
+    body = httpx.post(f"{url}/uploads", json={"filename": "f", "sha256": sha256}).json()["upload"]
+    refused = httpx.put(body["url"], headers=body["headers"], content=FILE[:-1])
+    assert refused.status_code == 400
+
+
+def test_rows_removed_by_hand_are_loaded_again(stack: Mapping[str, str], dataset: str) -> None:
+    url, sha256 = stack["SLUICE_URL"], hashlib.sha256(FILE).hexdigest()
+    finished(url, upload(url, FILE, dataset=dataset, sha256=sha256))
+    change(
+        stack,
+        "DELETE FROM ingested_data USING datasets WHERE id = dataset_id AND name = %s"
+        " AND record->>'id' = '7'",
+        dataset,
+    )
+    again = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256))
+    assert (again["duplicate_of"], again["counts"]["inserted"]) == (None, 1)
+
+
+def test_undo_takes_back_what_only_this_job_brought(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    first = finished(url, upload(url, FILE, dataset=dataset))
+    more = FILE + b"".join(b"%d,more\n" % n for n in range(5000, 5010))
+    second = finished(url, upload(url, more, dataset=dataset))
+    assert rows(stack, dataset) == 1010
+    asked = act(url, second["id"], "undo")
+    assert (asked.status_code, asked.json()["status"]) == (202, "UNDOING")
+    undone = finished(url, second["id"])
+    assert (undone["status"], undone["undone_rows"]) == ("UNDONE", 10)
+    assert undone["counts"] == dict.fromkeys(COUNTS, 0)
+    assert rows(stack, dataset) == 1000
+    assert act(url, second["id"], "undo").status_code == 409
+    assert finished(url, first["id"])["counts"] == COUNTS
+
+
+def test_a_canceled_job_loads_nothing_until_it_is_tried_again(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    promised = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()
+    job_id = promised["job_id"]
+    assert act(url, job_id, "retry").status_code == 409
+    canceled = act(url, job_id, "cancel")
+    assert (canceled.status_code, canceled.json()["status"]) == (202, "CANCELED")
+    assert httpx.put(promised["upload"]["url"], content=FILE).status_code == 200
+    assert finished(url, job_id)["status"] == "CANCELED"
+    assert act(url, job_id, "cancel").status_code == 409
+    retried = act(url, job_id, "retry")
+    assert (retried.status_code, retried.json()["status"]) == (202, "PENDING")
+    assert finished(url, job_id)["counts"] == COUNTS
+
+
+def sweep(stack: Mapping[str, str], *silent: str) -> dict[str, int]:
+    """The deployed function that sweeps, invoked; these jobs are made to look as if they waited for long."""
+    change(
+        stack,
+        "UPDATE ingestion_jobs SET created_at = created_at - interval '1 hour', looked_at = NULL,"
+        " updated_at = updated_at - interval '1 hour', announced_at = NULL WHERE id = ANY(%s)",
+        [UUID(it) for it in silent],
+    )
+    aws = Session(localstack_host=stack["AWS_ENDPOINT_URL"].split("//")[1].split(":")[0])
+    functions = aws.client("lambda", endpoint_url=stack["AWS_ENDPOINT_URL"])
+    answer = functions.invoke(FunctionName="sluice-local-on_schedule", Payload=json.dumps(SCHEDULED))
+    payload = json.load(answer["Payload"])
+    assert "FunctionError" not in answer, payload
+    return dict(payload)
+
+
+SCHEDULED = {
+    "version": "0",
+    "account": "000000000000",
+    "region": "us-east-1",
+    "detail": {},
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "time": "2026-01-02T03:04:05Z",
+    "id": "1",
+    "resources": [],
+}
+
+
+@pytest.fixture
+def no_events(stack: Mapping[str, str]) -> Iterator[None]:
+    """S3, which tells nobody of new objects for a while."""
+    s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
+    bucket = stack["SLUICE_BUCKET"]
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    yield
+    del told["ResponseMetadata"]
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+
+
+@pytest.mark.usefixtures("no_events")
+def test_lost_events_are_made_up_for(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    job_id = upload(url, FILE, dataset=dataset)
+    never = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()["job_id"]
+    assert httpx.get(f"{url}/jobs/{job_id}").json()["phase"] == "awaiting-upload"
+    change(stack, "UPDATE ingestion_jobs SET upload_expires_at = now() WHERE id = %s", never)
+    sweep(stack, job_id, never)
+    assert finished(url, job_id)["counts"] == COUNTS
+    assert finished(url, never)["status"] == "EXPIRED"
+
+
+def test_a_dropped_file_is_loaded(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
+    s3.put_object(Bucket=stack["SLUICE_BUCKET"], Key=f"drop/{dataset}/2026/jän & feb.csv", Body=FILE)
+    job = finished(url, only_job(url, dataset))
+    assert (job["counts"], job["filename"]) == (COUNTS, "2026/jän & feb.csv")
+
+
+def test_large_files_go_in_parts(stack: Mapping[str, str], dataset: str) -> None:
+    settings = {"SLUICE_MAX_SINGLE_UPLOAD": str(PART), "SLUICE_PART_SIZE": str(PART)}
+    url = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)["SLUICE_URL"]
+    try:
+        in_parts(url, dataset)
+    finally:
+        local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
+    assert rows(stack, dataset) == 700_000
+
+
+def in_parts(url: str, dataset: str) -> None:
+    data = b"id,name\n" + b"".join(b"%06d,name\n" % n for n in range(700_000))
+    request = {"filename": "a.csv", "dataset": dataset, "size": len(data), "part_checksums": True}
+    begun = httpx.post(f"{url}/uploads", json=request).json()
+    count = begun["upload"]["part_count"]
+    assert count == 2
+    pieces = [data[n * PART : (n + 1) * PART] for n in range(count)]
+    named = [{"number": n, "sha256": hashlib.sha256(it).hexdigest()} for n, it in enumerate(pieces, start=1)]
+    signed = httpx.post(f"{url}{begun['links']['parts']}", json={"parts": named}).json()["parts"]
+    assert (
+        signed[0]["headers"]["x-amz-checksum-sha256"]
+        == base64.b64encode(hashlib.sha256(pieces[0]).digest()).decode()
+    )
+    for part, piece in zip(signed[1:], pieces[1:], strict=True):
+        assert httpx.put(part["url"], headers=part["headers"], content=piece).status_code == 200
+    lacking = httpx.post(f"{url}{begun['links']['complete']}")
+    assert (lacking.status_code, lacking.json()["missing"]) == (409, [1])
+    assert httpx.put(signed[0]["url"], headers=signed[0]["headers"], content=pieces[0]).status_code == 200
+    arrived = httpx.get(f"{url}{begun['links']['parts']}").json()
+    assert [it["sha256"] for it in arrived["parts"]] == [it["sha256"] for it in named]
+    for _ in range(2):
+        assert httpx.post(f"{url}{begun['links']['complete']}").status_code == 202
+    job = finished(url, begun["job_id"])
+    assert job["counts"] == {"read": 700_000, "inserted": 700_000, "duplicates": 0, "rejected": 0}
+    gone = httpx.get(f"{url}{begun['links']['parts']}")
+    assert (gone.status_code, gone.headers["Content-Type"]) == (409, "application/problem+json")
+    given_up = httpx.post(f"{url}/uploads", json=request).json()
+    assert httpx.delete(f"{url}/uploads/{given_up['job_id']}").json()["status"] == "CANCELED"
+    assert httpx.get(f"{url}{given_up['links']['parts']}").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/jobs/{}/cancel"), ("DELETE", "/uploads/{}"), ("POST", "/uploads/{}/complete")],
+)
+def test_unknown_jobs_are_not_found(stack: Mapping[str, str], method: str, path: str) -> None:
+    answer = httpx.request(method, stack["SLUICE_URL"] + path.format(uuid4()))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_what_is_done_on_a_schedule_is_scheduled(stack: Mapping[str, str]) -> None:
+    events = Session().client("events", endpoint_url=stack["AWS_ENDPOINT_URL"])
+    (rule,) = [it for it in events.list_rules()["Rules"] if "on_schedule" in it["Name"]]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert target["Arn"].endswith("sluice-local-on_schedule")
+    assert query(stack, "SELECT 1") == [(1,)]
