@@ -234,7 +234,7 @@ class Claims(Protocol):
         Raises JobFailed if another object was fixed before, JobEnded.
         """
 
-    def measure(self, job_id: UUID, size: int) -> None:
+    def measure(self, job: Job, size: int) -> None:
         """Note the size of the file's text, in bytes, now that its end has been seen."""
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
@@ -250,7 +250,7 @@ class Claims(Protocol):
         """
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
-        """FAILED, unless the job has ended or another holds its lease; whether it is."""
+        """FAILED, unless the job has ended or the owner is not the one who took it last; whether it is."""
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """Remove the rows that only this job brought, its rejects and its ledger: UNDONE. Bit by bit.
@@ -280,5 +280,5 @@ class RecordSink(Protocol):
         """Rows, rejects and the ledger's row in one transaction: all of it or nothing.
 
         Raises LostClaim when the ledger has that block already, JobEnded when the job is not PROCESSING
-        any more, RetryLater when it may succeed later.
+        any more or was begun anew with another object, RetryLater when it may succeed later.
         """

@@ -162,9 +162,9 @@ class MemoryJobs:
         self.jobs[job_id] = replace(self.jobs[job_id], **opened)  # type: ignore[arg-type]
         return self.jobs[job_id]
 
-    def measure(self, job_id: UUID, size: int) -> None:
+    def measure(self, job: Job, size: int) -> None:
         self.ping()
-        self.jobs[job_id] = replace(self.jobs[job_id], text_size=size)
+        self.jobs[job.id] = replace(self.jobs[job.id], text_size=size)
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         self.ping()
@@ -184,7 +184,7 @@ class MemoryJobs:
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         self.ping()
-        if self.jobs[job_id].status.is_terminal or self.owners.get(job_id, owner) != owner:
+        if self.jobs[job_id].status.is_terminal or self.owners.get(job_id) != owner:
             return False
         self._end(job_id, Status.FAILED, (code, message))
         return True
@@ -260,7 +260,8 @@ class MemoryJobs:
     def load(self, job: Job, block: LoadedBlock) -> Tally:
         self.ping()
         ledger = self.blocks.setdefault(job.id, {})
-        if self.jobs[job.id].status is not Status.PROCESSING:
+        known = self.jobs[job.id]
+        if known.status is not Status.PROCESSING or known.source != job.source:
             raise JobEnded(self.jobs[job.id].status)
         if block.no in ledger:
             raise LostClaim(f"block {block.no} is there")

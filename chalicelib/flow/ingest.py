@@ -91,7 +91,7 @@ def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> None:
                 end = _load(job, blocks, sink, parts.loaders, keep_going)
                 if gap.end is None:  # the end has been seen
                     total = max(gap.start, end)
-                    parts.claims.measure(job.id, total)
+                    parts.claims.measure(job, total)
         except LostClaim:  # another worker wrote one of the blocks: see what is left now
             continue
     parts.claims.complete(job.id, 0 if total is None else total)

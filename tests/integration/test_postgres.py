@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID, uuid4
 
@@ -28,6 +29,7 @@ from chalicelib.steps.identify import identify
 
 LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
+SOURCE = Source("bucket", "key", "e0", 10)
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
 
 
@@ -40,14 +42,19 @@ class World:
         self.jobs, self.claims = PostgresJobs(self.pool), PostgresClaims(self.pool)
 
     def job(
-        self, *, dataset: str = "default", block_size: int = 64, metadata: dict[str, str] | None = None
+        self,
+        *,
+        dataset: str = "default",
+        block_size: int = 64,
+        metadata: dict[str, str] | None = None,
+        source: Source | None = None,
     ) -> Job:
         place = ("f.csv", "bucket", "key")
         new = NewJob(uuid4(), dataset, *place, None, Options(), metadata, block_size, Upload())
         self.jobs.create(new)
         job = self.claims.claim(new.id, owner="me", lease_seconds=60)
         assert job is not None
-        return job
+        return self.claims.open(job.id, source or SOURCE, DIALECT, block_size)
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url) as connection:
@@ -127,8 +134,8 @@ def test_a_block_that_is_in_the_ledger_changes_nothing(world: World) -> None:
 def test_two_workers_on_the_same_blocks_at_once(world: World) -> None:
     """Without leases to keep them apart: the ledger's key alone must do."""
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
-    job, store = world.job(block_size=2048), MemoryStore(b"a,b\n" + lines)
-    world.claims.open(job.id, store.pin("bucket", "key"), DIALECT, 2048)
+    store = MemoryStore(b"a,b\n" + lines)
+    job = world.job(block_size=2048, source=store.pin("bucket", "key"))
     parts = Parts(world.claims, store, lambda: PostgresRecords(world.pool), LIMITS, 10**9, 10**6, loaders=2)
     start = threading.Barrier(4)
 
@@ -162,7 +169,7 @@ def test_a_lease_keeps_others_out_until_it_ends(world: World) -> None:
 
 def test_completion_needs_the_whole_object_and_every_reject(world: World) -> None:
     job, sink = world.job(), PostgresRecords(world.pool)
-    world.claims.measure(job.id, 30)
+    world.claims.measure(job, 30)
     sink.load(job, block(0, ["a"]))
     sink.load(job, block(2, ["b"], rejects=1))
     with pytest.raises(JobFailed, match="40 bytes"):
@@ -178,7 +185,7 @@ def test_completion_needs_the_whole_object_and_every_reject(world: World) -> Non
 
 def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
     job = world.job()
-    world.claims.measure(job.id, 10)
+    world.claims.measure(job, 10)
     PostgresRecords(world.pool).load(job, block(0, ["a"]))
     world.claims.complete(job.id, 10)
     assert not world.claims.fail(job.id, owner="me", code="code", message="message")
@@ -194,15 +201,12 @@ def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
 
 def test_the_first_to_open_a_job_pins_its_source(world: World) -> None:
     job = world.job()
-    source = Source("bucket", "key", "e1", 10, "v1")
-    world.claims.open(job.id, source, DIALECT, 32)
-    world.claims.open(job.id, source, DIALECT, 32)
+    assert world.claims.open(job.id, SOURCE, replace(DIALECT, delimiter=";"), 32) == job
     with pytest.raises(JobFailed) as raised:
-        world.claims.open(job.id, Source("bucket", "key", "e2", 10), DIALECT, 32)
+        world.claims.open(job.id, replace(SOURCE, etag="e2"), DIALECT, 64)
     assert raised.value.code == "source-changed"
-    found = world.jobs.get(job.id)
-    assert found is not None
-    assert (found.source, found.dialect, found.block_size) == (source, DIALECT, 32)
+    assert (job.source, job.dialect, job.block_size) == (SOURCE, DIALECT, 64)
+    assert world.jobs.get(job.id) == job
 
 
 def test_record_numbers_are_known_once_everything_before_is_there(world: World) -> None:

@@ -136,10 +136,11 @@ class PostgresClaims:
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
             return _known(connection, job_id)
 
-    def measure(self, job_id: UUID, size: int) -> None:
+    def measure(self, job: Job, size: int) -> None:
         """See the port."""
+        etag = job.source.etag if job.source else None
         with borrowed(self._pool) as connection:
-            connection.execute(_SQL["measure"], {"id": job_id, "size": size})
+            connection.execute(_SQL["measure"], {"id": job.id, "size": size, "etag": etag})
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """See the port."""

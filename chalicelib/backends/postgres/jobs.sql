@@ -102,7 +102,7 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
 WHERE id = %(id)s
 
 -- name: measure
-UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL
+UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL AND etag = %(etag)s
 
 -- name: gaps
 -- Where a block does not begin where the one before ended, and at the end, if that is known.
@@ -130,12 +130,11 @@ SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = 
 WHERE id = %(id)s
 
 -- name: fail
--- Only whoever holds the lease may say so, or anyone once it has run out.
+-- Only whoever took the job last may say so.
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s AND status = ANY(%(before)s)
-  AND (lease_owner = %(owner)s OR lease_until IS NULL OR lease_until < now())
+WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
 
 -- name: same_content
 -- The first job that loaded the same bytes in the same way. It cannot be undone until we have committed.

@@ -112,6 +112,7 @@ def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) 
             _SQL["insert_block"],
             {
                 "job_id": job.id,
+                "etag": job.source.etag if job.source else None,
                 "no": block.no,
                 "start": block.start,
                 "end": block.end,

@@ -26,10 +26,11 @@ SELECT count(*) FILTER (WHERE inserted) FROM written
 COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw) FROM STDIN
 
 -- name: insert_block
--- Nothing if the job has ended; whoever wants to end it waits until we have committed.
+-- Nothing if the job has ended, or was begun anew with another object; whoever wants to end it waits until we
+-- have committed.
 INSERT INTO ingestion_blocks
     (job_id, block_no, start_offset, end_offset, source_offset, records, inserted, duplicates, rejected)
 SELECT id, %(no)s, %(start)s, %(end)s, %(source_offset)s,
        %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s
-FROM ingestion_jobs WHERE id = %(job_id)s AND status = 'PROCESSING'
+FROM ingestion_jobs WHERE id = %(job_id)s AND status = 'PROCESSING' AND etag = %(etag)s
 FOR SHARE
