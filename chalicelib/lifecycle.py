@@ -34,7 +34,7 @@ class Transition:
 TRANSITIONS: Mapping[Action, Transition] = {
     Action.CLAIM: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.PROCESSING),
     Action.COMPLETE: Transition(frozenset({Status.PROCESSING}), Status.COMPLETED),
-    Action.FAIL: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.FAILED),
+    Action.FAIL: Transition(frozenset({Status.PROCESSING}), Status.FAILED),
     Action.EXPIRE: Transition(frozenset({Status.PENDING}), Status.EXPIRED),
     Action.CANCEL: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.CANCELED),
     Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED}), Status.PENDING),

@@ -228,10 +228,11 @@ class Claims(Protocol):
     def repeated(self, job_id: UUID, source: Source) -> UUID | None:
         """COMPLETED at once, if another job has loaded the same content in the same way: that job."""
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         """Fix what is read and how, once; the job, as fixed by whoever was first.
 
-        Raises JobFailed if another object was fixed before, JobEnded.
+        Raises JobFailed if another object was fixed before, JobEnded if the job has ended, or was taken again
+        since ``job`` was read.
         """
 
     def measure(self, job: Job, size: int) -> None:

@@ -156,11 +156,11 @@ class MemoryJobs:
                 return job.id
         return None
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         self.ping()
         opened = {"source": source, "dialect": dialect, "block_size": block_size}
-        self.jobs[job_id] = replace(self.jobs[job_id], **opened)  # type: ignore[arg-type]
-        return self.jobs[job_id]
+        self.jobs[job.id] = replace(self.jobs[job.id], **opened)  # type: ignore[arg-type]
+        return self.jobs[job.id]
 
     def measure(self, job: Job, size: int) -> None:
         self.ping()

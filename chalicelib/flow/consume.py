@@ -173,7 +173,9 @@ def _pass_on(consumer: Consumer, delivery: Delivery, job: Job) -> None:
 def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
     """To be tried again a little later; after too many attempts in vain the job FAILS."""
     owner = _owner(consumer, delivery)
-    if job.vain_attempts >= consumer.receiver.max_deliveries and job.status is not Status.UNDOING:
+    known = consumer.jobs.get(job.id)
+    in_vain = known is not None and known.bytes_processed == job.bytes_processed
+    if in_vain and job.vain_attempts >= consumer.receiver.max_deliveries and job.status is not Status.UNDOING:
         sentence = (
             f"The file could not be loaded in {job.vain_attempts} attempts, for a reason that Sluice does "
             "not know. What was loaded is kept; the operator's log says more."

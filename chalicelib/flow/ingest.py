@@ -108,7 +108,7 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
         raise Repeated(first)
     dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
     block_size = min(job.block_size, transform.block_size(dialect))
-    job = parts.claims.open(job.id, pinned, dialect, block_size)
+    job = parts.claims.open(job, pinned, dialect, block_size)
     if job.source is None or job.dialect is None:
         raise AssertionError(f"job {job.id} was opened and is not open")
     return job, job.source, job.dialect

@@ -54,7 +54,7 @@ class World:
         self.jobs.create(new)
         job = self.claims.claim(new.id, owner="me", lease_seconds=60)
         assert job is not None
-        return self.claims.open(job.id, source or SOURCE, DIALECT, block_size)
+        return self.claims.open(job, source or SOURCE, DIALECT, block_size)
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url) as connection:
@@ -201,9 +201,9 @@ def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
 
 def test_the_first_to_open_a_job_pins_its_source(world: World) -> None:
     job = world.job()
-    assert world.claims.open(job.id, SOURCE, replace(DIALECT, delimiter=";"), 32) == job
+    assert world.claims.open(job, SOURCE, replace(DIALECT, delimiter=";"), 32) == job
     with pytest.raises(JobFailed) as raised:
-        world.claims.open(job.id, replace(SOURCE, etag="e2"), DIALECT, 64)
+        world.claims.open(job, replace(SOURCE, etag="e2"), DIALECT, 64)
     assert raised.value.code == "source-changed"
     assert (job.source, job.dialect, job.block_size) == (SOURCE, DIALECT, 64)
     assert world.jobs.get(job.id) == job

@@ -96,6 +96,8 @@ class PostgresClaims:
         """See the port."""
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds, **_move(Action.CLAIM)}
         with borrowed(self._pool) as connection:
+            # first, and by itself: only so a block that is just being committed is seen as progress
+            connection.execute(_SQL["lock_job"], {"id": job_id})
             if not connection.execute(_SQL["claim"], lease).rowcount:
                 return None
             return _get(connection, job_id)
@@ -125,16 +127,18 @@ class PostgresClaims:
             connection.execute(_SQL["complete"], ended)
             return UUID(str(first["id"]))
 
-    def open(self, job_id: UUID, source: Source, dialect: Dialect, block_size: int) -> Job:
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         """See the port."""
         with borrowed(self._pool) as connection:
-            held = _lock(connection, job_id)
+            held = _lock(connection, job.id)
             if held["detected"] is None:
+                if held["attempts"] != job.attempts:
+                    raise JobEnded(f"job {job.id} has been taken over")
                 opened = {"detected": Jsonb(dialect.to_json()), "block_size": block_size}
-                connection.execute(_SQL["open_job"], {**_pinned(job_id, source), **opened})
+                connection.execute(_SQL["open_job"], {**_pinned(job.id, source), **opened})
             elif (held["etag"], held["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
-            return _known(connection, job_id)
+            return _known(connection, job.id)
 
     def measure(self, job: Job, size: int) -> None:
         """See the port."""

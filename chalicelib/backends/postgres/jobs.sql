@@ -90,7 +90,7 @@ SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
 WHERE id = %(id)s AND lease_owner = %(owner)s
 
 -- name: lock_job
-SELECT status, etag, size, text_size, detected, purged_at, upload_id, uploaded_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
+SELECT status, attempts, etag, size, text_size, detected, purged_at, upload_id, uploaded_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
 
 -- name: stands_for
 SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1
@@ -175,6 +175,7 @@ WHERE id = %(id)s
 -- name: begin_undo
 UPDATE ingestion_jobs
 SET status = %(after)s, updated_at = now(), undone_rows = 0, vain_attempts = 0,
+    announced_at = NULL, announcements = 0,
     lease_owner = NULL, lease_until = NULL
 WHERE id = %(id)s
 

@@ -11,12 +11,13 @@ COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadat
 
 -- name: upsert_staged
 -- xmax is 0 in a row version that this statement inserted, and not in one that it updated.
+-- A job that meets its own row again does not hide who else brought it: see undo.
 WITH written AS (
     INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)
     SELECT first_job, last_job, dataset_id, content_hash, record, metadata
     FROM staged_rows ORDER BY content_hash
     ON CONFLICT (dataset_id, content_hash) DO UPDATE SET
-        last_job = excluded.last_job,
+        last_job = CASE WHEN old.first_job = excluded.last_job THEN old.last_job ELSE excluded.last_job END,
         metadata = coalesce(old.metadata || excluded.metadata, old.metadata, excluded.metadata)
     RETURNING (old.xmax = 0) AS inserted
 )

@@ -5,17 +5,16 @@ FROM ingested_data
 WHERE dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
 
 -- name: remove_rows
--- In the order of hashes, as all who write take their locks. A row that another job brings meanwhile is its.
-WITH mine AS (
-    SELECT content_hash FROM ingested_data
+-- Locked in the order of hashes, as all who write take their locks; what another job brings meanwhile is not
+-- found any more. By ctid, because right after a load Postgres may know nothing yet of what is in the table.
+DELETE FROM ingested_data
+WHERE first_job = %(number)s AND last_job = %(number)s AND ctid = ANY (ARRAY(
+    SELECT ctid FROM ingested_data
     WHERE ctid >= %(start)s::tid AND ctid < %(stop)s::tid
       AND dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
     ORDER BY content_hash
     FOR UPDATE
-)
-DELETE FROM ingested_data AS row USING mine
-WHERE row.dataset_id = %(dataset_id)s AND row.content_hash = mine.content_hash
-  AND row.first_job = %(number)s AND row.last_job = %(number)s
+))
 
 -- name: note_removed
 UPDATE ingestion_jobs

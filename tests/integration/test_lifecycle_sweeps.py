@@ -1,0 +1,162 @@
+"""What sweeps look for on a real Postgres, what they remove, and that no two of them do it twice."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from uuid import UUID
+
+import pytest
+from test_lifecycle import DAY, Life
+from test_lifecycle_work import at_once
+from test_postgres import block
+
+from chalicelib.backends.postgres.database import load_queries
+from chalicelib.lifecycle import Action
+from chalicelib.model import Status
+
+ALL = 1000
+
+
+@pytest.fixture
+def life(database_url: str) -> Iterator[Life]:
+    made = Life(database_url)
+    yield made
+    made.pool.close()
+
+
+def silent(life: Life) -> list[UUID]:
+    return sorted(life.upkeep.take_silent(seconds=60, limit=ALL))
+
+
+def test_a_silent_job_is_announced_at_longer_and_longer_intervals(life: Life) -> None:
+    job = life.job()
+    life.later(59)
+    assert silent(life) == []  # its lease lives
+    life.later(2)
+    assert silent(life) == [job.id]
+    for interval in (120, 240, 480, 960):
+        life.later(interval - 20)
+        assert silent(life) == []
+        life.later(21)
+        assert silent(life) == [job.id]
+    assert life.do(job.id, Action.CLAIM)  # it moves: all begins anew
+    life.later(61)
+    assert silent(life) == [job.id]
+    life.later(121)
+    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
+    assert silent(life) == []
+
+
+def test_an_undo_whose_message_was_lost_is_announced_like_any_other_job(life: Life) -> None:
+    job = life.job()
+    for interval in (61, 121, 241, 481):
+        life.later(interval)
+        assert silent(life) == [job.id]
+    assert life.do(job.id, Action.CANCEL)
+    assert life.do(job.id, Action.UNDO)
+    life.later(61)
+    assert silent(life) == [job.id]
+
+
+def test_only_jobs_that_nobody_works_on_but_should_are_silent(life: Life) -> None:
+    jobs = {status: life.job_in(status) for status in Status}
+    arrived = life.pending()
+    life.change(f"UPDATE ingestion_jobs SET uploaded_at = now() WHERE id = '{arrived}'")
+    assert silent(life) == []
+    life.later(61)
+    assert silent(life) == sorted([arrived, jobs[Status.PROCESSING], jobs[Status.UNDOING]])
+    assert [it.job_id for it in life.upkeep.take_unseen(seconds=60, limit=ALL)] == [jobs[Status.PENDING]]
+
+
+def unseen(life: Life) -> list[UUID]:
+    return sorted(it.job_id for it in life.upkeep.take_unseen(seconds=60, limit=ALL))
+
+
+def test_a_job_without_its_object_is_looked_at_ever_more_seldom_until_it_is_overdue(life: Life) -> None:
+    job_id = life.pending()
+    life.later(59)
+    assert unseen(life) == []
+    life.later(2)
+    assert unseen(life) == [job_id]
+    life.later(59)
+    assert unseen(life) == []
+    life.later(6 * DAY)
+    assert [it.overdue for it in life.upkeep.take_unseen(seconds=60, limit=ALL)] == [False]
+    life.later(DAY)
+    assert unseen(life) == []  # a quarter of its age has to pass
+    life.later(DAY)
+    assert [it.overdue for it in life.upkeep.take_unseen(seconds=60, limit=ALL)] == [True]
+    assert life.do(job_id, Action.EXPIRE)
+    life.later(9 * DAY)
+    assert unseen(life) == []
+
+
+@pytest.mark.parametrize("kind", ["silent", "unseen"])
+def test_two_sweeps_at_once_never_take_the_same_job(life: Life, kind: str) -> None:
+    take = {"silent": silent, "unseen": unseen}[kind]
+    jobs = sorted(life.pending() for _ in range(30))
+    if kind == "silent":
+        life.change("UPDATE ingestion_jobs SET uploaded_at = now()")
+    life.later(61)
+    statement = load_queries("upkeep.sql")[f"take_{kind}"]
+    first = statement.replace("%(seconds)s", "60").replace("%(limit)s", "10")
+    with life.meanwhile(first):
+        rest = take(life)  # does not wait for those of the sweep that is under way
+        assert len(rest) == 20
+    assert take(life) == []
+    for turn in range(5):
+        life.later(DAY * 2**turn)
+        taken = at_once(*[partial(take, life)] * 3)
+        assert sorted(chain.from_iterable(taken)) == jobs
+
+
+def test_purging_keeps_the_sums(life: Life) -> None:
+    done, failed = life.job(), life.job()
+    for job, offset in ((done, None), (failed, 5)):
+        life.load(job, block(0, ["a", "a", "b"], rejects=2))
+        life.load(job, block(2, ["b", "c"], rejects=1))
+        life.change(
+            f"UPDATE ingestion_blocks SET source_offset = {offset or 'NULL'} WHERE job_id = '{job.id}'"
+        )
+        assert life.do(job.id, Action.FAIL)
+    kept = [life.found(it.id) for it in (done, failed)]
+    assert life.upkeep.purge(days=30, limit=ALL) == 0
+    life.later(29 * DAY)
+    assert life.upkeep.purge(days=30, limit=ALL) == 0
+    assert life.sql("SELECT count(*) FROM validation_errors") == [(6,)]
+    life.later(2 * DAY)
+    assert life.upkeep.purge(days=30, limit=1) == 1
+    assert life.upkeep.purge(days=30, limit=ALL) == 1
+    assert life.upkeep.purge(days=30, limit=ALL) == 0
+    for before in kept:
+        now = life.found(before.id)
+        assert (now.tally, now.bytes_processed) == (before.tally, before.bytes_processed)
+        assert (now.status, now.error) == (before.status, before.error)
+        assert now.updated_at - before.updated_at == now.created_at - before.created_at
+        assert now.purged_at is not None
+        assert life.jobs.rejects(now.id, limit=9, after=None) == []
+    assert life.sql("SELECT block_no FROM ingestion_blocks") == [(-1,)] * 2
+    assert life.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1") == [(it,) for it in "abc"]
+
+
+def test_only_jobs_that_have_ended_are_purged(life: Life) -> None:
+    jobs = {status: life.job_in(status) for status in Status}
+    life.later(31 * DAY)
+    with life.meanwhile(f"SELECT FROM ingestion_jobs WHERE id = '{jobs[Status.FAILED]}' FOR UPDATE"):
+        assert life.upkeep.purge(days=30, limit=ALL) == 4  # somebody is acting on that one
+    assert life.upkeep.purge(days=30, limit=ALL) == 1
+    purged = {status for status in Status if life.found(jobs[status]).purged_at}
+    assert purged == set(Status) - {Status.PENDING, Status.PROCESSING, Status.UNDOING}
+    assert life.do(jobs[Status.UNDOING], Action.CLAIM)
+    assert life.do(jobs[Status.UNDOING], Action.FINISH_UNDO)
+    assert life.upkeep.purge(days=30, limit=ALL) == 0  # it ended just now
+
+
+def test_purging_by_many_at_once(life: Life) -> None:
+    jobs = [life.found(life.job_in(Status.CANCELED)) for _ in range(30)]
+    life.later(31 * DAY)
+    purges = at_once(*[partial(life.upkeep.purge, days=30, limit=20)] * 3)
+    assert sum(purges) == 30 - life.upkeep.purge(days=30, limit=ALL)
+    assert [life.found(it.id).tally for it in jobs] == [it.tally for it in jobs]
+    assert life.sql("SELECT block_no, count(*) FROM ingestion_blocks GROUP BY 1") == [(-1, 30)]
+    assert life.sql("SELECT FROM validation_errors") == []

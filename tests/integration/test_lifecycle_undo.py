@@ -1,0 +1,201 @@
+"""Undo on a real Postgres: what goes, what stays, and who may meanwhile do what."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from test_lifecycle import DAY, Life
+from test_lifecycle_work import at_once
+from test_postgres import block
+
+from chalicelib.errors import JobEnded, NotPossible
+from chalicelib.lifecycle import Action
+from chalicelib.model import Job, Status, Tally
+
+ALL = 1000
+
+
+@pytest.fixture
+def life(database_url: str) -> Iterator[Life]:
+    made = Life(database_url)
+    yield made
+    made.pool.close()
+
+
+def undoing(life: Life, job: Job) -> Job:
+    """The job, ended and taken by "me" to be undone."""
+    if not life.found(job.id).status.is_terminal:
+        assert life.do(job.id, Action.CANCEL)
+    assert life.do(job.id, Action.UNDO)
+    assert life.do(job.id, Action.CLAIM)
+    return life.found(job.id)
+
+
+def undo(life: Life, job: Job) -> int | None:
+    assert life.do(undoing(life, job).id, Action.FINISH_UNDO)
+    undone = life.found(job.id)
+    assert (undone.status, undone.tally) == (Status.UNDONE, Tally())
+    return undone.undone_rows
+
+
+def rows(life: Life) -> list[object]:
+    return [value for (value,) in life.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1")]
+
+
+def wide(life: Life, pages: int) -> Job:
+    """A job with a row on each of so many pages of the table."""
+    life.change("ALTER TABLE ingested_data SET (fillfactor = 10)")
+    job = life.job()
+    life.load(job, block(0, [f"{number:0900}" for number in range(pages)], rejects=1))
+    return job
+
+
+def test_undo_removes_what_the_job_alone_brought(life: Life) -> None:
+    before, job, after, elsewhere = life.job(), life.job(), life.job(), life.job(dataset="other")
+    life.load(before, block(0, ["b", "b+j", "all"], rejects=1))
+    life.load(job, block(0, ["j1", "b+j", "j+a", "all"], rejects=1))
+    life.load(job, block(1, ["j2", "j1"], rejects=2))
+    life.load(after, block(0, ["j+a", "a", "all"], rejects=1))
+    life.load(elsewhere, block(0, ["j1"], rejects=1))
+    others = [life.found(it.id) for it in (before, after, elsewhere)]
+    assert undo(life, job) == 2
+    assert rows(life) == ["a", "all", "b", "b+j", "j+a", "j1"]
+    assert life.sql("SELECT dataset_id FROM ingested_data WHERE record->>'v' = 'j1'") == [
+        (elsewhere.dataset_id,)
+    ]
+    assert [life.found(it.id) for it in others] == others
+    assert life.jobs.rejects(job.id, limit=9, after=None) == []
+    assert life.sql("SELECT count(*) FROM validation_errors") == [(3,)]
+    assert life.sql("SELECT count(*) FROM ingestion_blocks") == [(3,)]
+
+
+def test_undo_keeps_a_row_that_another_job_brought_in_between(life: Life) -> None:
+    """The job meets its own row again, in a later block, after another has brought it too."""
+    job, other = life.job(), life.job()
+    life.load(job, block(0, ["both"]))
+    life.load(other, block(0, ["both"]))
+    life.load(job, block(1, ["both"]))
+    assert undo(life, job) == 0
+    assert rows(life) == ["both"]
+
+
+def test_undo_is_refused_while_another_completed_job_stands_on_its_rows(life: Life) -> None:
+    first, second = life.found(life.job_in(Status.COMPLETED)), life.found(life.job_in(Status.COMPLETED))
+    life.change(f"UPDATE ingestion_jobs SET duplicate_of = '{first.id}' WHERE id = '{second.id}'")
+    before = life.everything()
+    with pytest.raises(NotPossible, match=str(second.id)):
+        life.jobs.act(first.id, Action.UNDO)
+    assert life.everything() == before
+    undo(life, second)
+    assert undo(life, first) == 1
+
+
+def test_undo_of_a_job_that_loaded_nothing(life: Life) -> None:
+    job_id = life.pending()
+    assert life.do(job_id, Action.CANCEL)
+    assert undo(life, life.found(job_id)) == 0
+
+
+def test_undo_of_a_purged_job(life: Life) -> None:
+    job = life.found(life.job_in(Status.COMPLETED))
+    life.later(31 * DAY)
+    life.upkeep.purge(days=30, limit=ALL)
+    assert undo(life, job) == 1
+    assert rows(life) == []
+
+
+def test_an_undo_that_was_interrupted_goes_on(life: Life) -> None:
+    job = undoing(life, wide(life, 2500))
+    assert not life.claims.undo(job, owner="me", keep_going=lambda: False)
+    assert life.found(job.id) == job
+    answers = [True, False]
+    assert not life.claims.undo(job, owner="me", keep_going=lambda: answers.pop(0))
+    halfway = life.found(job.id)
+    assert (halfway.status, halfway.tally) == (Status.UNDOING, job.tally)
+    assert halfway.undone_rows is not None
+    assert 0 < halfway.undone_rows == 2500 - len(rows(life))
+    assert len(life.jobs.rejects(job.id, limit=9, after=None)) == 1
+    life.claims.release(job.id, owner="me", vain=False)
+    taken = life.claims.claim(job.id, owner="other", lease_seconds=60)
+    assert taken is not None
+    assert life.claims.undo(taken, owner="other", keep_going=lambda: True)
+    undone = life.found(job.id)
+    assert (undone.status, undone.undone_rows, undone.tally) == (Status.UNDONE, 2500, Tally())
+    assert rows(life) == []
+
+
+def test_an_undo_that_lost_its_lease_removes_no_more(life: Life) -> None:
+    job = undoing(life, wide(life, 2500))
+    left: list[int] = []
+
+    def keep_going() -> bool:
+        if left:
+            life.later(61)
+            assert life.do(job.id, Action.CLAIM, "other")
+        left.append(len(rows(life)))
+        return True
+
+    with pytest.raises(JobEnded):
+        life.claims.undo(job, owner="me", keep_going=keep_going)
+    assert 0 < len(rows(life)) == left[1] < left[0] == 2500
+    assert life.found(job.id).undone_rows == 2500 - left[1]
+    assert life.do(job.id, Action.FINISH_UNDO, "other")
+    assert life.found(job.id).undone_rows == 2500
+
+
+@pytest.mark.parametrize("values", [["a"], []])
+def test_only_who_holds_the_lease_undoes(life: Life, values: list[str]) -> None:
+    job = life.job()
+    life.load(job, block(0, values, rejects=1))
+    undoing(life, job)
+    before = life.everything()
+    assert not life.do(job.id, Action.FINISH_UNDO, "other")
+    assert life.everything() == before
+
+
+def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) -> None:
+    job, other = life.job(), life.job()
+    life.load(job, block(0, ["a", "b", "c"]))
+    undoing(life, job)
+    with ThreadPoolExecutor() as threads:
+        with life.meanwhile(f"SELECT FROM ingestion_jobs WHERE id = '{job.id}' FOR UPDATE"):
+            removing = threads.submit(life.do, job.id, Action.FINISH_UNDO)
+            life.until_waiting(1)  # the rows are removed, but that is not committed
+            loading = threads.submit(life.load, other, block(0, ["b", "c", "d"]))
+            life.until_waiting(2)
+        assert removing.result()
+        assert loading.result() == Tally(3, 3, 0, 0)
+    assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 3)
+
+
+def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
+    job, other = life.job(), life.job()
+    life.load(job, block(0, ["a", "b", "c"]))
+    undoing(life, job)
+    with ThreadPoolExecutor() as threads:
+        with life.meanwhile("LOCK TABLE validation_errors IN SHARE MODE"):
+            loading = threads.submit(life.load, other, block(0, ["b", "c", "d"], rejects=1))
+            life.until_waiting(1)
+            removing = threads.submit(life.do, job.id, Action.FINISH_UNDO)
+            life.until_waiting(2)
+        assert loading.result() == Tally(4, 1, 2, 1)
+        assert removing.result()
+    assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 1)
+
+
+def test_undo_and_another_job_with_the_same_rows_at_once(life: Life) -> None:
+    for turn in range(4):
+        job, other = life.job(), life.job()
+        blocks = [block(no, [f"{turn} {no} {row}" for row in range(300)]) for no in range(8)]
+        for it in blocks:
+            life.load(job, it)
+        undoing(life, job)
+        at_once(
+            partial(life.do, job.id, Action.FINISH_UNDO),
+            lambda other=other, blocks=blocks: [life.load(other, it) for it in blocks[:4]],
+            lambda other=other, blocks=blocks: [life.load(other, it) for it in blocks[:3:-1]],
+        )
+        assert life.sql(f"SELECT count(*) FROM ingested_data WHERE last_job = {other.number}") == [(2400,)]
+        assert life.found(job.id).undone_rows == life.found(other.id).tally.inserted
+        assert life.found(other.id).tally.records == 2400

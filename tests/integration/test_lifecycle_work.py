@@ -1,0 +1,296 @@
+"""Who works on a job: leases, vain attempts, completion, the same block twice; and anything in any order."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass, field, replace
+from functools import partial
+from operator import add
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_lifecycle import QUIET, SOURCE, UNFINISHED, Life
+from test_postgres import DIALECT, block
+
+from chalicelib.errors import JobEnded, JobFailed, LostClaim
+from chalicelib.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.model import Job, Status, Tally
+
+
+@pytest.fixture
+def life(database_url: str) -> Iterator[Life]:
+    made = Life(database_url)
+    yield made
+    made.pool.close()
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each gives back, or the LostClaim that it raises."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return call()
+        except LostClaim as lost:
+            return lost
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+@pytest.mark.parametrize("status", [Status.PROCESSING, Status.UNDOING])
+def test_a_second_owner_has_to_wait_for_the_lease_to_run_out(life: Life, status: Status) -> None:
+    job_id = life.job_in(status)
+    life.later(59)
+    before = life.everything()
+    assert life.claims.claim(job_id, owner="other", lease_seconds=60) is None
+    assert not life.claims.renew(job_id, owner="other", lease_seconds=60)
+    life.claims.release(job_id, owner="other", vain=False)
+    assert life.everything() == before
+    assert life.claims.renew(job_id, owner="me", lease_seconds=60)
+    life.later(59)
+    assert life.claims.claim(job_id, owner="other", lease_seconds=60) is None
+    life.later(2)
+    taken = life.claims.claim(job_id, owner="other", lease_seconds=60)
+    assert taken is not None
+    assert taken.status is status
+    assert not life.claims.renew(job_id, owner="me", lease_seconds=60)
+    assert life.claims.claim(job_id, owner="me", lease_seconds=60) is None
+
+
+def test_only_one_of_many_gets_a_job(life: Life) -> None:
+    for job_id in [life.pending() for _ in range(5)]:
+        taken = at_once(*[partial(life.do, job_id, Action.CLAIM, owner) for owner in "abcd"])
+        assert sorted(taken) == [False, False, False, True]
+        assert life.found(job_id).attempts == 1
+
+
+def test_a_lease_that_ran_out_is_still_its_holders_until_another_takes_it(life: Life) -> None:
+    job = life.job()
+    life.later(61)
+    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
+    assert life.claims.claim(job.id, owner="other", lease_seconds=60) is None
+
+
+def test_attempts_in_vain_are_those_since_the_last_block(life: Life) -> None:
+    job = life.job()
+
+    def vain() -> int:
+        life.later(61)
+        taken = life.claims.claim(job.id, owner="me", lease_seconds=60)
+        assert taken is not None
+        return taken.vain_attempts
+
+    assert [job.vain_attempts, vain(), vain()] == [1, 2, 3]
+    life.load(job, block(0, ["a"]))
+    assert [vain(), vain()] == [1, 2]
+    life.claims.release(job.id, owner="me", vain=True)
+    assert vain() == 3
+    life.claims.release(job.id, owner="me", vain=False)
+    assert life.found(job.id).vain_attempts == 2
+    assert vain() == 3
+    for no in (1, 2):
+        life.load(job, block(no, []))
+        life.claims.release(job.id, owner="me", vain=False)
+        assert [vain(), vain()] == [1, 2]
+    assert life.found(job.id).attempts == 11
+
+
+def test_a_block_that_is_being_committed_keeps_its_attempt_from_being_in_vain(life: Life) -> None:
+    job = life.job()
+    life.later(61)
+    with ThreadPoolExecutor() as threads:
+        with life.meanwhile("LOCK TABLE validation_errors IN SHARE MODE"):
+            loading = threads.submit(life.load, job, block(0, ["a"], rejects=1))
+            life.until_waiting(1)
+            claiming = threads.submit(life.claims.claim, job.id, owner="other", lease_seconds=60)
+            life.until_waiting(2)
+        assert loading.result() == Tally(2, 1, 0, 1)
+    taken = claiming.result()
+    assert taken is not None
+    assert taken.vain_attempts == 1
+
+
+def retried(life: Life) -> Job:
+    """As a worker knows it that has heard nothing yet of the job's being canceled and retried."""
+    job = life.job(source=SOURCE)
+    assert life.do(job.id, Action.CANCEL)
+    assert life.do(job.id, Action.RETRY)
+    return job
+
+
+def test_a_worker_from_before_a_retry_brings_no_rows_of_another_object(life: Life) -> None:
+    job = retried(life)
+    assert life.do(job.id, Action.CLAIM, "other")
+    opened = life.claims.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
+    with pytest.raises(JobEnded):
+        life.load(job, block(0, ["a row of the object that was there before"]))
+    assert life.load(opened, block(0, ["a"])) == Tally(1, 1, 0, 0)
+
+
+def test_a_worker_from_before_a_retry_does_not_say_how_large_another_object_is(life: Life) -> None:
+    job = retried(life)
+    life.claims.measure(job, 70)
+    assert life.do(job.id, Action.CLAIM, "other")
+    life.claims.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
+    life.claims.measure(job, 70)
+    assert life.found(job.id).text_size is None
+
+
+def test_only_who_took_a_job_last_may_fail_it(life: Life) -> None:
+    job, taken, released = life.job(), life.job(), life.job()
+    life.later(61)
+    assert life.do(taken.id, Action.CLAIM, "other")
+    life.claims.release(released.id, owner="me", vain=True)
+    before = life.everything()
+    assert not life.do(job.id, Action.FAIL, "other")
+    assert not life.do(taken.id, Action.FAIL, "me")
+    assert not life.do(released.id, Action.FAIL, "me")
+    assert life.everything() == before
+    assert life.do(job.id, Action.FAIL, "me")  # its lease has run out, but nobody took it over
+    failed = life.found(job.id)
+    assert (failed.status, failed.error) == (Status.FAILED, ("code", "Why."))
+    assert not life.do(job.id, Action.FAIL, "me")
+
+
+def test_many_may_complete_a_job_at_once(life: Life) -> None:
+    job = life.job()
+    life.claims.measure(job, 10)
+    life.load(job, block(0, ["a"], rejects=1))
+    assert at_once(*[partial(life.claims.complete, job.id, 10)] * 4) == [None] * 4
+    before = life.everything()
+    life.claims.complete(job.id, 10)
+    assert life.everything() == before
+    assert (life.found(job.id).status, life.found(job.id).tally) == (Status.COMPLETED, Tally(2, 1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("total", "broken"),
+    [
+        (31, "SELECT"),  # a total that is not the file's size
+        (29, "SELECT"),
+        (0, "SELECT"),
+        (30, "DELETE FROM ingestion_blocks WHERE block_no = 0"),
+        (30, "DELETE FROM ingestion_blocks WHERE block_no = 1"),
+        (30, "DELETE FROM ingestion_blocks WHERE block_no = 2"),
+        (30, "DELETE FROM ingestion_blocks"),
+        (30, "UPDATE ingestion_blocks SET start_offset = 9 WHERE block_no = 1"),  # an overlap
+        (30, "UPDATE ingestion_blocks SET end_offset = 31 WHERE block_no = 2"),
+        (30, "UPDATE ingestion_blocks SET rejected = 1, inserted = 0 WHERE block_no = 1"),
+        (30, "DELETE FROM validation_errors"),
+        (30, "UPDATE ingestion_jobs SET text_size = NULL"),
+    ],
+)
+def test_a_job_is_not_completed_unless_everything_adds_up(life: Life, total: int, broken: str) -> None:
+    job = life.job()
+    life.claims.measure(job, 30)
+    for no in range(3):
+        life.load(job, block(no, [f"{no}"], rejects=int(no == 0)))
+    life.change("ALTER TABLE validation_errors DROP CONSTRAINT validation_errors_job_id_block_no_fkey")
+    life.change(broken)
+    before = life.everything()
+    with pytest.raises(JobFailed) as raised:
+        life.claims.complete(job.id, total)
+    assert raised.value.code == "ledger-mismatch"
+    assert life.everything() == before
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_of_two_who_commit_the_same_block_at_once_one_loses(life: Life, *, there: bool) -> None:
+    job, earlier = life.job(), life.job()
+    for no in range(8):
+        loaded = block(no, [f"{no} {row}" for row in range(50)], rejects=2)
+        if there:
+            life.load(earlier, loaded)
+        tallies = at_once(*[partial(life.load, job, loaded)] * 3)
+        assert sorted(isinstance(it, LostClaim) for it in tallies) == [False, True, True]
+        assert (Tally(52, 0, 50, 2) if there else Tally(52, 50, 0, 2)) in tallies
+    assert life.sql(f"SELECT count(*) FROM ingestion_blocks WHERE job_id = '{job.id}'") == [(8,)]
+    assert life.sql(f"SELECT count(*) FROM validation_errors WHERE job_id = '{job.id}'") == [(16,)]
+    assert life.sql("SELECT count(*), count(DISTINCT record) FROM ingested_data") == [(400, 400)]
+    assert life.found(job.id).tally == Tally(416, 0 if there else 400, 400 if there else 0, 16)
+
+
+@dataclass
+class Expected:
+    """What a job must look like after what has happened to it."""
+
+    status: Status = Status.PENDING
+    holder: str | None = None  # who took it last
+    lapsed: bool = False
+    blocks: int = 0
+    tally: Tally = field(default_factory=Tally)
+    undone_rows: int | None = None
+
+    def allows(self, action: Action, owner: str) -> bool:
+        if action is Action.CLAIM and self.holder not in (None, owner) and not self.lapsed:
+            return False
+        if action is Action.FAIL and self.holder != owner:
+            return False
+        return action in possible(self.status) or (self.status, action) in QUIET
+
+    def take(self, action: Action, owner: str) -> None:
+        self.status = TRANSITIONS[action].after
+        self.holder = owner if action is Action.CLAIM else None
+        self.lapsed = False
+
+
+STEPS = [*((it, who) for it in (Action.CLAIM, Action.FAIL) for who in "AB"), (Action.CANCEL, "")]
+STEPS += [(Action.RETRY, ""), (Action.UNDO, "A"), (Action.COMPLETE, "")]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*STEPS, "commit", "commit", "the lease runs out"]), max_size=14))
+def test_whatever_happens_to_a_job_its_rows_and_its_ledger_agree(life: Life, steps: list[Any]) -> None:
+    job_id, expected = life.pending(), Expected()
+    for step in steps:
+        if step == "commit":
+            commit(life, job_id, expected)
+        elif step == "the lease runs out":
+            life.later(61)
+            expected.lapsed = True
+        else:
+            happen(life, job_id, expected, *step)
+        agree(life, life.found(job_id), expected)
+
+
+def commit(life: Life, job_id: UUID, expected: Expected) -> None:
+    values = [f"row {expected.blocks} of {job_id}", "a row of every job"]
+    loaded = block(expected.blocks, values, rejects=expected.blocks % 2)
+    if expected.status is not Status.PROCESSING:
+        with pytest.raises(JobEnded):
+            life.load(life.found(job_id), loaded)
+        return
+    added = life.load(life.claims.open(life.found(job_id), SOURCE, DIALECT, 64), loaded)
+    expected.tally = Tally(*map(add, astuple(expected.tally), astuple(added)))
+    expected.blocks += 1
+
+
+def happen(life: Life, job_id: UUID, expected: Expected, action: Action, owner: str) -> None:
+    if action is Action.COMPLETE:
+        life.change(f"UPDATE ingestion_jobs SET text_size = {expected.blocks * 10} WHERE id = '{job_id}'")
+    allowed = expected.allows(action, owner)
+    assert life.do(job_id, action, owner) == allowed
+    if not allowed or (expected.status, action) in QUIET:
+        return
+    expected.take(action, owner)
+    if action is Action.UNDO:
+        assert life.do(job_id, Action.CLAIM, owner)
+        assert life.do(job_id, Action.FINISH_UNDO, owner)
+        expected.take(Action.FINISH_UNDO, owner)
+        expected.undone_rows, expected.tally, expected.blocks = expected.tally.inserted, Tally(), 0
+
+
+def agree(life: Life, job: Job, expected: Expected) -> None:
+    assert (job.status, job.tally, job.undone_rows) == (expected.status, expected.tally, expected.undone_rows)
+    assert (job.completed_at is None) == (job.status in UNFINISHED)
+    assert (job.error is not None) == (job.status is Status.FAILED) or job.status is Status.UNDONE
+    assert life.sql(
+        f"SELECT (SELECT count(*) FROM ingestion_blocks WHERE job_id = '{job.id}'),"
+        f" (SELECT count(*) FROM validation_errors WHERE job_id = '{job.id}'),"
+        f" (SELECT count(*) FROM ingested_data WHERE first_job = {job.number})"
+    ) == [(expected.blocks, job.tally.rejected, job.tally.inserted)]
