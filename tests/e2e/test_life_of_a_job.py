@@ -1,6 +1,5 @@
-"""What else may become of a job of the deployed service: parts, drops, lost events, cancel, retry, undo."""
+"""What else may become of a job of the deployed service: drops, lost events, cancel, retry, undo."""
 
-import base64
 import hashlib
 import json
 import time
@@ -13,12 +12,9 @@ import pytest
 from localstack_client.session import Session
 from service import PATIENCE, change, finished, query, rows, upload
 
-from infra.local import stack as local_stack
-
 FILE = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(1000)) + b"short\n"
 COUNTS = {"read": 1001, "inserted": 1000, "duplicates": 0, "rejected": 1}
 AGAIN = {"read": 1001, "inserted": 0, "duplicates": 1000, "rejected": 1}
-PART = 5 << 20
 
 
 def act(url: str, job_id: str, action: str) -> httpx.Response:
@@ -159,47 +155,6 @@ def test_a_dropped_file_is_loaded(stack: Mapping[str, str], dataset: str) -> Non
     s3.put_object(Bucket=stack["SLUICE_BUCKET"], Key=f"drop/{dataset}/2026/jän & feb.csv", Body=FILE)
     job = finished(url, only_job(url, dataset))
     assert (job["counts"], job["filename"]) == (COUNTS, "2026/jän & feb.csv")
-
-
-def test_large_files_go_in_parts(stack: Mapping[str, str], dataset: str) -> None:
-    settings = {"SLUICE_MAX_SINGLE_UPLOAD": str(PART), "SLUICE_PART_SIZE": str(PART)}
-    url = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)["SLUICE_URL"]
-    try:
-        in_parts(url, dataset)
-    finally:
-        local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
-    assert rows(stack, dataset) == 700_000
-
-
-def in_parts(url: str, dataset: str) -> None:
-    data = b"id,name\n" + b"".join(b"%06d,name\n" % n for n in range(700_000))
-    request = {"filename": "a.csv", "dataset": dataset, "size": len(data), "part_checksums": True}
-    begun = httpx.post(f"{url}/uploads", json=request).json()
-    count = begun["upload"]["part_count"]
-    assert count == 2
-    pieces = [data[n * PART : (n + 1) * PART] for n in range(count)]
-    named = [{"number": n, "sha256": hashlib.sha256(it).hexdigest()} for n, it in enumerate(pieces, start=1)]
-    signed = httpx.post(f"{url}{begun['links']['parts']}", json={"parts": named}).json()["parts"]
-    assert (
-        signed[0]["headers"]["x-amz-checksum-sha256"]
-        == base64.b64encode(hashlib.sha256(pieces[0]).digest()).decode()
-    )
-    for part, piece in zip(signed[1:], pieces[1:], strict=True):
-        assert httpx.put(part["url"], headers=part["headers"], content=piece).status_code == 200
-    lacking = httpx.post(f"{url}{begun['links']['complete']}")
-    assert (lacking.status_code, lacking.json()["missing"]) == (409, [1])
-    assert httpx.put(signed[0]["url"], headers=signed[0]["headers"], content=pieces[0]).status_code == 200
-    arrived = httpx.get(f"{url}{begun['links']['parts']}").json()
-    assert [it["sha256"] for it in arrived["parts"]] == [it["sha256"] for it in named]
-    for _ in range(2):
-        assert httpx.post(f"{url}{begun['links']['complete']}").status_code == 202
-    job = finished(url, begun["job_id"])
-    assert job["counts"] == {"read": 700_000, "inserted": 700_000, "duplicates": 0, "rejected": 0}
-    gone = httpx.get(f"{url}{begun['links']['parts']}")
-    assert (gone.status_code, gone.headers["Content-Type"]) == (409, "application/problem+json")
-    given_up = httpx.post(f"{url}/uploads", json=request).json()
-    assert httpx.delete(f"{url}/uploads/{given_up['job_id']}").json()["status"] == "CANCELED"
-    assert httpx.get(f"{url}{given_up['links']['parts']}").status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ import signal
 import time
 import unicodedata
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 import rfc8785
 from harness import Sluice
 
+from chalicelib.flow.intake import announce
+from chalicelib.lifecycle import Action
 from chalicelib.model import Status, Tally
 
 MakeSluice = Callable[..., Sluice]
@@ -159,6 +162,68 @@ def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> No
     sluice.start_worker()
     job = sluice.finished(job_id)
     assert (job.status, job.error and job.error[0]) == (Status.FAILED, "source-changed")
+
+
+def test_an_object_that_is_replaced_where_versions_are_kept_is_loaded_in_both(
+    make_sluice: MakeSluice,
+) -> None:
+    bucket = f"versions-{uuid4().hex}"
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="65536", SLUICE_BUCKET=bucket)
+    sluice.s3.create_bucket(Bucket=bucket)
+    sluice.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    data, newer = rows(100_000), b"a,b\n1,2\n"
+    job_id = sluice.upload(data, dataset="people")
+    key = sluice.job(job_id).key
+    announce([sluice.services.store.pin(bucket, key)], sluice.services.intake)
+    sluice.start_worker()
+    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.s3.put_object(Bucket=bucket, Key=key, Body=newer)
+    event = sluice.services.store.pin(bucket, key)
+    for _ in range(2):
+        announce([event], sluice.services.intake)
+    assert sluice.finished(job_id).tally == expected(data)
+    listed = sluice.services.jobs.list(limit=9, before=None, status=None, dataset="people")
+    (second,) = [job.id for job in listed if job.id != job_id]
+    assert sluice.finished(second).tally == Tally(1, 1, 0, 0)
+
+
+def test_a_canceled_load_stops_at_once_and_a_retry_finishes_it(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="16384")
+    data = rows(200_000)
+    job_id = sluice.upload(data)
+    sluice.start_worker()
+    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.services.jobs.act(job_id, Action.CANCEL)
+    after = sluice.job(job_id)
+    assert after.status is Status.CANCELED
+    assert 0 < after.bytes_processed < len(data)
+    ended = sluice.finished(sluice.upload(b"a,b\n1,2\n"))  # the worker is free again
+    assert ended.status is Status.COMPLETED
+    assert sluice.job(job_id).tally == after.tally  # and nothing was committed since
+    assert sluice.sql("SELECT count(*) FROM ingested_data") == [(after.tally.inserted + 1,)]
+    sluice.services.jobs.act(job_id, Action.RETRY)
+    sluice.services.sender.send(job_id)
+    job = sluice.finished(job_id)
+    assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+
+
+def test_an_undone_load_leaves_nothing_even_if_the_worker_dies(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice()
+    data = rows(50_000)
+    job_id = sluice.upload(data)
+    worker = sluice.start_worker()
+    sluice.finished(job_id)
+    kept = sluice.finished(sluice.upload(rows(100)))
+    sluice.services.jobs.act(job_id, Action.UNDO)
+    sluice.services.sender.send(job_id)
+    sluice.wait_for(job_id, lambda job: job.attempts > 1)
+    worker.kill()
+    sluice.start_worker()
+    job = sluice.finished(job_id)
+    assert (job.status, job.tally) == (Status.UNDONE, Tally())
+    assert job.undone_rows == expected(data).inserted - (kept.tally.records - kept.tally.rejected)
+    left = sluice.sql("SELECT count(*), (SELECT count(*) FROM validation_errors) FROM ingested_data")
+    assert left == [(expected(data).inserted - job.undone_rows, kept.tally.rejected)]
 
 
 @pytest.mark.parametrize(("data", "code"), [(b"", "empty-file"), (b"\x1f\x8b\x08\0", "corrupt-file")])
