@@ -1,10 +1,28 @@
-"""What the client's tests share."""
+"""What unit tests share: the API over ports in memory; a server for the client."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chalice.test import Client
 from cli_fake import CSV, FakeSluice
+from fake_services import MemoryServices
+
+import app as deployed
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
+    made = MemoryServices()
+    monkeypatch.setattr(deployed, "services", lambda: made)
+    return made
+
+
+@pytest.fixture
+def client(services: MemoryServices) -> Iterator[Client]:
+    assert services
+    with Client(deployed.app) as made:
+        yield made
 
 
 @pytest.fixture

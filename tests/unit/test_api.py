@@ -1,7 +1,6 @@
 """The HTTP API in-process: Chalice's own test client, ports in memory."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -14,7 +13,6 @@ from fakes import NOW, new_job
 from hypothesis import given
 from hypothesis import strategies as st
 
-import app as deployed
 from chalicelib.errors import BadRequest, RetryLater
 from chalicelib.flow import requests
 from chalicelib.flow.keys import job_of, key_for
@@ -22,20 +20,6 @@ from chalicelib.lifecycle import TRANSITIONS, Action
 from chalicelib.model import Reject, Source, Status, Tally
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps.identify import SCHEMA
-
-
-@pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
-    made = MemoryServices()
-    monkeypatch.setattr(deployed, "services", lambda: made)
-    return made
-
-
-@pytest.fixture
-def client(services: MemoryServices) -> Iterator[Client]:
-    assert services
-    with Client(deployed.app) as made:
-        yield made
 
 
 def post(client: Client, body: Any) -> HTTPResponse:

@@ -1,7 +1,6 @@
 """Uploads in parts through the HTTP API, in-process, over ports in memory."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -13,7 +12,6 @@ from fakes import NOW, new_job
 from hypothesis import given
 from hypothesis import strategies as st
 
-import app as deployed
 from chalicelib.flow import parts
 from chalicelib.model import Job, Part, Status, Upload
 
@@ -22,18 +20,9 @@ SHA = "ab" * 32
 
 
 @pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
-    made = MemoryServices()
-    made.objects.missing = True
-    monkeypatch.setattr(deployed, "services", lambda: made)
-    return made
-
-
-@pytest.fixture
-def client(services: MemoryServices) -> Iterator[Client]:
-    assert services
-    with Client(deployed.app) as made:
-        yield made
+def services(services: MemoryServices) -> MemoryServices:
+    services.objects.missing = True
+    return services
 
 
 def post(client: Client, path: str, body: Any) -> HTTPResponse:

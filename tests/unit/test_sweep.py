@@ -17,10 +17,9 @@ NOTHING = {"announced": 0, "found": 0, "adopted": 0, "purged": 0}
 
 
 @pytest.fixture
-def services() -> MemoryServices:
-    made = MemoryServices()
-    made.objects.missing = True
-    return made
+def services(services: MemoryServices) -> MemoryServices:
+    services.objects.missing = True
+    return services
 
 
 @pytest.fixture
