@@ -78,6 +78,10 @@ fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or 
 	    tests/unit/test_json.py tests/unit/test_ingest.py tests/unit/test_compression.py; \
 	done
 
+.PHONY: faults
+faults: $(PROJECT_READY) ## kill workers and services for long; SLUICE_FAULTS_SEED=N repeats
+	@SLUICE_FAULTS=long .venv/bin/pytest tests/faults
+
 .PHONY: lint
 lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
 	@.venv/bin/ruff check

@@ -38,7 +38,7 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.pool = database.connect_pool(url, size=10)
+        self.pool = database.Pool(url, size=10)
         self.jobs, self.claims = PostgresJobs(self.pool), PostgresClaims(self.pool)
 
     def job(
@@ -246,7 +246,7 @@ def test_gaps_are_what_no_block_covers(world: World, order: list[int], loaded: s
 
 
 def test_a_database_that_is_not_there_is_retried_later() -> None:
-    pool = database.connect_pool("postgresql://sluice@127.0.0.1:1/sluice", size=1, wait_seconds=0.2)
+    pool = database.Pool("postgresql://sluice@127.0.0.1:1/sluice", size=1, wait_seconds=0.2)
     with pytest.raises(RetryLater):
         PostgresJobs(pool).ping()
     pool.close()

@@ -13,24 +13,38 @@ from psycopg_pool import ConnectionPool
 from chalicelib.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
-Pool = ConnectionPool[Connection]
+
+# A process that froze, or that the network cut off, must not keep others from what it has locked: Postgres
+# ends its transaction, and nobody waits for a lock for ever. Set within each transaction, as poolers of
+# connections (PgBouncer, RDS Proxy) keep no settings of a session. A block takes a second or so.
+_LIMITS = """
+    SELECT set_config('lock_timeout', '10s', true),
+           set_config('idle_in_transaction_session_timeout', %s, true),
+           set_config('statement_timeout', '10min', true)
+"""
 
 
-def connect_pool(url: str, *, size: int, wait_seconds: float = 5) -> Pool:
-    """A pool that connects when first asked and checks a connection before it lends it.
+class Pool(ConnectionPool[Connection]):
+    """Connects when first asked and checks a connection before it lends it.
 
-    Asking it waits up to ``wait_seconds`` for a connection.
+    Asking it waits up to ``wait_seconds`` for a connection. A transaction in which nothing was heard of this
+    process for ``idle_seconds`` is rolled back.
     """
-    return ConnectionPool(
-        url,
-        connection_class=Connection,
-        kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice"},
-        min_size=0,
-        max_size=size,
-        timeout=wait_seconds,
-        check=ConnectionPool.check_connection,
-        open=False,
-    )
+
+    def __init__(self, url: str, *, size: int, wait_seconds: float = 5, idle_seconds: float = 30) -> None:
+        super().__init__(
+            url,
+            connection_class=Connection,
+            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice"},
+            min_size=0,
+            max_size=size,
+            timeout=wait_seconds,
+            # else the pool waits about as long again after an outage before it tries once more
+            reconnect_timeout=wait_seconds,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+        self.idle_seconds = idle_seconds
 
 
 @contextmanager
@@ -45,6 +59,7 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
         # The transaction is begun here, not by the first statement: psycopg takes a `transaction()` block
         # that is the first thing on a connection for the whole transaction, and commits at its end.
         with pool.connection() as connection, connection.transaction():
+            connection.execute(_LIMITS, [f"{pool.idle_seconds:.0f}s"])
             yield connection
     except errors.ProgramLimitExceeded:  # an OperationalError that no waiting mends
         raise
@@ -52,6 +67,7 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
         psycopg.OperationalError,
         psycopg.InterfaceError,
         errors.ReadOnlySqlTransaction,  # what was the primary is a standby now
+        errors.IdleInTransactionSessionTimeout,  # this process was frozen
     ) as error:
         raise RetryLater(f"the database is not available: {error}") from error
 

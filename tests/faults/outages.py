@@ -1,0 +1,63 @@
+"""Services of the harness's stack, killed and brought back."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra.local import processes
+from infra.local import stack as local_stack
+from infra.local.layout import Layout
+
+PATIENCE = 30.0  # seconds
+
+
+def kill(root: Path, service: str) -> None:
+    """SIGKILL for the service and all its processes; returns when none is left."""
+    layout = Layout.at(root)
+    record = processes.running(layout, service)
+    assert record, f"{service} does not run"
+    family = [record.pid, *_descendants(record.pid)]
+    for pid in family:
+        processes.send(pid, signal.SIGKILL)
+    assert processes.wait_until(lambda: not any(map(_runs, family)), PATIENCE)
+
+
+def start(root: Path, *services: str) -> None:
+    """The services again, where they were."""
+    before = dict(_addresses(root))
+    local_stack.up(root, parts=services or local_stack.SERVICES)
+    assert dict(_addresses(root)) == before
+
+
+def _addresses(root: Path) -> Iterator[tuple[str, object]]:
+    from infra.local import ports
+
+    for service in local_stack.SERVICES:
+        yield service, ports.port_of(Layout.at(root), service)
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(folder.name))
+    found, new = [], [pid]
+    while new:
+        new = [child for parent in new for child in children.get(parent, [])]
+        found += new
+    return found
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+    finally:
+        time.sleep(0)

@@ -1,0 +1,90 @@
+"""`kill -9` at random moments, again and again, while several workers load several files."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import files
+import pytest
+from workers import Process
+from world import FIGURES, LONG, World
+
+ROUNDS = 3 if LONG else 1
+KILLS = 300 if LONG else 60  # of a round; test_exact_points.py and test_poison.py bring as many
+WORKERS = 3  # on each queue
+JOBS = 12  # under way at once
+RECORDS = 8000 if LONG else 5000
+BLOCK_SIZE = 4096
+LIFE = 0.4  # seconds, at most, that a worker has from when it took a job
+IDLE = 0.04  # how many of the workers are killed whether they have a job or not
+
+
+def submit(world: World, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
+    """The next file, of another kind each time; every seventh is a part of an earlier one, in its dataset."""
+    number = len(world.loadings)
+    lane = lanes[number % len(lanes)]
+    if number % 7 == 6:
+        whole = next(it for it in reversed(world.loadings) if it.file.kind == "csv")
+        data = whole.file.data
+        head = files.File("csv", "file.csv", data[: data.index(b"\n", len(data) // 2) + 1])
+        world.load(head, lane, dataset=whole.dataset, block_size=BLOCK_SIZE)
+    else:
+        kind = list(files.KINDS)[number % 7]
+        world.load(files.make(kind, draw.random(), RECORDS), lane, block_size=BLOCK_SIZE)
+
+
+class Killer:
+    """Kills workers, and starts others in their place.
+
+    Mostly such as have a job in hand: one that is killed while it waits for a message goes on waiting at
+    LocalStack for up to 5 s, and gets the next message before those who asked later. So if idle workers
+    are killed all the time, no message arrives.
+    """
+
+    def __init__(self, world: World, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
+        self.kills = 0
+        self._world = world
+        self._draw = draw
+        self._lanes = [*lanes] * WORKERS
+        self._alive: list[tuple[Process, float | None]] = [self._another(lane) for lane in self._lanes]
+
+    def _another(self, lane: Mapping[str, str]) -> tuple[Process, float | None]:
+        rash = self._draw.random() < IDLE
+        return self._world.worker(**lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
+
+    def step(self) -> int:
+        """Kills whose time has come, while there are not enough yet. How many jobs have not ended."""
+        jobs = self._world.jobs(*self._world.loadings)
+        busy = {int(str(job["lease_owner"]).rsplit("-", 2)[1]) for job in jobs if job["lease_owner"]}
+        now = time.monotonic()
+        for place, (worker, due) in enumerate(self._alive):
+            if due is None and worker.pid in busy:
+                self._alive[place] = (worker, now + self._draw.uniform(0, LIFE))
+            elif due is not None and due < now and self.kills < KILLS:
+                assert worker.poll() is None, "a worker ended by itself"
+                worker.kill()
+                self._alive[place] = self._another(self._lanes[place])
+                self.kills += 1
+        return sum(not job["completed_at"] for job in jobs)
+
+
+@pytest.mark.parametrize("attempt", range(ROUNDS))
+def test_killed_workers_cost_no_record(
+    make_world: Callable[..., World], draw: random.Random, attempt: int
+) -> None:
+    world = make_world(SLUICE_WORKER_JOBS=str(1 + attempt % 2))
+    lanes = [world.lane("sqs"), world.lane("redis")]
+    killer = Killer(world, draw, lanes)
+
+    def killed_enough() -> bool:
+        under_way = killer.step()
+        if under_way < JOBS and killer.kills < KILLS:
+            submit(world, draw, lanes)
+        return killer.kills >= KILLS and not under_way
+
+    world.until(killed_enough, f"{KILLS} workers were killed and all jobs have ended")
+    FIGURES["kills"] += killer.kills
+    world.check()
+    # most kills must have hit a worker at work, or this has tested little
+    attempts = sum(job["attempts"] for job in world.jobs(*world.loadings))
+    assert attempts - len(world.loadings) >= killer.kills / 2

@@ -1,0 +1,91 @@
+"""Several workers on one job at once, however they came to it: the ledger lets each block in once."""
+
+import random
+import signal
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import files
+import pytest
+from world import LONG, World
+
+FREEZES = {
+    "between blocks": "records.load after 3 stop",
+    "before completing": "claims.complete before 1 stop",
+    "before acknowledgement": "receiver.acknowledge before 1 stop",
+}
+THIEVES = [(2, "sqs"), (4, "redis"), *([(4, "sqs"), (2, "redis")] if LONG else [])]
+
+
+@pytest.mark.parametrize(("thieves", "queue"), THIEVES)
+def test_without_leases_the_ledger_is_enough(
+    make_world: Callable[..., World], draw: random.Random, thieves: int, queue: str
+) -> None:
+    world = make_world(queue)
+    for _ in range(thieves):
+        world.worker(thief=thieves)
+    for kind in files.KINDS:
+        loading = world.put(files.make(kind, draw.random(), 10_000 if LONG else 1500))
+        for _ in range(thieves):
+            world.announce(loading)
+        (job,) = world.ended(loading)
+        assert job["attempts"] >= thieves
+    world.check()
+
+
+@pytest.mark.parametrize("queue", ["sqs", "redis"])
+def test_every_message_three_times(make_world: Callable[..., World], draw: random.Random, queue: str) -> None:
+    world = make_world(queue)
+    announced = [world.put(files.make(kind, draw.random(), 2000)) for kind in files.KINDS] * 3
+    draw.shuffle(announced)
+    for loading in announced:
+        world.announce(loading)
+    for _ in range(3):
+        world.worker()
+    world.check()
+
+
+def test_a_worker_that_was_frozen_does_no_harm_and_works_on(
+    make_world: Callable[..., World], draw: random.Random
+) -> None:
+    world = make_world(SLUICE_LOADERS="1")
+    frozen = []
+    for queue, fault in product(
+        ["sqs", "redis"], FREEZES.values()
+    ):  # each on a queue of its own, all at once
+        lane = world.lane(queue)
+        world.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 1500), lane)
+        frozen.append((lane, world.worker(fault=fault, **lane)))
+    for _, worker in frozen:
+        world.until(lambda pid=worker.pid: is_frozen(pid), "the worker is frozen")
+    others = [world.worker(**lane) for lane, _ in frozen]
+    world.ended()
+    for _, worker in frozen:
+        worker.send_signal(signal.SIGCONT)
+    world.check()
+    for other in others:
+        other.send_signal(signal.SIGTERM)
+    for other in others:
+        assert other.wait() == 0
+    for lane, worker in frozen:
+        assert worker.poll() is None
+        world.load(files.make("csv", draw.random(), 300), lane)
+    world.check()
+
+
+def test_a_worker_that_is_frozen_within_a_transaction_does_not_hold_others_up_for_ever(
+    make_world: Callable[..., World], draw: random.Random
+) -> None:
+    world = make_world(SLUICE_LOADERS="1")
+    loading = world.load(files.make("csv", draw.random(), 1500))
+    frozen = world.worker(fault="ledger._record after 3 stop")
+    world.until(lambda: is_frozen(frozen.pid), "the worker is frozen")
+    world.worker()
+    world.ended(loading)
+    frozen.send_signal(signal.SIGCONT)
+    world.check()
+
+
+def is_frozen(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
