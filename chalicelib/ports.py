@@ -225,8 +225,11 @@ class Claims(Protocol):
     def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
         """Let others have it at once. ``vain``: this attempt counts against the job."""
 
-    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
-        """COMPLETED at once, if another job has loaded the same content in the same way: that job."""
+    def repeated(self, job: Job, source: Source) -> UUID | None:
+        """COMPLETED at once, if another job has loaded the same content in the same way: that job.
+
+        Raises JobEnded if the job has ended, or was taken again since ``job`` was read.
+        """
 
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         """Fix what is read and how, once; the job, as fixed by whoever was first.

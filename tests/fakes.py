@@ -146,14 +146,14 @@ class MemoryJobs:
             job = self.jobs[job_id]
             self.jobs[job_id] = replace(job, vain_attempts=job.vain_attempts - (not vain))
 
-    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
+    def repeated(self, job: Job, source: Source) -> UUID | None:
         self.ping()
-        for job in self.jobs.values():
-            same = job.source is not None and job.source.checksum == source.checksum
-            if same and job.status is Status.COMPLETED and job.id != job_id:
-                self.jobs[job_id] = replace(self.jobs[job_id], source=source, duplicate_of=job.id)
-                self._end(job_id, Status.COMPLETED, None)
-                return job.id
+        for other in self.jobs.values():
+            same = other.source is not None and other.source.checksum == source.checksum
+            if same and other.status is Status.COMPLETED and other.id != job.id:
+                self.jobs[job.id] = replace(self.jobs[job.id], source=source, duplicate_of=other.id)
+                self._end(job.id, Status.COMPLETED, None)
+                return other.id
         return None
 
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api.jobs import POLL_SECONDS, accepted, act, found
-from chalicelib.errors import JobFailed, NotPossible
+from chalicelib.errors import BadRequest, JobFailed, NotPossible
 from chalicelib.flow import parts, status
 from chalicelib.flow.requests import parse_request
 from chalicelib.flow.uploads import Ticket, request_upload
@@ -47,6 +47,8 @@ def list_parts(services: Services, job_id: str, query: dict[str, str]) -> Respon
     job = found(services, job_id)
     upload_id = parts.check_open(job)
     after = cursor(query, parts=1) or (0,)
+    if after[0] > parts.MOST_PARTS:
+        raise BadRequest("cursor must be the next_cursor of the page before.", field="cursor")
     page = services.uploads.parts(job.key, upload_id, after=after[0])
     document = {
         "job_id": str(job.id),

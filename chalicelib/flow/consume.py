@@ -77,6 +77,9 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
             done = _patiently(consumer, delivery, job, lambda: not (stop.is_set() or lost.is_set()))
     except JobEnded as ended:
         logger.info("job ended meanwhile", extra={"reason": str(ended)})
+        known = consumer.jobs.get(job.id)
+        if known is not None and not known.status.is_terminal:
+            return  # whoever has it now may hold it by this very message
     except RetryLater:
         logger.exception("given up for now")
         _pass_on(consumer, delivery, job)
@@ -175,7 +178,8 @@ def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
     owner = _owner(consumer, delivery)
     known = consumer.jobs.get(job.id)
     in_vain = known is not None and known.bytes_processed == job.bytes_processed
-    if in_vain and job.vain_attempts >= consumer.receiver.max_deliveries and job.status is not Status.UNDOING:
+    too_often = in_vain and job.vain_attempts >= consumer.receiver.max_deliveries
+    if too_often and job.status is not Status.UNDOING:
         sentence = (
             f"The file could not be loaded in {job.vain_attempts} attempts, for a reason that Sluice does "
             "not know. What was loaded is kept; the operator's log says more."
@@ -185,7 +189,8 @@ def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
         return
     consumer.parts.claims.release(job.id, owner=owner, vain=True)
     if delivery.deliveries >= consumer.receiver.max_deliveries:  # the next would bury it
-        consumer.sender.send(job.id)
+        if not too_often:  # else a sweep sends another, in a while
+            consumer.sender.send(job.id)
         consumer.receiver.acknowledge(delivery)
     else:
         consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_DELAY))

@@ -104,7 +104,7 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
     pinned = _pinned(job, parts.store)
     _check_size(job, pinned, parts.max_upload)
     _check_checksum(job, pinned)
-    if pinned.checksum is not None and (first := parts.claims.repeated(job.id, pinned)) is not None:
+    if pinned.checksum is not None and (first := parts.claims.repeated(job, pinned)) is not None:
         raise Repeated(first)
     dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
     block_size = min(job.block_size, transform.block_size(dialect))

@@ -1,4 +1,7 @@
-"""Objects have arrived in the bucket: their jobs go on the queue.
+"""Objects have arrived in the bucket: that is noted, and their jobs go on the queue.
+
+In this order, so that no worker meets a job whose object has not arrived. A message that is lost after the
+note is made up for by a sweep.
 
 An object that somebody asked to upload has a job already. One that was dropped into the bucket, and a new
 version of one that is being loaded, get a job of their own, which is the same however often and in whatever
@@ -49,9 +52,8 @@ def _announce(source: Source, intake: Intake) -> bool:
 
 
 def _asked_for(job_id: UUID, source: Source, intake: Intake) -> None:
-    # The message first: without it the job would wait for ever; without the note it does not.
-    intake.sender.send(job_id)
     known = intake.jobs.mark_uploaded(job_id, source)
+    intake.sender.send(job_id)
     logger.info("object announced", extra={"job_id": str(job_id), "size": source.size, "waiting": known})
     if not known and source.version_id is not None:
         _newer_version(job_id, source, intake)
@@ -73,8 +75,8 @@ def notice(job: Job, intake: Intake) -> bool:
     Raises JobFailed when it is not there or may not be seen, RetryLater.
     """
     found = intake.store.pin(job.bucket, job.key)
-    intake.sender.send(job.id)
     intake.jobs.mark_uploaded(job.id, found)
+    intake.sender.send(job.id)
     logger.info("object found", extra={"job_id": str(job.id), "size": found.size})
     return True
 
@@ -101,8 +103,8 @@ def adopt(source: Source, new: NewJob, intake: Intake) -> UUID:
     """
     job_id = job_for(source)
     intake.jobs.create(replace(new, id=job_id, bucket=source.bucket, key=source.key))
-    intake.sender.send(job_id)
     intake.jobs.mark_uploaded(job_id, source)
+    intake.sender.send(job_id)
     logger.info("object adopted", extra={"job_id": str(job_id), "key": source.key, "size": source.size})
     return job_id
 

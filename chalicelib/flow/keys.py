@@ -8,7 +8,7 @@ import re
 import unicodedata
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from chalicelib.flow.requests import LONGEST_NAME, is_dataset
+from chalicelib.flow.requests import LONGEST_NAME, is_dataset, is_text
 from chalicelib.model import Source
 
 UPLOADS = "uploads/"
@@ -40,7 +40,7 @@ def dropped(key: str) -> tuple[str, str] | None:
     A name that ends with a slash is what consoles make for an empty folder.
     """
     match key.split("/", 2):
-        case ["drop", dataset, name] if is_dataset(dataset) and name and not name.endswith("/"):
+        case ["drop", dataset, name] if is_dataset(dataset) and is_text(name) and name[-1:] not in ("", "/"):
             return dataset, name[-LONGEST_NAME:]
     return None
 

@@ -15,7 +15,7 @@ from chalicelib.ports import SignedUpload, UploadBucket, UploadSigner
 
 MOST_AT_ONCE = 100  # URLs in one answer
 PAGE = 1000  # parts that S3 lists at once
-_MOST_PARTS = 10_000
+MOST_PARTS = 10_000
 _MIB = 1 << 20
 
 
@@ -29,7 +29,7 @@ class MissingParts(Exception):  # noqa: N818 - names what is wrong
 
 def size_for(size: int, wanted: int) -> int:
     """The size of the parts of a file of ``size`` bytes: as ``wanted``, or what makes few enough of them."""
-    least = -(-size // _MOST_PARTS)
+    least = -(-size // MOST_PARTS)
     return wanted if least <= wanted else -(-least // _MIB) * _MIB
 
 

@@ -61,13 +61,13 @@ def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401
     )
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
     """Text that Postgres and UTF-8 can hold."""
     return isinstance(value, str) and "\0" not in value and not re.search("[\ud800-\udfff]", value)
 
 
 def _filename(value: Any) -> str:  # noqa: ANN401
-    if not _is_text(value) or not value.strip() or len(value) > LONGEST_NAME:
+    if not is_text(value) or not value.strip() or len(value) > LONGEST_NAME:
         raise BadRequest(f"filename must be a text of 1 to {LONGEST_NAME} characters.", field="filename")
     return str(value)
 
@@ -142,7 +142,7 @@ def _metadata(value: Any) -> dict[str, str | int | float | bool] | None:  # noqa
 
 
 def _is_label(value: object) -> bool:
-    return _is_text(value) and len(str(value)) <= _LONGEST_LABEL
+    return is_text(value) and len(str(value)) <= _LONGEST_LABEL
 
 
 def _is_label_value(value: object) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from chalicelib.errors import JobFailed, RetryLater
+from chalicelib.errors import JobFailed
 from chalicelib.flow.intake import Intake, adopt, blank, notice
 from chalicelib.flow.keys import DROP, dropped, job_for
 from chalicelib.model import Job, Source
@@ -34,7 +34,7 @@ class Sweeper:
 def sweep(sweeper: Sweeper) -> dict[str, int]:
     """One round; how much was done of what. What one chore fails at does not keep the others from theirs.
 
-    Raises RetryLater at the end if something was not available.
+    Raises at the end what the first chore that failed has raised: RetryLater if something was not available.
     """
     chores = {
         "announced": _announce_silent,
@@ -42,17 +42,18 @@ def sweep(sweeper: Sweeper) -> dict[str, int]:
         "adopted": _adopt_dropped,
         "purged": _purge,
     }
-    done, trouble = {}, None
+    done: dict[str, int] = {}
+    trouble: list[Exception] = []
     for name, chore in chores.items():
         try:
             done[name] = chore(sweeper)
-        except RetryLater as unwell:
-            logger.warning("sweep interrupted", extra={"chore": name, "reason": str(unwell)})
-            trouble = unwell
+        except Exception as error:  # noqa: BLE001 - raised again below
+            logger.exception("sweep interrupted", extra={"chore": name})
+            trouble.append(error)
     if any(done.values()):
         logger.info("swept", extra=done)
-    if trouble is not None:
-        raise trouble
+    if trouble:
+        raise trouble[0]
     return done
 
 
@@ -117,7 +118,8 @@ def _adopt(source: Source, sweeper: Sweeper) -> bool:
         return False
     try:
         pinned = sweeper.intake.store.pin(source.bucket, source.key)  # with its version
-    except JobFailed:  # gone since
+    except JobFailed as failure:  # gone since, or nothing that we may read
+        logger.warning("dropped file left alone", extra={"key": source.key, "reason": failure.message})
         return False
     adopt(pinned, blank(*place, sweeper.intake), sweeper.intake)
     return True

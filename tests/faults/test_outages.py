@@ -26,9 +26,14 @@ def root(faults_root: Path) -> Iterator[Path]:
     outages.start(faults_root)
 
 
-def loads(world: World, draw: random.Random, kinds: tuple[str, ...] = ("csv-newlines", "ndjson")) -> None:
+def loads(
+    world: World,
+    draw: random.Random,
+    kinds: tuple[str, ...] = ("csv-newlines", "ndjson"),
+    records: int = RECORDS,
+) -> None:
     for kind in kinds:
-        world.load(files.make(kind, draw.random(), RECORDS))
+        world.load(files.make(kind, draw.random(), records))
 
 
 def in_mid_load(world: World) -> None:
@@ -99,7 +104,7 @@ def test_postgres_has_no_connection_left(
 
 def test_redis_is_killed(make_world: Callable[..., World], draw: random.Random, root: Path) -> None:
     world = make_world("redis")
-    loads(world, draw)
+    loads(world, draw, records=4 * RECORDS)  # the test waits for the disk, and the load must outlast that
     for _ in range(2):
         world.true_worker()
     in_mid_load(world)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -225,28 +226,35 @@ def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
 
 
-def test_cancel_does_not_wait_for_rows_and_they_are_rolled_back(life: Life) -> None:
+def test_a_block_waits_for_a_cancel_and_is_rolled_back_whole(life: Life) -> None:
     job = life.job()
-    with ThreadPoolExecutor() as threads:
-        with life.meanwhile("LOCK TABLE ingestion_blocks IN SHARE MODE"):
-            loading = threads.submit(life.load, job, block(0, ["a"], rejects=1))
-            life.until_waiting(1)  # its rows are written
-            life.jobs.act(job.id, Action.CANCEL)
-        with pytest.raises(JobEnded):
-            loading.result()
-    assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
-
-
-def test_a_block_waits_for_a_cancel_that_is_being_committed(life: Life) -> None:
-    job = life.job()
-    cancel = "UPDATE ingestion_jobs SET status = 'CANCELED', completed_at = now()"
+    cancel = (
+        "SELECT pg_advisory_xact_lock(hashtextextended(id::text, 0)) FROM ingestion_jobs;"
+        "UPDATE ingestion_jobs SET status = 'CANCELED', completed_at = now()"
+    )
     with ThreadPoolExecutor() as threads:
         with life.meanwhile(cancel):
             loading = threads.submit(life.load, job, block(0, ["a"], rejects=1))
-            life.until_waiting(1)
+            life.until_waiting(1)  # its rows are written
         with pytest.raises(JobEnded):
             loading.result()
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
+
+
+def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
+    job, numbers = life.job(), count()
+
+    def load_on() -> None:
+        while True:
+            life.load(job, block(next(numbers), [], rejects=20_000))
+
+    with ThreadPoolExecutor() as threads:
+        loaders = [threads.submit(load_on) for _ in range(4)]
+        while not life.found(job.id).tally.records:
+            assert not any(it.done() for it in loaders)
+        life.jobs.act(job.id, Action.CANCEL)  # gives up after 10 s
+        for loader in loaders:
+            assert isinstance(loader.exception(), JobEnded)
 
 
 def opened(life: Life, *, blocks: int) -> Job:

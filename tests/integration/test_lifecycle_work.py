@@ -294,3 +294,39 @@ def agree(life: Life, job: Job, expected: Expected) -> None:
         f" (SELECT count(*) FROM validation_errors WHERE job_id = '{job.id}'),"
         f" (SELECT count(*) FROM ingested_data WHERE first_job = {job.number})"
     ) == [(expected.blocks, job.tally.rejected, job.tally.inserted)]
+
+
+def test_a_worker_from_before_cannot_answer_a_job_that_another_has_begun(life: Life) -> None:
+    first = life.job(source=SOURCE)
+    life.claims.measure(first, 10)
+    life.load(first, block(0, ["a"]))
+    life.claims.complete(first.id, 10)
+    job_id = life.pending()
+    stale = life.claims.claim(job_id, owner="me", lease_seconds=60)
+    assert stale is not None
+    life.later(61)
+    taken = life.claims.claim(job_id, owner="other", lease_seconds=60)
+    assert taken is not None
+    with pytest.raises(JobEnded):
+        life.claims.repeated(stale, SOURCE)
+    opened = life.claims.open(taken, replace(SOURCE, etag="e2"), DIALECT, 10)
+    assert life.claims.repeated(stale, SOURCE) is None
+    life.load(opened, block(0, ["b"]))
+    assert life.found(job_id).tally == Tally(1, 1, 0, 0)
+
+
+def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> None:
+    first = life.job(source=SOURCE)
+    life.load(first, block(0, ["a", "a", "b"], rejects=2))
+    life.claims.measure(first, 10)
+    life.claims.complete(first.id, 10)
+    job_id = life.pending()
+    taken = life.claims.claim(job_id, owner="me", lease_seconds=60)
+    assert taken is not None
+    assert life.claims.repeated(taken, replace(SOURCE, checksum="another")) is None
+    assert life.claims.repeated(taken, SOURCE) == first.id
+    job = life.found(job_id)
+    assert (job.status, job.duplicate_of, job.tally) == (Status.COMPLETED, first.id, Tally(5, 0, 3, 2))
+    assert job.uploaded_at is not None
+    rejects = [life.jobs.rejects(it, limit=9, after=None) for it in (first.id, job_id)]
+    assert rejects[0] == rejects[1] != []

@@ -139,6 +139,11 @@ def test_a_full_page_has_a_next_one(client: Client, services: MemoryServices) ->
     assert rest["next_cursor"] is None
 
 
+def test_a_cursor_beyond_all_parts_is_refused(client: Client, services: MemoryServices) -> None:
+    job = begun(client, services)
+    assert client.http.get(f"/uploads/{job.id}/parts?cursor=10001").status_code == 400
+
+
 def test_the_file_is_made_when_all_parts_are_there(client: Client, services: MemoryServices) -> None:
     services.uploads.page = 2
     job = begun(client, services)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from fakes import MemoryJobs, MemoryQueue, MemoryStore, new_job
 
-from chalicelib.errors import RetryLater
+from chalicelib.errors import JobEnded, RetryLater
 from chalicelib.flow.consume import Consumer, consume
 from chalicelib.flow.ingest import Parts
 from chalicelib.lifecycle import Action
@@ -177,6 +177,35 @@ def test_a_job_that_is_canceled_meanwhile_is_dropped() -> None:
     assert world.status is Status.CANCELED
     assert world.queue.acknowledged == [world.delivery]
     assert not world.jobs.blocks.get(world.job.id)
+
+
+def test_a_message_is_kept_for_whoever_has_taken_the_job_over() -> None:
+    world = World()
+
+    class TakenOver(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            raise JobEnded("taken over")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=TakenOver(FILE)))
+    world.consume()
+    assert not world.queue.acknowledged
+    assert not world.queue.returned
+
+
+def test_an_undo_that_fails_again_and_again_is_left_to_sweeps() -> None:
+    world = World(deliveries=3)
+    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.UNDOING, vain_attempts=2)
+
+    class Broken(MemoryJobs):
+        def undo(self, *args: Any, **named: Any) -> bool:
+            raise KeyError("bug")
+
+    broken = Broken(world.jobs.jobs)
+    world.consumer = replace(world.consumer, jobs=broken, parts=replace(world.consumer.parts, claims=broken))
+    world.consume()
+    assert world.status is Status.UNDOING
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.queue.waiting
 
 
 def test_a_job_is_undone() -> None:

@@ -95,6 +95,7 @@ def test_a_dropped_file_that_is_gone_is_no_job() -> None:
         "drop/people/folder/",
         "drop/No Dataset/a.csv",
         "drop//a",
+        "drop/a/\0",
         "x/y/z",
         "drop",
     ],

@@ -7,9 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from chalicelib.backends.s3 import S3Signer, S3Store
+from chalicelib.backends.s3.objects import object_errors
 from chalicelib.errors import JobFailed, RetryLater
 from chalicelib.model import Source
 
@@ -77,6 +79,25 @@ def test_s3_out_of_reach_is_retried_later() -> None:
     )
     with pytest.raises(RetryLater):
         S3Store(client).pin("bucket", "k")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("InvalidObjectState", 403, JobFailed),  # archived
+        ("KMS.DisabledException", 400, JobFailed),
+        ("InvalidRequest", 400, JobFailed),  # encrypted with its owner's key
+        ("SlowDown", 503, RetryLater),
+        ("InternalError", 500, RetryLater),
+        ("RequestTimeout", 400, RetryLater),
+        ("ExpiredToken", 400, RetryLater),
+        ("NoSuchBucket", 404, RetryLater),
+    ],
+)
+def test_what_s3_says_is_final_or_passing(code: str, status: int, error: type[Exception]) -> None:
+    said: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(error), object_errors():
+        raise ClientError(said, "GetObject")
 
 
 def test_a_signed_upload_takes_a_body_of_the_announced_size_only(client: Any) -> None:

@@ -110,6 +110,27 @@ def test_old_rejects_and_ledgers_are_forgotten_once(services: MemoryServices, sw
     assert sweep(sweeper) == NOTHING
 
 
+def test_a_bug_in_one_chore_does_not_keep_the_others_from_theirs(
+    services: MemoryServices, sweeper: Sweeper
+) -> None:
+    services.jobs.add(new_job(status=Status.COMPLETED, completed_at=NOW))
+    services.uploads.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
+    broken = replace(sweeper, uploads=None)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        sweep(broken)
+    assert sum(job.purged_at is not None for job in services.jobs.jobs.values()) == 1
+
+
+def test_a_dropped_file_that_may_not_be_read_does_not_stop_those_behind_it(
+    services: MemoryServices, sweeper: Sweeper
+) -> None:
+    services.forbidden = True
+    services.uploads.dropped = [
+        Source("bucket", f"drop/people/{n}.csv", "e1", 0, modified_at=NOW) for n in range(3)
+    ]
+    assert sweep(sweeper)["adopted"] == 0
+
+
 def test_what_one_chore_fails_at_does_not_keep_the_others_from_theirs(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:

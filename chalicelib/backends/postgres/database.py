@@ -24,6 +24,15 @@ _LIMITS = """
 """
 
 
+# A server that is gone without a word is noticed within half a minute (libpq's parameters).
+_ALIVE = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
 class Pool(ConnectionPool[Connection]):
     """Connects when first asked and checks a connection before it lends it.
 
@@ -35,7 +44,7 @@ class Pool(ConnectionPool[Connection]):
         super().__init__(
             url,
             connection_class=Connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice"},
+            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice", **_ALIVE},
             min_size=0,
             max_size=size,
             timeout=wait_seconds,

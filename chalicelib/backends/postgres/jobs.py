@@ -71,7 +71,7 @@ class PostgresJobs:
     def act(self, job_id: UUID, action: Action) -> Job | None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            held = _held(connection, job_id)
             if held is None:
                 return None
             _check(action, held)
@@ -97,7 +97,7 @@ class PostgresClaims:
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds, **_move(Action.CLAIM)}
         with borrowed(self._pool) as connection:
             # first, and by itself: only so a block that is just being committed is seen as progress
-            connection.execute(_SQL["lock_job"], {"id": job_id})
+            _held(connection, job_id)
             if not connection.execute(_SQL["claim"], lease).rowcount:
                 return None
             return _get(connection, job_id)
@@ -113,16 +113,17 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             connection.execute(_SQL["release"], {"id": job_id, "owner": owner, "vain": vain})
 
-    def repeated(self, job_id: UUID, source: Source) -> UUID | None:
+    def repeated(self, job: Job, source: Source) -> UUID | None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            pinned = _pinned(job_id, source)
+            pinned = _pinned(job.id, source)
             first = connection.execute(_SQL["same_content"], pinned).fetchone()
             if first is None or _rows_removed(connection, first["id"]):
                 return None
-            _lock(connection, job_id)
+            if _lock(connection, job.id, fence=job)["detected"] is not None:
+                return None  # another worker has begun to load it
             connection.execute(_SQL["pin"], pinned)
-            ended = {"id": job_id, "duplicate_of": first["id"], **_move(Action.COMPLETE)}
+            ended = {"id": job.id, "duplicate_of": first["id"], **_move(Action.COMPLETE)}
             connection.execute(_SQL["copy_ledger"], ended)
             connection.execute(_SQL["complete"], ended)
             return UUID(str(first["id"]))
@@ -130,10 +131,8 @@ class PostgresClaims:
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         """See the port."""
         with borrowed(self._pool) as connection:
-            held = _lock(connection, job.id)
+            held = _lock(connection, job.id, fence=job)
             if held["detected"] is None:
-                if held["attempts"] != job.attempts:
-                    raise JobEnded(f"job {job.id} has been taken over")
                 opened = {"detected": Jsonb(dialect.to_json()), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**_pinned(job.id, source), **opened})
             elif (held["etag"], held["size"]) != (source.etag, source.size):
@@ -154,7 +153,7 @@ class PostgresClaims:
     def complete(self, job_id: UUID, total: int) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            known = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+            known = _held(connection, job_id)
             if known is not None and known["status"] == Status.COMPLETED:  # by another worker
                 return
             held = _lock(connection, job_id)
@@ -175,6 +174,7 @@ class PostgresClaims:
         """See the port."""
         failure = {"id": job_id, "owner": owner, "code": code, "message": message, **_move(Action.FAIL)}
         with borrowed(self._pool) as connection:
+            _held(connection, job_id)
             return connection.execute(_SQL["fail"], failure).rowcount > 0
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
@@ -207,11 +207,22 @@ def _rows_removed(connection: Connection, job_id: UUID) -> bool:
     return row is None or row["count"] != 0
 
 
-def _lock(connection: Connection, job_id: UUID) -> Mapping[str, Any]:
-    """The job, which nobody else changes now. Raises JobEnded unless it is being worked on."""
-    held = connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+def _held(connection: Connection, job_id: UUID) -> Mapping[str, Any] | None:
+    """The job, which nobody else changes now and of which no block is being committed; None if unknown."""
+    connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
+    return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+
+
+def _lock(connection: Connection, job_id: UUID, *, fence: Job | None = None) -> Mapping[str, Any]:
+    """The same. Raises JobEnded unless it is being worked on.
+
+    With ``fence`` also if it was taken again since that was read, and what is read is not fixed yet.
+    """
+    held = _held(connection, job_id)
     if held is None or held["status"] != Status.PROCESSING:
         raise JobEnded(f"job {job_id} is {held['status'] if held else 'unknown'}")
+    if fence is not None and held["detected"] is None and held["attempts"] != fence.attempts:
+        raise JobEnded(f"job {job_id} has been taken over")
     return held
 
 

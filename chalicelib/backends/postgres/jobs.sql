@@ -1,5 +1,8 @@
 -- name: create_dataset
-INSERT INTO datasets (name) VALUES (%(dataset)s) ON CONFLICT (name) DO NOTHING
+-- Not tried when it is there: each try uses up an id.
+INSERT INTO datasets (name) SELECT %(dataset)s
+WHERE NOT EXISTS (SELECT FROM datasets WHERE name = %(dataset)s)
+ON CONFLICT (name) DO NOTHING
 
 -- name: create_job
 -- A client whose connection broke may not know that its job is there already.
@@ -89,8 +92,13 @@ SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
     vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
 WHERE id = %(id)s AND lease_owner = %(owner)s
 
+-- name: wait_for_blocks
+-- Those that are just being committed; no other is until we have committed. See admit_block.
+SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
+
 -- name: lock_job
-SELECT status, attempts, etag, size, text_size, detected, purged_at, upload_id, uploaded_at FROM ingestion_jobs WHERE id = %(id)s FOR UPDATE
+SELECT status, attempts, etag, size, text_size, detected, purged_at, upload_id, uploaded_at
+FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: stands_for
 SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1
@@ -164,7 +172,8 @@ FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
 -- name: pin
 UPDATE ingestion_jobs
-SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    uploaded_at = coalesce(uploaded_at, now())
 WHERE id = %(id)s
 
 -- name: end_job

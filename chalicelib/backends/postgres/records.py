@@ -107,6 +107,7 @@ def _upsert(connection: Connection, rows: bytes) -> int:
 
 def _record(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) -> None:
     """The ledger's row and the rejects, in the transaction of the block's rows."""
+    connection.execute(_SQL["admit_block"], {"job_id": job.id})
     try:
         written = connection.execute(
             _SQL["insert_block"],

@@ -26,12 +26,15 @@ SELECT count(*) FILTER (WHERE inserted) FROM written
 -- name: copy_rejects
 COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw) FROM STDIN
 
+-- name: admit_block
+-- Whoever wants to end the job waits until we have committed; who comes after them waits for them. A lock on the
+-- job's row would not do: those who share it overtake those who wait for it.
+SELECT pg_advisory_xact_lock_shared(hashtextextended(%(job_id)s::text, 0))
+
 -- name: insert_block
--- Nothing if the job has ended, or was begun anew with another object; whoever wants to end it waits until we
--- have committed.
+-- Nothing if the job has ended, or was begun anew with another object.
 INSERT INTO ingestion_blocks
     (job_id, block_no, start_offset, end_offset, source_offset, records, inserted, duplicates, rejected)
 SELECT id, %(no)s, %(start)s, %(end)s, %(source_offset)s,
        %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s
 FROM ingestion_jobs WHERE id = %(job_id)s AND status = 'PROCESSING' AND etag = %(etag)s
-FOR SHARE

@@ -15,6 +15,7 @@ from chalicelib.model import Job
 
 _SQL = load_queries("undo.sql")
 _PAGES = 1000  # of 8 KiB; some ten thousand rows
+_REJECTS = 50_000  # at once
 
 
 def undo(pool: Pool, job: Job, owner: str, keep_going: Callable[[], bool]) -> bool:
@@ -33,8 +34,10 @@ def undo(pool: Pool, job: Job, owner: str, keep_going: Callable[[], bool]) -> bo
             return False
         with borrowed(pool) as connection:
             _remove(connection, known, start)
+    while _remove_rejects(pool, known):
+        if not keep_going():
+            return False
     with borrowed(pool) as connection:
-        connection.execute(_SQL["remove_rejects"], known)
         connection.execute(_SQL["remove_ledger"], known)
         if not connection.execute(_SQL["finish_undo"], known).rowcount:
             raise JobEnded(f"undoing job {job.id} was taken over by another worker")
@@ -50,8 +53,20 @@ def _stretches(pool: Pool, known: dict[str, Any]) -> range:
     return range(pages["first"], pages["last"] + 1, _PAGES)
 
 
+def _remove_rejects(pool: Pool, known: dict[str, Any]) -> bool:
+    """Some of them; whether there were any. Raises JobEnded if the lease was lost."""
+    with borrowed(pool) as connection:
+        removed = connection.execute(_SQL["remove_rejects"], {**known, "most": _REJECTS}).rowcount
+        _note(connection, known, rows=0)
+    return removed > 0
+
+
 def _remove(connection: Connection, known: dict[str, Any], start: int) -> None:
     stretch = {"start": f"({start},0)", "stop": f"({start + _PAGES},0)"}
     removed = connection.execute(_SQL["remove_rows"], {**known, **stretch}).rowcount
-    if not connection.execute(_SQL["note_removed"], {**known, "removed": removed}).rowcount:
+    _note(connection, known, rows=removed)
+
+
+def _note(connection: Connection, known: dict[str, Any], rows: int) -> None:
+    if not connection.execute(_SQL["note_removed"], {**known, "removed": rows}).rowcount:
         raise JobEnded(f"undoing job {known['id']} was taken over by another worker")

@@ -22,7 +22,9 @@ SET undone_rows = undone_rows + %(removed)s, vain_attempts = 0, updated_at = now
 WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
 
 -- name: remove_rejects
-DELETE FROM validation_errors WHERE job_id = %(id)s
+DELETE FROM validation_errors WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM validation_errors WHERE job_id = %(id)s LIMIT %(most)s
+))
 
 -- name: remove_ledger
 DELETE FROM ingestion_blocks WHERE job_id = %(id)s

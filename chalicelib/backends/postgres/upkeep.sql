@@ -16,7 +16,7 @@ WHERE id IN (
       AND created_at < now() - make_interval(secs => %(seconds)s)
       AND (looked_at IS NULL OR looked_at < now()
            - greatest(make_interval(secs => %(seconds)s), (looked_at - created_at) / 4))
-    ORDER BY looked_at NULLS FIRST LIMIT %(limit)s
+    ORDER BY coalesce(looked_at, created_at) LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, coalesce(upload_expires_at, created_at + interval '7 days') < now() AS overdue

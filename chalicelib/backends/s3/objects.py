@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 _CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
 _REFUSED = {"403", "AccessDenied", "Forbidden"}
+# Answers 4xx that are not the object's fault: time, or the operator, mends them.
+_PASSING = {
+    "408",
+    "429",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "NoSuchBucket",
+    "OperationAborted",
+}
+_CLIENT_ERRORS = range(400, 500)
 
 
 class S3Store:
@@ -82,6 +102,9 @@ def object_errors() -> Iterator[None]:
             raise JobFailed("source-changed", "The object was replaced while it was being loaded.") from error
         if code in _REFUSED:
             raise JobFailed("source-forbidden", "The service may not read the uploaded object.") from error
+        if code not in _PASSING and error.response["ResponseMetadata"]["HTTPStatusCode"] in _CLIENT_ERRORS:
+            # archived, encrypted with a key that only its owner has, …
+            raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
         raise RetryLater(f"S3 answered {code}: {error}") from error
 
 
