@@ -13,6 +13,7 @@ from chalicelib.errors import BadRequest, NotPossible, RetryLater
 from chalicelib.telemetry import logger
 
 _CURSOR_DIGITS = 18  # fits a bigint
+_BIGINT = 10**_CURSOR_DIGITS - 1
 
 _PROBLEM = "application/problem+json"
 
@@ -119,13 +120,16 @@ def limit(query: Mapping[str, str], default: int, most: int) -> int:
     return int(text)
 
 
-def cursor(query: Mapping[str, str], parts: int) -> tuple[int, ...] | None:
-    """Where a page begins: numbers with dots between, as made by :func:`cursor_text`. Raises BadRequest."""
+def cursor(query: Mapping[str, str], parts: int, most: int = _BIGINT) -> tuple[int, ...] | None:
+    """Where a page begins: numbers up to ``most`` with dots between, as made by :func:`cursor_text`.
+
+    Raises BadRequest.
+    """
     if "cursor" not in query:
         return None
     numbers = query["cursor"].split(".")
     if len(numbers) != parts or not all(
-        it.isascii() and it.isdigit() and len(it) <= _CURSOR_DIGITS for it in numbers
+        it.isascii() and it.isdigit() and len(it) <= _CURSOR_DIGITS and int(it) <= most for it in numbers
     ):
         raise BadRequest("cursor must be the next_cursor of the page before.", field="cursor")
     return tuple(map(int, numbers))

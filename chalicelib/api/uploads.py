@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api.jobs import POLL_SECONDS, accepted, act, found
-from chalicelib.errors import BadRequest, JobFailed, NotPossible
+from chalicelib.errors import JobFailed, NotPossible
 from chalicelib.flow import parts, status
 from chalicelib.flow.requests import parse_request
 from chalicelib.flow.uploads import Ticket, request_upload
@@ -15,6 +15,7 @@ from chalicelib.http import answer, cursor, cursor_text, problem
 from chalicelib.lifecycle import Action
 from chalicelib.model import Job, Part, Status
 from chalicelib.ports import SignedUpload
+from chalicelib.telemetry import logger
 from chalicelib.wiring import Services
 
 _MOST_NAMED = 100  # missing parts in an answer
@@ -24,6 +25,7 @@ def create(services: Services, body: Any) -> Response:  # noqa: ANN401 - whateve
     """`POST /uploads`. Raises BadRequest, RetryLater."""
     request = parse_request(body, max_size=services.settings.max_upload_size)
     ticket = request_upload(request, services.uploading)
+    logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
     own = status.links(ticket.job)
     document = {
         "job_id": str(ticket.job.id),
@@ -37,8 +39,9 @@ def create(services: Services, body: Any) -> Response:  # noqa: ANN401 - whateve
 def sign_parts(services: Services, job_id: str, body: Any) -> Response:  # noqa: ANN401
     """`POST /uploads/{id}/parts`. Raises BadRequest, NotPossible, RetryLater."""
     job = found(services, job_id)
-    parts.check_open(job)
-    signed = parts.sign(job, parts.parse_parts(body, job.upload), services.signer)
+    upload_id = parts.check_open(job)
+    wanted = parts.parse_parts(body, job.upload)
+    signed = parts.sign(job.key, upload_id, wanted, services.signer)
     return answer({"parts": _signed(signed), "expires_at": status.seconds(signed[0][1].expires_at)})
 
 
@@ -46,9 +49,7 @@ def list_parts(services: Services, job_id: str, query: dict[str, str]) -> Respon
     """`GET /uploads/{id}/parts`. Raises BadRequest, NotPossible, RetryLater."""
     job = found(services, job_id)
     upload_id = parts.check_open(job)
-    after = cursor(query, parts=1) or (0,)
-    if after[0] > parts.MOST_PARTS:
-        raise BadRequest("cursor must be the next_cursor of the page before.", field="cursor")
+    after = cursor(query, parts=1, most=parts.MOST_PARTS) or (0,)
     page = services.uploads.parts(job.key, upload_id, after=after[0])
     document = {
         "job_id": str(job.id),

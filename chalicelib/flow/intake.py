@@ -42,8 +42,8 @@ def _announce(source: Source, intake: Intake) -> bool:
     job_id = job_of(source.key)
     if job_id is not None:
         _asked_for(job_id, source, intake)
-    elif (place := dropped(source.key)) is not None:
-        _dropped(source, *place, intake)
+    elif dropped(source.key) is not None:
+        take_dropped(source, intake)
     else:
         place_of = {"bucket": source.bucket, "key": source.key}
         logger.warning("object is not an upload, ignored", extra=place_of)
@@ -66,11 +66,11 @@ def _newer_version(job_id: UUID, source: Source, intake: Intake) -> None:
     if job is not None and job.source is not None and latest is not None:
         seen = job.source.version_id in (None, latest.version_id)
         if not seen and latest.version_id == source.version_id:
-            adopt(latest, _like(job, intake), intake)
+            _adopt(latest, _like(job, intake), intake)
 
 
-def notice(job: Job, intake: Intake) -> bool:
-    """Looks for a job's object, whose event was lost; queues it if it is there, and says so.
+def notice(job: Job, intake: Intake) -> None:
+    """Looks for a job's object, whose event was lost, and queues it.
 
     Raises JobFailed when it is not there or may not be seen, RetryLater.
     """
@@ -78,13 +78,16 @@ def notice(job: Job, intake: Intake) -> bool:
     intake.jobs.mark_uploaded(job.id, found)
     intake.sender.send(job.id)
     logger.info("object found", extra={"job_id": str(job.id), "size": found.size})
+
+
+def take_dropped(source: Source, intake: Intake) -> bool:
+    """Makes and queues the job of a file in `drop/`; whether it is one and is there. Raises RetryLater."""
+    place = dropped(source.key)
+    found = _found(source, source.version_id, intake) if place is not None else None
+    if place is None or found is None:
+        return False
+    _adopt(found, _blank(*place, intake), intake)
     return True
-
-
-def _dropped(source: Source, dataset: str, filename: str, intake: Intake) -> None:
-    found = _found(source, source.version_id, intake)
-    if found is not None:
-        adopt(found, blank(dataset, filename, intake), intake)
 
 
 def _found(source: Source, version_id: str | None, intake: Intake) -> Source | None:
@@ -96,7 +99,7 @@ def _found(source: Source, version_id: str | None, intake: Intake) -> Source | N
         return None
 
 
-def adopt(source: Source, new: NewJob, intake: Intake) -> UUID:
+def _adopt(source: Source, new: NewJob, intake: Intake) -> None:
     """Makes the job of an object that nobody asked for, unless it is there, and queues it. Raises RetryLater.
 
     ``new`` says how to load it; the object's own place and the job's id are filled in here.
@@ -106,10 +109,9 @@ def adopt(source: Source, new: NewJob, intake: Intake) -> UUID:
     intake.jobs.mark_uploaded(job_id, source)
     intake.sender.send(job_id)
     logger.info("object adopted", extra={"job_id": str(job_id), "key": source.key, "size": source.size})
-    return job_id
 
 
-def blank(dataset: str, filename: str, intake: Intake) -> NewJob:
+def _blank(dataset: str, filename: str, intake: Intake) -> NewJob:
     """A job of which nothing but its dataset and its name was said."""
     return NewJob(
         id=UUID(int=0),
@@ -126,5 +128,5 @@ def blank(dataset: str, filename: str, intake: Intake) -> NewJob:
 
 
 def _like(job: Job, intake: Intake) -> NewJob:
-    as_before = blank(job.dataset, job.filename, intake)
+    as_before = _blank(job.dataset, job.filename, intake)
     return replace(as_before, format=job.format, options=job.options, metadata=job.metadata, force=job.force)

@@ -83,10 +83,11 @@ def _wanted(it: Any, known: Sequence[Part], upload: Upload, field: str) -> Part:
     return Part(number, known[number - 1].size, sha256)
 
 
-def sign(job: Job, wanted: Sequence[Part], signer: UploadSigner) -> Sequence[tuple[Part, SignedUpload]]:
-    """Where to send those parts. Raises NotPossible."""
-    upload_id = check_open(job)
-    return [(part, signer.sign_part(job.key, upload_id, part)) for part in wanted]
+def sign(
+    key: str, upload_id: str, wanted: Sequence[Part], signer: UploadSigner
+) -> Sequence[tuple[Part, SignedUpload]]:
+    """Where to send those parts."""
+    return [(part, signer.sign_part(key, upload_id, part)) for part in wanted]
 
 
 def complete(job: Job, uploads: UploadBucket) -> None:

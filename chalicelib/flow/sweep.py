@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from chalicelib.errors import JobFailed
-from chalicelib.flow.intake import Intake, adopt, blank, notice
+from chalicelib.flow.intake import Intake, notice, take_dropped
 from chalicelib.flow.keys import DROP, dropped, job_for
 from chalicelib.model import Job, Source
 from chalicelib.ports import Unseen, Upkeep, UploadBucket
@@ -77,13 +77,14 @@ def _look_for(unseen: Unseen, sweeper: Sweeper) -> bool:
     if job is None:
         return False
     try:
-        return notice(job, sweeper.intake)
+        notice(job, sweeper.intake)
     except JobFailed as missing:
         if missing.code != "source-missing":
             logger.warning("upload cannot be seen", extra={"job_id": str(job.id), "reason": missing.message})
         elif unseen.overdue:
             return _expire(job, sweeper)
         return False
+    return True
 
 
 def _expire(job: Job, sweeper: Sweeper) -> bool:
@@ -109,20 +110,7 @@ def _adopt_dropped(sweeper: Sweeper) -> int:
 def _adopt_page(page: list[Source], sweeper: Sweeper) -> int:
     wanted = {job_for(it): it for it in page if dropped(it.key) is not None}
     unknown = sweeper.upkeep.unknown(list(wanted))
-    return sum(_adopt(wanted[job_id], sweeper) for job_id in unknown)
-
-
-def _adopt(source: Source, sweeper: Sweeper) -> bool:
-    place = dropped(source.key)
-    if place is None:
-        return False
-    try:
-        pinned = sweeper.intake.store.pin(source.bucket, source.key)  # with its version
-    except JobFailed as failure:  # gone since, or nothing that we may read
-        logger.warning("dropped file left alone", extra={"key": source.key, "reason": failure.message})
-        return False
-    adopt(pinned, blank(*place, sweeper.intake), sweeper.intake)
-    return True
+    return sum(take_dropped(wanted[job_id], sweeper.intake) for job_id in unknown)
 
 
 def _purge(sweeper: Sweeper) -> int:

@@ -70,7 +70,7 @@ def _in_parts(request: UploadRequest, job_id: UUID, key: str, using: Uploading) 
     with _aborted_on_failure(using.uploads, key, upload_id):
         job = using.jobs.create(_new_job(request, job_id, key, using, upload))
     first = [] if request.part_checksums else parts.every(job.upload)[: parts.MOST_AT_ONCE]
-    return Ticket(job, None, [(part, using.signer.sign_part(key, upload_id, part)) for part in first])
+    return Ticket(job, None, parts.sign(key, upload_id, first, using.signer))
 
 
 @contextmanager
