@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from harness import Sluice
 from localstack_client.session import Session
+from test_lifecycle import Life
 
 from chalicelib import settings
 from chalicelib.wiring import Services
@@ -39,6 +40,13 @@ def make_sluice(
     for sluice in made:
         sluice.stop_workers()
         sluice.services.close()
+
+
+@pytest.fixture
+def life(database_url: str) -> Iterator[Life]:
+    made = Life(database_url)
+    yield made
+    made.pool.close()
 
 
 def _queue(aws: Session, name: str) -> str:

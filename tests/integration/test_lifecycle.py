@@ -131,13 +131,6 @@ class Life(World):
             assert time.monotonic() < deadline
 
 
-@pytest.fixture
-def life(database_url: str) -> Iterator[Life]:
-    made = Life(database_url)
-    yield made
-    made.pool.close()
-
-
 @pytest.mark.parametrize("status", Status)
 def test_the_ports_do_what_the_table_says_and_nothing_else(life: Life, status: Status) -> None:
     for action in Action:

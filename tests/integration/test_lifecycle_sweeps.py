@@ -1,6 +1,5 @@
 """What sweeps look for on a real Postgres, what they remove, and that no two of them do it twice."""
 
-from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from uuid import UUID
@@ -15,13 +14,6 @@ from chalicelib.lifecycle import Action
 from chalicelib.model import Status
 
 ALL = 1000
-
-
-@pytest.fixture
-def life(database_url: str) -> Iterator[Life]:
-    made = Life(database_url)
-    yield made
-    made.pool.close()
 
 
 def silent(life: Life) -> list[UUID]:

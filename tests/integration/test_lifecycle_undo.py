@@ -1,6 +1,5 @@
 """Undo on a real Postgres: what goes, what stays, and who may meanwhile do what."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -14,13 +13,6 @@ from chalicelib.lifecycle import Action
 from chalicelib.model import Job, Status, Tally
 
 ALL = 1000
-
-
-@pytest.fixture
-def life(database_url: str) -> Iterator[Life]:
-    made = Life(database_url)
-    yield made
-    made.pool.close()
 
 
 def undoing(life: Life, job: Job) -> Job:

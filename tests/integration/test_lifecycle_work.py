@@ -1,7 +1,7 @@
 """Who works on a job: leases, vain attempts, completion, the same block twice; and anything in any order."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from functools import partial
@@ -18,13 +18,6 @@ from test_postgres import DIALECT, block
 from chalicelib.errors import JobEnded, JobFailed, LostClaim
 from chalicelib.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.model import Job, Status, Tally
-
-
-@pytest.fixture
-def life(database_url: str) -> Iterator[Life]:
-    made = Life(database_url)
-    yield made
-    made.pool.close()
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

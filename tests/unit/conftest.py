@@ -1,11 +1,13 @@
 """What unit tests share: the API over ports in memory; a server for the client."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from chalice.test import Client
 from cli_fake import CSV, FakeSluice
+from cli_fake_parts import PART, SIZE, FakeParts
 from fake_services import MemoryServices
 
 import app as deployed
@@ -35,4 +37,17 @@ def server() -> Iterator[FakeSluice]:
 def csv(tmp_path: Path) -> Path:
     path = tmp_path / "people.csv"
     path.write_bytes(CSV)
+    return path
+
+
+@pytest.fixture
+def s3(server: FakeSluice) -> FakeParts:
+    server.parts = FakeParts(PART)
+    return server.parts
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "it's large.csv"
+    path.write_bytes(os.urandom(SIZE))
     return path

@@ -24,19 +24,6 @@ AWAY = problem(503, "Service Unavailable", "The database does not answer.")
 EXPIRED = s3_error(403, "AccessDenied", "Request has expired")
 
 
-@pytest.fixture
-def s3(server: FakeSluice) -> FakeParts:
-    server.parts = FakeParts(PART)
-    return server.parts
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    path = tmp_path / "it's large.csv"
-    path.write_bytes(os.urandom(SIZE))
-    return path
-
-
 class Notes:
     """Remembers what an upload says."""
 

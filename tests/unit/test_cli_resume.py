@@ -1,6 +1,5 @@
 """``sluice upload --resume``: going on with an upload in parts that broke off."""
 
-import os
 import shlex
 from pathlib import Path
 
@@ -9,19 +8,6 @@ from cli_fake import JOB_ID, Answer, FakeSluice, job, problem, run
 from cli_fake_parts import DENIED, PART, SIZE, FakeParts, numbers_put, part
 
 from sluice_cli import errors
-
-
-@pytest.fixture
-def s3(server: FakeSluice) -> FakeParts:
-    server.parts = FakeParts(PART)
-    return server.parts
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    path = tmp_path / "it's large.csv"
-    path.write_bytes(os.urandom(SIZE))
-    return path
 
 
 @pytest.fixture
