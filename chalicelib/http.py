@@ -77,7 +77,10 @@ def answered(request: Request, get_response: Callable[[Request], Response]) -> R
     request_id = str(
         request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "")
     )
-    with logger.append_context_keys(request_id=request_id):
+    keys = {"request_id": request_id}
+    if job_id := (request.uri_params or {}).get("job_id"):
+        keys["job_id"] = str(job_id)[:36]
+    with logger.append_context_keys(**keys):
         response = get_response(request)
         asked = {name: request.context.get(name) for name in ("httpMethod", "resourcePath")}
         logger.info("answered", extra={**asked, "status": response.status_code})
@@ -91,10 +94,16 @@ def answered(request: Request, get_response: Callable[[Request], Response]) -> R
     return response
 
 
-def body(request: Request) -> Any:  # noqa: ANN401 - whatever the client sent
+def query(request: Request | None) -> dict[str, str]:
+    """The query's parameters; of one that is given twice, the last."""
+    given = request.query_params if request else None
+    return {name: str(value) for name, value in (given or {}).items()}
+
+
+def body(request: Request | None) -> Any:  # noqa: ANN401 - whatever the client sent
     """The request's body, which is JSON. Raises BadRequest, and Chalice's error for what is no JSON."""
     try:
-        return request.json_body
+        return request.json_body if request else None
     except RecursionError:
         raise BadRequest("The body is nested too deep.") from None
 

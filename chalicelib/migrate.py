@@ -4,15 +4,17 @@ import sys
 
 import psycopg
 
-from chalicelib import settings
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
+from chalicelib.errors import RetryLater
+from chalicelib.settings import SettingError
+from chalicelib.wiring import services
 
 
 def main() -> int:
     """Applies what is missing and says what that was; 0, or 1 with the reason on standard error."""
     try:
-        applied = migrate(settings.required(settings.load().database_url, "DATABASE_URL"))
-    except (settings.SettingError, SchemaMismatch, psycopg.Error) as error:
+        applied = migrate(services().database_url())
+    except (SettingError, RetryLater, SchemaMismatch, psycopg.Error) as error:
         print(f"migration failed: {error}", file=sys.stderr)
         return 1
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")

@@ -17,9 +17,12 @@ class Settings:
     """The service's settings. Sizes in bytes, times in seconds."""
 
     database_url: str
+    database_secret: str  # AWS Secrets Manager: user and password for database_url
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
+    lambda_workers: int  # at most so many at once; 0: workers are containers
+    bucket_events: Literal["chalice", "template"]  # who attaches the intake to the bucket
     dead_letter_queue_url: str  # SQS
     redis_url: str  # Redis
     redis_stream: str
@@ -68,6 +71,25 @@ def _backend(env: Mapping[str, str]) -> Literal["sqs", "redis"]:
             raise SettingError(f"SLUICE_QUEUE_BACKEND must be sqs or redis, not {other!r}")
 
 
+def _bucket_events(env: Mapping[str, str]) -> Literal["chalice", "template"]:
+    match env.get("SLUICE_BUCKET_EVENTS", "chalice"):
+        case "chalice":
+            return "chalice"
+        case "template":
+            return "template"
+        case other:
+            raise SettingError(f"SLUICE_BUCKET_EVENTS must be chalice or template, not {other!r}")
+
+
+def _lambda_workers(env: Mapping[str, str]) -> int:
+    workers = _number(env, "SLUICE_LAMBDA_WORKERS", 0, 0, 1000)
+    if workers == 1:
+        raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 or at least 2: AWS knows no maximum of 1")
+    if workers and _backend(env) != "sqs":
+        raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 with Redis: Lambda takes messages from SQS only")
+    return workers
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """The settings in ``env``. Raises SettingError naming the one that is wrong.
 
@@ -75,9 +97,12 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
     """
     return Settings(
         database_url=env.get("DATABASE_URL", ""),
+        database_secret=env.get("DATABASE_SECRET", ""),
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
         queue_backend=_backend(env),
         queue_url=env.get("SLUICE_QUEUE_URL", ""),
+        lambda_workers=_lambda_workers(env),
+        bucket_events=_bucket_events(env),
         dead_letter_queue_url=env.get("SLUICE_DEAD_LETTER_QUEUE_URL", ""),
         redis_url=env.get("REDIS_URL", ""),
         redis_stream=env.get("SLUICE_REDIS_STREAM", "sluice:jobs"),

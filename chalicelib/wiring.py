@@ -101,7 +101,6 @@ class Services:
     @cached_property
     def receiver(self) -> JobReceiver:
         """Takes jobs off the queue."""
-        timeout, most = self.settings.visibility_timeout, self.settings.max_deliveries
         if self.settings.queue_backend == "redis":
             from chalicelib.backends.redis_streams import RedisReceiver
 
@@ -109,14 +108,19 @@ class Services:
                 self._redis,
                 self.settings.redis_stream,
                 consumer=self.owner,
-                visibility_timeout=timeout,
-                max_deliveries=most,
+                visibility_timeout=self.settings.visibility_timeout,
+                max_deliveries=self.settings.max_deliveries,
             )
+        return self.sqs_receiver
+
+    @cached_property
+    def sqs_receiver(self) -> SqsReceiver:
+        """The same, for messages that Lambda has taken off the queue."""
         return SqsReceiver(
             self._sqs,
             self._queue_url,
-            visibility_timeout=timeout,
-            max_deliveries=most,
+            visibility_timeout=self.settings.visibility_timeout,
+            max_deliveries=self.settings.max_deliveries,
             dead_letter_url=self.settings.dead_letter_queue_url or None,
         )
 
@@ -170,8 +174,17 @@ class Services:
     def _pool(self) -> database.Pool:
         # the worker: every loader of every job, its lease, one for looking things up, one for sweeps
         size = self.settings.worker_jobs * (self.settings.loaders + 1) + 2
+        required(self.settings.database_url, "DATABASE_URL")  # said at the start, not by a thread of the pool
+        return database.Pool(self.database_url, size=size, idle_seconds=self.settings.lease_seconds)
+
+    def database_url(self) -> str:
+        """Where Postgres is, with credentials. Raises SettingError, RetryLater."""
         url = required(self.settings.database_url, "DATABASE_URL")
-        return database.Pool(url, size=size, idle_seconds=self.settings.lease_seconds)
+        if not self.settings.database_secret:
+            return url
+        from chalicelib.backends.secrets import with_credentials
+
+        return with_credentials(url, self.settings.database_secret)
 
     # The Redis client is imported where it is used: 80 ms of a cold start that SQS does without.
 

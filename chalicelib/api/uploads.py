@@ -15,7 +15,7 @@ from chalicelib.http import answer, cursor, cursor_text, problem
 from chalicelib.lifecycle import Action
 from chalicelib.model import Job, Part, Status
 from chalicelib.ports import SignedUpload
-from chalicelib.telemetry import logger
+from chalicelib.telemetry import Metric, logger, measured
 from chalicelib.wiring import Services
 
 _MOST_NAMED = 100  # missing parts in an answer
@@ -25,6 +25,7 @@ def create(services: Services, body: Any) -> Response:  # noqa: ANN401 - whateve
     """`POST /uploads`. Raises BadRequest, RetryLater."""
     request = parse_request(body, max_size=services.settings.max_upload_size)
     ticket = request_upload(request, services.uploading)
+    measured({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
     logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
     own = status.links(ticket.job)
     document = {

@@ -9,9 +9,9 @@ SetQueueAttributes (RedrivePolicy).
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -119,6 +119,20 @@ class SqsReceiver:
                 if deliveries or deadline - time.monotonic() + SLACK_SECONDS < 1:
                     return deliveries
 
+    def taken(self, record: Mapping[str, Any]) -> Delivery | None:
+        """The delivery in a record of the event that Lambda makes of a message. None: it had to be buried.
+
+        Source of the form: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+        """
+        return self._delivery(
+            {
+                "MessageId": record["messageId"],
+                "Body": record["body"],
+                "ReceiptHandle": record["receiptHandle"],
+                "Attributes": record["attributes"],
+            }
+        )
+
     def acknowledge(self, delivery: Delivery) -> None:
         """Delete the message. Raises RetryLater."""
         with _retry_later(f"acknowledge job {delivery.job_id}"), _unless_lost(delivery.job_id):
@@ -145,15 +159,17 @@ class SqsReceiver:
             VisibilityTimeout=self._visibility,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
-        return [delivery for message in answer.get("Messages", []) for delivery in self._delivery(message)]
+        deliveries = map(self._delivery, answer.get("Messages", []))
+        return [delivery for delivery in deliveries if delivery is not None]
 
-    def _delivery(self, message: "MessageTypeDef") -> Iterator[Delivery]:
-        """The message as a delivery; nothing, when it had to go to the dead letters."""
+    def _delivery(self, message: "MessageTypeDef") -> Delivery | None:
+        """The message as a delivery; None when it had to go to the dead letters."""
         if (job_id := parse_body(message["Body"])) is None:
             self._bury(message)
-        else:
-            deliveries = int(message["Attributes"]["ApproximateReceiveCount"])
-            yield Delivery(job_id, message["ReceiptHandle"], deliveries)
+            return None
+        return Delivery(
+            job_id, message["ReceiptHandle"], int(message["Attributes"]["ApproximateReceiveCount"])
+        )
 
     def _bury(self, message: "MessageTypeDef") -> None:
         """Copy first, delete then: a crash in between leaves two copies rather than none."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -13,7 +14,7 @@ from chalicelib.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.flow.ingest import Parts, ingest
 from chalicelib.model import Job, Status
 from chalicelib.ports import Delivery, JobReceiver, Jobs, JobSender
-from chalicelib.telemetry import logger
+from chalicelib.telemetry import Metric, logger, measured, traced
 
 _LONGEST_PAUSE = 30.0  # seconds, between tries while something outside is unwell
 _LONGEST_DELAY = 60.0  # seconds, before a message that was given back comes again
@@ -31,21 +32,21 @@ class Consumer:
     lease_seconds: float
     beat_seconds: float  # how often lease and message are renewed while a job is worked on
     patience: float  # how long an outage is sat out with a job in hand
+    stops_count: bool = False  # being stopped before any block was done is an attempt in vain
 
 
-def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> None:
+def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> bool:
     """Works on the delivered job until it has ended or ``stop`` is set. Raises RetryLater.
 
-    The message is acknowledged only when the job has ended or another message stands for it.
+    Whether the message was acknowledged: only when the job has ended or another message stands for it.
     """
     logger.thread_safe_append_keys(job_id=str(delivery.job_id))
     try:
         owner = _owner(consumer, delivery)
         job = consumer.parts.claims.claim(delivery.job_id, owner=owner, lease_seconds=consumer.lease_seconds)
         if job is None:
-            _not_ours(consumer, delivery)
-        else:
-            _work(consumer, delivery, job, stop)
+            return _not_ours(consumer, delivery)
+        return _work(consumer, delivery, job, stop)
     finally:
         logger.thread_safe_clear_keys()
 
@@ -55,48 +56,59 @@ def _owner(consumer: Consumer, delivery: Delivery) -> str:
     return f"{consumer.owner}/{sha256(delivery.receipt.encode()).hexdigest()[:8]}"
 
 
-def _not_ours(consumer: Consumer, delivery: Delivery) -> None:
+def _not_ours(consumer: Consumer, delivery: Delivery) -> bool:
     job = consumer.jobs.get(delivery.job_id)
     if job is None or job.status.is_terminal:
         logger.info("nothing to do", extra={"status": job.status if job else "unknown"})
-        consumer.receiver.acknowledge(delivery)
-    elif delivery.deliveries == 1 or delivery.deliveries >= consumer.receiver.max_deliveries:
+        return _acknowledged(consumer, delivery)
+    if delivery.deliveries == 1 or delivery.deliveries >= consumer.receiver.max_deliveries:
         # a message too many: the one by which the other worker holds the job is enough, and should both
         # be lost, a sweep sends another
         logger.info("held by another worker: message dropped")
-        consumer.receiver.acknowledge(delivery)
-    else:  # it may be the one by which a worker held the job that has just died
-        logger.info("held by another worker: looked at again later")
-        consumer.receiver.retry(delivery, delay_seconds=consumer.lease_seconds)
+        return _acknowledged(consumer, delivery)
+    # it may be the one by which a worker held the job that has just died
+    logger.info("held by another worker: looked at again later")
+    consumer.receiver.retry(delivery, delay_seconds=consumer.lease_seconds)
+    return False
 
 
-def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Event) -> None:
+def _acknowledged(consumer: Consumer, delivery: Delivery) -> bool:
+    consumer.receiver.acknowledge(delivery)
+    return True
+
+
+def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Event) -> bool:
     logger.info("job taken", extra={"attempt": job.attempts, "deliveries": delivery.deliveries})
+    if job.attempts == 1:
+        measured({Metric.QUEUE_TIME: _seconds_since(job.uploaded_at or job.created_at)}, job.id)
     try:
-        with _kept(consumer, delivery) as lost:
+        with _kept(consumer, delivery) as lost, traced("ingest", job_id=str(job.id)):
             done = _patiently(consumer, delivery, job, lambda: not (stop.is_set() or lost.is_set()))
     except JobEnded as ended:
-        logger.info("job ended meanwhile", extra={"reason": str(ended)})
-        known = consumer.jobs.get(job.id)
-        if known is not None and not known.status.is_terminal:
-            return  # whoever has it now may hold it by this very message
+        return _ended_meanwhile(consumer, delivery, ended)
     except RetryLater:
         logger.exception("given up for now")
-        _pass_on(consumer, delivery, job)
-        return
+        return not lost.is_set() and _pass_on(consumer, delivery, job, vain=False)
     except Exception:  # noqa: BLE001 - whatever it was, the job must not be lost
         logger.exception("attempt failed", extra={"vain_attempts": job.vain_attempts})
-        _give_back(consumer, delivery, job)
-        return
-    else:
-        if not done and lost.is_set():
-            logger.warning("job lost to another worker")  # whose own message is the one that counts
-            return
-        if not done:
-            logger.info("job given back")
-            _pass_on(consumer, delivery, job)
-            return
-    consumer.receiver.acknowledge(delivery)
+        return _give_back(consumer, delivery, job)
+    if done:
+        return _acknowledged(consumer, delivery)
+    if lost.is_set():
+        logger.warning("job lost to another worker")  # whose own message is the one that counts
+        return False
+    logger.info("job given back")
+    if consumer.stops_count:
+        measured({Metric.CONTINUATIONS: 1}, job.id)
+    return _pass_on(consumer, delivery, job, vain=consumer.stops_count)
+
+
+def _ended_meanwhile(consumer: Consumer, delivery: Delivery, ended: JobEnded) -> bool:
+    logger.info("job ended meanwhile", extra={"reason": str(ended)})
+    known = consumer.jobs.get(delivery.job_id)
+    if known is not None and not known.status.is_terminal:
+        return False  # whoever has it now may hold it by this very message
+    return _acknowledged(consumer, delivery)
 
 
 def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Callable[[], bool]) -> bool:
@@ -122,12 +134,7 @@ def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Cal
         before_sleep=_say_why,
         reraise=True,
     )
-    try:
-        return bool(retrying(_attempt, consumer, _owner(consumer, delivery), job, keep_going))
-    except RetryLater:
-        if keep_going():
-            raise
-        return False
+    return bool(retrying(_attempt, consumer, _owner(consumer, delivery), job, keep_going))
 
 
 def _say_why(state: RetryCallState) -> None:
@@ -151,10 +158,24 @@ def _attempt(consumer: Consumer, owner: str, job: Job, keep_going: Callable[[], 
         done = ingest(known, consumer.parts, keep_going)
     except JobFailed as failure:
         logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
-        return claims.fail(job.id, owner=owner, code=failure.code, message=failure.message)
+        return _failed(consumer, owner, job, failure.code, failure.message)
     if done:
         logger.info("job completed")
+        arrived = known.uploaded_at or known.created_at
+        measured({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: _seconds_since(arrived)}, job.id)
     return done
+
+
+def _failed(consumer: Consumer, owner: str, job: Job, code: str, sentence: str) -> bool:
+    """FAILED, if that is still ours to say; whether it was."""
+    failed = consumer.parts.claims.fail(job.id, owner=owner, code=code, message=sentence)
+    if failed:
+        measured({Metric.JOBS_FAILED: 1}, job.id)
+    return failed
+
+
+def _seconds_since(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()
 
 
 def _exhausted(job: Job) -> JobFailed:
@@ -166,14 +187,14 @@ def _exhausted(job: Job) -> JobFailed:
     )
 
 
-def _pass_on(consumer: Consumer, delivery: Delivery, job: Job) -> None:
-    """A fresh message takes this one's place: being shut down, or an outage, is no failed delivery."""
-    consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery), vain=False)
+def _pass_on(consumer: Consumer, delivery: Delivery, job: Job, *, vain: bool) -> bool:
+    """A fresh message takes this one's place: being stopped, or an outage, is no failed delivery."""
+    consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery), vain=vain)
     consumer.sender.send(job.id)
-    consumer.receiver.acknowledge(delivery)
+    return _acknowledged(consumer, delivery)
 
 
-def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
+def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> bool:
     """To be tried again a little later; after too many attempts in vain the job FAILS."""
     owner = _owner(consumer, delivery)
     known = consumer.jobs.get(job.id)
@@ -184,16 +205,15 @@ def _give_back(consumer: Consumer, delivery: Delivery, job: Job) -> None:
             f"The file could not be loaded in {job.vain_attempts} attempts, for a reason that Sluice does "
             "not know. What was loaded is kept; the operator's log says more."
         )
-        consumer.parts.claims.fail(job.id, owner=owner, code="internal-error", message=sentence)
-        consumer.receiver.acknowledge(delivery)
-        return
+        _failed(consumer, owner, job, "internal-error", sentence)
+        return _acknowledged(consumer, delivery)
     consumer.parts.claims.release(job.id, owner=owner, vain=True)
     if delivery.deliveries >= consumer.receiver.max_deliveries:  # the next would bury it
         if not too_often:  # else a sweep sends another, in a while
             consumer.sender.send(job.id)
-        consumer.receiver.acknowledge(delivery)
-    else:
-        consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_DELAY))
+        return _acknowledged(consumer, delivery)
+    consumer.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_DELAY))
+    return False
 
 
 @contextmanager

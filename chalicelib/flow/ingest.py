@@ -1,5 +1,6 @@
 """Loads what the ledger of a job does not cover. First run, resumption and take-over are the same."""
 
+import time
 from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Generator
@@ -14,7 +15,7 @@ from chalicelib.steps import transform
 from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, opened
-from chalicelib.telemetry import logger
+from chalicelib.telemetry import Metric, logger, measured
 
 
 class Repeated(Exception):  # noqa: N818 - no error
@@ -158,6 +159,23 @@ def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, framing: Frami
             yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
 
 
+def _write(sink: RecordSink, job: Job, block: LoadedBlock) -> Tally:
+    began = time.perf_counter()
+    tally = sink.load(job, block)
+    measured(
+        {
+            Metric.RECORDS_READ: tally.records,
+            Metric.ROWS_INSERTED: tally.inserted,
+            Metric.ROWS_DUPLICATE: tally.duplicates,
+            Metric.RECORDS_REJECTED: tally.rejected,
+            Metric.BYTES_LOADED: block.end - block.start,
+            Metric.BLOCK_TIME: (time.perf_counter() - began) * 1000,
+        },
+        job.id,
+    )
+    return tally
+
+
 def _load(
     job: Job,
     blocks: Generator[LoadedBlock],
@@ -177,7 +195,7 @@ def _load(
                 raise Interrupted
             while len(writing) >= loaders:
                 writing.popleft().result()
-            writing.append(pool.submit(sink.load, job, block))
+            writing.append(pool.submit(_write, sink, job, block))
             end = block.end
         while writing:
             writing.popleft().result()

@@ -14,7 +14,7 @@ from chalicelib.flow.intake import Intake, notice, take_dropped
 from chalicelib.flow.keys import DROP, dropped, job_for
 from chalicelib.model import Job, Source
 from chalicelib.ports import Unseen, Upkeep, UploadBucket
-from chalicelib.telemetry import logger
+from chalicelib.telemetry import Metric, logger, measured
 
 _AT_ONCE = 100  # jobs a sweep takes of each kind; the next one takes more
 _PAGE = 1000  # objects looked up at once
@@ -50,6 +50,9 @@ def sweep(sweeper: Sweeper) -> dict[str, int]:
         except Exception as error:  # noqa: BLE001 - raised again below
             logger.exception("sweep interrupted", extra={"chore": name})
             trouble.append(error)
+    measured(
+        {Metric.JOBS_ANNOUNCED_AGAIN: done.get("announced", 0), Metric.OBJECTS_FOUND: done.get("found", 0)}
+    )
     if any(done.values()):
         logger.info("swept", extra=done)
     if trouble:

@@ -8,24 +8,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.local import processes
+from infra import configure
+from infra.deploy import KEPT, deployed_functions, finish, stage_copy
+from infra.local import processes, resources
 from infra.local.environment import aws_env, pip_env
-from infra.local.errors import StackError
 from infra.local.layout import CHECKOUT, Layout
 from infra.local.processes import Command
 
 STAGE = "local"
 CHALICE = Path(__file__).with_name("fast_chalice.py")
-# What a deployment consists of. The client, the tests and the tools stay out of it.
-STAGED = (
-    "app.py",
-    "chalicelib",
-    "requirements.txt",
-    ".chalice/config.json",
-    ".chalice/policy-local.json",
-)
-# What Chalice keeps between deployments: what exists on AWS, and the packages it built.
-KEPT = ("deployed", "deployments")
 # LocalStack goes on polling a function's events for this long after an update took its place, and an event
 # that the old poller gets is hidden until its visibility timeout of 90 s has passed. Nothing tells when it
 # has ended.
@@ -44,7 +35,10 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
     is_update = known.get("localstack") == localstack
     if not is_update:
         shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
-    stage(folder, variables)
+    outputs = resources.outputs()
+    config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
+    config = configure.configured(config, STAGE, outputs, settings=variables)
+    stage_copy(folder, STAGE, config, outputs)
     state = {"localstack": localstack, "version": version_of(folder)}
     changed = known != state or not _deployed(folder).exists()
     if changed:
@@ -55,41 +49,18 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
         argv = (sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE)
         processes.logged("app", "chalice deploy", Command(argv, env, folder), log)
         _drop_old_packages(folder)
+        finish(
+            deployed_functions(folder, STAGE),
+            resources.functions(endpoint),
+            resources.logs(endpoint),
+            dead_letters=outputs["EventsDeadLetterQueueArn"],
+            retention_days=None,  # LocalStack ends before any log grows old
+        )
         if is_update:
             time.sleep(_OLD_POLLER_SECONDS)
-    url = api_url(folder, endpoint)
+    url = api_url(folder, endpoint, STAGE)
     _state(layout).write_text(json.dumps(state))
     return url, changed
-
-
-def stage(folder: Path, variables: Mapping[str, str]) -> None:
-    """Copy what is to be deployed to `folder`, with `variables` added to the stage's settings."""
-    _clear(folder)
-    for name in STAGED:
-        source, target = CHECKOUT / name, folder / name
-        if not source.exists():
-            raise StackError("app", f"{source} is missing: there is nothing to deploy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        else:
-            shutil.copyfile(source, target)
-    config = folder / ".chalice" / "config.json"
-    settings = json.loads(config.read_text())
-    settings["stages"][STAGE].setdefault("environment_variables", {}).update(variables)
-    config.write_text(json.dumps(settings, indent=2))
-
-
-def _clear(folder: Path) -> None:
-    """Remove what was staged before, but not what Chalice keeps."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [path for path in folder.iterdir() if path.name != ".chalice"]
-    paths += [path for path in folder.glob(".chalice/*") if path.name not in KEPT]
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _drop_old_packages(folder: Path) -> None:
@@ -110,11 +81,11 @@ def version_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def api_url(folder: Path, endpoint: str) -> str:
+def api_url(folder: Path, endpoint: str, stage: str) -> str:
     """Where the deployed API answers (what Chalice prints is an address of AWS's)."""
-    resources = json.loads(_deployed(folder).read_text())["resources"]
+    resources = json.loads(_deployed(folder, stage).read_text())["resources"]
     identifier = next(r["rest_api_id"] for r in resources if r["resource_type"] == "rest_api")
-    stage_name = json.loads((folder / ".chalice" / "config.json").read_text())["stages"][STAGE][
+    stage_name = json.loads((folder / ".chalice" / "config.json").read_text())["stages"][stage][
         "api_gateway_stage"
     ]
     return f"{endpoint}/_aws/execute-api/{identifier}/{stage_name}"
@@ -124,7 +95,7 @@ def deployed_url(layout: Layout, endpoint: str, localstack: str) -> str | None:
     """The URL of the API if one is deployed on the LocalStack that runs."""
     if _read(_state(layout)).get("localstack") != localstack:
         return None
-    return api_url(layout.build / "app", endpoint)
+    return api_url(layout.build / "app", endpoint, STAGE)
 
 
 def forget(layout: Layout) -> None:
@@ -132,8 +103,8 @@ def forget(layout: Layout) -> None:
     _state(layout).unlink(missing_ok=True)
 
 
-def _deployed(folder: Path) -> Path:
-    return folder / ".chalice" / "deployed" / f"{STAGE}.json"
+def _deployed(folder: Path, stage: str = STAGE) -> Path:
+    return folder / ".chalice" / "deployed" / f"{stage}.json"
 
 
 def _state(layout: Layout) -> Path:

@@ -10,12 +10,16 @@ from botocore.config import Config
 from infra.local.environment import CREDENTIALS, REGION
 
 if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
 BUCKET = "sluice-uploads"
 QUEUE = "sluice-jobs"
 DEAD_LETTERS = "sluice-jobs-dlq"
+EVENT_DEAD_LETTERS = "sluice-events-dlq"
+ACCOUNT = "000000000000"  # LocalStack's
 MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 60
 
@@ -39,6 +43,16 @@ def sqs(endpoint: str) -> "SQSClient":
     return session().client("sqs", endpoint_url=endpoint, config=config())
 
 
+def functions(endpoint: str) -> "LambdaClient":
+    """A client of this LocalStack's Lambda."""
+    return session().client("lambda", endpoint_url=endpoint, config=config())
+
+
+def logs(endpoint: str) -> "CloudWatchLogsClient":
+    """A client of this LocalStack's logs."""
+    return session().client("logs", endpoint_url=endpoint, config=config())
+
+
 def session() -> boto3.session.Session:
     """A session with this stack's credentials, whatever AWS settings the user has."""
     return boto3.session.Session(
@@ -53,11 +67,23 @@ def config() -> Config:
     return Config(proxies={}, s3={"addressing_style": "path"})
 
 
+def outputs() -> dict[str, str]:
+    """What `infra/cloudformation` would tell of the same things, as far as rights are about them."""
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
+    return {
+        "BucketArn": f"arn:aws:s3:::{BUCKET}",
+        "JobsQueueArn": queue + QUEUE,
+        "DeadLetterQueueArn": queue + DEAD_LETTERS,
+        "EventsDeadLetterQueueArn": queue + EVENT_DEAD_LETTERS,
+    }
+
+
 def ensure(endpoint: str) -> Resources:
     """Create what is missing. Existing things, and what is in them, stay."""
     s3(endpoint).create_bucket(Bucket=BUCKET)
     queues = sqs(endpoint)
     dead_letter_url = queues.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
+    queues.create_queue(QueueName=EVENT_DEAD_LETTERS)
     told = queues.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])
     redrive = {
         "deadLetterTargetArn": told["Attributes"]["QueueArn"],

@@ -166,8 +166,8 @@ def test_a_ledger_that_cannot_be_completed_is_a_failure_not_a_loop() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
 
     class Forgetful(MemoryJobs):
-        def load(self, job: Job, block: object) -> object:  # type: ignore[override]
-            return None
+        def load(self, job: Job, block: LoadedBlock) -> Tally:
+            return Tally()
 
     forgetful = Forgetful()
     job = started(forgetful)

@@ -1,10 +1,12 @@
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from infra import deploy
+from infra.configure import FUNCTIONS, GATEWAY, configured
 from infra.local import application
 from infra.local.errors import StackError
 from infra.local.layout import Layout
@@ -14,6 +16,8 @@ CONFIG = {
     "app_name": "sluice",
     "stages": {"local": {"api_gateway_stage": "api", "environment_variables": {"KEPT": "1"}}},
 }
+POLICY = {"Statement": [{"Sid": "Logs", "Resource": "${Stage}"}, {"Sid": "Cache", "Resource": "${None}"}]}
+FILLED = {"Statement": [{"Sid": "Logs", "Resource": "local"}]}
 ENDPOINT = "http://127.0.0.1:4566"
 
 
@@ -26,9 +30,19 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(name)
     (folder / "chalicelib/__pycache__/one.pyc").write_text("bytecode")
     (folder / ".chalice/config.json").write_text(json.dumps(CONFIG))
-    (folder / ".chalice/policy-local.json").write_text("{}")
-    monkeypatch.setattr(application, "CHECKOUT", folder)
+    (folder / ".chalice/policies").mkdir()
+    for name in (*FUNCTIONS, GATEWAY):
+        (folder / f".chalice/policies/{name}.json").write_text(json.dumps(POLICY))
+    for module in (application, deploy):
+        monkeypatch.setattr(module, "CHECKOUT", folder)
+    monkeypatch.setattr(deploy, "build_vendor", lambda *_, **__: None)  # see test_packages
+    monkeypatch.setattr(application, "finish", lambda *_, **__: None)  # of a LocalStack that is not there
     return folder
+
+
+def stage(folder: Path, variables: Mapping[str, str]) -> None:
+    config = json.loads((deploy.CHECKOUT / ".chalice/config.json").read_text())
+    deploy.stage_copy(folder, "local", configured(config, "local", {}, settings=variables), {})
 
 
 def staged(folder: Path) -> set[str]:
@@ -41,31 +55,32 @@ WHOLE = {
     "chalicelib/one.py",
     "chalicelib/sql/two.sql",
     ".chalice/config.json",
-    ".chalice/policy-local.json",
+    *(f".chalice/policies/{place}{name}.json" for place in ("", "local/") for name in (*FUNCTIONS, GATEWAY)),
 }
 
 
 @pytest.mark.usefixtures("checkout")
 def test_what_is_staged(tmp_path: Path) -> None:
-    application.stage(tmp_path / "app", {"DATABASE_URL": "postgresql://x"})
+    stage(tmp_path / "app", {"DATABASE_URL": "postgresql://x"})
 
     assert staged(tmp_path / "app") == WHOLE
     config = json.loads((tmp_path / "app/.chalice/config.json").read_text())
     variables = config["stages"]["local"]["environment_variables"]
     assert variables == {"KEPT": "1", "DATABASE_URL": "postgresql://x"}
+    assert json.loads((tmp_path / "app/.chalice/policies/local/on_job.json").read_text()) == FILLED
 
 
 def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
     tmp_path: Path, checkout: Path
 ) -> None:
     folder = tmp_path / "app"
-    application.stage(folder, {})
+    stage(folder, {})
     for name in ("deployed/local.json", "deployments/package.zip"):
         (folder / ".chalice" / name).parent.mkdir()
         (folder / ".chalice" / name).write_text("{}")
     (checkout / "chalicelib/one.py").unlink()
 
-    application.stage(folder, {})
+    stage(folder, {})
 
     kept = {".chalice/deployed/local.json", ".chalice/deployments/package.zip"}
     assert staged(folder) == (WHOLE - {"chalicelib/one.py"}) | kept
@@ -75,7 +90,7 @@ def test_nothing_to_deploy(tmp_path: Path, checkout: Path) -> None:
     (checkout / "app.py").unlink()
 
     with pytest.raises(StackError, match=r"app: .*app\.py is missing"):
-        application.stage(tmp_path / "app", {})
+        stage(tmp_path / "app", {})
 
 
 def rename(checkout: Path) -> None:
@@ -95,7 +110,7 @@ def test_version_changes_with_what_is_deployed(
     tmp_path: Path, checkout: Path, change: Callable[[Path], None]
 ) -> None:
     def version(**variables: str) -> str:
-        application.stage(tmp_path / "app", variables)
+        stage(tmp_path / "app", variables)
         return application.version_of(tmp_path / "app")
 
     before = version()
@@ -121,7 +136,7 @@ class Chalice:
         self.knew_of_a_deployment.append(deployed.exists())
         deployed.parent.mkdir(exist_ok=True)
         resources = [
-            {"resource_type": "lambda_function", "name": "f"},
+            {"resource_type": "lambda_function", "name": "f", "lambda_arn": "arn:f"},
             {"resource_type": "rest_api", "rest_api_id": f"api{self.runs}"},
         ]
         deployed.write_text(json.dumps({"resources": resources}))
@@ -141,13 +156,13 @@ def chalice(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Chalice:
 def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
     layout = Layout.at(tmp_path / "root")
 
-    def deploy(localstack: str, **variables: str) -> tuple[str, bool]:
+    def released(localstack: str, **variables: str) -> tuple[str, bool]:
         return application.deploy(layout, ENDPOINT, localstack, variables)
 
-    assert deploy("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", True)
-    assert deploy("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", False)
-    assert deploy("first", A="1")[1]
-    assert deploy("second", A="1")[1]
+    assert released("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", True)
+    assert released("first") == (f"{ENDPOINT}/_aws/execute-api/api1/api", False)
+    assert released("first", A="1")[1]
+    assert released("second", A="1")[1]
     assert chalice.knew_of_a_deployment == [False, True, False]
     assert application.deployed_url(layout, ENDPOINT, "second") == f"{ENDPOINT}/_aws/execute-api/api3/api"
     assert application.deployed_url(layout, ENDPOINT, "third") is None

@@ -1,6 +1,6 @@
 """Connections to Postgres, and its errors sorted by what to do about them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
@@ -36,11 +36,15 @@ _ALIVE = {
 class Pool(ConnectionPool[Connection]):
     """Connects when first asked and checks a connection before it lends it.
 
+    ``url`` is asked for each new connection: passwords are rotated.
+
     Asking it waits up to ``wait_seconds`` for a connection. A transaction in which nothing was heard of this
     process for ``idle_seconds`` is rolled back.
     """
 
-    def __init__(self, url: str, *, size: int, wait_seconds: float = 5, idle_seconds: float = 30) -> None:
+    def __init__(
+        self, url: str | Callable[[], str], *, size: int, wait_seconds: float = 5, idle_seconds: float = 30
+    ) -> None:
         super().__init__(
             url,
             connection_class=Connection,

@@ -6,32 +6,18 @@ and one upsert. A file that repeats rows tends to go on doing so, so the last bl
 next one tries first.
 """
 
-import json
+from collections.abc import Iterable
 
-import pyarrow as pa
-from pgpq import ArrowToPostgresBinaryEncoder
-from pgpq import encoders as pgpq_encoders
-from pgpq import schema as pgpq_schema
 from psycopg import errors
 
+from chalicelib.backends.postgres.copy_format import encode_rows
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
 from chalicelib.errors import JobEnded, LostClaim
 from chalicelib.model import Job, Tally
 from chalicelib.ports import LoadedBlock
 
 _SQL = load_queries("records.sql")
-
-_ROWS = pa.schema(
-    [
-        ("first_job", pa.int64()),
-        ("last_job", pa.int64()),
-        ("dataset_id", pa.int32()),
-        ("content_hash", pa.binary()),
-        ("record", pa.string()),
-        ("metadata", pa.string()),
-    ]
-)
-_JSON_COLUMNS = ("record", "metadata")
+_Rows = Iterable[bytes | memoryview]  # in COPY's binary format
 
 
 class PostgresRecords:
@@ -43,7 +29,7 @@ class PostgresRecords:
 
     def load(self, job: Job, block: LoadedBlock) -> Tally:
         """See the port."""
-        rows = _encode(job, block.rows)
+        rows = encode_rows(job, block.rows)
         with borrowed(self._pool) as connection:
             inserted = self._write(connection, rows, len(block.rows))
             rejected = len(block.rejects)
@@ -52,7 +38,7 @@ class PostgresRecords:
         self._expect_duplicates = inserted < len(block.rows)
         return tally
 
-    def _write(self, connection: Connection, rows: bytes, count: int) -> int:
+    def _write(self, connection: Connection, rows: _Rows, count: int) -> int:
         """How many of the rows are new."""
         if count and not self._expect_duplicates:
             try:
@@ -65,40 +51,13 @@ class PostgresRecords:
         return _upsert(connection, rows) if count else 0
 
 
-def _encode(job: Job, rows: pa.RecordBatch) -> bytes:
-    """The rows of ``ingested_data`` in COPY's binary format."""
-    count = len(rows)
-    metadata = None if job.metadata is None else json.dumps(job.metadata)
-    number = pa.repeat(pa.scalar(job.number, pa.int64()), count)
-    batch = pa.record_batch(
-        [
-            number,
-            number,
-            pa.repeat(pa.scalar(job.dataset_id, pa.int32()), count),
-            rows["content_hash"],
-            rows["record"],
-            pa.repeat(pa.scalar(metadata, pa.string()), count),
-        ],
-        schema=_ROWS,
-    )
-    encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(
-        _ROWS,
-        {
-            field.name: pgpq_encoders.StringEncoderBuilder.new_with_output(field, pgpq_schema.Jsonb())
-            if field.name in _JSON_COLUMNS
-            else ArrowToPostgresBinaryEncoder.infer_encoder(field)
-            for field in _ROWS
-        },
-    )
-    return encoder.write_header() + encoder.write_batch(batch) + encoder.finish()
-
-
-def _copy(connection: Connection, statement: str, rows: bytes) -> None:
+def _copy(connection: Connection, statement: str, rows: _Rows) -> None:
     with connection.cursor() as cursor, cursor.copy(_SQL[statement]) as copy:
-        copy.write(rows)
+        for piece in rows:
+            copy.write(piece)
 
 
-def _upsert(connection: Connection, rows: bytes) -> int:
+def _upsert(connection: Connection, rows: _Rows) -> int:
     connection.execute(_SQL["stage"])
     _copy(connection, "copy_staged", rows)
     row = connection.execute(_SQL["upsert_staged"]).fetchone()

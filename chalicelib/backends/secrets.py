@@ -1,0 +1,29 @@
+"""Credentials out of AWS Secrets Manager, kept for a while (Powertools Parameters)."""
+
+from urllib.parse import quote, urlsplit
+
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
+from chalicelib.errors import RetryLater
+
+_KEPT_SECONDS = 300  # after a rotation, connections with the old password are tried for no longer than this
+
+
+def with_credentials(url: str, secret: str) -> str:
+    """``url`` with the user and the password of the secret ``secret`` (its name or ARN) in it.
+
+    The secret is a JSON object with `username` and `password`, as RDS makes them. Raises RetryLater.
+    Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
+    """
+    try:
+        credentials = parameters.get_secret(secret, transform="json", max_age=_KEPT_SECONDS)
+        user, password = credentials["username"], credentials["password"]
+    except (GetParameterError, TransformParameterError) as error:
+        # not its text: that of a secret which is no JSON has the secret in it
+        raise RetryLater(f"no credentials from the secret {secret}: {type(error).__name__}") from None
+    except (KeyError, TypeError):
+        raise RetryLater(f"the secret {secret} has no username and password") from None
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{place}").geturl()
