@@ -1,24 +1,22 @@
 """Chalice's view of Sluice: HTTP or an event in, one call, a response out."""
 
-from functools import partial
 from typing import Any
 
 from chalice import app as chalice
 
-from chalicelib import events, http, settings
+from chalicelib import http, settings
 from chalicelib.api import health, jobs, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.flow.sweep import sweep
 from chalicelib.lifecycle import Action
-from chalicelib.telemetry import logger, tracer
+from chalicelib.telemetry import logger, traced_function
 from chalicelib.wiring import services
 
 chosen = settings.load()
 app = chalice.Chalice(app_name="sluice")
 for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
-traced = partial(tracer.capture_lambda_handler, capture_response=False)  # answers are nobody else's business
-app.register_middleware(chalice.ConvertToMiddleware(traced), event_type="all")
+app.register_middleware(chalice.ConvertToMiddleware(traced_function), event_type="all")
 app.middleware("http")(http.answered)
 
 
@@ -108,6 +106,8 @@ def show_health() -> chalice.Response:
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:
     """Puts the jobs of the objects that arrived on the queue."""
+    from chalicelib import events
+
     return events.arrived(services(), event if isinstance(event, dict) else event.to_dict())
 
 

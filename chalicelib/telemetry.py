@@ -5,26 +5,25 @@ The correlation id is the job's, from its upload to its last block: logs, metric
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Tracer
+
 SERVICE = "sluice"
-NAMESPACE = "Sluice"
+_NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
 _IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 # Chalice has a logger named after the app; one of the same name here would print every line twice.
 logger = Logger(service="sluice-service")
-# A function has its trace from Lambda. A worker process needs X-Ray's daemon, which this variable leads to.
-tracer = Tracer(
-    service=SERVICE,
-    auto_patch=False,  # threads read ahead and write, and what is called there belongs to no segment
-    disabled=None if _IN_LAMBDA or "AWS_XRAY_DAEMON_ADDRESS" in os.environ else True,
-)
 
 
 class Metric(StrEnum):
@@ -61,7 +60,7 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
 
     Source of the format: Amazon CloudWatch User Guide, "Embedded metric format".
     """
-    line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    line = EphemeralMetrics(namespace=_NAMESPACE, service=SERVICE)
     for metric, value in values.items():
         line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
     if job_id is not None:
@@ -72,7 +71,7 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
 @contextmanager
 def traced(name: str, **annotations: str) -> Iterator[None]:
     """Part of the work: within a function a part of its trace, in a worker process a trace of its own."""
-    if tracer.disabled:
+    if not _wanted():
         yield
         return
     from aws_xray_sdk.core import xray_recorder
@@ -82,3 +81,30 @@ def traced(name: str, **annotations: str) -> Iterator[None]:
         for key, value in annotations.items():
             segment.put_annotation(key, value)
         yield
+
+
+def traced_function(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The function's handler, with a segment of its own in the trace if X-Ray wants this invocation."""
+    if not _wanted():
+        return handler
+    # what is answered is nobody else's business
+    wrapped: Callable[..., Any] = _tracer().capture_lambda_handler(handler, capture_response=False)
+    return wrapped
+
+
+def _wanted() -> bool:
+    """X-Ray wants few invocations, and says so in the trace's header; a worker process needs its daemon.
+
+    Source: AWS X-Ray Developer Guide, "Tracing header".
+    """
+    if _IN_LAMBDA:
+        return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
+    return "AWS_XRAY_DAEMON_ADDRESS" in os.environ
+
+
+@cache
+def _tracer() -> "Tracer":
+    from aws_lambda_powertools import Tracer  # with X-Ray's library a fifth of a cold start
+
+    # not patched: threads read ahead and write, and what they call belongs to no segment
+    return Tracer(service=SERVICE, auto_patch=False, disabled=False)

@@ -56,6 +56,7 @@ def configured(
         raise ConfigureError(f"no stage {stage!r} in .chalice/config.json, but {', '.join(made['stages'])}")
     section: Document = made["stages"][stage]
     known = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
+    known["POWERTOOLS_METRICS_NAMESPACE"] = f"Sluice/{stage}"  # where infra/cloudformation looks for them
     section["environment_variables"] = section.get("environment_variables", {}) | known | dict(settings)
     if "PrivateSubnetIds" in outputs:
         section["subnet_ids"] = outputs["PrivateSubnetIds"].split(",")

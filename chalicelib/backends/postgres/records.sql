@@ -10,16 +10,18 @@ ON COMMIT DELETE ROWS
 COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
 
 -- name: upsert_staged
--- xmax is 0 in a row version that this statement inserted, and not in one that it updated.
--- A job that meets its own row again does not hide who else brought it: see undo.
+-- Only a row that this statement inserted has this job as first and last: a job that meets its own row again leaves
+-- it as it is, and so does not hide who else brought it (see undo). xmax would tell, too, but partitioned tables do
+-- not give it back.
 WITH written AS (
     INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)
     SELECT first_job, last_job, dataset_id, content_hash, record, metadata
     FROM staged_rows ORDER BY content_hash
     ON CONFLICT (dataset_id, content_hash) DO UPDATE SET
-        last_job = CASE WHEN old.first_job = excluded.last_job THEN old.last_job ELSE excluded.last_job END,
+        last_job = excluded.last_job,
         metadata = coalesce(old.metadata || excluded.metadata, old.metadata, excluded.metadata)
-    RETURNING (old.xmax = 0) AS inserted
+    WHERE old.first_job <> excluded.first_job
+    RETURNING old.first_job = old.last_job AS inserted
 )
 SELECT count(*) FILTER (WHERE inserted) FROM written
 

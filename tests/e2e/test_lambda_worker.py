@@ -1,0 +1,240 @@
+"""Everything as functions: a stage deployed from its own stacks, its worker a function of 20 seconds."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import httpx
+import psycopg
+import pytest
+from deployment import STAGE, Deployment, stage
+from service import PATIENCE, finished, upload
+
+from infra.local import scratch
+
+TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
+SETTINGS = {
+    "SLUICE_LAMBDA_WORKERS": "2",
+    "SLUICE_GRACE_SECONDS": str(GRACE),
+    "SLUICE_BLOCK_SIZE": "4096",
+    "SLUICE_LOADERS": "1",
+    "SLUICE_VISIBILITY_TIMEOUT": "3",
+    "SLUICE_LEASE_SECONDS": "2",
+    "SLUICE_SWEEP_SECONDS": "1",
+    "SLUICE_MAX_DELIVERIES": "2",
+}
+RECORDS, TWICE, SHORT = 300_000, 1_000, 10
+# A worker that some file kills, whenever and wherever it reads it.
+POISON = """
+
+def _poisoned():
+    import os
+    from chalicelib.backends.s3.objects import S3Store
+    read = S3Store.read
+    def deadly(self, source, start, end):
+        if b"poison" in (got := read(self, source, start, end))[:100]:
+            os._exit(70)
+        return got
+    S3Store.read = deadly
+
+_poisoned()
+"""
+
+
+def poison(folder: Path) -> None:
+    with (folder / "app.py").open("a") as app:
+        app.write(POISON)
+    for compiled in folder.glob("vendor/__pycache__/app.*"):
+        compiled.unlink()
+
+
+@pytest.fixture(scope="module")
+def database(services: Mapping[str, str]) -> Iterator[str]:
+    with scratch.database(services["DATABASE_URL"]) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def dev(
+    services: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """The stage, deployed, with its database migrated by its own function."""
+    with stage(services, database, tmp_path_factory.mktemp("dev"), SETTINGS, TIMEOUT) as made:
+        made.deploy(poison)
+        be_quick(made)
+        assert made.invoke("migrate")[0]["applied"]
+        assert made.invoke("migrate")[0] == {"applied": []}
+        yield made
+        if made.state.exists():
+            made.delete()
+
+
+def be_quick(made: Deployment) -> None:
+    """What fails is tried less often than on AWS, so that nobody waits for minutes."""
+    redrive = {"deadLetterTargetArn": made.outputs["DeadLetterQueueArn"], "maxReceiveCount": 2}
+    boto3.client("sqs").set_queue_attributes(
+        QueueUrl=made.outputs["JobsQueueUrl"], Attributes={"RedrivePolicy": json.dumps(redrive)}
+    )
+    boto3.client("lambda").update_function_event_invoke_config(
+        FunctionName=f"sluice-{STAGE}-on_upload", MaximumRetryAttempts=0
+    )
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (it := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return it
+
+
+def messages(url: str) -> list[str]:
+    """The bodies of what lies in a queue; it stays there."""
+    answer = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return [it["Body"] for it in answer.get("Messages", [])]
+
+
+def rows_of(url: str, dataset: str) -> set[tuple[bytes, str]]:
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT content_hash, record::text FROM ingested_data JOIN datasets ON id = dataset_id"
+            " WHERE name = %s",
+            [dataset],
+        )
+        return {(row[0], row[1]) for row in found}
+
+
+def a_file() -> bytes:
+    lines = [b"%d,name %d,%d\n" % (n, n % 977, n * n) for n in range(RECORDS)]
+    return b"id,name,square\n" + b"".join(lines + lines[:TWICE]) + b"short\n" * SHORT
+
+
+def test_a_file_passes_through_many_invocations(
+    dev: Deployment, database: str, stack: Mapping[str, str], dataset: str
+) -> None:
+    file = a_file()
+    job = finished(dev.url, upload(dev.url, file, dataset=dataset))
+    assert job["status"] == "COMPLETED"
+    assert job["counts"] == {
+        "read": RECORDS + TWICE + SHORT,
+        "inserted": RECORDS,
+        "duplicates": TWICE,
+        "rejected": SHORT,
+    }
+    assert job["attempts"] >= 4  # three continuations or more
+    loaded = rows_of(database, dataset)
+    assert len(loaded) == RECORDS
+    by_container = finished(stack["SLUICE_URL"], upload(stack["SLUICE_URL"], file, dataset=dataset))
+    assert by_container["counts"] == job["counts"]
+    assert rows_of(stack["DATABASE_URL"], dataset) == loaded
+
+
+def test_a_file_that_kills_its_worker_fails_and_its_message_is_a_dead_letter(
+    dev: Deployment, dataset: str
+) -> None:
+    job_id = upload(dev.url, b"poison,b\n1,2\n", dataset=dataset)
+    dead = wait_for(lambda: messages(dev.outputs["DeadLetterQueueUrl"]))
+    assert [json.loads(body) for body in dead] == [{"job_id": job_id}]
+    wait_for(lambda: dev.sweep() and httpx.get(f"{dev.url}/jobs/{job_id}").json()["error"])
+    job = finished(dev.url, job_id)
+    assert (job["status"], job["error"]["code"]) == ("FAILED", "retries-exhausted")
+    assert "did not get any further" in job["error"]["message"]
+
+
+def test_a_message_that_is_no_jobs_id_is_a_dead_letter(dev: Deployment) -> None:
+    boto3.client("sqs").send_message(QueueUrl=dev.outputs["JobsQueueUrl"], MessageBody="no job")
+    wait_for(lambda: "no job" in messages(dev.outputs["DeadLetterQueueUrl"]))
+
+
+def test_an_event_that_fails_is_a_dead_letter_and_its_file_is_found(
+    dev: Deployment, database: str, services: Mapping[str, str], dataset: str
+) -> None:
+    promised = httpx.post(f"{dev.url}/uploads", json={"filename": "f.csv", "dataset": dataset}).json()
+    name = urlsplit(database).path.lstrip("/")
+    with database_away(services["DATABASE_URL"], name):
+        target = promised["upload"]
+        assert httpx.put(target["url"], headers=target["headers"], content=b"a\n1\n").status_code == 200
+        (dead,) = wait_for(lambda: messages(dev.outputs["EventsDeadLetterQueueUrl"]))
+    assert promised["job_id"] in json.dumps(json.loads(dead)["requestPayload"])
+    job = f"{dev.url}/jobs/{promised['job_id']}"
+    wait_for(lambda: dev.sweep() and httpx.get(job).json()["status"] == "COMPLETED")
+    assert httpx.get(job).json()["counts"]["inserted"] == 1
+
+
+@contextmanager
+def database_away(url: str, name: str) -> Iterator[None]:
+    """Nobody is in, and nobody gets in."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'.encode())
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            yield
+        finally:
+            connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'.encode())
+
+
+def test_no_password_is_in_a_function_or_its_logs(dev: Deployment, database: str) -> None:
+    password = urlsplit(database).password
+    assert password
+    functions = boto3.client("lambda").list_functions()["Functions"]
+    own = [it for it in functions if it["FunctionName"].startswith(f"sluice-{STAGE}")]
+    assert len(own) == 5
+    assert password not in json.dumps([it["Environment"] for it in own])
+    assert all(json.dumps(dev.config).count(it) == 0 for it in (password,))
+
+
+def test_deploying_again_changes_nothing_and_deleting_leaves_nothing(dev: Deployment) -> None:
+    bucket = dev.outputs["BucketName"]
+    before = what_is_there(bucket)
+    assert all(before.values()), before
+    dev.deploy(poison)
+    assert what_is_there(bucket) == before
+    dev.delete()
+    assert not any(what_is_there(bucket).values())
+
+
+def what_is_there(bucket: str) -> dict[str, list[str]]:
+    """All that may belong to the stage, apart from its stacks."""
+    functions, mappings = boto3.client("lambda"), boto3.client("lambda").list_event_source_mappings()
+    prefix, gateway = f"sluice-{STAGE}", boto3.client("apigateway")
+    apis = [it["id"] for it in gateway.get_rest_apis()["items"]]
+    events = boto3.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+    found = {
+        "functions": [it["FunctionName"] for it in functions.list_functions()["Functions"]],
+        "roles": [it["RoleName"] for it in boto3.client("iam").list_roles()["Roles"]],
+        "rules": [it["Name"] for it in boto3.client("events").list_rules()["Rules"]],
+        "apis": [
+            f"{prefix} {api}"
+            for api in apis
+            if STAGE in [it["stageName"] for it in gateway.get_stages(restApiId=api)["item"]]
+        ],
+        "logs": [
+            it["logGroupName"].rpartition("/")[2]
+            for it in boto3.client("logs").describe_log_groups()["logGroups"]
+        ],
+        "sources": [it["FunctionArn"].rpartition(":")[2] for it in mappings["EventSourceMappings"]],
+        "events": [
+            it["LambdaFunctionArn"].rpartition(":")[2]
+            for it in events.get("LambdaFunctionConfigurations", [])
+        ],
+    }
+    return {kind: sorted(it for it in names if it.startswith(prefix)) for kind, names in found.items()}
+
+
+def test_a_requirement_that_is_missing_from_the_package_shows(dev: Deployment) -> None:
+    def forget(folder: Path) -> None:
+        for path in (folder / "vendor").glob("psycopg*"):
+            shutil.rmtree(path)
+
+    dev.deploy(forget)
+    answer, failed = dev.invoke("migrate")
+    assert failed
+    assert "No module named 'psycopg'" in json.dumps(answer)

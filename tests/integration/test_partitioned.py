@@ -1,0 +1,223 @@
+"""Rows in a table of partitions, made by infra/postgres/partition_ingested_data.sql: nothing else changes."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from harness import Sluice
+from test_lifecycle import Life
+
+# What is so of a plain table. Run here they get this module's `database_url`.
+from test_lifecycle_undo import (  # noqa: F401
+    test_a_row_that_is_being_brought_again_is_not_removed,
+    test_undo_and_another_job_with_the_same_rows_at_once,
+    test_undo_keeps_a_row_that_another_job_brought_in_between,
+    test_undo_removes_what_the_job_alone_brought,
+    test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew,
+    undo,
+    undoing,
+)
+from test_postgres import (  # noqa: F401
+    block,
+    test_a_block_that_is_in_the_ledger_changes_nothing,
+    test_completion_needs_the_whole_object_and_every_reject,
+    test_datasets_are_apart_and_jobs_are_remembered,
+    test_inserted_duplicates_and_rejects_are_counted_and_add_up,
+    test_labels_of_later_jobs_are_added,
+    test_two_workers_on_the_same_blocks_at_once,
+    world,
+)
+from test_worker import expected, rows, stored
+
+from chalicelib.backends.postgres import migrate as migrations
+from chalicelib.backends.postgres import undo as undo_module
+from chalicelib.errors import JobFailed
+from chalicelib.model import Job, Status, Tally
+from infra.local import scratch
+
+PARTITION = (Path(__file__).parents[2] / "infra/postgres/partition_ingested_data.sql").read_text()
+PARTS = 8
+NAMES = [f"row {number}" for number in range(2000)]
+
+
+def partition(url: str) -> None:
+    """As `psql -f` runs the file."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(PARTITION.encode())
+
+
+@pytest.fixture
+def plain_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
+    with scratch.database(services["DATABASE_URL"], template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(plain_url: str) -> str:
+    """Shadows the one of all tests: here it is partitioned."""
+    partition(plain_url)
+    return plain_url
+
+
+@pytest.fixture
+def make_life() -> Iterator[Callable[[str], Life]]:
+    made: list[Life] = []
+
+    def make(url: str) -> Life:
+        made.append(Life(url))
+        return made[-1]
+
+    yield make
+    for life in made:
+        life.pool.close()
+
+
+def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: Any = None) -> Job:
+    """A job that has loaded two blocks, the second of them half new, and is COMPLETED."""
+    job = life.job(dataset=dataset, metadata=labels)
+    life.claims.measure(job, 20)
+    middle = len(values) // 2
+    life.load(job, block(0, values[:middle]))
+    with pytest.raises(JobFailed, match="10 to 20"):
+        life.claims.complete(job.id, 20)
+    life.load(job, block(1, values[middle // 2 :], rejects=2))
+    life.claims.complete(job.id, 20)
+    return life.found(job.id)
+
+
+def load_some(life: Life) -> list[Tally]:
+    """New rows, and some of them again."""
+    jobs = [loaded(life, NAMES), loaded(life, NAMES[:100], dataset="other")]
+    return [job.tally for job in jobs]
+
+
+def load_more(life: Life) -> list[object]:
+    """The same again with labels, a few more, and these taken back."""
+    again = loaded(life, NAMES, labels={"run": "2"})
+    more = loaded(life, [*NAMES[:50], *(f"more {number}" for number in range(150))])
+    return [again.tally, more.tally, undo(life, more), undo(life, again)]
+
+
+def everything(life: Life) -> list[tuple[object, ...]]:
+    return life.sql(
+        "SELECT first_job, last_job, dataset_id, content_hash, record, metadata FROM ingested_data"
+        " ORDER BY dataset_id, content_hash"
+    )
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_table_partitioned_before_or_after_the_load_holds_what_a_plain_one_does(
+    services: Mapping[str, str],
+    template_database: str,
+    plain_url: str,
+    make_life: Callable[[str], Life],
+    filled: bool,
+) -> None:
+    with scratch.database(services["DATABASE_URL"], template_database) as other_url:
+        plain, parted = make_life(plain_url), make_life(other_url)
+        assert load_some(plain) == [Tally(2502, 2000, 500, 2), Tally(127, 100, 25, 2)]
+        if filled:
+            load_some(parted)
+        partition(other_url)
+        if not filled:
+            load_some(parted)
+        assert everything(parted) == everything(plain)
+        told = load_more(plain)
+        assert told[0] == Tally(2502, 0, 2500, 2)
+        assert told[2:] == [150, 0]
+        assert load_more(parted) == told
+        assert everything(parted) == everything(plain)
+        for life in (plain, parted):
+            life.pool.close()
+
+
+def test_rows_spread_evenly(database_url: str, make_life: Callable[[str], Life]) -> None:
+    life = make_life(database_url)
+    load_some(life)
+    counts = dict(life.sql("SELECT tableoid::regclass::text, count(*) FROM ingested_data GROUP BY 1"))
+    assert sorted(counts) == [f"ingested_data_{part}" for part in range(PARTS)]
+    mean = 2100 / PARTS
+    assert all(0.7 * mean < count < 1.3 * mean for count in counts.values())
+
+
+def test_an_undo_goes_on_where_it_was_interrupted(
+    database_url: str, make_life: Callable[[str], Life], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch of pages is one of every partition."""
+    monkeypatch.setattr(undo_module, "_PAGES", 1)
+    life = make_life(database_url)
+    kept, job = loaded(life, NAMES[:50]), undoing(life, loaded(life, NAMES))
+    answers = [True, False]
+    assert not life.claims.undo(job, owner="me", keep_going=lambda: answers.pop(0))
+    halfway = life.found(job.id).undone_rows
+    assert halfway is not None
+    assert 0 < halfway == 2000 - life.sql("SELECT count(*)::int FROM ingested_data")[0][0]
+    assert life.claims.undo(job, owner="me", keep_going=lambda: True)
+    assert life.found(job.id).undone_rows == 1950
+    assert life.sql("SELECT DISTINCT first_job FROM ingested_data") == [(kept.number,)]
+
+
+@pytest.mark.parametrize("queue", ["sqs", "redis"])
+def test_a_worker_does_not_notice(make_sluice: Callable[..., Sluice], queue: str) -> None:
+    sluice = make_sluice(queue, SLUICE_BLOCK_SIZE="4096")
+    data = rows(2000)
+    sluice.start_worker()
+    job = sluice.finished(sluice.upload(data))
+    assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+    first = stored(sluice)
+    assert len(first) == job.tally.inserted
+    again = sluice.finished(sluice.upload(data))  # answered by the ledger: all rows are there still
+    assert (again.tally.inserted, again.tally.records) == (0, job.tally.records)
+    gone = sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
+    assert gone == [(len(first),)]
+    anew = sluice.finished(sluice.upload(data))  # they are not any more
+    assert (anew.tally, stored(sluice)) == (job.tally, first)
+
+
+def test_names_and_rights_stay(plain_url: str, make_life: Callable[[str], Life]) -> None:
+    life = make_life(plain_url)
+    life.change("GRANT SELECT ON ingested_data TO PUBLIC")
+    life.change("GRANT UPDATE, DELETE ON ingested_data TO pg_write_all_data WITH GRANT OPTION")
+    about = (
+        "SELECT indexname, replace(indexdef, ' ONLY', '') FROM pg_indexes WHERE tablename = 'ingested_data'"
+        " UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = 'ingested_data'::regclass"
+        " UNION ALL SELECT relowner::regrole::text, right_of::text FROM pg_class, unnest(relacl) AS right_of"
+        " WHERE oid = 'ingested_data'::regclass"
+        " UNION ALL SELECT attname, format_type(atttypid, atttypmod) || attnotnull FROM pg_attribute"
+        " WHERE attrelid = 'ingested_data'::regclass AND attnum > 0 ORDER BY 1, 2"
+    )
+    before = life.sql(about)
+    assert len(before) == 2 + 2 + 3 + 6
+    partition(plain_url)
+    assert life.sql(about) == before
+
+
+def test_it_is_done_once(database_url: str, make_life: Callable[[str], Life]) -> None:
+    life = make_life(database_url)
+    load_some(life)
+    before = everything(life)
+    with pytest.raises(psycopg.errors.RaiseException, match="partitioned already"):
+        partition(database_url)
+    assert everything(life) == before
+
+
+def test_later_migrations_apply(
+    database_url: str, make_life: Callable[[str], Life], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = make_life(database_url)
+    assert migrations.migrate(database_url) == []
+    load_some(life)
+    later = tmp_path / "migrations"
+    shutil.copytree(migrations.FOLDER, later)
+    (later / "9999_later.sql").write_text(
+        "ALTER TABLE ingested_data ADD COLUMN seen timestamptz DEFAULT now(), ADD CHECK (last_job > 0);"
+        " CREATE INDEX ON ingested_data (last_job);"
+    )
+    monkeypatch.setattr(migrations, "FOLDER", later)
+    assert migrations.migrate(database_url) == ["9999_later.sql"]
+    assert load_more(life)[2:] == [150, 0]
+    assert life.sql("SELECT count(seen) FROM ingested_data") == [(2100,)]

@@ -1,0 +1,264 @@
+"""Deploying the templates, on a CloudFormation that is only remembered. A real one is LocalStack's."""
+
+# ruff: noqa: N803 - the parameters' names are AWS's
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra import stacks
+from infra.local.progress import to_nowhere
+from infra.stacks import StackFailedError
+
+MISSING = ClientError(
+    {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
+)
+TROUBLE = "Bucket: CREATE_FAILED: the name is taken"
+
+
+class Cloud:
+    """As much of CloudFormation as deploying needs. A stack is its status, template and parameters."""
+
+    def __init__(self) -> None:
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.exports: dict[str, str] = {}
+        self.calls: list[str] = []
+        self.failing: set[str] = set()  # stacks that will not come to be
+        self.refusal = ""  # why no change set can be made
+        self.events: list[dict[str, str]] = []
+        self.protected: list[str] = []
+        self._sets: dict[str, dict[str, Any]] = {}
+
+    def parameters(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = self.stacks[name]["parameters"]
+        return found
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
+        if StackName not in self.stacks:
+            raise MISSING
+        stack = self.stacks[StackName]
+        told = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack["parameters"].items()]
+        status = stack["coming"].pop(0) if len(stack["coming"]) > 1 else stack["coming"][0]
+        return {"Stacks": [{"StackStatus": status, "Parameters": told}]}
+
+    def get_template_summary(self, *, TemplateBody: str) -> dict[str, Any]:
+        return {"Parameters": [{"ParameterKey": key} for key in ("Stage", "Image", "MaxWorkers")]}
+
+    def create_change_set(self, **said: Any) -> dict[str, Any]:
+        name, before = said["StackName"], self.stacks.get(said["StackName"], {})
+        assert said["ChangeSetType"] == ("UPDATE" if before and before["template"] else "CREATE")
+        old = before.get("parameters", {})
+        values = {
+            one["ParameterKey"]: old[one["ParameterKey"]]
+            if "UsePreviousValue" in one
+            else one["ParameterValue"]
+            for one in said["Parameters"]
+        }
+        made = {"name": name, "template": said["TemplateBody"], "parameters": values}
+        made["changes"] = any(before.get(key) != made[key] for key in ("template", "parameters"))
+        if not before:
+            self.stacks[name] = {"template": "", "parameters": {}, "coming": ["REVIEW_IN_PROGRESS"]}
+        self._sets[said["ChangeSetName"]] = made
+        return {"Id": said["ChangeSetName"]}
+
+    def describe_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:
+        if self.refusal:
+            return {"Status": "FAILED", "StatusReason": self.refusal}
+        if self._sets[ChangeSetName]["changes"]:
+            return {"Status": "CREATE_COMPLETE"}
+        return {
+            "Status": "FAILED",
+            "StatusReason": "The submitted information didn't contain changes. Submit …",
+        }
+
+    def delete_change_set(self, *, ChangeSetName: str) -> None:
+        del self._sets[ChangeSetName]
+
+    def execute_change_set(self, *, ChangeSetName: str) -> None:
+        made = self._sets.pop(ChangeSetName)
+        name, verb = made["name"], "UPDATE" if self.stacks[made["name"]]["template"] else "CREATE"
+        self.calls.append(f"{verb.lower()} {name}")
+        end = "ROLLBACK_COMPLETE" if name in self.failing else f"{verb}_COMPLETE"
+        first = "REVIEW_IN_PROGRESS" if verb == "CREATE" else "UPDATE_IN_PROGRESS"  # for a moment, still
+        self.stacks[name] = {**made, "coming": [first, f"{verb}_IN_PROGRESS", end]}
+
+    def delete_stack(self, *, StackName: str) -> None:
+        self.calls.append(f"delete {StackName}")
+        if StackName in self.failing:
+            self.stacks[StackName]["coming"] = ["DELETE_IN_PROGRESS", "DELETE_FAILED"]
+        else:
+            del self.stacks[StackName]
+
+    def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:
+        assert EnableTerminationProtection
+        self.protected.append(StackName)
+
+    def get_paginator(self, name: str) -> Any:
+        pages = {
+            "list_exports": [{"Exports": [{"Name": k, "Value": v}]} for k, v in self.exports.items()],
+            "describe_stack_events": [{"StackEvents": [event]} for event in self.events],
+        }[name]
+        return argparse.Namespace(paginate=lambda **_: iter(pages))
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(stacks.time, "sleep", lambda _: None)
+    return Cloud()
+
+
+def deploy(cloud: Any, *templates: str, stage: str = "dev", **values: dict[str, str]) -> list[str]:
+    """What was reported of each template."""
+    lines: list[str] = []
+    stacks.deploy(cloud, stage, templates, values, report=lines.append)
+    return [line.split()[1] for line in lines if "changing" not in line]
+
+
+def test_a_stack_is_created_left_alone_and_updated(cloud: Any) -> None:
+    assert deploy(cloud, "storage", "network") == ["created", "created"]
+    assert deploy(cloud, "storage", "network") == ["unchanged", "unchanged"]
+    assert deploy(cloud, "storage", storage={"MaxWorkers": "3"}) == ["updated"]
+    assert cloud.calls == [
+        "create sluice-dev-storage",
+        "create sluice-dev-network",
+        "update sluice-dev-storage",
+    ]
+
+
+def test_a_parameter_keeps_its_value(cloud: Any) -> None:
+    deploy(cloud, "worker", worker={"Image": "one", "MaxWorkers": "20"})
+    deploy(cloud, "worker", worker={"Image": "two"})
+    assert cloud.parameters("sluice-dev-worker") == {"Stage": "dev", "Image": "two", "MaxWorkers": "20"}
+
+
+def test_a_parameter_that_the_template_lost_is_not_asked_for(cloud: Any) -> None:
+    deploy(cloud, "worker", worker={"Image": "one", "Old": "x"})
+    deploy(cloud, "worker", worker={"Image": "two"})
+    assert "Old" not in cloud.parameters("sluice-dev-worker")
+
+
+def test_monitoring_is_told_what_there_is(cloud: Any) -> None:
+    deploy(cloud, "database", "cache", "monitoring")
+    told = {"WithDatabase": "true", "WithCache": "true", "WithWorker": "false"}
+    assert cloud.parameters("sluice-dev-monitoring") == {"Stage": "dev", **told}
+    assert cloud.parameters("sluice-dev-cache") == {"Stage": "dev"}
+
+
+def test_what_is_deployed_stays_chosen(cloud: Any) -> None:
+    always = ["storage", "network", "database", "monitoring"]
+    assert stacks.chosen(cloud, "dev", []) == always
+    deploy(cloud, "cache")
+    assert stacks.chosen(cloud, "dev", ["worker"]) == list(stacks.TEMPLATES)
+    assert stacks.chosen(cloud, "prod", []) == always
+
+
+def test_a_stack_that_was_never_made_is_made_again(cloud: Any) -> None:
+    cloud.failing.add("sluice-dev-storage")
+    with pytest.raises(StackFailedError, match="ROLLBACK_COMPLETE"):
+        deploy(cloud, "storage", "network")
+    assert "sluice-dev-network" not in cloud.stacks  # it would need the other's exports
+    cloud.failing.clear()
+    assert deploy(cloud, "storage") == ["created"]
+    assert cloud.calls == [
+        "create sluice-dev-storage",
+        "delete sluice-dev-storage",
+        "create sluice-dev-storage",
+    ]
+
+
+def test_why_it_failed_is_told_in_order_and_of_the_last_time_only(cloud: Any) -> None:
+    stack = "AWS::CloudFormation::Stack"
+    cloud.failing.add("sluice-dev-storage")
+    cloud.events = [  # newest first
+        {"ResourceType": stack, "ResourceStatus": "ROLLBACK_COMPLETE"},
+        event("Queue", "Resource creation cancelled"),
+        event("Bucket", "the name is taken"),
+        {"ResourceType": stack, "ResourceStatus": "CREATE_IN_PROGRESS"},
+        event("Old", "long ago"),
+    ]
+    with pytest.raises(StackFailedError) as failed:
+        deploy(cloud, "storage")
+    assert failed.value.reasons == [TROUBLE, "Queue: CREATE_FAILED: Resource creation cancelled"]
+    assert str(failed.value).splitlines()[:2] == ["sluice-dev-storage: ROLLBACK_COMPLETE", f"  {TROUBLE}"]
+
+
+def event(resource: str, reason: str) -> dict[str, str]:
+    return {
+        "LogicalResourceId": resource,
+        "ResourceType": "AWS::S3::Bucket",
+        "ResourceStatus": "CREATE_FAILED",
+        "ResourceStatusReason": reason,
+    }
+
+
+def test_a_change_set_that_cannot_be_made_is_no_lack_of_changes(cloud: Any) -> None:
+    cloud.refusal = "No export named sluice-dev-VpcId found"
+    with pytest.raises(StackFailedError, match="No export named"):
+        deploy(cloud, "database")
+    cloud.refusal = ""
+    assert deploy(cloud, "database") == ["created"]  # the stack that was only looked at is in nobody's way
+
+
+def test_an_operation_under_way_is_waited_for(cloud: Any) -> None:
+    deploy(cloud, "storage")
+    cloud.stacks["sluice-dev-storage"]["coming"] = ["UPDATE_IN_PROGRESS"] * 3 + ["UPDATE_COMPLETE"]
+    assert deploy(cloud, "storage") == ["unchanged"]
+    assert cloud.stacks["sluice-dev-storage"]["coming"] == ["UPDATE_COMPLETE"]
+
+
+def test_production_is_protected(cloud: Any) -> None:
+    deploy(cloud, "storage")
+    assert cloud.protected == []
+    deploy(cloud, "storage", stage="prod")
+    assert cloud.protected == ["sluice-prod-storage"]
+
+
+def test_stacks_are_deleted_last_first(cloud: Any) -> None:
+    deploy(cloud, "storage", "network", "monitoring")
+    deploy(cloud, "storage", stage="prod")
+    cloud.calls.clear()
+    stacks.delete(cloud, "dev", report=to_nowhere)
+    assert cloud.calls == [
+        "delete sluice-dev-monitoring",
+        "delete sluice-dev-network",
+        "delete sluice-dev-storage",
+    ]
+    assert list(cloud.stacks) == ["sluice-prod-storage"]
+
+
+def test_one_that_cannot_be_deleted_ends_it(cloud: Any) -> None:
+    deploy(cloud, "storage", "network")
+    cloud.failing.add("sluice-dev-network")
+    with pytest.raises(StackFailedError, match="DELETE_FAILED"):
+        stacks.delete(cloud, "dev", report=to_nowhere)
+    assert "sluice-dev-storage" in cloud.stacks
+
+
+def test_outputs_are_the_stages_own(cloud: Any) -> None:
+    cloud.exports = {
+        "sluice-dev-VpcId": "v",
+        "sluice-prod-VpcId": "w",
+        "other": "x",
+        "sluice-dev-RedisUrl": "r",
+    }
+    assert stacks.outputs("dev", cloud) == {"VpcId": "v", "RedisUrl": "r"}
+
+
+def test_what_is_typed_becomes_values() -> None:
+    typed = "deploy --stage prod --with worker --with cache --image i"
+    typed += " --parameter worker.MaxWorkers=20 --parameter storage.UploadOrigins=https://a.example?x=y"
+    told = stacks.parser().parse_args(typed.split())
+    assert (told.stage, told.extra) == ("prod", ["worker", "cache"])
+    assert stacks.merged(told.parameter, told.image) == {
+        "worker": {"Image": "i", "MaxWorkers": "20"},
+        "storage": {"UploadOrigins": "https://a.example?x=y"},
+    }
+
+
+@pytest.mark.parametrize("text", ["MaxWorkers=20", "worker.=1", "worker.MaxWorkers", "other.A=1", ""])
+def test_a_parameter_without_its_template_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        stacks.assignment(text)
