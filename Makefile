@@ -69,7 +69,7 @@ demo: up ## start the stack and show one file going through it
 
 .PHONY: test
 test: $(PROJECT_READY) ## run all tests
-	@.venv/bin/pytest
+	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: fuzz
 fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or Ctrl-C
@@ -92,7 +92,11 @@ lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
 
 .PHONY: bench
 bench: up ## measure the worker against plain COPY
-	@$(VENV_PYTHON) -m bench
+	@$(VENV_PYTHON) -m bench --root $(ROOT)
+
+.PHONY: bench-functions
+bench-functions: up ## measure packages, cold starts and the API's answers
+	@$(VENV_PYTHON) -m bench functions --rounds 5 --root $(ROOT)
 
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements anew

@@ -1,6 +1,7 @@
-"""`python -m bench`: the worker against the yardstick. `python -m bench memory`: its peak memory.
+"""`python -m bench speed`: the worker against the yardstick. `python -m bench memory`: its peak memory.
 
-Needs a running stack (`make up`); `make bench` does both.
+`python -m bench` does both. `python -m bench functions`: the deployed functions. Needs a running stack
+(`make up`).
 """
 
 import argparse
@@ -13,9 +14,9 @@ from statistics import median
 
 import psycopg
 
-from bench import data, world, yardstick
+from bench import data, functions, world, yardstick
 from infra.local.environment import read_env_file
-from infra.local.layout import Layout
+from infra.local.layout import DEFAULT_ROOT, Layout
 
 FOLDER = Path(__file__).parents[1] / ".local" / "bench"
 MEGABYTE_ROWS = 11_100  # of the narrow file
@@ -77,20 +78,26 @@ def machine(env: dict[str, str]) -> str:
 def main() -> int:
     """Measures what was asked for; 1 with a sentence when there is no stack."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["speed", "memory", "all"], default="all")
+    parser.add_argument("what", nargs="?", choices=["speed", "memory", "functions"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)"
+    )
     asked = parser.parse_args()
-    env = read_env_file(Layout.at(".local"))
+    layout = Layout.at(asked.root)
+    env = read_env_file(layout)
     if not env:
         print("The stack does not run: make up", file=sys.stderr)
         return 1
     os.environ.update(env)  # boto3's address and credentials
     print(machine(env))
-    if asked.what in {"speed", "all"}:
+    if asked.what in {"speed", None}:
         speed(env, asked.rows, asked.rounds)
-    if asked.what in {"memory", "all"}:
+    if asked.what in {"memory", None}:
         memory(env)
+    if asked.what == "functions":
+        functions.measure(env, layout, FOLDER, asked.rounds)
     return 0
 
 

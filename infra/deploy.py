@@ -38,7 +38,7 @@ STAGED = ("app.py", "chalicelib", "requirements.txt", ".chalice/policies")
 KEPT = ("deployed", "deployments")
 CHALICE = Path(sys.executable).with_name("chalice")
 EMULATED = CHECKOUT / "infra" / "local" / "fast_chalice.py"
-INTAKE = "on_upload"
+INTAKE, MIGRATE = "on_upload", "migrate"  # functions, by their names in app.py
 _EVENT_HOURS = 6  # for which Lambda tries an S3 event again
 _ARCHITECTURE = "x86_64"  # Lambda's own default
 
@@ -129,9 +129,11 @@ def deploy(
     folder: Path,
     state: Path,
 ) -> None:
-    """Stage in `folder` and release; `state` is what Chalice keeps. Raises `StackError`."""
+    """Stage in `folder`, release and migrate; `state` is what Chalice keeps. Raises `StackError`."""
     stage_copy(folder, stage, config, outputs)
     release(folder, stage, config, dead_letters=outputs["EventsDeadLetterQueueArn"], state=state)
+    applied = migrate(deployed_functions(folder, stage), boto3.client("lambda"))
+    print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 
 def release(folder: Path, stage: str, config: configure.Document, *, dead_letters: str, state: Path) -> None:
@@ -154,6 +156,16 @@ def release(folder: Path, stage: str, config: configure.Document, *, dead_letter
         dead_letters=dead_letters,
         retention_days=config["stages"][stage].get("log_retention_in_days"),
     )
+
+
+def migrate(functions: Mapping[str, str], client: "LambdaClient") -> list[str]:
+    """Bring the database to the schema of what is deployed; the migrations applied. Raises `StackError`."""
+    answer = client.invoke(FunctionName=functions[MIGRATE], Payload=b"{}")
+    said = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise StackError("migrations", f"{said.get('errorType')}: {said.get('errorMessage')}")
+    applied: list[str] = said["applied"]
+    return applied
 
 
 def delete(stage: str, *, folder: Path, state: Path) -> None:
@@ -200,8 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.delete:
             delete(chosen.stage, **places)
             return 0
-        if "AWS_ENDPOINT_URL" not in os.environ:
-            check_runtime(RUNNING)
+        check_runtime(RUNNING)
         config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
         outputs = stacks.outputs(chosen.stage, boto3.client("cloudformation"))
         deploy(chosen.stage, config, outputs, **places)

@@ -20,6 +20,15 @@ settings.load_profile("sluice")
 ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or Path(__file__).parent.parent / ".local" / "test")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those that share a stack run in one, one after the other."""
+    for item in items:
+        kind = item.path.parent.name
+        if kind != "unit":
+            item.add_marker(pytest.mark.xdist_group("faults" if kind == "faults" else "services"))
+
+
 @pytest.fixture(scope="session")
 def services() -> Iterator[Mapping[str, str]]:
     """The addresses of a Postgres, a Redis and a LocalStack of the tests' own, as environment variables."""

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--python", default=RUNNING, help="minor version of the runtime (default: %(default)s)"
     )
     parser.add_argument("--architecture", choices=(*ARCHITECTURES, "both"), default="both")
-    parser.add_argument("--output", type=Path, default=SHARED / "packages")
+    parser.add_argument("--output", type=lambda it: Path(it).resolve(), default=SHARED / "packages")
     parser.add_argument("--stage", help="publish: whose layer it is")
     parser.add_argument("--bucket", help="publish: by way of which a layer of more than 50 MiB goes")
     chosen = parser.parse_args(argv)
