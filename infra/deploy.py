@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 
 from infra import configure, stacks
 from infra.local.errors import StackError
@@ -40,6 +41,7 @@ CHALICE = Path(sys.executable).with_name("chalice")
 EMULATED = CHECKOUT / "infra" / "local" / "fast_chalice.py"
 INTAKE, MIGRATE = "on_upload", "migrate"  # functions, by their names in app.py
 _EVENT_HOURS = 6  # for which Lambda tries an S3 event again
+_MIGRATE_SECONDS = 900  # the longest that a function may take
 _ARCHITECTURE = "x86_64"  # Lambda's own default
 
 
@@ -132,7 +134,7 @@ def deploy(
     """Stage in `folder`, release and migrate; `state` is what Chalice keeps. Raises `StackError`."""
     stage_copy(folder, stage, config, outputs)
     release(folder, stage, config, dead_letters=outputs["EventsDeadLetterQueueArn"], state=state)
-    applied = migrate(deployed_functions(folder, stage), boto3.client("lambda"))
+    applied = migrate(deployed_functions(folder, stage), patient_client())
     print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 
@@ -144,7 +146,7 @@ def release(folder: Path, stage: str, config: configure.Document, *, dead_letter
     if state.exists():
         shutil.copyfile(state, own)
     try:
-        _chalice(folder, "deploy", "--stage", stage)
+        run_chalice(folder, "deploy", "--stage", stage)
     finally:  # a deployment that broke off has made something, too
         if own.exists():
             state.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +158,12 @@ def release(folder: Path, stage: str, config: configure.Document, *, dead_letter
         dead_letters=dead_letters,
         retention_days=config["stages"][stage].get("log_retention_in_days"),
     )
+
+
+def patient_client() -> "LambdaClient":
+    """A client that waits for an invocation to its end, and asks once: migrations may take long."""
+    once = Config(read_timeout=_MIGRATE_SECONDS, retries={"total_max_attempts": 1})
+    return boto3.client("lambda", config=once)
 
 
 def migrate(functions: Mapping[str, str], client: "LambdaClient") -> list[str]:
@@ -176,7 +184,7 @@ def delete(stage: str, *, folder: Path, state: Path) -> None:
     own.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(state, own)
     functions = deployed_functions(folder, stage)
-    _chalice(folder, "delete", "--stage", stage)
+    run_chalice(folder, "delete", "--stage", stage)
     remove_logs(functions, boto3.client("logs"))
     state.unlink()
 
@@ -188,7 +196,8 @@ def _without_retention(config: configure.Document, stage: str) -> configure.Docu
     return made
 
 
-def _chalice(folder: Path, *arguments: str) -> None:
+def run_chalice(folder: Path, *arguments: str) -> None:
+    """Run the `chalice` command in `folder`. Raises `StackError`."""
     # bytecode of the staged copy is there already, and Python's own would not be for /var/task
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     emulated = "AWS_ENDPOINT_URL" in os.environ

@@ -63,7 +63,7 @@ def chosen(client: "CloudFormationClient", stage: str, extra: Collection[str]) -
     return [
         template
         for template in TEMPLATES
-        if template not in OPTIONAL or template in extra or _find(client, stack_name(stage, template))
+        if template not in OPTIONAL or template in extra or find(client, stack_name(stage, template))
     ]
 
 
@@ -84,7 +84,7 @@ def deploy(
         given = {"Stage": stage, **(parts if template == "monitoring" else {}), **values.get(template, {})}
         name = stack_name(stage, template)
         with step(report, template, "changing") as current:
-            current.result = _deploy(client, name, (FOLDER / f"{template}.yaml").read_text(), given)
+            current.result = change(client, name, (FOLDER / f"{template}.yaml").read_text(), given)
         if stage == "prod":
             client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
 
@@ -96,17 +96,17 @@ def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_te
     botocore's errors: AWS refuses to delete what is protected.
     """
     for template in reversed(TEMPLATES):
-        if _find(client, stack_name(stage, template)):
+        if find(client, stack_name(stage, template)):
             with step(report, template, "deleting") as current:
-                _delete(client, stack_name(stage, template))
+                remove(client, stack_name(stage, template))
                 current.result = "deleted"
 
 
-def _deploy(client: "CloudFormationClient", name: str, body: str, given: Mapping[str, str]) -> str:
+def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[str, str]) -> str:
     """Make or change one stack by a change set; says what was done."""
     stack = _settled(client, name, but=LOOKED_AT)
     if stack and stack["StackStatus"] in NEVER_MADE:
-        _delete(client, name)
+        remove(client, name)
         stack = None
     exists = stack is not None and stack["StackStatus"] != LOOKED_AT
     kind: Literal["UPDATE", "CREATE"] = "UPDATE" if exists else "CREATE"
@@ -153,7 +153,8 @@ def _changes(client: "CloudFormationClient", name: str, change_set: str) -> bool
     raise StackFailedError(name, "no change set", [reason])
 
 
-def _delete(client: "CloudFormationClient", name: str) -> None:
+def remove(client: "CloudFormationClient", name: str) -> None:
+    """Delete one stack. Raises `StackFailedError`."""
     client.delete_stack(StackName=name)
     _done(client, name)
 
@@ -168,14 +169,15 @@ def _done(client: "CloudFormationClient", name: str) -> None:
 def _settled(client: "CloudFormationClient", name: str, *, but: str = "") -> "StackTypeDef | None":
     """The stack, once nothing (``but`` this) is under way; None if there is none."""
     pauses = _pauses()
-    while (stack := _find(client, name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
+    while (stack := find(client, name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
         if stack["StackStatus"] == but:
             break
         time.sleep(next(pauses))
     return stack
 
 
-def _find(client: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+def find(client: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+    """The stack as it is; None if there is none."""
     try:
         return client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:

@@ -102,14 +102,14 @@ class Deployment:
 
 
 @contextmanager
-def deployed(
+def prepared(
     services: Mapping[str, str],
     database_url: str,
     checkout: Path,
     settings: Mapping[str, str],
     change: Callable[[Path], None],
 ) -> Iterator[Deployment]:
-    """The whole page, from stacks to functions, and back.
+    """All of the page but its last command, and back: stacks, layer, configuration.
 
     LocalStack has no Postgres, so the address of the tests' own is among the settings, and its password is
     put into the secret that the stacks made. `change` may do something to the checkout first.
@@ -121,8 +121,7 @@ def deployed(
     endpoint = services["AWS_ENDPOINT_URL"]
     own = {"DATABASE_URL": place, "AWS_ENDPOINT_URL": endpoint, **settings}
     made = Deployment(checkout, endpoint, {}, own)
-    to_stacks, to_layer, to_configuration, to_functions = commands("With workers as Lambda functions")
-    remove_functions, remove_stacks = commands("Update and remove")
+    to_stacks, to_layer, to_configuration, _ = commands("With workers as Lambda functions")
     try:
         made.run(to_stacks)
         made.outputs = stacks.outputs(STAGE, boto3.client("cloudformation"))
@@ -132,14 +131,27 @@ def deployed(
         )
         made.layer = made.run(to_layer).stdout.strip()
         made.run(to_configuration)
-        assert "0001_initial.sql" in made.run(to_functions).stdout
         yield made
-        if (checkout / f".chalice/deployed/{STAGE}.json").exists():
-            made.run(remove_functions)
     finally:
         if bucket := made.outputs.get("BucketName"):
             boto3.resource("s3").Bucket(bucket).object_versions.delete()
-        made.run(remove_stacks)
+        made.run(commands("Update and remove")[1])
+
+
+@contextmanager
+def deployed(
+    services: Mapping[str, str],
+    database_url: str,
+    checkout: Path,
+    settings: Mapping[str, str],
+    change: Callable[[Path], None],
+) -> Iterator[Deployment]:
+    """The whole page, and back."""
+    with prepared(services, database_url, checkout, settings, change) as made:
+        assert "0001_initial.sql" in made.deploy().stdout
+        yield made
+        if (checkout / f".chalice/deployed/{STAGE}.json").exists():
+            made.run(commands("Update and remove")[0])
 
 
 def _copy(checkout: Path) -> None:

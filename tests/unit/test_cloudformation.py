@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode import decode
+from chalice.utils import to_cfn_resource_name
 
 from chalicelib import settings
 from chalicelib.flow import keys
 from chalicelib.telemetry import Metric
+from infra import configure
 from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
 
 PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
 LOADED: dict[str, dict[str, Any]] = {name: decode(str(path))[0] for name, path in PATHS.items()}
+MERGED: dict[str, Any] = decode(str(FOLDER / "merge.yaml"))[0]
 LAMBDA_TIMEOUT = 900  # of the worker that is a function
 # What other parts of the project read of a stage.
 PROMISED = {
@@ -107,7 +110,7 @@ def exports(template: str) -> set[str]:
 
 
 def test_every_template_is_deployed() -> None:
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(TEMPLATES)
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == {*TEMPLATES, "merge"}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -163,6 +166,39 @@ def test_the_bucket_forgets_what_it_should() -> None:
     patience = settings.load({}).parts_expire / 86400
     assert aborted["DaysAfterInitiation"] > patience
     assert LOADED["storage"]["Parameters"]["ObjectDays"]["MinValue"] > patience
+
+
+def test_the_bucket_tells_whom_it_is_told_to_and_says_nothing_of_others() -> None:
+    assert LOADED["storage"]["Parameters"]["IntakeFunctionArn"]["Default"] == ""
+    told, notification, otherwise = properties("storage.Bucket")["NotificationConfiguration"]["Fn::If"]
+    assert told == "TellsIntake"
+    (one,) = notification["LambdaConfigurations"]
+    assert one == {"Event": "s3:ObjectCreated:*", "Function": {"Ref": "IntakeFunctionArn"}}
+    assert otherwise == {"Ref": "AWS::NoValue"}  # an empty one would detach what Chalice attached
+
+
+# What is merged into Chalice's template is no template. cfn-lint sees it merged: tests/e2e/test_package.py.
+
+
+@pytest.mark.parametrize("function", configure.FUNCTIONS)
+def test_a_function_is_named_as_chalice_deploys_it_and_its_logs_end(function: str) -> None:
+    name = to_cfn_resource_name(function)
+    said = MERGED["Resources"]["APIHandler" if function == "api_handler" else name]
+    known = "sluice-${Stage}" if function == "api_handler" else f"sluice-${{Stage}}-{function}"
+    assert said["Properties"]["FunctionName"] == {"Fn::Sub": known}
+    assert said["DependsOn"] == f"{name}LogGroup"
+    logs = MERGED["Resources"][said["DependsOn"]]["Properties"]
+    assert logs == {
+        "LogGroupName": {"Fn::Sub": f"/aws/lambda/{known}"},
+        "RetentionInDays": {"Ref": "LogDays"},
+    }
+
+
+def test_what_is_merged_imports_of_the_storage_only() -> None:
+    imported = {node["Fn::ImportValue"]["Fn::Sub"] for node in nodes(MERGED) if is_import(node)}
+    assert imported
+    assert imported <= exports("storage")
+    assert MERGED["Parameters"]["Stage"] == LOADED["storage"]["Parameters"]["Stage"]
 
 
 def test_what_people_would_miss_is_kept() -> None:
