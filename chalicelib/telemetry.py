@@ -4,7 +4,9 @@ The correlation id is the job's, from its upload to its last block: logs, metric
 `job_id`.
 """
 
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -65,7 +67,8 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
         line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
     if job_id is not None:
         line.add_metadata("job_id", str(job_id))
-    line.flush_metrics()
+    # in one piece: what Powertools prints is two, between which another thread's line may come
+    sys.stdout.write(f"{json.dumps(line.serialize_metric_set(), separators=(',', ':'))}\n")
 
 
 @contextmanager

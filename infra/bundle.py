@@ -42,14 +42,14 @@ INTAKE = "IntakeFunctionArn"  # an output of this stack, and a parameter of `sto
 _LOG_DAYS = 30  # if the configuration says nothing
 
 
-def bundle(stage: str, config: configure.Document, outputs: Mapping[str, str], output: Path) -> Path:
+def bundle(stage: str, config: configure.Document, output: Path) -> Path:
     """Write the template and the package beside it to `output`, and return the template.
 
     Raises `StackError`, `ConfigureError` for an unknown stage and `SettingError` for a setting.
     """
     made = configure.configured(config, stage, {}, settings={"SLUICE_BUCKET_EVENTS": "template"})
     folder = output / "app"
-    deploy.stage_copy(folder, stage, made, outputs)
+    deploy.stage_copy(folder, stage, made)
     merge = folder / "merge.json"
     merge.write_text(json.dumps(additions(made["stages"][stage]["environment_variables"])))
     merging = ("--pkg-format", "cloudformation", "--merge-template", str(merge))
@@ -171,10 +171,8 @@ def _run(chosen: argparse.Namespace, client: "CloudFormationClient") -> None:
         return
     check_runtime(RUNNING)
     config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
-    if not (outputs := stacks.outputs(stage, client)):
-        raise StackError(STACK, f"the stacks of {stage} have no outputs: deploy them first")
     output = (chosen.output or SHARED / "bundle" / stage).absolute()
-    template = bundle(stage, config, outputs, output)
+    template = bundle(stage, config, output)
     values = parameters(stage, config)
     if chosen.deploy:
         release(client, template, values, bucket=bucket)

@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 
+from chalicelib import settings
 from infra import stacks
 
 CHECKOUT = Path(__file__).parents[1]
@@ -147,11 +148,21 @@ def _configure(chosen: argparse.Namespace) -> None:
     if chosen.lambda_workers and chosen.layer is None:
         raise ConfigureError("a Lambda worker needs its layer: --layer ARN (see infra.packages publish)")
     outputs = found | {"AllowedAddresses": addresses(chosen.allow)}
-    settings = dict(it.split("=", 1) for it in chosen.setting)
-    settings["SLUICE_LAMBDA_WORKERS"] = str(chosen.lambda_workers)
+    given = dict(chosen.setting) | {"SLUICE_LAMBDA_WORKERS": str(chosen.lambda_workers)}
     config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
-    made = configured(config, chosen.stage, outputs, settings=settings, layer=chosen.layer)
+    made = configured(config, chosen.stage, outputs, settings=given, layer=chosen.layer)
+    try:
+        settings.load(made["stages"][chosen.stage]["environment_variables"])
+    except settings.SettingError as error:
+        raise ConfigureError(str(error)) from None
     write(CHECKOUT, chosen.stage, made, policies(CHECKOUT / ".chalice" / "policies", chosen.stage, outputs))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"not NAME=VALUE: {text!r}")
+    return name, value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--allow", required=True, help="networks that may call the API: 203.0.113.0/24,…")
     parser.add_argument("--lambda-workers", type=int, default=0, help="at most; 0: workers are containers")
     parser.add_argument("--layer", help="ARN of the Lambda worker's layer")
-    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", type=_setting)
     return parser
 
 

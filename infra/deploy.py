@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -40,13 +41,22 @@ KEPT = ("deployed", "deployments")
 CHALICE = Path(sys.executable).with_name("chalice")
 EMULATED = CHECKOUT / "infra" / "local" / "fast_chalice.py"
 INTAKE, MIGRATE = "on_upload", "migrate"  # functions, by their names in app.py
+DEAD_LETTERS = "EventsDeadLetterQueueArn"  # an output of the stacks
 _EVENT_HOURS = 6  # for which Lambda tries an S3 event again
 _MIGRATE_SECONDS = 900  # the longest that a function may take
 _ARCHITECTURE = "x86_64"  # Lambda's own default
 
 
-def stage_copy(folder: Path, stage: str, config: configure.Document, outputs: Mapping[str, str]) -> None:
-    """Make `folder` a copy of what is to be deployed, configured for `stage`. Raises `StackError`."""
+def stage_copy(
+    folder: Path,
+    stage: str,
+    config: configure.Document,
+    rights: Mapping[str, configure.Document] = MappingProxyType({}),
+) -> None:
+    """Make `folder` a copy of what is to be deployed as `stage`, ready for Chalice. Raises `StackError`.
+
+    `config` is its `.chalice/config.json`; `rights` are the policies of the stage that the checkout lacks.
+    """
     _clear(folder)
     for name in STAGED:
         source, target = CHECKOUT / name, folder / name
@@ -57,10 +67,17 @@ def stage_copy(folder: Path, stage: str, config: configure.Document, outputs: Ma
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         else:
             shutil.copyfile(source, target)
-    rights = configure.policies(folder / ".chalice" / "policies", stage, outputs)
     configure.write(folder, stage, _without_retention(config, stage), rights)
+    _check_configured(folder, stage, config)
     architecture = config["stages"][stage].get("lambda_architecture", _ARCHITECTURE)
     build_vendor(folder, python=RUNNING, architecture=architecture)
+
+
+def _check_configured(folder: Path, stage: str, config: configure.Document) -> None:
+    functions = config["stages"].get(stage, {}).get("lambda_functions", {})
+    files = [functions.get(name, {}).get("iam_policy_file") for name in configure.FUNCTIONS]
+    if not all(file and (folder / ".chalice" / file).exists() for file in files):
+        raise StackError("app", f"stage {stage} is not configured: run infra.configure first")
 
 
 def _clear(folder: Path) -> None:
@@ -126,20 +143,13 @@ def _exists(logs: "CloudWatchLogsClient", group: str) -> bool:
 def deploy(
     stage: str,
     config: configure.Document,
-    outputs: Mapping[str, str],
     *,
+    dead_letters: str,
     folder: Path,
     state: Path,
 ) -> None:
-    """Stage in `folder`, release and migrate; `state` is what Chalice keeps. Raises `StackError`."""
-    stage_copy(folder, stage, config, outputs)
-    release(folder, stage, config, dead_letters=outputs["EventsDeadLetterQueueArn"], state=state)
-    applied = migrate(deployed_functions(folder, stage), patient_client())
-    print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
-
-
-def release(folder: Path, stage: str, config: configure.Document, *, dead_letters: str, state: Path) -> None:
-    """Deploy what is staged, and finish. Raises `StackError`."""
+    """Stage in `folder`, deploy, finish and migrate; `state` is what Chalice keeps. Raises `StackError`."""
+    stage_copy(folder, stage, config)
     own = folder / ".chalice" / "deployed" / f"{stage}.json"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.unlink(missing_ok=True)
@@ -158,6 +168,8 @@ def release(folder: Path, stage: str, config: configure.Document, *, dead_letter
         dead_letters=dead_letters,
         retention_days=config["stages"][stage].get("log_retention_in_days"),
     )
+    applied = migrate(deployed_functions(folder, stage), patient_client())
+    print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 
 def patient_client() -> "LambdaClient":
@@ -192,7 +204,7 @@ def delete(stage: str, *, folder: Path, state: Path) -> None:
 def _without_retention(config: configure.Document, stage: str) -> configure.Document:
     """Chalice would set it for the API's log group under a name that is not the API's."""
     made: dict[str, Any] = json.loads(json.dumps(config))
-    made["stages"][stage].pop("log_retention_in_days", None)
+    made["stages"].get(stage, {}).pop("log_retention_in_days", None)
     return made
 
 
@@ -205,6 +217,13 @@ def run_chalice(folder: Path, *arguments: str) -> None:
     done = subprocess.run((*command, *arguments), cwd=folder, env=env, check=False)
     if done.returncode:
         raise StackError("app", f"chalice {arguments[0]} ended with status {done.returncode}")
+
+
+def _dead_letters(stage: str) -> str:
+    outputs = stacks.outputs(stage, boto3.client("cloudformation"))
+    if DEAD_LETTERS not in outputs:
+        raise StackError("app", f"the stacks of {stage} have no outputs: deploy them first")
+    return outputs[DEAD_LETTERS]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -223,8 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         check_runtime(RUNNING)
         config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
-        outputs = stacks.outputs(chosen.stage, boto3.client("cloudformation"))
-        deploy(chosen.stage, config, outputs, **places)
+        deploy(chosen.stage, config, dead_letters=_dead_letters(chosen.stage), **places)
     except StackError as error:
         sys.stderr.write(f"{error.report()}\n")
         return 1

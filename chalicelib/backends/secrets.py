@@ -16,14 +16,16 @@ def with_credentials(url: str, secret: str) -> str:
     The secret is a JSON object with `username` and `password`, as RDS makes them. Raises RetryLater.
     Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
     """
+    trouble = ""
     try:
-        credentials = parameters.get_secret(secret, transform="json", max_age=_KEPT_SECONDS)
-        user, password = credentials["username"], credentials["password"]
+        found = parameters.get_secret(secret, transform="json", max_age=_KEPT_SECONDS)
+        user, password = quote(found["username"], safe=""), quote(found["password"], safe="")
     except (GetParameterError, TransformParameterError) as error:
-        # not its text: that of a secret which is no JSON has the secret in it
-        raise RetryLater(f"no credentials from the secret {secret}: {type(error).__name__}") from None
-    except (KeyError, TypeError):
-        raise RetryLater(f"the secret {secret} has no username and password") from None
+        trouble = f"no credentials from the secret {secret}: {type(error).__name__}"
+    except (KeyError, TypeError, ValueError):
+        trouble = f"the secret {secret} has no username and password"
+    if trouble:  # not raised above: what went wrong there has the secret in it, and would hang on this
+        raise RetryLater(trouble)
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{place}").geturl()
+    return parts._replace(netloc=f"{user}:{password}@{place}").geturl()

@@ -38,13 +38,13 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
     outputs = resources.outputs()
     config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
     config = configure.configured(config, STAGE, outputs, settings=variables)
-    stage_copy(folder, STAGE, config, outputs)
+    stage_copy(folder, STAGE, config, configure.policies(CHECKOUT / ".chalice" / "policies", STAGE, outputs))
     state = {"localstack": localstack, "version": version_of(folder)}
     changed = known != state or not _deployed(folder).exists()
     if changed:
         log = layout.log("deploy")
         log.unlink(missing_ok=True)
-        # Bytecode in the staged copy would end up in the package.
+        # the staged copy has its bytecode, and Python's own would not be for where functions run
         env = pip_env(layout) | aws_env(endpoint) | {"PYTHONDONTWRITEBYTECODE": "1"}
         argv = (sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE)
         processes.logged("app", "chalice deploy", Command(argv, env, folder), log)

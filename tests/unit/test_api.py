@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pytest
@@ -129,7 +129,7 @@ def test_any_file_name_makes_a_safe_key_that_leads_to_its_job(filename: str, job
 
 
 @pytest.mark.parametrize(
-    "key", ["", "x", "uploads/a/b/c", "uploads/a", f"other/a/{uuid4()}/f", f"uploads/{uuid4()}"]
+    "key", ["", "x", "uploads/a/b/c", "uploads/a", f"other/a/{UUID(int=1)}/f", f"uploads/{UUID(int=1)}"]
 )
 def test_other_keys_lead_nowhere(key: str) -> None:
     assert job_of(key) is None
@@ -182,7 +182,7 @@ def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None
     assert body["error"] == {"code": "empty-file", "message": "It is empty."}
 
 
-@pytest.mark.parametrize("job_id", ["nonsense", str(uuid4()), "..", "%00"])
+@pytest.mark.parametrize("job_id", ["nonsense", str(UUID(int=1)), "..", "%00"])
 def test_a_job_that_is_not_there(client: Client, job_id: str) -> None:
     assert_problem(client.http.get(f"/jobs/{job_id}"), 404)
     assert_problem(client.http.get(f"/jobs/{job_id}/errors"), 404)
@@ -353,3 +353,35 @@ def test_a_queue_that_is_down_makes_lambda_try_the_event_again(
     services.sender.down = True
     with pytest.raises(RetryLater):
         client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a.csv"))
+
+
+def measured(capsys: pytest.CaptureFixture[str]) -> list[tuple[dict[str, float], str | None]]:
+    """The metrics that were written, and the jobs they are of."""
+    found = []
+    for line in capsys.readouterr().out.splitlines():
+        document = json.loads(line)
+        if "_aws" in document:
+            names = [it["Name"] for it in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+            found.append(({name: sum(document[name]) for name in names}, document.get("job_id")))
+    return found
+
+
+def test_uploads_are_counted_as_they_are_asked_for(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_id = post(client, {"filename": "people.csv"}).json_body["job_id"]
+    post(client, {"filename": ""})  # is refused
+    assert measured(capsys) == [({"UploadsRequested": 1}, job_id)]
+
+
+def test_objects_are_counted_as_they_arrive_and_as_they_are_announced(
+    client: Client, services: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = services.jobs.add(new_job(key=f"uploads/default/{(job_id := uuid4())}/a.csv", id=job_id))
+    event = s3_event(job.key, "uploads/stray")
+    client.lambda_.invoke("on_upload", event)
+    assert measured(capsys) == [({"ObjectsArrived": 2}, None), ({"ObjectsAnnounced": 1}, None)]
+    services.sender.down = True
+    with pytest.raises(RetryLater):
+        client.lambda_.invoke("on_upload", event)
+    assert measured(capsys) == [({"ObjectsArrived": 2}, None)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra import deploy
-from infra.configure import FUNCTIONS, GATEWAY, configured
+from infra.configure import FUNCTIONS, GATEWAY, configured, policies
 from infra.local import application
 from infra.local.errors import StackError
 from infra.local.layout import Layout
@@ -42,7 +42,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def stage(folder: Path, variables: Mapping[str, str]) -> None:
     config = json.loads((deploy.CHECKOUT / ".chalice/config.json").read_text())
-    deploy.stage_copy(folder, "local", configured(config, "local", {}, settings=variables), {})
+    rights = policies(deploy.CHECKOUT / ".chalice/policies", "local", {})
+    deploy.stage_copy(folder, "local", configured(config, "local", {}, settings=variables), rights)
 
 
 def staged(folder: Path) -> set[str]:
@@ -66,7 +67,8 @@ def test_what_is_staged(tmp_path: Path) -> None:
     assert staged(tmp_path / "app") == WHOLE
     config = json.loads((tmp_path / "app/.chalice/config.json").read_text())
     variables = config["stages"]["local"]["environment_variables"]
-    assert variables == {"KEPT": "1", "DATABASE_URL": "postgresql://x"}
+    own = {"POWERTOOLS_METRICS_NAMESPACE": "Sluice/local"}
+    assert variables == {"KEPT": "1", "DATABASE_URL": "postgresql://x", **own}
     assert json.loads((tmp_path / "app/.chalice/policies/local/on_job.json").read_text()) == FILLED
 
 

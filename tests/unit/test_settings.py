@@ -33,3 +33,33 @@ def test_what_is_needed_must_be_there() -> None:
 
 def test_an_empty_address_is_none() -> None:
     assert load({"AWS_ENDPOINT_URL": ""}).aws_endpoint_url is None
+
+
+@pytest.mark.parametrize(("workers", "found"), [(None, 0), ("0", 0), ("2", 2), ("1000", 1000)])
+def test_how_many_lambda_workers_there_may_be(workers: str | None, found: int) -> None:
+    assert load({} if workers is None else {"SLUICE_LAMBDA_WORKERS": workers}).lambda_workers == found
+
+
+@pytest.mark.parametrize("workers", ["-1", "1", "1001", "many", ""])
+def test_a_number_of_lambda_workers_that_aws_does_not_know(workers: str) -> None:
+    with pytest.raises(SettingError, match="SLUICE_LAMBDA_WORKERS"):
+        load({"SLUICE_LAMBDA_WORKERS": workers})
+
+
+def test_lambda_workers_take_no_messages_from_redis() -> None:
+    redis = {"SLUICE_QUEUE_BACKEND": "redis"}
+    assert load(redis | {"SLUICE_LAMBDA_WORKERS": "0"}).lambda_workers == 0
+    with pytest.raises(SettingError, match="SLUICE_LAMBDA_WORKERS must be 0 with Redis"):
+        load(redis | {"SLUICE_LAMBDA_WORKERS": "2"})
+
+
+def test_who_attaches_the_intake_to_the_bucket() -> None:
+    assert load({}).bucket_events == "chalice"
+    assert load({"SLUICE_BUCKET_EVENTS": "template"}).bucket_events == "template"
+    with pytest.raises(SettingError, match="SLUICE_BUCKET_EVENTS must be chalice or template"):
+        load({"SLUICE_BUCKET_EVENTS": "nobody"})
+
+
+def test_a_database_needs_no_secret() -> None:
+    assert load({}).database_secret == ""
+    assert load({"DATABASE_SECRET": "sluice-dev"}).database_secret == "sluice-dev"

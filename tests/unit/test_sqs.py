@@ -176,3 +176,44 @@ class TestErrors:
         client = Mock()
         receiver(client).retry(DELIVERY, delay_seconds=delay)
         assert client.change_message_visibility.call_args.kwargs["VisibilityTimeout"] == asked
+
+
+class TestTakenByLambda:
+    def record(self, client: "SQSClient", url: str) -> dict[str, Any]:
+        """The next message as Lambda's event has it: the same members, in lower camel case."""
+        answer = client.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"])
+        [message] = answer["Messages"]
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "messageAttributes": {},
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:jobs",
+            "awsRegion": "eu-west-1",
+        }
+
+    def test_a_message_is_a_delivery_like_any_other(self, client: "SQSClient") -> None:
+        url, job_id = create_queue(client, "jobs"), uuid4()
+        SqsSender(client, url).send(job_id)
+        queue = receiver(client, url)
+        delivery = queue.taken(self.record(client, url))
+        assert delivery is not None
+        assert (delivery.job_id, delivery.deliveries) == (job_id, 1)
+        queue.retry(delivery, delay_seconds=0)
+        again = queue.taken(self.record(client, url))
+        assert again is not None
+        assert (again.job_id, again.deliveries) == (job_id, 2)
+        queue.acknowledge(again)
+        left = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert left["ApproximateNumberOfMessages"] == left["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+    def test_one_that_is_no_jobs_id_is_buried(self, client: "SQSClient") -> None:
+        url = create_queue(client, "jobs", dead="dead")
+        client.send_message(QueueUrl=url, MessageBody="bad")
+        assert receiver(client, url).taken(self.record(client, url)) is None
+        assert bodies(client, client.get_queue_url(QueueName="dead")["QueueUrl"]) == ["bad"]
+        left = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert left["ApproximateNumberOfMessagesNotVisible"] == "0"
