@@ -69,7 +69,7 @@ demo: up ## start the stack and show one file going through it
 
 .PHONY: test
 test: $(PROJECT_READY) ## run all tests
-	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
+	@.venv/bin/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: fuzz
 fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or Ctrl-C

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from localstack_client.session import Session
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import scratch
@@ -20,13 +22,19 @@ settings.load_profile("sluice")
 ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or Path(__file__).parent.parent / ".local" / "test")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share a stack run in one, one after the other."""
-    for item in items:
-        kind = item.path.parent.name
-        if kind != "unit":
-            item.add_marker(pytest.mark.xdist_group("faults" if kind == "faults" else "services"))
+class ByStack(LoadScopeScheduling):
+    """Hands out tests to several processes: those that share a stack go to one, one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = Path(file).parent.name
+        return {"unit": file, "faults": "faults"}.get(folder, "services")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:
+    """What `make test` uses. (xdist's own groups do nothing with this pytest: it keeps a test's id elsewhere.)"""
+    return ByStack(config, log)
 
 
 @pytest.fixture(scope="session")
