@@ -33,7 +33,7 @@ class ByStack(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:
-    """What `make test` uses. (xdist's own groups do nothing with this pytest: it keeps a test's id elsewhere.)"""
+    """What `make test` uses. xdist's own groups do nothing with this pytest."""
     return ByStack(config, log)
 
 
