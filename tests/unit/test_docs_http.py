@@ -213,7 +213,7 @@ def test_a_problem_looks_so() -> None:
     def view() -> Any:
         return uploads.create(MemoryServices(), wrong)  # type: ignore[arg-type]
 
-    request: Any = SimpleNamespace(context={"requestId": problem["request_id"]})
+    request: Any = SimpleNamespace(context={"requestId": problem["request_id"]}, uri_params=None)
     assert http.answered(request, lambda _: view()).body == problem
 
 
