@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 MIB = 1 << 20
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class SettingError(ValueError):
@@ -61,31 +62,19 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     return value
 
 
-def _backend(env: Mapping[str, str]) -> Literal["sqs", "redis"]:
-    match env.get("SLUICE_QUEUE_BACKEND", "sqs"):
-        case "sqs":
-            return "sqs"
-        case "redis":
-            return "redis"
-        case other:
-            raise SettingError(f"SLUICE_QUEUE_BACKEND must be sqs or redis, not {other!r}")
+def _choice(env: Mapping[str, str], name: str, default: _Choice, other: _Choice) -> _Choice:
+    value = env.get(name, default)
+    for choice in (default, other):
+        if value == choice:
+            return choice
+    raise SettingError(f"{name} must be {default} or {other}, not {value!r}")
 
 
-def _bucket_events(env: Mapping[str, str]) -> Literal["chalice", "template"]:
-    match env.get("SLUICE_BUCKET_EVENTS", "chalice"):
-        case "chalice":
-            return "chalice"
-        case "template":
-            return "template"
-        case other:
-            raise SettingError(f"SLUICE_BUCKET_EVENTS must be chalice or template, not {other!r}")
-
-
-def _lambda_workers(env: Mapping[str, str]) -> int:
+def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
     workers = _number(env, "SLUICE_LAMBDA_WORKERS", 0, 0, 1000)
     if workers == 1:
         raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 or at least 2: AWS knows no maximum of 1")
-    if workers and _backend(env) != "sqs":
+    if workers and queue_backend != "sqs":
         raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 with Redis: Lambda takes messages from SQS only")
     return workers
 
@@ -95,14 +84,15 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
 
     Addresses may be missing here: a part that needs one asks for it with :func:`required`.
     """
+    queue_backend: Literal["sqs", "redis"] = _choice(env, "SLUICE_QUEUE_BACKEND", "sqs", "redis")
     return Settings(
         database_url=env.get("DATABASE_URL", ""),
         database_secret=env.get("DATABASE_SECRET", ""),
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
-        queue_backend=_backend(env),
+        queue_backend=queue_backend,
         queue_url=env.get("SLUICE_QUEUE_URL", ""),
-        lambda_workers=_lambda_workers(env),
-        bucket_events=_bucket_events(env),
+        lambda_workers=_lambda_workers(env, queue_backend),
+        bucket_events=_choice(env, "SLUICE_BUCKET_EVENTS", "chalice", "template"),
         dead_letter_queue_url=env.get("SLUICE_DEAD_LETTER_QUEUE_URL", ""),
         redis_url=env.get("REDIS_URL", ""),
         redis_stream=env.get("SLUICE_REDIS_STREAM", "sluice:jobs"),

@@ -20,7 +20,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
 
-SERVICE = "sluice"
+_SERVICE = "sluice"
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
 _IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
@@ -62,7 +62,7 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
 
     Source of the format: Amazon CloudWatch User Guide, "Embedded metric format".
     """
-    line = EphemeralMetrics(namespace=_NAMESPACE, service=SERVICE)
+    line = EphemeralMetrics(namespace=_NAMESPACE, service=_SERVICE)
     for metric, value in values.items():
         line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
     if job_id is not None:
@@ -110,4 +110,4 @@ def _tracer() -> "Tracer":
     from aws_lambda_powertools import Tracer  # with X-Ray's library a fifth of a cold start
 
     # not patched: threads read ahead and write, and what they call belongs to no segment
-    return Tracer(service=SERVICE, auto_patch=False, disabled=False)
+    return Tracer(service=_SERVICE, auto_patch=False, disabled=False)

@@ -27,7 +27,7 @@ from botocore.config import Config
 from infra import configure, stacks
 from infra.local.errors import StackError
 from infra.local.layout import CHECKOUT, SHARED
-from infra.packages.build import build_vendor, check_runtime
+from infra.packages.build import build_vendor, check_runtime, copy_part
 from infra.packages.bytecode import RUNNING
 
 if TYPE_CHECKING:
@@ -62,11 +62,7 @@ def stage_copy(
         source, target = CHECKOUT / name, folder / name
         if not source.exists():
             raise StackError("app", f"{source} is missing: there is nothing to deploy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        else:
-            shutil.copyfile(source, target)
+        copy_part(source, target)
     configure.write(folder, stage, _without_retention(config, stage), rights)
     _check_configured(folder, stage, config)
     architecture = config["stages"][stage].get("lambda_architecture", _ARCHITECTURE)
@@ -117,11 +113,13 @@ def finish(
             MaximumEventAgeInSeconds=_EVENT_HOURS * 3600,
             DestinationConfig={"OnFailure": {"Destination": dead_letters}},
         )
-    for arn in functions.values() if retention_days else ():
+    if not retention_days:
+        return
+    for arn in functions.values():
         group = _log_group(arn)
         if not _exists(logs, group):
             logs.create_log_group(logGroupName=group)
-        logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days or 0)
+        logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
 
 
 def remove_logs(functions: Mapping[str, str], logs: "CloudWatchLogsClient") -> None:
@@ -161,14 +159,15 @@ def deploy(
         if own.exists():
             state.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(own, state)
+    functions = deployed_functions(folder, stage)
     finish(
-        deployed_functions(folder, stage),
+        functions,
         boto3.client("lambda"),
         boto3.client("logs"),
         dead_letters=dead_letters,
         retention_days=config["stages"][stage].get("log_retention_in_days"),
     )
-    applied = migrate(deployed_functions(folder, stage), patient_client())
+    applied = migrate(functions, patient_client())
     print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import configure
-from infra.deploy import KEPT, deployed_functions, finish, stage_copy
+from infra.deploy import EMULATED, KEPT, deployed_functions, finish, stage_copy
 from infra.local import processes, resources
 from infra.local.environment import aws_env, pip_env
 from infra.local.layout import CHECKOUT, Layout
 from infra.local.processes import Command
 
 STAGE = "local"
-CHALICE = Path(__file__).with_name("fast_chalice.py")
 # LocalStack goes on polling a function's events for this long after an update took its place, and an event
 # that the old poller gets is hidden until its visibility timeout of 90 s has passed. Nothing tells when it
 # has ended.
@@ -46,7 +45,7 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
         log.unlink(missing_ok=True)
         # the staged copy has its bytecode, and Python's own would not be for where functions run
         env = pip_env(layout) | aws_env(endpoint) | {"PYTHONDONTWRITEBYTECODE": "1"}
-        argv = (sys.executable, "-P", str(CHALICE), "deploy", "--stage", STAGE)
+        argv = (sys.executable, "-P", str(EMULATED), "deploy", "--stage", STAGE)
         processes.logged("app", "chalice deploy", Command(argv, env, folder), log)
         _drop_old_packages(folder)
         finish(

@@ -18,6 +18,7 @@ from infra.packages.build import (
     build_layer,
     build_vendor,
     check_runtime,
+    copy_part,
     function_files,
     write_zip,
 )
@@ -35,21 +36,13 @@ def sizes(output: Path, python: str, architectures: Sequence[str]) -> list[Size]
         shutil.rmtree(place, ignore_errors=True)
         application, function = place / "application", place / "function.zip"
         for part in ("app.py", "chalicelib"):
-            _copy(CHECKOUT / part, application / part)
+            copy_part(CHECKOUT / part, application / part)
         build_vendor(application, python=python, architecture=architecture)
         write_zip(function, function_files(application))
         found.append(measured("function", architecture, function))
         layer = build_layer(place / "layer.zip", python=python, architecture=architecture)
         found.append(measured("layer", architecture, layer))
     return found
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copyfile(source, target)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

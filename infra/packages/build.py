@@ -40,6 +40,15 @@ def check_runtime(python: str) -> None:
         )
 
 
+def copy_part(source: Path, target: Path) -> None:
+    """Copy a file or folder of the application, without the bytecode that is for where it lies."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    else:
+        shutil.copyfile(source, target)
+
+
 def build_vendor(folder: Path, *, python: str, architecture: str) -> None:
     """Install what the functions need into `folder/vendor`, and compile all that goes into their package.
 

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import psycopg
+from service import PATIENCE
 
 from infra import stacks
 from infra.local import application
@@ -139,19 +142,12 @@ def prepared(
 
 
 @contextmanager
-def deployed(
-    services: Mapping[str, str],
-    database_url: str,
-    checkout: Path,
-    settings: Mapping[str, str],
-    change: Callable[[Path], None],
-) -> Iterator[Deployment]:
-    """The whole page, and back."""
-    with prepared(services, database_url, checkout, settings, change) as made:
-        assert "0001_initial.sql" in made.deploy().stdout
-        yield made
-        if (checkout / f".chalice/deployed/{STAGE}.json").exists():
-            made.run(commands("Update and remove")[0])
+def deployed(made: Deployment) -> Iterator[Deployment]:
+    """The last command, too, and back."""
+    assert "0001_initial.sql" in made.deploy().stdout
+    yield made
+    if (made.checkout / f".chalice/deployed/{STAGE}.json").exists():
+        made.run(commands("Update and remove")[0])
 
 
 def _copy(checkout: Path) -> None:
@@ -171,3 +167,59 @@ def _copy(checkout: Path) -> None:
     config = json.loads(path.read_text())
     config["stages"][STAGE]["lambda_architecture"] = MACHINE
     path.write_text(json.dumps(config))
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (it := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return it
+
+
+def messages(url: str) -> list[str]:
+    """The bodies of what lies in a queue; it stays there."""
+    answer = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return [it["Body"] for it in answer.get("Messages", [])]
+
+
+def rows_of(url: str, dataset: str) -> set[tuple[bytes, str]]:
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT content_hash, record::text FROM ingested_data JOIN datasets ON id = dataset_id"
+            " WHERE name = %s",
+            [dataset],
+        )
+        return {(row[0], row[1]) for row in found}
+
+
+def what_is_there(bucket: str) -> dict[str, list[str]]:
+    """All that may belong to the stage, apart from its stacks."""
+    functions, mappings = boto3.client("lambda"), boto3.client("lambda").list_event_source_mappings()
+    prefix, gateway = f"sluice-{STAGE}", boto3.client("apigateway")
+    apis = [it["id"] for it in gateway.get_rest_apis()["items"]]
+    events = boto3.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+    found = {
+        "functions": [it["FunctionName"] for it in functions.list_functions()["Functions"]],
+        "roles": [
+            it["RoleName"]
+            for it in boto3.client("iam").list_roles()["Roles"]
+            if "database" not in it["RoleName"]
+        ],
+        "rules": [it["Name"] for it in boto3.client("events").list_rules()["Rules"]],
+        "apis": [
+            f"{prefix} {api}"
+            for api in apis
+            if STAGE in [it["stageName"] for it in gateway.get_stages(restApiId=api)["item"]]
+        ],
+        "logs": [
+            it["logGroupName"].rpartition("/")[2]
+            for it in boto3.client("logs").describe_log_groups()["logGroups"]
+        ],
+        "sources": [it["FunctionArn"].rpartition(":")[2] for it in mappings["EventSourceMappings"]],
+        "events": [
+            it["LambdaFunctionArn"].rpartition(":")[2]
+            for it in events.get("LambdaFunctionConfigurations", [])
+        ],
+    }
+    return {kind: sorted(it for it in names if it.startswith(prefix)) for kind, names in found.items()}

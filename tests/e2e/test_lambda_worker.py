@@ -2,8 +2,7 @@
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,18 @@ import boto3
 import httpx
 import psycopg
 import pytest
-from bypage import STAGE, Deployment, commands, deployed
-from service import PATIENCE, finished, upload
-
-from infra.local import scratch
+from bypage import (
+    STAGE,
+    Deployment,
+    commands,
+    deployed,
+    messages,
+    prepared,
+    rows_of,
+    wait_for,
+    what_is_there,
+)
+from service import finished, upload
 
 TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
 SETTINGS = {
@@ -58,17 +65,11 @@ def short_and_mortal(checkout: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(services: Mapping[str, str]) -> Iterator[str]:
-    with scratch.database(services["DATABASE_URL"]) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
 def dev(
     services: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("dev") / "checkout"
-    with deployed(services, database, folder, SETTINGS, short_and_mortal) as made:
+    with prepared(services, database, folder, SETTINGS, short_and_mortal) as ready, deployed(ready) as made:
         be_quick(made)
         yield made
 
@@ -82,30 +83,6 @@ def be_quick(made: Deployment) -> None:
     boto3.client("lambda").update_function_event_invoke_config(
         FunctionName=f"sluice-{STAGE}-on_upload", MaximumRetryAttempts=0
     )
-
-
-def wait_for(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (it := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return it
-
-
-def messages(url: str) -> list[str]:
-    """The bodies of what lies in a queue; it stays there."""
-    answer = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-    return [it["Body"] for it in answer.get("Messages", [])]
-
-
-def rows_of(url: str, dataset: str) -> set[tuple[bytes, str]]:
-    with psycopg.connect(url) as connection:
-        found = connection.execute(
-            "SELECT content_hash, record::text FROM ingested_data JOIN datasets ON id = dataset_id"
-            " WHERE name = %s",
-            [dataset],
-        )
-        return {(row[0], row[1]) for row in found}
 
 
 def a_file() -> bytes:
@@ -220,38 +197,6 @@ def test_deploying_again_changes_nothing_and_deleting_leaves_nothing(dev: Deploy
     assert what_is_there(bucket) == before
     dev.run(commands("Update and remove")[0])
     assert not any(what_is_there(bucket).values())
-
-
-def what_is_there(bucket: str) -> dict[str, list[str]]:
-    """All that may belong to the stage, apart from its stacks."""
-    functions, mappings = boto3.client("lambda"), boto3.client("lambda").list_event_source_mappings()
-    prefix, gateway = f"sluice-{STAGE}", boto3.client("apigateway")
-    apis = [it["id"] for it in gateway.get_rest_apis()["items"]]
-    events = boto3.client("s3").get_bucket_notification_configuration(Bucket=bucket)
-    found = {
-        "functions": [it["FunctionName"] for it in functions.list_functions()["Functions"]],
-        "roles": [
-            it["RoleName"]
-            for it in boto3.client("iam").list_roles()["Roles"]
-            if "database" not in it["RoleName"]
-        ],
-        "rules": [it["Name"] for it in boto3.client("events").list_rules()["Rules"]],
-        "apis": [
-            f"{prefix} {api}"
-            for api in apis
-            if STAGE in [it["stageName"] for it in gateway.get_stages(restApiId=api)["item"]]
-        ],
-        "logs": [
-            it["logGroupName"].rpartition("/")[2]
-            for it in boto3.client("logs").describe_log_groups()["logGroups"]
-        ],
-        "sources": [it["FunctionArn"].rpartition(":")[2] for it in mappings["EventSourceMappings"]],
-        "events": [
-            it["LambdaFunctionArn"].rpartition(":")[2]
-            for it in events.get("LambdaFunctionConfigurations", [])
-        ],
-    }
-    return {kind: sorted(it for it in names if it.startswith(prefix)) for kind, names in found.items()}
 
 
 def test_a_requirement_that_is_missing_from_the_package_shows(dev: Deployment) -> None:

@@ -15,13 +15,11 @@ from typing import Any
 
 import boto3
 import pytest
-from bypage import STAGE, Deployment, commands, prepared
+from bypage import STAGE, Deployment, commands, messages, prepared, rows_of, wait_for, what_is_there
 from cfnlint.api import lint_file
 from service import finished, upload
-from test_lambda_worker import messages, rows_of, wait_for, what_is_there
 
 from infra import bundle, stacks
-from infra.local import scratch
 from infra.local.errors import StackError
 from infra.local.progress import to_nowhere
 
@@ -72,12 +70,6 @@ def attach(bucket: str, *functions: str) -> None:
     boto3.client("s3").put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": told}
     )
-
-
-@pytest.fixture(scope="module")
-def database(services: Mapping[str, str]) -> Iterator[str]:
-    with scratch.database(services["DATABASE_URL"]) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
