@@ -123,6 +123,14 @@ class Gap:
     end: int | None  # None: where the file ends, which is not known yet
 
 
+@dataclass(frozen=True)
+class Range:
+    """A stretch of the file that one worker may take; it begins and ends where records do. Bytes."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)  # a bad file has millions
 class Reject:
     """A record that was not loaded, and why. ``record`` counts from 0 within its block."""
@@ -187,6 +195,7 @@ class Job:
     uploaded_at: datetime | None
     dialect: Dialect | None
     text_size: int | None  # bytes, if that is not the object's size and its end has been seen
+    shared_to: int | None  # bytes: so far the file has been shared out in ranges; None: it is not
     block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
     attempts: int
     vain_attempts: int  # of these the last ones, in a row, that did not get one block further
@@ -202,6 +211,7 @@ class Job:
     completed_at: datetime | None
     bytes_processed: int = 0
     tally: Tally = field(default_factory=Tally)
+    range: Range | None = None  # a worker has taken just this; then vain_attempts counts those at it
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from chalicelib.model import (
     Job,
     Options,
     Part,
+    Range,
     Reject,
     Source,
     Status,
@@ -214,16 +215,25 @@ class Claims(Protocol):
     """The job register, as a worker sees it. Every method raises RetryLater."""
 
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
-        """Take the job for a while: PROCESSING then, or still UNDOING.
+        """Take the job for a while: PROCESSING then, or still UNDOING. Of a job that was shared out, a range.
 
-        None: it is unknown, ended, or held by another worker.
+        None: it is unknown, ended, or held by another worker; or all of its ranges are.
         """
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
-        """Keep it for a while more. False: it was taken over or finished."""
+        """Keep what was taken for a while more. False: it was taken over or finished."""
 
     def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
-        """Let others have it at once. ``vain``: this attempt counts against the job."""
+        """Let others have it at once. ``vain``: this attempt counts against the job, or the range."""
+
+    def share(self, job: Job, part: Range | None, *, since: int | None) -> None:
+        """Let any worker take that part of the job from now on; None: all of it has been shared out.
+
+        ``shared_to`` moves on from ``since``. Raises JobEnded if it was not there, or the job has ended.
+        """
+
+    def finish(self, job_id: UUID, part: Range) -> None:
+        """That range is in the ledger: nobody is to take it any more."""
 
     def repeated(self, job: Job, source: Source) -> UUID | None:
         """COMPLETED at once, if another job has loaded the same content in the same way: that job.
@@ -247,14 +257,14 @@ class Claims(Protocol):
         While the total is not known the last gap, from where the last block ends, has no end.
         """
 
-    def complete(self, job_id: UUID, total: int) -> None:
+    def complete(self, job_id: UUID, total: int) -> bool:
         """COMPLETED, if the ledger covers ``[0, total)`` and adds up; raises JobFailed if it does not.
 
-        Raises JobEnded if the job has ended in another way.
+        False: it was COMPLETED already. Raises JobEnded if the job has ended in another way.
         """
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
-        """FAILED, unless the job has ended or the owner is not the one who took it last; whether it is."""
+        """FAILED, unless the job has ended or the owner does not hold it, or a range of it; whether it is."""
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """Remove the rows that only this job brought, its rejects and its ledger: UNDONE. Bit by bit.

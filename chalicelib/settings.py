@@ -38,6 +38,8 @@ class Settings:
     max_ratio: int
     max_decompression_seconds: int
     block_size: int
+    read_size: int
+    range_size: int  # 0: files are not shared out
     max_record_size: int
     loaders: int
     worker_jobs: int
@@ -107,6 +109,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         max_ratio=_number(env, "SLUICE_MAX_RATIO", 200, 1, 1_000_000),
         max_decompression_seconds=_number(env, "SLUICE_MAX_DECOMPRESSION_SECONDS", 7200, 1, 1_000_000),
         block_size=_number(env, "SLUICE_BLOCK_SIZE", 4 * MIB, 1024, 64 * MIB),
+        read_size=_number(env, "SLUICE_READ_SIZE", 8 * MIB, 64 << 10, 64 * MIB),
+        range_size=_number(env, "SLUICE_RANGE_SIZE", 256 * MIB, 0, 1 << 40),
         max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),
         worker_jobs=_number(env, "SLUICE_WORKER_JOBS", 1, 1, 64),

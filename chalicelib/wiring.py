@@ -141,6 +141,7 @@ class Services:
         parts = Parts(
             claims=PostgresClaims(self._pool),
             store=self.store,
+            sender=self.sender,
             new_sink=lambda: PostgresRecords(self._pool),
             limits=Limits(
                 size=self.settings.max_text_size,
@@ -149,6 +150,8 @@ class Services:
             ),
             max_upload=self.settings.max_upload_size,
             max_record=self.settings.max_record_size,
+            read_size=self.settings.read_size,
+            range_size=self.settings.range_size,
             loaders=self.settings.loaders,
         )
         lease, visibility = self.settings.lease_seconds, self.settings.visibility_timeout

@@ -7,9 +7,23 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from chalicelib.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
+from chalicelib.flow.ingest import Parts
 from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import Dialect, Gap, Job, Options, Part, Source, Status, StoredReject, Tally, Upload
+from chalicelib.model import (
+    Dialect,
+    Gap,
+    Job,
+    Options,
+    Part,
+    Range,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+    Upload,
+)
 from chalicelib.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
+from chalicelib.steps.compression import Limits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -31,6 +45,7 @@ def new_job(**changes: object) -> Job:
         uploaded_at=None,
         dialect=None,
         text_size=None,
+        shared_to=None,
         block_size=64,
         attempts=0,
         vain_attempts=0,
@@ -55,6 +70,7 @@ class MemoryJobs:
     jobs: dict[UUID, Job] = field(default_factory=dict)
     blocks: dict[UUID, dict[int, LoadedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
+    ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
     down: bool = False
 
     def add(self, job: Job) -> Job:
@@ -122,13 +138,16 @@ class MemoryJobs:
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
         self.ping()
         job = self.jobs.get(job_id)
-        if (
-            lease_seconds <= 0
-            or job is None
-            or job.status.is_terminal
-            or self.owners.get(job_id, owner) != owner
-        ):
+        if lease_seconds <= 0 or job is None or job.status.is_terminal:
             return None
+        ranges = self.ranges.get(job_id, {})
+        is_shared = bool(ranges) and job.shared_to == (job.source.size if job.source else None)
+        if is_shared or self.owners.get(job_id, owner) != owner:
+            part = next((it for it, holder in ranges.items() if holder in (None, owner)), None)
+            if part is None:
+                return None
+            ranges[part] = owner
+            return replace(job, range=part, vain_attempts=1)
         self.owners[job_id] = owner
         status = Status.PROCESSING if job.status is Status.PENDING else job.status
         counted = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
@@ -137,14 +156,31 @@ class MemoryJobs:
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         self.ping()
-        return lease_seconds > 0 and self.owners.get(job_id) == owner
+        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
+        return lease_seconds > 0 and owner in holders
 
     def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
         self.ping()
+        ranges = self.ranges.get(job_id, {})
+        for part in [it for it, holder in ranges.items() if holder == owner]:
+            ranges[part] = None
         if self.owners.get(job_id) == owner:
             del self.owners[job_id]
             job = self.jobs[job_id]
             self.jobs[job_id] = replace(job, vain_attempts=job.vain_attempts - (not vain))
+
+    def share(self, job: Job, part: Range | None, *, since: int | None) -> None:
+        self.ping()
+        known = self.jobs[job.id]
+        if known.status is not Status.PROCESSING or known.shared_to != since or known.source is None:
+            raise JobEnded("overtaken")
+        self.jobs[job.id] = replace(known, shared_to=part.end if part else known.source.size)
+        if part is not None:
+            self.ranges.setdefault(job.id, {})[part] = None
+
+    def finish(self, job_id: UUID, part: Range) -> None:
+        self.ping()
+        self.ranges.get(job_id, {}).pop(part, None)
 
     def repeated(self, job: Job, source: Source) -> UUID | None:
         self.ping()
@@ -175,16 +211,20 @@ class MemoryJobs:
             position = block.end
         return [*gaps, Gap(position, total)] if position != total else gaps
 
-    def complete(self, job_id: UUID, total: int) -> None:
-        if self.jobs[job_id].status not in (Status.PROCESSING, Status.COMPLETED):
+    def complete(self, job_id: UUID, total: int) -> bool:
+        if self.jobs[job_id].status is Status.COMPLETED:
+            return False
+        if self.jobs[job_id].status is not Status.PROCESSING:
             raise JobEnded(self.jobs[job_id].status)
         if self.gaps(job_id, total):
             raise JobFailed("ledger-mismatch", "not covered")
         self._end(job_id, Status.COMPLETED, None)
+        return True
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         self.ping()
-        if self.jobs[job_id].status.is_terminal or self.owners.get(job_id) != owner:
+        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
+        if self.jobs[job_id].status.is_terminal or owner not in holders:
             return False
         self._end(job_id, Status.FAILED, (code, message))
         return True
@@ -208,8 +248,10 @@ class MemoryJobs:
         if action not in possible(job.status):
             raise NotPossible(f"A job that is {job.status} allows no {action}.")
         self.owners.pop(job_id, None)
+        self.ranges.pop(job_id, None)
         ended = None if action is Action.RETRY else NOW
-        changed = {"status": TRANSITIONS[action].after, "completed_at": ended, "error": None}
+        after = TRANSITIONS[action].after
+        changed = {"status": after, "completed_at": ended, "error": None, "shared_to": None}
         self.jobs[job_id] = replace(job, **changed)  # type: ignore[arg-type]
         return self.jobs[job_id]
 
@@ -255,6 +297,7 @@ class MemoryJobs:
 
     def _end(self, job_id: UUID, status: Status, error: tuple[str, str] | None) -> None:
         self.owners.pop(job_id, None)
+        self.ranges.pop(job_id, None)
         self.jobs[job_id] = replace(self.jobs[job_id], status=status, error=error, completed_at=NOW)
 
     def load(self, job: Job, block: LoadedBlock) -> Tally:
@@ -326,6 +369,23 @@ class MemoryQueue:
 
     def close(self) -> None:
         self.waiting.clear()
+
+
+def loading(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
+    """What an ingestion works with, over these."""
+    made = Parts(
+        claims=jobs,
+        store=store,
+        sender=MemoryQueue(),
+        new_sink=lambda: jobs,
+        limits=Limits(size=1 << 30, ratio=1000, seconds=60),
+        max_upload=10_000,
+        max_record=1000,
+        read_size=1 << 20,
+        range_size=0,
+        loaders=2,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 class FixedSigner:

@@ -4,14 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from chalicelib.errors import JobEnded, JobFailed, RetryLater
-from chalicelib.flow.ingest import Parts, ingest
+from chalicelib.flow.ingest import Parts, Result, ingest
 from chalicelib.model import Job, Status
 from chalicelib.ports import Delivery, JobReceiver, Jobs, JobSender
 from chalicelib.telemetry import Metric, logger, measured, traced
@@ -36,17 +36,25 @@ class Consumer:
 
 
 def consume(consumer: Consumer, delivery: Delivery, stop: threading.Event) -> bool:
-    """Works on the delivered job until it has ended or ``stop`` is set. Raises RetryLater.
+    """Works on the delivered job until no more of it is to be had or ``stop`` is set. Raises RetryLater.
 
     Whether the message was acknowledged: only when the job has ended or another message stands for it.
     """
     logger.thread_safe_append_keys(job_id=str(delivery.job_id))
     try:
         owner = _owner(consumer, delivery)
-        job = consumer.parts.claims.claim(delivery.job_id, owner=owner, lease_seconds=consumer.lease_seconds)
+        claims, seconds = consumer.parts.claims, consumer.lease_seconds
+        job = claims.claim(delivery.job_id, owner=owner, lease_seconds=seconds)
         if job is None:
             return _not_ours(consumer, delivery)
-        return _work(consumer, delivery, job, stop)
+        while job is not None:
+            acknowledged = _work(consumer, delivery, job, stop)
+            if acknowledged is not None:
+                return acknowledged
+            # There may be more of the file to take. The messages of those ranges are not needed then; but if
+            # one was lost, or a worker with one, nobody has to wait for another.
+            job = claims.claim(delivery.job_id, owner=owner, lease_seconds=seconds)
+        return _acknowledged(consumer, delivery)
     finally:
         logger.thread_safe_clear_keys()
 
@@ -77,13 +85,15 @@ def _acknowledged(consumer: Consumer, delivery: Delivery) -> bool:
     return True
 
 
-def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Event) -> bool:
-    logger.info("job taken", extra={"attempt": job.attempts, "deliveries": delivery.deliveries})
-    if job.attempts == 1:
+def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Event) -> bool | None:
+    """What :func:`consume` says; None: what was taken is done, and there may be more to take."""
+    taken = vars(job.range) if job.range else {}
+    logger.info("job taken", extra={"attempt": job.attempts, "deliveries": delivery.deliveries, **taken})
+    if job.attempts == 1 and job.range is None:
         measured({Metric.QUEUE_TIME: _seconds_since(job.uploaded_at or job.created_at)}, job.id)
     try:
         with _kept(consumer, delivery) as lost, traced("ingest", job_id=str(job.id)):
-            done = _patiently(consumer, delivery, job, lambda: not (stop.is_set() or lost.is_set()))
+            result = _patiently(consumer, delivery, job, lambda: not (stop.is_set() or lost.is_set()))
     except JobEnded as ended:
         return _ended_meanwhile(consumer, delivery, ended)
     except RetryLater:
@@ -92,9 +102,21 @@ def _work(consumer: Consumer, delivery: Delivery, job: Job, stop: threading.Even
     except Exception:  # noqa: BLE001 - whatever it was, the job must not be lost
         logger.exception("attempt failed", extra={"vain_attempts": job.vain_attempts})
         return _give_back(consumer, delivery, job)
-    if done:
+    return _settled(consumer, delivery, job, result, is_lost=lost.is_set())
+
+
+def _settled(
+    consumer: Consumer, delivery: Delivery, job: Job, result: Result, *, is_lost: bool
+) -> bool | None:
+    """The message after an attempt that was not broken off; see :func:`_work`."""
+    if result is Result.ENDED:
         return _acknowledged(consumer, delivery)
-    if lost.is_set():
+    if result is Result.PART:
+        if consumer.stops_count:  # there may be little time left: the next range is for another invocation
+            return _pass_on(consumer, delivery, job, vain=False)
+        consumer.parts.claims.release(job.id, owner=_owner(consumer, delivery), vain=False)
+        return None
+    if is_lost:
         logger.warning("job lost to another worker")  # whose own message is the one that counts
         return False
     logger.info("job given back")
@@ -111,8 +133,8 @@ def _ended_meanwhile(consumer: Consumer, delivery: Delivery, ended: JobEnded) ->
     return _acknowledged(consumer, delivery)
 
 
-def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Callable[[], bool]) -> bool:
-    """One attempt, which sits out what time may mend. Whether the job has ended; else it was interrupted.
+def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Callable[[], bool]) -> Result:
+    """One attempt, which sits out what time may mend.
 
     Raises JobEnded, and RetryLater when the patience is at an end.
     """
@@ -134,7 +156,7 @@ def _patiently(consumer: Consumer, delivery: Delivery, job: Job, keep_going: Cal
         before_sleep=_say_why,
         reraise=True,
     )
-    return bool(retrying(_attempt, consumer, _owner(consumer, delivery), job, keep_going))
+    return retrying(_attempt, consumer, _owner(consumer, delivery), job, keep_going)
 
 
 def _say_why(state: RetryCallState) -> None:
@@ -142,8 +164,8 @@ def _say_why(state: RetryCallState) -> None:
     logger.warning("trying again shortly", extra={"reason": str(trouble), "tries": state.attempt_number})
 
 
-def _attempt(consumer: Consumer, owner: str, job: Job, keep_going: Callable[[], bool]) -> bool:
-    """Loads or undoes the job, as far as it is not done yet. Whether it has ended."""
+def _attempt(consumer: Consumer, owner: str, job: Job, keep_going: Callable[[], bool]) -> Result:
+    """Loads or undoes what was taken of the job, as far as it is not done yet."""
     claims = consumer.parts.claims
     known = consumer.jobs.get(job.id)  # not as it was when it was taken: this may be the second try
     if known is None or known.status.is_terminal:
@@ -151,19 +173,20 @@ def _attempt(consumer: Consumer, owner: str, job: Job, keep_going: Callable[[], 
     if known.status is Status.UNDOING:
         done = claims.undo(known, owner=owner, keep_going=keep_going)
         logger.info("job undone" if done else "undoing interrupted")
-        return done
+        return Result.ENDED if done else Result.INTERRUPTED
     try:
-        if known.vain_attempts > consumer.receiver.max_deliveries:
-            raise _exhausted(known)
-        done = ingest(known, consumer.parts, keep_going)
+        if job.vain_attempts > consumer.receiver.max_deliveries:
+            raise _exhausted(job)
+        result = ingest(replace(known, range=job.range), consumer.parts, keep_going)
     except JobFailed as failure:
         logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
-        return _failed(consumer, owner, job, failure.code, failure.message)
-    if done:
+        failed = _failed(consumer, owner, job, failure.code, failure.message)
+        return Result.ENDED if failed else Result.INTERRUPTED
+    if result is Result.ENDED:
         logger.info("job completed")
         arrived = known.uploaded_at or known.created_at
         measured({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: _seconds_since(arrived)}, job.id)
-    return done
+    return result
 
 
 def _failed(consumer: Consumer, owner: str, job: Job, code: str, sentence: str) -> bool:

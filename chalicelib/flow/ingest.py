@@ -3,19 +3,28 @@
 import time
 from base64 import b64decode
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from chalicelib.errors import JobFailed, LostClaim
-from chalicelib.model import Dialect, Gap, Job, Source, Tally
-from chalicelib.ports import Claims, LoadedBlock, ObjectStore, RecordSink
-from chalicelib.steps import transform
+from chalicelib.model import Format, Gap, Job, Range, Source, Tally
+from chalicelib.ports import Claims, JobSender, LoadedBlock, ObjectStore, RecordSink
+from chalicelib.steps import ranges, transform
 from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, opened
 from chalicelib.telemetry import Metric, logger, measured
+
+
+class Result(Enum):
+    """What an attempt came to."""
+
+    ENDED = auto()  # the job is done
+    PART = auto()  # what was taken of it is done; the rest is left for others, or done by them
+    INTERRUPTED = auto()  # it is to be gone on with another time
 
 
 class Repeated(Exception):  # noqa: N818 - no error
@@ -50,35 +59,83 @@ class Parts:
 
     claims: Claims
     store: ObjectStore
+    sender: JobSender
     new_sink: Callable[[], RecordSink]
     limits: Limits  # of what comes out of compressed files
     max_upload: int
     max_record: int
+    read_size: int  # of one request to the store
+    range_size: int  # of the ranges in which large files are shared out; 0: they are not
     loaders: int  # how many blocks may be written at once
 
 
-def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> bool:
-    """Loads the job's missing blocks and completes it. False: ``keep_going`` said no before the end.
+def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> Result:
+    """Loads what is missing of what was taken of the job, or shares it out; completes what is whole.
 
     ``keep_going`` is asked between blocks; what is under way is finished first.
     Raises JobFailed, JobEnded, RetryLater.
     """
     try:
-        _ingest(job, replace(parts, store=Watched(parts.store, keep_going)), keep_going)
+        return _ingest(job, replace(parts, store=Watched(parts.store, keep_going)), keep_going)
     except Repeated as repeated:
         logger.info("the same content was loaded before", extra={"duplicate_of": str(repeated)})
+        return Result.ENDED
     except Interrupted:
-        return False
-    return True
+        return Result.INTERRUPTED
 
 
-def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> None:
-    job, pinned, dialect = _opened(job, parts)
-    text = Contents(parts.store, pinned, dialect, parts.limits)
-    total = pinned.size if text.is_plain else job.text_size
+def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> Result:
+    job, text = _opened(job, parts)
+    if job.range is None and (left := _to_share(job, text, parts)):
+        _share_out(job, text, left, parts)
+        return Result.PART
+    total = _fill(job, text, parts, keep_going)
+    if job.range is not None:
+        parts.claims.finish(job.id, job.range)
+        if parts.claims.gaps(job.id, total):
+            return Result.PART
+    # several workers may find that nothing is missing any more: one of them completes the job
+    return Result.ENDED if parts.claims.complete(job.id, total) else Result.PART
+
+
+def _to_share(job: Job, text: Contents, parts: Parts) -> list[Range]:
+    """What of the file is to be shared out among workers: large ones are, if they can be begun anywhere.
+
+    Goes on from where another worker had got to at it. A job that is begun anew may have gaps anywhere.
+    """
+    size, since = text.source.size, job.shared_to
+    may_be = text.is_plain and text.dialect.format in (Format.CSV, Format.NDJSON)
+    if not may_be or not parts.range_size or since == size:
+        return []
+    gaps = parts.claims.gaps(job.id, size)
+    left = [Range(max(gap.start, since or 0), size if gap.end is None else gap.end) for gap in gaps]
+    left = [it for it in left if it.start < it.end]
+    is_large = sum(it.end - it.start for it in left) >= 2 * parts.range_size
+    return left if is_large or since is not None else []
+
+
+def _share_out(job: Job, text: Contents, left: list[Range], parts: Parts) -> None:
+    """Ranges that any worker may take, a message for each. Raises JobEnded."""
+    framing = transform.framing(text.dialect, parts.max_record, to_end=True)
+    since = job.shared_to
+    for stretch in left:
+        start = stretch.start
+        for end in ranges.ends(
+            text, stretch, framing, block_size=job.block_size, range_size=parts.range_size
+        ):
+            parts.claims.share(job, Range(start, end), since=since)
+            parts.sender.send(job.id)
+            since = start = end
+    parts.claims.share(job, None, since=since)
+    logger.info("shared out")
+
+
+def _fill(job: Job, text: Contents, parts: Parts, keep_going: Callable[[], bool]) -> int:
+    """Loads what is missing of what was taken; the size of the whole text. Raises Interrupted."""
+    total = text.source.size if text.is_plain else job.text_size
     sink = parts.new_sink()
     before: list[Gap] = []
-    while gaps := list(parts.claims.gaps(job.id, total)):
+    while gaps := _within(job.range, parts.claims.gaps(job.id, total)):
         if gaps == before or any(gap.end is not None and gap.start > gap.end for gap in gaps):
             raise JobFailed(
                 "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
@@ -87,21 +144,32 @@ def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> None:
         try:
             for gap in gaps:
                 to_end = gap.end in (None, total)
-                framing = transform.framing(dialect, parts.max_record, to_end=to_end)
-                blocks = _blocks(job, text, dialect, gap, framing)
-                end = _load(job, blocks, sink, parts.loaders, keep_going)
+                framing = transform.framing(text.dialect, parts.max_record, to_end=to_end)
+                end = _load(job, _blocks(job, text, gap, framing), sink, parts.loaders, keep_going)
                 if gap.end is None:  # the end has been seen
                     total = max(gap.start, end)
                     parts.claims.measure(job, total)
         except LostClaim:  # another worker wrote one of the blocks: see what is left now
             continue
-    parts.claims.complete(job.id, 0 if total is None else total)
+    return 0 if total is None else total
 
 
-def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
-    """What is read and how: as fixed by whoever opened the job first."""
+def _within(taken: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
+    """The gaps in what was taken; None stands for everything."""
+    if taken is None:
+        return list(gaps)
+    ends = [taken.end if gap.end is None else gap.end for gap in gaps]
+    return [
+        Gap(max(gap.start, taken.start), min(end, taken.end))
+        for gap, end in zip(gaps, ends, strict=True)
+        if gap.start < taken.end and end > taken.start
+    ]
+
+
+def _opened(job: Job, parts: Parts) -> tuple[Job, Contents]:
+    """The job and the text that is read: as fixed by whoever opened it first."""
     if job.source is not None and job.dialect is not None:
-        return job, job.source, job.dialect
+        return job, Contents(parts.store, job.source, job.dialect, parts.limits, parts.read_size)
     pinned = _pinned(job, parts.store)
     _check_size(job, pinned, parts.max_upload)
     _check_checksum(job, pinned)
@@ -112,7 +180,7 @@ def _opened(job: Job, parts: Parts) -> tuple[Job, Source, Dialect]:
     job = parts.claims.open(job, pinned, dialect, block_size)
     if job.source is None or job.dialect is None:
         raise AssertionError(f"job {job.id} was opened and is not open")
-    return job, job.source, job.dialect
+    return _opened(job, parts)
 
 
 def _pinned(job: Job, store: ObjectStore) -> Source:
@@ -148,8 +216,9 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(job: Job, text: Contents, dialect: Dialect, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
+def _blocks(job: Job, text: Contents, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
+    dialect = text.dialect
     end = None if gap.end is None else gap.end + framing.look_ahead
     with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
         for block in cut(

@@ -99,6 +99,10 @@ class Framing(Protocol):
     def look_ahead(self) -> int:
         """How many bytes behind a block may decide how it is cut."""
 
+    @property
+    def by_lines(self) -> bool:
+        """Whether every line ending ends a record, whatever came before."""
+
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """``data`` begins where a record begins; ``final``: the file ends where it ends.
 

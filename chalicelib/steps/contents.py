@@ -12,6 +12,7 @@ from chalicelib.errors import JobFailed
 from chalicelib.model import Dialect, Format, Options, Source
 from chalicelib.ports import ObjectStore
 from chalicelib.steps import compression, detect, encodings, source
+from chalicelib.steps.source import RANGE
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Contents:
     source: Source
     dialect: Dialect
     limits: compression.Limits
+    read_size: int = RANGE  # bytes a request
     consumed: int = field(default=0, init=False)  # bytes of the object that the last stream has read
 
     @property
@@ -37,7 +39,7 @@ class Contents:
         self.consumed = 0
         if self.is_plain:
             size = self.source.size
-            return source.chunks(self.store, self.source, start, size if end is None else min(end, size))
+            return self._chunks(start, size if end is None else min(end, size))
         text = self._decompressed()
         if self.dialect.recoded:
             mark = len(encodings.mark(self.dialect.encoding)) if self.dialect.bom else 0
@@ -51,10 +53,13 @@ class Contents:
         return compression.decompressed(kind, size, self._read, self.limits)
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
-        with closing(source.chunks(self.store, self.source, start, end)) as chunks:
+        with closing(self._chunks(start, end)) as chunks:
             for chunk in chunks:
                 self.consumed = min(self.consumed + len(chunk), self.source.size)
                 yield chunk
+
+    def _chunks(self, start: int, end: int) -> Generator[bytes]:
+        return source.chunks(self.store, self.source, start, end, size=self.read_size)
 
 
 def opened(

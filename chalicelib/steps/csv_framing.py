@@ -23,6 +23,11 @@ class CsvFraming:
         """See :class:`chalicelib.steps.blocks.Framing`: a record that is too large shows only then."""
         return self.max_record + 2
 
+    @property
+    def by_lines(self) -> bool:
+        """See :class:`chalicelib.steps.blocks.Framing`: there are no quotes that could hold one."""
+        return not self.dialect.quote and not self.dialect.escape
+
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`."""
         if len(data) <= at and not final:

@@ -36,6 +36,7 @@ class JsonFraming:
     max_record: int
     to_end: bool  # the bytes that are shown go on to the end of the file
     look_ahead: int = 0
+    by_lines: bool = False
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`.

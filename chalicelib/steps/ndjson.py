@@ -12,6 +12,7 @@ class NdjsonFraming:
 
     max_record: int
     look_ahead: int = 0
+    by_lines: bool = True
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`."""

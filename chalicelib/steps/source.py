@@ -8,20 +8,23 @@ from chalicelib.model import Source
 from chalicelib.ports import ObjectStore
 
 RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
+AHEAD = 2
 
 
-def chunks(store: ObjectStore, source: Source, start: int, end: int, *, ahead: int = 2) -> Generator[bytes]:
-    """Bytes ``[start, end)`` of the object, in order, with up to ``ahead`` ranges under way.
+def chunks(
+    store: ObjectStore, source: Source, start: int, end: int, *, size: int = RANGE
+) -> Generator[bytes]:
+    """Bytes ``[start, end)`` of the object, in order, ``size`` a request, with up to AHEAD requests under way.
 
     Raises what ``store.read`` raises.
     """
     pending: deque[Future[bytes]] = deque()
-    starts = iter(range(start, end, RANGE))
-    pool = ThreadPoolExecutor(ahead, thread_name_prefix="range")
+    starts = iter(range(start, end, size))
+    pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="range")
     try:
         while True:
-            while len(pending) < ahead and (at := next(starts, None)) is not None:
-                pending.append(pool.submit(store.read, source, at, min(at + RANGE, end)))
+            while len(pending) < AHEAD and (at := next(starts, None)) is not None:
+                pending.append(pool.submit(store.read, source, at, min(at + size, end)))
             if not pending:
                 return
             yield pending.popleft().result()

@@ -82,6 +82,9 @@ def steal(others: int) -> None:
     def claim(self: PostgresClaims, job_id: UUID, **lease: Any) -> Any:
         while (job := original(self, job_id, **lease)) is None:
             with self._pool.connection() as connection:
+                connection.execute(
+                    "UPDATE ingestion_ranges SET lease_until = NULL WHERE job_id = %s", (job_id,)
+                )
                 taken = connection.execute(
                     "UPDATE ingestion_jobs SET lease_until = NULL"
                     " WHERE id = %s AND status = 'PROCESSING' RETURNING 1",

@@ -9,7 +9,7 @@ from typing import Any
 import files
 import psycopg
 import pytest
-from fakes import MemoryJobs, MemoryStore, new_job
+from fakes import MemoryJobs, MemoryStore, loading, new_job
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import LONG, World
@@ -22,12 +22,10 @@ from chalicelib.flow import ingest
 from chalicelib.model import Gap, Job, Status
 from chalicelib.ports import LoadedBlock
 from chalicelib.steps import transform
-from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents
 
 MAX_RECORD = 4096
 BLOCK_SIZE = 1024
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=600)
 EXAMPLES = 200 if LONG else 12
 COMMANDS = st.tuples(
     st.integers(0, 2),  # which worker
@@ -54,10 +52,9 @@ class Play:
 
     def look(self, start: int, count: int) -> list[LoadedBlock]:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
-        job, pinned, dialect = ingest._opened(self.job, self.parts)
+        job, text = ingest._opened(self.job, self.parts)
         self.job = job
-        text = Contents(self.parts.store, pinned, dialect, self.parts.limits)
-        total = pinned.size if text.is_plain else job.text_size
+        total = text.source.size if text.is_plain else job.text_size
         blocks: list[LoadedBlock] = []
         for gap in self.parts.claims.gaps(job.id, total):
             blocks += self._cut(gap, text, total)
@@ -65,7 +62,7 @@ class Play:
 
     def _cut(self, gap: Gap, text: Contents, total: int | None) -> Iterator[LoadedBlock]:
         framing = transform.framing(text.dialect, self.parts.max_record, to_end=gap.end in (None, total))
-        with closing(ingest._blocks(self.job, text, text.dialect, gap, framing)) as blocks:
+        with closing(ingest._blocks(self.job, text, gap, framing)) as blocks:
             yield from blocks
 
     def commit(self, worker: Worker, which: int) -> None:
@@ -93,7 +90,7 @@ class Play:
         for worker in crew:  # zombies that were quiet until now
             if worker.hands:
                 self.commit(worker, 0)
-        assert ingest.ingest(self.job, self.parts, lambda: True)
+        assert ingest.ingest(self.job, self.parts, lambda: True) is ingest.Result.ENDED
 
 
 @st.composite
@@ -104,7 +101,8 @@ def cases(draw: Any) -> tuple[files.File, list[tuple[int, str, int, int]]]:
 
 
 def parts(store: MemoryStore, claims: Any, sink: Callable[[], Any]) -> ingest.Parts:
-    return ingest.Parts(claims, store, sink, LIMITS, max_upload=1 << 30, max_record=MAX_RECORD, loaders=2)
+    sizes = {"max_upload": 1 << 30, "max_record": MAX_RECORD}
+    return loading(claims, store, new_sink=sink, **sizes)
 
 
 @settings(max_examples=EXAMPLES * (5 if LONG else 1))

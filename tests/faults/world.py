@@ -123,7 +123,9 @@ class World:
                 self.env["DATABASE_URL"], autocommit=True, row_factory=psycopg.rows.dict_row
             )
         return self._connection.execute(
-            "SELECT job.*, (SELECT count(*) FROM ingestion_blocks WHERE job_id = job.id) AS blocks"
+            "SELECT job.*, (SELECT count(*) FROM ingestion_blocks WHERE job_id = job.id) AS blocks,"
+            " ARRAY(SELECT part.lease_owner FROM ingestion_ranges AS part"
+            "       WHERE job_id = job.id AND part.lease_owner IS NOT NULL) || job.lease_owner AS owners"
             " FROM ingestion_jobs AS job WHERE id = ANY(%s) ORDER BY number",
             (ids,),
         ).fetchall()
@@ -218,6 +220,7 @@ def made(
             "SLUICE_VISIBILITY_TIMEOUT": "3",  # more than the lease: a message comes back to a free job
             "SLUICE_MAX_DELIVERIES": "1000",
             "SLUICE_MAX_RECORD_SIZE": "65536",
+            "SLUICE_RANGE_SIZE": "32768",
             **changes,
         }
         world = World(env, logs, nursery)

@@ -75,7 +75,9 @@ class Life(World):
         """Whether the ports let it happen."""
         ports: Mapping[Action, Callable[[], Any]] = {
             Action.CLAIM: lambda: self.claims.claim(job_id, owner=owner, lease_seconds=60),
-            Action.COMPLETE: lambda: self.claims.complete(job_id, self.found(job_id).bytes_processed) is None,
+            Action.COMPLETE: lambda: (
+                self.claims.complete(job_id, self.found(job_id).bytes_processed) is not None
+            ),
             Action.FAIL: lambda: self.claims.fail(job_id, owner=owner, code="code", message="Why."),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
             Action.FINISH_UNDO: lambda: self.claims.undo(
@@ -93,7 +95,10 @@ class Life(World):
 
     def everything(self) -> list[tuple[object, ...]]:
         """Every row of every table, to see that nothing changed."""
-        tables = ("ingestion_jobs", "ingestion_blocks", "validation_errors", "ingested_data")
+        tables = (
+            *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
+            *("validation_errors", "ingested_data"),
+        )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
 
@@ -107,7 +112,8 @@ class Life(World):
         shifts = self.sql(
             f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
             " FROM information_schema.columns"
-            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks') AND data_type LIKE 'timestamp%'"
+            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges')"
+            " AND data_type LIKE 'timestamp%'"
             " GROUP BY table_name"
         )
         for table, shifted in shifts:

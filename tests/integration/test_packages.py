@@ -64,12 +64,11 @@ made.close()
 INGEST = """
 import hashlib, json, pathlib, sys
 from uuid import UUID
-from fakes import MemoryJobs, MemoryStore, new_job
+from fakes import MemoryJobs, MemoryStore, loading, new_job
 from chalicelib import worker  # as the process imports it
 from chalicelib.backends.postgres.copy_format import encode_rows
-from chalicelib.flow.ingest import Parts, ingest
+from chalicelib.flow.ingest import Result, ingest
 from chalicelib.model import Format, Options, Status
-from chalicelib.steps.compression import Limits
 from chalicelib.wiring import services
 
 OPTIONS = {
@@ -77,14 +76,13 @@ OPTIONS = {
     "latin.csv": Options(encoding="latin-1", delimiter=";"),
 }
 assert services().consumer
-limits = Limits(size=1 << 30, ratio=1000, seconds=60)
 found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.*")):
     jobs, store = MemoryJobs(), MemoryStore(path.read_bytes())
     options = OPTIONS.get(path.name, Options())
     job = jobs.add(new_job(id=UUID(int=7), status=Status.PROCESSING, options=options, block_size=50_000))
-    parts = Parts(jobs, store, lambda: jobs, limits, max_upload=1 << 30, max_record=1 << 20, loaders=1)
-    assert ingest(job, parts, lambda: True)
+    parts = loading(jobs, store, max_upload=1 << 30, max_record=1 << 20, loaders=1)
+    assert ingest(job, parts, lambda: True) is Result.ENDED
     ended = jobs.jobs[job.id]
     blocks = [jobs.blocks[job.id][no] for no in sorted(jobs.blocks[job.id])]
     found[path.name] = {

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pyarrow as pa
 import pytest
-from fakes import MemoryStore
+from fakes import MemoryStore, loading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +21,10 @@ from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.errors import JobEnded, JobFailed, LostClaim, RetryLater
-from chalicelib.flow.ingest import Parts, ingest
+from chalicelib.flow.ingest import ingest
 from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally, Upload
 from chalicelib.ports import LoadedBlock, NewJob
-from chalicelib.steps.compression import Limits
 from chalicelib.steps.identify import identify
-
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 SOURCE = Source("bucket", "key", "e0", 10)
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
@@ -136,7 +133,8 @@ def test_two_workers_on_the_same_blocks_at_once(world: World) -> None:
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
     store = MemoryStore(b"a,b\n" + lines)
     job = world.job(block_size=2048, source=store.pin("bucket", "key"))
-    parts = Parts(world.claims, store, lambda: PostgresRecords(world.pool), LIMITS, 10**9, 10**6, loaders=2)
+    sizes = {"max_upload": 10**9, "max_record": 10**6}
+    parts = loading(world.claims, store, new_sink=lambda: PostgresRecords(world.pool), **sizes)
     start = threading.Barrier(4)
 
     def work() -> None:

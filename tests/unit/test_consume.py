@@ -9,37 +9,32 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from fakes import MemoryJobs, MemoryQueue, MemoryStore, new_job
+from fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
 
 from chalicelib.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.flow.consume import Consumer, consume
-from chalicelib.flow.ingest import Parts
 from chalicelib.lifecycle import Action
 from chalicelib.model import Job, Source, Status, Tally
 from chalicelib.ports import Delivery, LoadedBlock
-from chalicelib.steps.compression import Limits
-
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 FILE = b"a,b\n" + b"1,2\n" * 100
-
-
-def make_parts(jobs: MemoryJobs, store: MemoryStore) -> Parts:
-    return Parts(jobs, store, lambda: jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1)
 
 
 class World:
     """A job, its object, its message, and a worker."""
 
     def __init__(
-        self, data: bytes = FILE, lease_seconds: float = 30, deliveries: int = 1, patience: float = 60
+        self,
+        data: bytes = FILE,
+        lease_seconds: float = 30,
+        deliveries: int = 1,
+        patience: float = 60,
+        **changes: object,
     ) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
         self.job = self.jobs.add(new_job())
         self.delivery = Delivery(self.job.id, "receipt", deliveries)
-        parts = Parts(
-            self.jobs, self.store, lambda: self.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
-        )
+        parts = loading(self.jobs, self.store, sender=self.queue, loaders=1, **changes)
         self.consumer = Consumer(
             self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3, patience
         )
@@ -255,9 +250,7 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
                     thread.join(5)
             return super().read(*args)
 
-    parts = Parts(
-        world.jobs, Slow(FILE), lambda: world.jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=1
-    )
+    parts = loading(world.jobs, Slow(FILE), loaders=1)
     world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01, 60)
     world.consume()
     assert not world.queue.acknowledged

@@ -9,23 +9,16 @@ from dataclasses import replace
 
 import pytest
 from fakes import MemoryJobs, MemoryStore, new_job
+from fakes import loading as parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import JobFailed, RetryLater
-from chalicelib.flow.ingest import Parts, ingest
+from chalicelib.flow.ingest import Result, ingest
 from chalicelib.model import Format, Job, Options, Source, Status, Tally, Upload
 from chalicelib.ports import LoadedBlock
-from chalicelib.steps.compression import Limits
-
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
 FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
-
-
-def parts(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
-    made = Parts(jobs, store, lambda: jobs, LIMITS, max_upload=10_000, max_record=1000, loaders=2)
-    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def started(jobs: MemoryJobs, **changes: object) -> Job:
@@ -43,7 +36,7 @@ def records(jobs: MemoryJobs, job: Job) -> set[str]:
 def test_a_whole_file() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
     assert jobs.jobs[job.id].status is Status.COMPLETED
     assert len(records(jobs, job)) == 120
     assert sum(block.records for block in jobs.blocks[job.id].values()) == 121
@@ -71,35 +64,35 @@ def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
             for no, block in jobs.blocks[job.id].items()
         }
 
-    assert ingest(job, made, lambda: True)
+    assert ingest(job, made, lambda: True) is Result.ENDED
     whole = ledger()
     for no in lost & whole.keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), made, lambda: True)
+    assert ingest(resumed(jobs, job), made, lambda: True) is Result.ENDED
     assert ledger() == whole
 
 
 def test_a_stop_between_blocks_leaves_the_rest_for_later() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    assert not ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3)
+    assert ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3) is Result.INTERRUPTED
     assert 3 <= len(jobs.blocks[job.id]) <= 5  # with what was under way
     assert jobs.jobs[job.id].status is Status.PROCESSING
-    assert ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True)
+    assert ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True) is Result.ENDED
     assert len(records(jobs, job)) == 120
 
 
 def test_header_only() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a,b\r\n")
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
     assert [(it.start, it.end, it.records) for it in jobs.blocks[job.id].values()] == [(0, 5, 0)]
 
 
 def test_a_header_longer_than_a_block() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a" * 300 + b",b\n1,2\n")
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
     assert [(it.no, it.start, it.end) for it in jobs.blocks[job.id].values()] == [(4, 0, 307)]
 
 
@@ -157,7 +150,7 @@ def test_a_block_that_another_worker_wrote_first_is_left_as_it_is() -> None:
             return super().load(job, block)
 
     raced = Raced(jobs.jobs)
-    assert ingest(job, parts(raced, store, loaders=1), lambda: True)
+    assert ingest(job, parts(raced, store, loaders=1), lambda: True) is Result.ENDED
     assert len(records(raced, job)) == 120
     assert raced.jobs[job.id].status is Status.COMPLETED
 
@@ -206,7 +199,7 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
     ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True)
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
     assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
     text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
     assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
@@ -227,7 +220,7 @@ def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
     ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True)
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
     assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
     assert not any(block.rejects for block in jobs.blocks[job.id].values())
 
@@ -247,7 +240,7 @@ def test_a_broken_character_of_a_streamed_encoding_is_its_records_alone() -> Non
     data = "a,b\n1,x\n2,".encode("utf-16") + b"\x00\xdc" + "\n3,z\n".encode("utf-16-le")
     jobs, store = MemoryJobs(), MemoryStore(data)
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
     assert records(jobs, job) == {'{"a":"1","b":"x"}', '{"a":"3","b":"z"}'}
     assert [it.code for block in jobs.blocks[job.id].values() for it in block.rejects] == ["encoding-error"]
 
@@ -265,7 +258,7 @@ def test_declared_options_are_followed() -> None:
         missing_values=("n/a",),
     )
     job = started(jobs, options=options)
-    assert ingest(job, parts(jobs, store), lambda: True)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
     assert records(jobs, job) == {
         '{"Geb":"2025-09-24","Name":"José","Wert":"-1.50"}',
         '{"Name":"Ada","Wert":"1.5"}',
@@ -276,5 +269,5 @@ def test_long_column_names_make_smaller_blocks() -> None:
     header = ",".join("x" * 600 + str(n) for n in range(40))
     jobs, store = MemoryJobs(), MemoryStore((header + "\n" + ("1," * 39 + "1\n") * 2000).encode())
     job = started(jobs, block_size=4 << 20)
-    assert ingest(job, parts(jobs, store, max_upload=1 << 30), lambda: True)
+    assert ingest(job, parts(jobs, store, max_upload=1 << 30), lambda: True) is Result.ENDED
     assert jobs.jobs[job.id].block_size == (64 << 20) * 80 // (40 * 606 + 70)

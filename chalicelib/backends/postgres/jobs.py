@@ -1,6 +1,7 @@
 """The job register and the ledger in Postgres: fills the ports Jobs and Claims."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,19 @@ from chalicelib.backends.postgres.database import Connection, Pool, borrowed, lo
 from chalicelib.backends.postgres.undo import undo
 from chalicelib.errors import JobEnded, JobFailed, NotPossible
 from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import Dialect, Format, Gap, Job, Options, Source, Status, StoredReject, Tally, Upload
+from chalicelib.model import (
+    Dialect,
+    Format,
+    Gap,
+    Job,
+    Options,
+    Range,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+    Upload,
+)
 from chalicelib.ports import NewJob
 
 _SQL = load_queries("jobs.sql")
@@ -77,6 +90,7 @@ class PostgresJobs:
             _check(action, held)
             if action is Action.UNDO:
                 _check_nobody_counts_on_it(connection, job_id)
+            connection.execute(_SQL["remove_ranges"], {"id": job_id})
             connection.execute(_SQL[_ACTIONS[action]], {"id": job_id, **_move(action)})
             return _get(connection, job_id)
 
@@ -98,20 +112,41 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             # first, and by itself: only so a block that is just being committed is seen as progress
             _held(connection, job_id)
-            if not connection.execute(_SQL["claim"], lease).rowcount:
+            if connection.execute(_SQL["claim"], lease).rowcount:
+                return _get(connection, job_id)
+            part = connection.execute(_SQL["claim_range"], lease).fetchone()
+            if part is None:
                 return None
-            return _get(connection, job_id)
+            taken = Range(part["start_offset"], part["end_offset"])
+            return replace(_known(connection, job_id), range=taken, vain_attempts=part["vain_attempts"])
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         """See the port."""
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
         with borrowed(self._pool) as connection:
-            return connection.execute(_SQL["renew"], lease).rowcount > 0
+            statements = (_SQL["renew"], _SQL["renew_range"])
+            return any(connection.execute(statement, lease).rowcount for statement in statements)
 
     def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
         """See the port."""
         with borrowed(self._pool) as connection:
-            connection.execute(_SQL["release"], {"id": job_id, "owner": owner, "vain": vain})
+            for statement in ("release", "release_range"):
+                connection.execute(_SQL[statement], {"id": job_id, "owner": owner, "vain": vain})
+
+    def share(self, job: Job, part: Range | None, *, since: int | None) -> None:
+        """See the port."""
+        etag = job.source.etag if job.source else None
+        with borrowed(self._pool) as connection:
+            moved = {"id": job.id, "etag": etag, "since": since, "to": part.end if part else None}
+            if not connection.execute(_SQL["share_to"], moved).rowcount:
+                raise JobEnded(f"job {job.id} is not ours to share out any more")
+            if part is not None:
+                connection.execute(_SQL["add_range"], {"id": job.id, **vars(part)})
+
+    def finish(self, job_id: UUID, part: Range) -> None:
+        """See the port."""
+        with borrowed(self._pool) as connection:
+            connection.execute(_SQL["remove_range"], {"id": job_id, "start": part.start})
 
     def repeated(self, job: Job, source: Source) -> UUID | None:
         """See the port."""
@@ -150,12 +185,12 @@ class PostgresClaims:
         with borrowed(self._pool) as connection:
             return _gaps(connection, job_id, total)
 
-    def complete(self, job_id: UUID, total: int) -> None:
+    def complete(self, job_id: UUID, total: int) -> bool:
         """See the port."""
         with borrowed(self._pool) as connection:
             known = _held(connection, job_id)
             if known is not None and known["status"] == Status.COMPLETED:  # by another worker
-                return
+                return False
             held = _lock(connection, job_id)
             if total != (held["size"] if held["text_size"] is None else held["text_size"]):
                 raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
@@ -166,16 +201,21 @@ class PostgresClaims:
             row = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
             if row is None or row["difference"] != 0:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
+            connection.execute(_SQL["remove_ranges"], {"id": job_id})
             connection.execute(
                 _SQL["complete"], {"id": job_id, "duplicate_of": None, **_move(Action.COMPLETE)}
             )
+            return True
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         """See the port."""
         failure = {"id": job_id, "owner": owner, "code": code, "message": message, **_move(Action.FAIL)}
         with borrowed(self._pool) as connection:
             _held(connection, job_id)
-            return connection.execute(_SQL["fail"], failure).rowcount > 0
+            failed = connection.execute(_SQL["fail"], failure).rowcount > 0
+            if failed:
+                connection.execute(_SQL["remove_ranges"], {"id": job_id})
+            return failed
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """See the port."""
@@ -292,6 +332,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         uploaded_at=row["uploaded_at"],
         dialect=Dialect.from_json(row["detected"]) if row["detected"] else None,
         text_size=row["text_size"],
+        shared_to=row["shared_to"],
         block_size=row["block_size"],
         attempts=row["attempts"],
         vain_attempts=row["vain_attempts"],

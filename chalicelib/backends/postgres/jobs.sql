@@ -70,6 +70,7 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
 WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: claim
+-- Of a file that has been shared out its ranges are taken instead.
 UPDATE ingestion_jobs AS job
 SET status = CASE WHEN status = ANY(%(before)s) THEN %(after)s ELSE status END,
     lease_owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease_seconds)s),
@@ -80,17 +81,62 @@ SET status = CASE WHEN status = ANY(%(before)s) THEN %(after)s ELSE status END,
     claimed_at = clock_timestamp(), announced_at = NULL, announcements = 0
 WHERE id = %(id)s AND (status = ANY(%(before)s) OR status = 'UNDOING')
   AND (lease_until IS NULL OR lease_until < now() OR lease_owner = %(owner)s)
+  AND (shared_to < size OR NOT EXISTS (SELECT FROM ingestion_ranges WHERE job_id = job.id))
+
+-- name: claim_range
+-- First those that nobody has failed at.
+UPDATE ingestion_ranges AS part
+SET lease_owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    vain_attempts = 1 + CASE WHEN EXISTS (
+        SELECT FROM ingestion_blocks AS block
+        WHERE block.job_id = part.job_id AND block.committed_at > part.claimed_at
+          AND block.start_offset >= part.start_offset AND block.start_offset < part.end_offset
+    ) THEN 0 ELSE vain_attempts END,
+    claimed_at = clock_timestamp()
+WHERE job_id = %(id)s
+  AND EXISTS (SELECT FROM ingestion_jobs WHERE id = %(id)s AND status = 'PROCESSING')
+  AND start_offset = (
+    SELECT start_offset FROM ingestion_ranges
+    WHERE job_id = %(id)s AND (lease_until IS NULL OR lease_until < now() OR lease_owner = %(owner)s)
+    ORDER BY vain_attempts, start_offset LIMIT 1
+  )
+RETURNING start_offset, end_offset, vain_attempts
 
 -- name: renew
 UPDATE ingestion_jobs
 SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE id = %(id)s AND status IN ('PROCESSING', 'UNDOING') AND lease_owner = %(owner)s
 
+-- name: renew_range
+UPDATE ingestion_ranges
+SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE job_id = %(id)s AND lease_owner = %(owner)s
+
 -- name: release
 UPDATE ingestion_jobs
 SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
     vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
 WHERE id = %(id)s AND lease_owner = %(owner)s
+
+-- name: release_range
+UPDATE ingestion_ranges
+SET lease_owner = NULL, lease_until = NULL,
+    vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
+WHERE job_id = %(id)s AND lease_owner = %(owner)s
+
+-- name: share_to
+-- Only from where the sharing out had got to: whoever was overtaken at it stops.
+UPDATE ingestion_jobs SET shared_to = coalesce(%(to)s, size)
+WHERE id = %(id)s AND status = 'PROCESSING' AND etag = %(etag)s AND shared_to IS NOT DISTINCT FROM %(since)s
+
+-- name: add_range
+INSERT INTO ingestion_ranges (job_id, start_offset, end_offset) VALUES (%(id)s, %(start)s, %(end)s)
+
+-- name: remove_range
+DELETE FROM ingestion_ranges WHERE job_id = %(id)s AND start_offset = %(start)s
+
+-- name: remove_ranges
+DELETE FROM ingestion_ranges WHERE job_id = %(id)s
 
 -- name: wait_for_blocks
 -- Those that are just being committed; no other is until we have committed. See admit_block.
@@ -138,11 +184,14 @@ SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = 
 WHERE id = %(id)s
 
 -- name: fail
--- Only whoever took the job last may say so.
+-- Only whoever took the job last may say so, or a range of it.
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
+WHERE id = %(id)s AND status = ANY(%(before)s) AND (
+    lease_owner = %(owner)s
+    OR EXISTS (SELECT FROM ingestion_ranges WHERE job_id = id AND ingestion_ranges.lease_owner = %(owner)s)
+)
 
 -- name: same_content
 -- The first job that loaded the same bytes in the same way. It cannot be undone until we have committed.
@@ -193,6 +242,7 @@ WHERE id = %(id)s
 UPDATE ingestion_jobs AS job
 SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
     vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
+    shared_to = NULL,
     detected = CASE WHEN has_blocks THEN detected END,
     etag = CASE WHEN has_blocks THEN etag END,
     size = CASE WHEN has_blocks THEN size END,

@@ -34,6 +34,7 @@ WHERE id IN (
     WHERE (status = 'PENDING' AND uploaded_at IS NOT NULL OR status IN ('PROCESSING', 'UNDOING'))
       AND updated_at < now() - make_interval(secs => %(seconds)s)
       AND (lease_until IS NULL OR lease_until < now())
+      AND NOT EXISTS (SELECT FROM ingestion_ranges WHERE job_id = id AND ingestion_ranges.lease_until > now())
       AND (announced_at IS NULL OR announced_at < now()
            - make_interval(secs => %(seconds)s * 2 ^ least(announcements, 10)))
     ORDER BY number LIMIT %(limit)s
