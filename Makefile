@@ -13,7 +13,7 @@ LOCAL := $(CURDIR)/.local
 VENV_PYTHON := .venv/bin/python
 VENV_READY := .venv/installed
 PROJECT_READY := .venv/installed-project
-REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt)
+REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt)
 
 # Nothing is written outside the checkout. HOME stays: pip's own settings are read from there.
 export TMPDIR := $(LOCAL)/tmp
@@ -91,8 +91,8 @@ lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
 	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
-bench: up ## measure the worker against plain COPY
-	@$(VENV_PYTHON) -m bench --root $(ROOT)
+bench: up ## measure everything and write docs/benchmarks.md
+	@$(VENV_PYTHON) -m bench --page --root $(ROOT)
 
 .PHONY: bench-functions
 bench-functions: up ## measure packages, cold starts and the API's answers
@@ -102,7 +102,7 @@ bench-functions: up ## measure packages, cold starts and the API's answers
 lock: $(VENV_READY) ## compile the pinned requirements anew
 	@for name in requirements requirements-worker requirements-dev \
 	    infra/local/requirements-localstack infra/local/requirements-lambda \
-	    infra/local/requirements-build infra/local/requirements-redis; do \
+	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers; do \
 	  more=; \
 	  case $$name in \
 	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \

@@ -1,1 +1,1 @@
-"""Measurements: speed as a ratio to plain COPY in the same run, memory as the whole process's peak."""
+"""Measurements: speed as ratios within the same run, memory as the whole process's peak. See `__main__`."""

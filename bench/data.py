@@ -1,31 +1,63 @@
-"""Files to measure with: made up from a seed, so that everyone measures the same."""
+"""Files to measure with: made up from a seed, so that everyone measures the same.
 
-import csv
+A file of millions of rows must not take longer to make than to load. So a row takes one number from the
+generator, and the wide shapes are put together from pieces of text that were printed beforehand.
+"""
+
 import gzip
 import json
 import random
 import shutil
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 COLUMNS = ("id", "name", "email", "city", "amount", "date", "status")
+WIDE = ("id", *(f"{kind}_{number}" for number in range(1, 13) for kind in ("word", "price", "day", "flag")))
+WIDE_COLUMNS = (*WIDE, *(f"note_{number}" for number in range(1, 12)))
+SPARSE_COLUMNS = ("id", "name", *(f"attribute_{number:02}" for number in range(1, 39)))
+LARGEST_KEPT = 10**9  # bytes
+DIFFERENT = 1000  # records in the file that repeats them
 
+_PIECES = 1000  # of text for each part of a wide row
+_CHUNK = 1 << 14  # rows
 _FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Linus", "Margaret", "Tim", "Radia")
 _LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Torvalds", "Hamilton", "Perlman")
+_WORDS = ("amber", "birch", "cobalt", "dune", "ember", "fjord", "granite", "harbour", "iris", "juniper")
 _STATUS = ("active", "closed", "pending")
+_PRESENT = (0, 2, 5, 30)  # per cent of the rows that have an attribute; the attributes take turns
 
 
 def narrow(folder: Path, rows: int) -> Path:
     """A CSV file of so many different records of 7 columns, about 90 bytes each."""
-    path = folder / f"narrow-{rows}.csv"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(",".join(COLUMNS) + "\n")
-            file.writelines(_narrow_lines(rows))
-        unfinished.rename(path)
-    return path
+    return _made(folder / f"narrow-{rows}.csv", lambda: _csv(COLUMNS, _narrow_lines(rows)))
+
+
+def wide(folder: Path, rows: int) -> Path:
+    """A CSV file of 60 columns: words, prices, days, flags and notes."""
+    return _made(folder / f"wide-{rows}.csv", lambda: _csv(WIDE_COLUMNS, _wide_lines(rows)))
+
+
+def sparse(folder: Path, rows: int) -> Path:
+    """A CSV file of 40 columns, of which a row has few and some are empty throughout."""
+    return _made(folder / f"sparse-{rows}.csv", lambda: _csv(SPARSE_COLUMNS, _sparse_lines(rows)))
+
+
+def nested(folder: Path, rows: int) -> Path:
+    """An NDJSON file of nested objects."""
+    return _made(folder / f"nested-{rows}.ndjson", lambda: _nested_lines(rows))
+
+
+def duplicates(folder: Path, rows: int) -> Path:
+    """A narrow CSV file of so many rows, in which the same 1,000 records come again and again."""
+
+    def lines() -> Iterator[str]:
+        different = list(_narrow_lines(DIFFERENT))
+        return islice(chain.from_iterable(iter(lambda: different, None)), rows)
+
+    return _made(folder / f"duplicates-{rows}.csv", lambda: _csv(COLUMNS, lines()))
 
 
 def gzipped(folder: Path, rows: int) -> Path:
@@ -33,30 +65,128 @@ def gzipped(folder: Path, rows: int) -> Path:
     plain = narrow(folder, rows)
     path = plain.with_suffix(".csv.gz")
     if not path.exists():
-        with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as target:
+        unfinished = path.with_suffix(".part")
+        with plain.open("rb") as source, gzip.open(unfinished, "wb", compresslevel=1) as target:
             shutil.copyfileobj(source, target, 1 << 20)
+        unfinished.rename(path)
     return path
 
 
 def json_array(folder: Path, rows: int) -> Path:
     """The narrow file's records as one JSON array."""
-    plain = narrow(folder, rows)
-    path = plain.with_suffix(".json")
+    return _made(folder / f"narrow-{rows}.json", lambda: _array_lines(rows))
+
+
+@contextmanager
+def lent(make: Callable[[Path, int], Path], folder: Path, rows: int) -> Iterator[Path]:
+    """One of these files; a large one is not kept."""
+    path = make(folder, rows)
+    try:
+        yield path
+    finally:
+        if path.stat().st_size > LARGEST_KEPT:
+            path.unlink()
+
+
+def _made(path: Path, lines: Callable[[], Iterator[str]]) -> Path:
+    """The file, made if it is not there, whole or not at all."""
     if not path.exists():
-        with plain.open(newline="", encoding="utf-8") as source, path.open("w", encoding="utf-8") as target:
-            for number, row in enumerate(csv.DictReader(source)):
-                target.write((",\n" if number else "[") + json.dumps(row))
-            target.write("]\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines())
+        unfinished.rename(path)
     return path
 
 
-def _narrow_lines(rows: int) -> Iterator[str]:
+def _csv(columns: tuple[str, ...], lines: Iterator[str]) -> Iterator[str]:
+    return chain([",".join(columns) + "\n"], lines)
+
+
+def _numbers(rows: int) -> Iterator[tuple[int, int]]:
+    """Each row's number, and 64 bits of chance for it."""
     source = random.Random(1)
-    for number in range(rows):
-        first, last = source.choice(_FIRST), source.choice(_LAST)
-        city, amount = source.randrange(1000), source.randrange(10**7) / 100
-        month, day = source.randrange(1, 13), source.randrange(1, 29)
+    for start in range(0, rows, _CHUNK):
+        count = min(_CHUNK, rows - start)
+        yield from enumerate(struct.unpack(f"<{count}Q", source.randbytes(8 * count)), start)
+
+
+def _narrow_lines(rows: int) -> Iterator[str]:
+    people = [(f"{first} {last}", f"{first}.{last}") for first in _FIRST for last in _LAST]
+    days = [f"2025-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    for number, chance in _numbers(rows):
+        name, address = people[chance % 90]
         yield (
-            f"{number},{first} {last},{first}.{last}{number}@Example.com,City {city},{amount:.2f},"
-            f"2025-{month:02}-{day:02},{source.choice(_STATUS)}\n"
+            f"{number},{name},{address}{number}@Example.com,City {(chance >> 8) % 1000},"
+            f"{(chance >> 20) % 100_000}.{(chance >> 40) % 100:02},{days[(chance >> 48) % 336]},"
+            f"{_STATUS[(chance >> 60) % 3]}\n"
+        )
+
+
+def _array_lines(rows: int) -> Iterator[str]:
+    for number, line in enumerate(_narrow_lines(rows)):
+        yield (",\n" if number else "[") + json.dumps(
+            dict(zip(COLUMNS, line.rstrip("\n").split(","), strict=True))
+        )
+    yield "]\n"
+
+
+def _joined(rows: int, parts: list[list[str]]) -> Iterator[str]:
+    """A row's number, then a piece of each part: which, 10 bits of chance say."""
+    for number, chance in _numbers(rows):
+        yield f"{number},"
+        for place, part in enumerate(parts):
+            yield part[(chance >> 10 * place) % _PIECES]
+
+
+def _wide_lines(rows: int) -> Iterator[str]:
+    source = random.Random(2)
+
+    def four() -> str:
+        price, month, day = source.randrange(10**6), source.randrange(1, 13), source.randrange(1, 29)
+        return f"{source.choice(_WORDS)},{price // 100}.{price % 100:02},2025-{month:02}-{day:02},{price % 2}"
+
+    def note() -> str:
+        return " ".join(source.choices(_WORDS, k=source.randrange(4)))  # some say nothing
+
+    quarters = [[",".join(four() for _ in range(3)) + "," for _ in range(_PIECES)] for _ in range(4)]
+    notes = [",".join(note() for _ in range(11)) + "\n" for _ in range(_PIECES)]
+    return _joined(rows, [*quarters, notes])
+
+
+def _sparse_lines(rows: int) -> Iterator[str]:
+    source = random.Random(3)
+
+    def half(end: str) -> str:
+        present = (source.randrange(100) < _PRESENT[number % 4] for number in range(19))
+        return ",".join(source.choice(_WORDS) if it else "" for it in present) + end
+
+    names = [f"{first} {last}," for first in _FIRST for last in _LAST]
+    people = [names[number % 90] for number in range(_PIECES)]
+    return _joined(rows, [people, [half(",") for _ in range(_PIECES)], [half("\n") for _ in range(_PIECES)]])
+
+
+def _nested_lines(rows: int) -> Iterator[str]:
+    source = random.Random(4)
+    people, orders = [], []
+    for number in range(_PIECES):
+        person = {
+            "name": f"{source.choice(_FIRST)} {source.choice(_LAST)}",
+            "address": {"city": f"City {source.randrange(1000)}", "zip": f"{source.randrange(10**5):05}"},
+            "tags": source.sample(_WORDS, source.randrange(4)),
+        }
+        items = [
+            {
+                "sku": f"{source.choice(_WORDS)}-{source.randrange(10**4)}",
+                "price": source.randrange(1, 10**4) / 4,
+            }
+            for _ in range(source.randrange(1, 4))
+        ]
+        order = {"items": items, "paid": number % 2 == 0, "note": None if number % 3 else "urgent"}
+        people.append(json.dumps(person))
+        orders.append(json.dumps(order))
+    for number, chance in _numbers(rows):
+        yield (
+            f'{{"id": {number}, "person": {people[chance % _PIECES]}, '
+            f'"order": {orders[(chance >> 20) % _PIECES]}}}\n'
         )

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import time
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -26,6 +25,8 @@ import boto3
 import httpx
 import psycopg
 
+from bench.figures import Measured, Table, percentiles, ratios, spread
+from bench.world import World
 from infra.local import installs, processes
 from infra.local.application import STAGE
 from infra.local.environment import REGION, aws_env
@@ -35,7 +36,7 @@ from infra.local.sample.make_sample import FILE
 from infra.packages.__main__ import sizes
 from infra.packages.bytecode import RUNNING
 from infra.packages.install import ARCHITECTURES
-from infra.packages.sizes import table
+from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, MIB, Size
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -43,7 +44,16 @@ if TYPE_CHECKING:
 API = f"sluice-{STAGE}"
 REQUESTS = 200  # of each route, a round
 PATIENCE = 60.0  # seconds
+EMPTY_NAME = "empty function"
 EMPTY = 'def answer(event, context):\n    return {"statusCode": 200, "body": "{}"}\n'
+
+_ABOUT_PACKAGES = "MiB, beside AWS's limits: zipped of each part, unzipped of function and layer together."
+_ABOUT_REQUESTS = f"""\
+Milliseconds. Cold is a new process's first request; after it {REQUESTS} of each, in turn. The empty function
+stands behind the same gateway and is run by the same executor: it is what LocalStack costs by itself."""
+_ABOUT_STARTS = """\
+Milliseconds of each step, medians: the interpreter with AWS's own part, the imports, the first answer
+(connections are made then), these together, and the second answer."""
 
 # What a function's process does, with the time after each step. What it is to answer comes as arguments.
 _BEGIN = """
@@ -117,70 +127,95 @@ class Start:
 _Figures = TypeVar("_Figures", Times, Start)
 
 
-def measure(env: Mapping[str, str], layout: Layout, folder: Path, rounds: int) -> None:
-    """Measures and prints everything. `env` says where the stack is whose processes `layout` knows."""
-    print(f"{_processor()}; {_localstack(env)}; load average {_load()} before", flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder) as place, loaded(env) as (dataset, job_id):
-        print("\npackages, MiB")
-        print(table(sizes(Path(place), RUNNING, tuple(ARCHITECTURES))), end="")
-        _requests(env, layout, rounds, _routes(env, dataset, job_id))
-        _starts(env, Path(place), rounds, job_id, dataset)
-    print(f"\nload average {_load()} after")
+def measure(place: World, rounds: int, _rows: int) -> Measured:
+    """Packages, requests through the gateway, and the functions' processes by themselves."""
+    env = place.env
+    with TemporaryDirectory(dir=place.folder) as folder, loaded(env) as (dataset, job_id):
+        packages = sizes(Path(folder), RUNNING, tuple(ARCHITECTURES))
+        times = _requests(place, rounds, _routes(env, dataset, job_id))
+        starts = _starts(env, Path(folder), rounds, job_id, dataset)
+    tables = [_packages_table(packages), _requests_table(times), _starts_table(starts)]
+    return Measured(tables, _each(times) | _each(starts))
 
 
-def _requests(env: Mapping[str, str], layout: Layout, rounds: int, own: Sequence[Route]) -> None:
-    print(f"\nthrough the gateway, ms; cold: a new process's first request; then {REQUESTS} of each, in turn")
-    heads = "".join(f"{it:>8}" for it in ("cold", "p50", "p95", "p99"))
-    print(f"{'round':>6}  {'':<16}{heads}{'ratio cold':>12}{'p50':>6}")
+def _each(found: Mapping[str, Sequence[_Figures]]) -> dict[str, list[float]]:
+    """Every figure of every round, by what it is of."""
+    return {
+        f"{name}: {kind}": [getattr(row, kind) for row in rows]
+        for name, rows in found.items()
+        for kind in vars(rows[0])
+    }
+
+
+def _packages_table(packages: Sequence[Size]) -> Table:
+    lines = [
+        [it.part, it.architecture, f"{it.zipped / MIB:.1f}", f"{it.unzipped / MIB:.1f}"] for it in packages
+    ]
+    lines.append(["limit", "each; together", f"{MAX_ZIPPED // MIB}", f"{MAX_UNZIPPED // MIB}"])
+    return Table("Packages", _ABOUT_PACKAGES, ["part", "architecture", "zipped", "unzipped"], lines)
+
+
+def _requests(place: World, rounds: int, own: Sequence[Route]) -> dict[str, list[Times]]:
     found: dict[str, list[Times]] = {}
-    lambdas = functions(env["AWS_ENDPOINT_URL"])
-    with empty_function(env, lambdas) as floor, httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+    lambdas = functions(place.env["AWS_ENDPOINT_URL"])
+    with (
+        empty_function(place.env, lambdas) as floor,
+        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
+    ):
         routes = (floor, *own)
         try:
             for number in range(1, rounds + 1):
-                colds = [cold(client, lambdas, layout, route) for route in routes]
+                colds = [cold(client, lambdas, place.layout, route) for route in routes]
                 for route, first, others in zip(routes, colds, warm(client, routes), strict=True):
                     times = Times(first, *percentiles(others))
                     found.setdefault(route.name, []).append(times)
-                    _print_times(str(number), route.name, [times], found[floor.name][-1:])
+                    told = f"cold {times.cold:.0f} ms, p50 {times.p50:.1f}, p95 {times.p95:.1f}"
+                    print(f"  {route.name}, round {number}: {told}", flush=True)
         finally:
             lambdas.update_function_configuration(FunctionName=API, Description="")
+    return found
+
+
+def _requests_table(found: Mapping[str, Sequence[Times]]) -> Table:
+    floors = found[EMPTY_NAME]
+    lines = []
     for name, rows in found.items():
-        _print_times("median", name, rows, found[floor.name])
+        columns = [[getattr(row, kind) for row in rows] for kind in ("cold", "p50", "p95", "p99")]
+        colds = ratios([it.cold for it in rows], [it.cold for it in floors])
+        warms = ratios([it.p50 for it in rows], [it.p50 for it in floors])
+        lines.append([name, *(spread(it, 1) for it in columns), spread(colds, 2), spread(warms, 2)])
+    heads = ["ms", "cold", "p50", "p95", "p99", "cold, to empty", "p50, to empty"]
+    return Table("Requests through the gateway", _ABOUT_REQUESTS, heads, lines)
 
 
-def _print_times(number: str, name: str, rows: Sequence[Times], floors: Sequence[Times]) -> None:
-    ours = medians(rows)
-    columns = "".join(f"{it:>8.1f}" for it in (ours.cold, ours.p50, ours.p95, ours.p99))
-    pairs = list(zip(rows, floors, strict=True))
-    colds = median(own.cold / floor.cold for own, floor in pairs)
-    warms = median(own.p50 / floor.p50 for own, floor in pairs)
-    print(f"{number:>6}  {name:<16}{columns}{colds:>12.2f}{warms:>6.2f}", flush=True)
-
-
-def _starts(env: Mapping[str, str], place: Path, rounds: int, job_id: str, dataset: str) -> None:
+def _starts(
+    env: Mapping[str, str], place: Path, rounds: int, job_id: str, dataset: str
+) -> dict[str, list[Start]]:
     get, post, message = _get(job_id), _post(dataset), _message(job_id)
     (ours, layer), (our_sources, layer_sources) = unpacked(place)
     programs = {
-        "GET /jobs/{id}": (_API, [ours], get),
-        "POST /uploads": (_API, [ours], post),
-        "GET, no bytecode": (_API, [our_sources], get),
+        "GET /jobs/{id} alone": (_API, [ours], get),
+        "POST /uploads alone": (_API, [ours], post),
+        "GET alone, no bytecode": (_API, [our_sources], get),
         "on_job": (_WORKER, [ours, layer], message),  # about a job that is done already
         "on_job, no bytecode": (_WORKER, [our_sources, layer_sources], message),
     }
-    print(f"\na function's process by itself, ms, medians of {rounds}; first: its connections are made then")
-    heads = "".join(f"{it:>10}" for it in ("runtime", "imports", "first", "together", "second", "peak MiB"))
-    print(f"{'':<20}{heads}")
     found: dict[str, list[Start]] = {}
     for _ in range(rounds):
         for name, (program, path, event) in programs.items():
             found.setdefault(name, []).append(start(env, program, path, event))
+    return found
+
+
+def _starts_table(found: Mapping[str, Sequence[Start]]) -> Table:
+    lines = []
     for name, rows in found.items():
         it = medians(rows)
         together = it.runtime + it.imports + it.first
         columns = (it.runtime, it.imports, it.first, together, it.second, it.peak_mib)
-        print(f"{name:<20}{''.join(f'{figure:>10.0f}' for figure in columns)}")
+        lines.append([name, *(f"{figure:.0f}" for figure in columns)])
+    heads = ["ms", "runtime", "imports", "first", "together", "second", "peak, MiB"]
+    return Table("A function's process by itself", _ABOUT_STARTS, heads, lines)
 
 
 @contextmanager
@@ -258,7 +293,7 @@ def empty_function(env: Mapping[str, str], lambdas: "LambdaClient") -> Iterator[
         )
         gateway.create_deployment(restApiId=api, stageName="api")
         url = f"{env['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}/api/"
-        yield Route("empty function", name, httpx.Request("GET", url), 200)
+        yield Route(EMPTY_NAME, name, httpx.Request("GET", url), 200)
     finally:
         gateway.delete_rest_api(restApiId=api)
         lambdas.delete_function(FunctionName=name)
@@ -302,12 +337,6 @@ def _processes(layout: Layout, function: str) -> set[int]:
             if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                 found.add(pid)
     return found
-
-
-def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """The 50th, 95th and 99th."""
-    cuts = quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[94], cuts[98]
 
 
 def medians(rows: Sequence[_Figures]) -> _Figures:
@@ -384,17 +413,3 @@ def _message(job_id: str) -> dict[str, Any]:
         "attributes": {"ApproximateReceiveCount": "1"},
     }
     return {"Records": [message]}
-
-
-def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.processor() or "processor unknown"
-
-
-def _localstack(env: Mapping[str, str]) -> str:
-    health = httpx.get(f"{env['AWS_ENDPOINT_URL']}/_localstack/health", trust_env=False)
-    return f"LocalStack {health.raise_for_status().json()['version']}"
-
-
-def _load() -> str:
-    return " ".join(f"{it:.2f}" for it in os.getloadavg())

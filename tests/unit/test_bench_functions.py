@@ -1,21 +1,10 @@
 import platform
-import random
 import zipfile
 from pathlib import Path
 
-from bench.functions import Start, Times, medians, percentiles, unpacked
+from bench.functions import Start, Times, medians, unpacked
 from infra.packages.bytecode import RUNNING
 from infra.packages.install import ARCHITECTURES
-
-
-def test_percentiles_whatever_the_order() -> None:
-    values = [float(number) for number in range(101)]
-    random.Random(1).shuffle(values)
-    assert percentiles(values) == (50, 95, 99)
-
-
-def test_one_slow_request_of_many_is_not_the_99th_percentile() -> None:
-    assert percentiles([10.0] * 199 + [9000.0]) == (10, 10, 10)
 
 
 def test_medians_are_those_of_each_figure_by_itself() -> None:

@@ -1,0 +1,119 @@
+"""A worker with parts of it exchanged: `python -m bench.worker [--file PATH] [--sink none|FOLDER]`.
+
+With `--file` it reads that file from the disk whatever a job's object is: no time goes to LocalStack, which
+has the same cores. With `--sink` it writes no rows, but the ledger, so that jobs complete: `none` drops the
+rows, a folder gets them as text for COPY, a file a block, each record with its hash as Sluice made them.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from chalicelib import settings
+from chalicelib.backends.postgres.records import PostgresRecords
+from chalicelib.flow.consume import Consumer
+from chalicelib.model import Job, Source, Tally
+from chalicelib.ports import LoadedBlock, RecordSink
+from chalicelib.settings import Settings
+from chalicelib.wiring import Services
+from chalicelib.worker import run
+
+NO_SINK = "none"
+_ID = re.compile(rb'"id":"?(\d+)')
+
+
+@dataclass(frozen=True)
+class DiskStore:
+    """Fills the port ObjectStore from one file."""
+
+    path: Path
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        """See the port."""
+        return Source(bucket, key, "disk", self.path.stat().st_size, version_id)
+
+    def read(self, source: Source, start: int, end: int) -> bytes:  # noqa: ARG002 - there is one file
+        """See the port."""
+        with self.path.open("rb") as file:
+            return os.pread(file.fileno(), end - start, start)
+
+
+@dataclass(frozen=True)
+class NoRows:
+    """Fills the port RecordSink: the ledger is written and counts all rows as duplicates."""
+
+    ledger: RecordSink
+    folder: Path | None  # where the rows go
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        """See the port."""
+        if self.folder is not None:
+            (self.folder / f"{block.start:015}.copy").write_bytes(copy_lines(block))
+        return self.ledger.load(job, replace(block, rows=block.rows.slice(0, 0)))
+
+
+def copy_lines(block: LoadedBlock) -> bytes:
+    """The block's rows as lines for COPY, in the order of the records' ids, which is the file's."""
+    hashes, records = (block.rows[name].cast("binary").to_pylist() for name in ("content_hash", "record"))
+    lines = [
+        (
+            number_of(record),
+            b"1\t1\t1\t\\\\x%b\t%b\n" % (digest.hex().encode(), record.replace(b"\\", b"\\\\")),
+        )
+        for digest, record in zip(hashes, records, strict=True)
+    ]
+    return b"".join(line for _, line in sorted(lines))
+
+
+def number_of(record: bytes) -> int:
+    """The id that the generators number records with. Raises ValueError."""
+    found = _ID.search(record)
+    if found is None:
+        raise ValueError(f"a record without an id: {record[:100]!r}")
+    return int(found[1])
+
+
+class ExchangedServices(Services):
+    """Sluice, with another store or sink if there is one."""
+
+    def __init__(self, chosen: Settings, file: Path | None, sink: str | None) -> None:
+        super().__init__(chosen)
+        self._file = file
+        self._sink = sink
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        """See Services."""
+        usual = super().consumer
+        parts = usual.parts
+        if self._file is not None:
+            parts = replace(parts, store=DiskStore(self._file))
+        if self._sink is not None:
+            folder = None if self._sink == NO_SINK else Path(self._sink)
+            parts = replace(parts, new_sink=lambda: NoRows(PostgresRecords(self._pool), folder))
+        return replace(usual, parts=parts)
+
+
+def main() -> int:
+    """Works until SIGTERM, as `python -m chalicelib.worker` does, but sweeps nothing."""
+    parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--sink", metavar="none|FOLDER")
+    asked = parser.parse_args()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    services = ExchangedServices(settings.load(), asked.file, asked.sink)
+    health_file = services.settings.health_file
+    in_time = run(services.consumer, stop, slots=1, health_file=Path(health_file) if health_file else None)
+    services.close()
+    return 0 if in_time else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
