@@ -98,7 +98,7 @@ def _decode_columns(data: bytes, dialect: Dialect) -> Decoded:
         return "skip"
 
     keys = [str(place) for place in range(len(names))]
-    if not data.strip(b"\r\n"):  # Arrow has an error for no rows at all
+    if not data.lstrip(b"\r\n"):  # Arrow has an error for no rows at all
         return Decoded([pa.array([], pa.string()) for _ in names], 0)
     table = arrow_csv.read_csv(
         pa.BufferReader(data),
@@ -119,7 +119,9 @@ def _decode_columns(data: bytes, dialect: Dialect) -> Decoded:
             quoted_strings_can_be_null=True,
         ),
     )
-    columns = [column.combine_chunks() for column in table.columns]
+    columns = [  # to combine even one chunk copies it
+        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns
+    ]
     return Decoded(columns, table.num_rows + len(faults), faults)
 
 

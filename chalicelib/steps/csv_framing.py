@@ -10,6 +10,8 @@ from chalicelib.model import Dialect
 from chalicelib.steps import csv_records
 from chalicelib.steps.blocks import TOO_LARGE, UNTERMINATED, Hole, Split, split_lines
 
+_NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
+
 
 @dataclass(frozen=True)
 class CsvFraming:
@@ -30,8 +32,11 @@ class CsvFraming:
 
     def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
         """See :class:`chalicelib.steps.blocks.Framing`."""
-        if len(data) <= at and not final:
+        if len(data) < at + min(_NEAR, self.look_ahead) and not final:
             return None
+        at = min(at, len(data))  # a file's last block may be shorter
+        if border := self._border(data[: at + _NEAR], at):
+            return Split(border)
         # every record that begins before `at` ends in this window, or is too large
         window = data[: at + self.max_record + 2]
         final = final and len(window) == len(data)
@@ -60,6 +65,24 @@ class CsvFraming:
     def _is_open(self, regular: bytes) -> bool:
         quote = self.dialect.quote.encode()
         return bool(quote) and regular.count(quote) % 2 == 1
+
+    def _border(self, data: bytes, at: int) -> int | None:
+        """Where the first record to do so at or after ``at`` ends, in regular text with short records.
+
+        Hops from record end to record end, half as far as a record may reach. None if that does not
+        show that all records on the way can be read whole.
+        """
+        quotes = csv_records.quotes(data, self.dialect)
+        if quotes is None:
+            return None
+        places = memoryview(quotes.buffers()[1]).cast("Q")
+        start = 0
+        while start < at:
+            end = csv_records.first_end(data, places, min(start + self.max_record // 2 + 1, at))
+            if end is None or end - start > self.max_record:
+                return None
+            start = end
+        return start
 
     def _by_ends(self, data: bytes, ends: pa.Array, at: int, *, final: bool) -> Split | None:
         """Regular text: its record ends are known."""

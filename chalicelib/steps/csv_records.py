@@ -9,9 +9,11 @@ keep their bytes whatever their encoding.
 import csv
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +27,7 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before 
 LF, CR = b"\n\r"
 
 LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+_ENDING = re.compile(rb"\r?\n|\r(?=[^\n])")  # not a CR at the end: a LF may follow
 
 
 @dataclass(frozen=True)
@@ -116,46 +119,69 @@ def _parameters(dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
-    """The offsets after each line ending that ends a record or a blank line, in order (int64).
+def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
+    """The offsets of all quotes, in order (uint64): one opens a cell, the next closes it, and so on.
 
     None when some quote stands where RFC 4180 has none, and for files with escapes or comments; then
-    only :func:`read` can tell. A CR that is the last byte does not count: a LF may follow.
+    only :func:`read` can tell what it means.
     """
     if dialect.escape or dialect.comment:
         return None
-    quote = ord(dialect.quote) if dialect.quote else None
-    text = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
-    endings = pc.equal(text, LF)
+    if not dialect.quote or dialect.quote.encode() not in data:
+        return pa.array([], pa.uint64())
+    quote = ord(dialect.quote)
+    places = pc.indices_nonzero(_equal(_octets(data), quote))
+    # What is before an opening quote and behind a closing one (which may be half of a doubled quote).
+    alternating = pa.py_buffer(b"\x55" * (len(places) // 8 + 1))
+    opens = pa.Array.from_buffers(pa.bool_(), len(places), [None, alternating])
+    outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
+    neighbours = _octets(b"\n" + data + b"\n").take(pc.add(places, outward))
+    borders = [_equal(neighbours, it) for it in (ord(dialect.delimiter), quote, LF, CR)]
+    return places if pc.all(reduce(pc.or_, borders)).as_py() else None
+
+
+def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
+    """The offsets after each line ending that ends a record or a blank line, in order (int64).
+
+    None where :func:`quotes` says so. A CR that is the last byte does not count: a LF may follow.
+    """
+    places = quotes(data, dialect)
+    if places is None:
+        return None
+    text = _octets(data)
+    endings = _equal(text, LF)
     if CR in data:
         endings = pc.or_(endings, _bare_cr(text, len(data)))
-    if quote is None or quote not in data:
-        return pc.add(pc.indices_nonzero(endings).cast(pa.int64()), 1)
-    places = pc.indices_nonzero(pc.or_(endings, pc.equal(text, quote))).cast(pa.int64())
-    is_quote = pc.equal(text.take(places), quote)
-    seen = pc.cumulative_sum(is_quote.cast(pa.int64()))
-    inside = pc.equal(pc.bit_wise_and(seen, 1), 1)  # an odd number of quotes so far
-    around = pa.array([ord(dialect.delimiter), quote, LF, CR], pa.uint8())
-    if not _all_regular(text, places, is_quote, inside, around):
-        return None
-    return pc.add(places.filter(pc.invert(pc.or_(is_quote, inside))), 1)
+    ends = pc.indices_nonzero(endings)
+    before = pc.search_sorted(places, ends)  # how many quotes
+    inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
+    return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
+
+
+def first_end(data: bytes, places: Sequence[int], start: int) -> int | None:
+    """The first of the :func:`regular_ends` at or after ``start`` (1 or more), given the :func:`quotes`."""
+    looked = start - 1
+    while found := _ENDING.search(data, looked):
+        passed = bisect_left(places, found.end())
+        if passed % 2 == 0:
+            return found.end()
+        if passed == len(places):
+            return None
+        looked = places[passed]
+    return None
+
+
+def _octets(data: bytes) -> pa.Array:
+    return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+
+
+def _equal(octets: pa.Array, char: int) -> pa.Array:
+    """Arrow would take a bare number for one of 64 bits and widen all the octets."""
+    return pc.equal(octets, pa.scalar(char, pa.uint8()))
 
 
 def _bare_cr(text: pa.Array, size: int) -> pa.Array:
     """CRs that are not the first half of a CRLF; False for one at the very end."""
-    is_cr = pc.equal(text, CR).slice(0, size - 1)
-    next_is_lf = pc.equal(text, LF).slice(1)
+    is_cr = _equal(text, CR).slice(0, size - 1)
+    next_is_lf = _equal(text, LF).slice(1)
     return pa.concat_arrays([pc.and_(is_cr, pc.invert(next_is_lf)), pa.array([False])])
-
-
-def _all_regular(
-    text: pa.Array, places: pa.Array, is_quote: pa.Array, inside: pa.Array, around: pa.Array
-) -> bool:
-    """Every opening quote begins a cell, every closing quote ends one (or is half of a doubled quote)."""
-    opening = places.filter(pc.and_(is_quote, inside))
-    closing = places.filter(pc.and_(is_quote, pc.invert(inside)))
-    before = pc.subtract(opening.filter(pc.greater(opening, 0)), 1)
-    after = pc.add(closing.filter(pc.less(closing, len(text) - 1)), 1)
-    return all(
-        pc.all(pc.is_in(text.take(neighbours), around), min_count=0).as_py() for neighbours in (before, after)
-    )

@@ -1,17 +1,35 @@
 """Columns → canonical JSON → SHA-256 → rows sorted by hash, each hash once."""
 
+from array import array
 from collections.abc import Sequence
+from functools import reduce
 from hashlib import sha256
+from itertools import groupby
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.steps import canonical
-from chalicelib.steps.clean import octets
+from chalicelib.steps.clean import content, octets
 
-_FIRST_PRINTABLE = 0x20
+_BACKSLASH, _QUOTE = 0x5C, 0x22
+_CONTROLS = range(0x20)
+_AT_ONCE = 1024  # so many records stay in the processor's cache
 
-SCHEMA = pa.schema([("content_hash", pa.binary()), ("record", pa.string())])
+SCHEMA = pa.schema([("content_hash", pa.binary(32)), ("record", pa.string())])
+
+
+class _Member(NamedTuple):
+    """A member of many objects: the values, and what stands around each that is not null."""
+
+    opening: str
+    values: pa.Array
+    closing: str
+
+    @property
+    def is_optional(self) -> bool:
+        return bool(self.values.null_count)
 
 
 def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
@@ -26,33 +44,58 @@ def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.A
     if not present:
         return pa.array(["{}"] * len(columns[0]), pa.string())
     # Commas stand after the members before the first that no row misses, and before those behind it.
-    # (Joining with "," and null_handling="skip" loses rows that miss every member.)
     full = next((place for place, (_, values) in enumerate(present) if not values.null_count), None)
+    printed = [
+        _Member(
+            f'{"," if full is None or place > full else ""}{key}:"',
+            escaped(values),
+            f'"{"," if full is not None and place < full else ""}',
+        )
+        for place, (key, values) in enumerate(present)
+    ]
     pieces: list[pa.Array | str] = []
-    for place, (key, values) in enumerate(present):
-        before = "," if full is None or place > full else ""
-        after = "," if full is not None and place < full else ""
-        member = [f'{before}{key}:"', _escaped(values), f'"{after}']
-        pieces += [_optional(member)] if values.null_count else member
-    if full is not None:
-        return pc.binary_join_element_wise("{", *pieces, "}", "")
-    body = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*pieces, ""), 1)
-    return pc.binary_join_element_wise("{", body, "}", "")
+    constant = "{"  # what all rows have before the next piece: the fewer pieces, the faster
+    for are_optional, run in groupby(printed, lambda member: member.is_optional):
+        if are_optional:
+            pieces += [constant, _there(list(run))]
+            constant = ""
+            continue
+        for member in run:
+            pieces += [constant + member.opening, member.values]
+            constant = member.closing
+    records = pc.binary_join_element_wise(*pieces, constant + "}", "")
+    if full is None:  # whichever comes first has a comma before it
+        records = pc.replace_substring(records, pattern="{,", replacement="{", max_replacements=1)
+    return records
 
 
-def _optional(member: list[pa.Array | str]) -> pa.Array:
-    return pc.fill_null(pc.binary_join_element_wise(*member, ""), "")
+def _there(members: list[_Member]) -> pa.Array:
+    """Row by row those members that are not null, one after the other; the others cost next to nothing."""
+    valid = [member.values.is_valid() for member in members]
+    counts = [it.cast(pa.int32()) for it in valid]
+    ends = pc.cumulative_sum(reduce(pc.add, counts))
+    starts = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    following = starts.slice(0, len(ends))  # for each row, the place of its next member among those of all
+    places: list[pa.Array] = []
+    texts: list[pa.Array] = []
+    for member, is_valid, count in zip(members, valid, counts, strict=True):
+        places.append(following.filter(is_valid))
+        following = pc.add(following, count)
+        there = member.values.drop_null()
+        texts.append(pc.binary_join_element_wise(member.opening, there, member.closing, ""))
+    order = pc.inverse_permutation(pa.concat_arrays(places))
+    in_order = pa.concat_arrays(texts).take(order)
+    return pc.binary_join(pa.ListArray.from_arrays(starts, in_order), "")
 
 
-def _escaped(column: pa.Array) -> pa.Array:
+def escaped(column: pa.Array) -> pa.Array:
     """The values between the quotes of their JSON strings."""
-    present = octets(column)
-    lowest = pc.min(present).as_py()
-    suspects = [0x5C, 0x22]  # the backslash first: escapes hold one
-    if lowest is not None and lowest < _FIRST_PRINTABLE:
-        suspects += range(_FIRST_PRINTABLE)
+    held = content(column)
+    suspects = [_BACKSLASH, _QUOTE]  # the backslash first: escapes hold one
+    if held and pc.min(octets(column)).as_py() in _CONTROLS:
+        suspects += _CONTROLS
     for code in suspects:
-        if pc.index(present, code).as_py() >= 0:
+        if code in held:
             column = pc.replace_substring(column, pattern=chr(code), replacement=canonical.ESCAPES[code])
     return column
 
@@ -63,15 +106,30 @@ def identify(records: pa.Array) -> pa.RecordBatch:
     Sorted, so that all writers lock in one order and the index grows in runs.
     """
     digest = sha256
-    hashes = pa.array(
-        [digest(record).digest() for record in records.cast(pa.binary()).to_pylist()], pa.binary()
-    )
-    order = pc.array_sort_indices(hashes)
-    rows = pa.record_batch([hashes.take(order), records.take(order)], schema=SCHEMA)
-    if len(rows) <= 1:
-        return rows
-    ordered = rows["content_hash"]
-    is_first = pc.not_equal(ordered.slice(1), ordered.slice(0, len(rows) - 1))
+    every = records.cast(pa.binary())
+    digests: list[bytes] = []
+    for start in range(0, len(every), _AT_ONCE):
+        digests += [digest(record).digest() for record in every.slice(start, _AT_ONCE).to_pylist()]
+    joined = b"".join(digests)
+    hashes = pa.Array.from_buffers(pa.binary(32), len(digests), [None, pa.py_buffer(joined)])
+    keys = _first_numbers(joined)
+    order = pc.array_sort_indices(keys)
+    is_first = _is_first(keys.take(order))
     if pc.all(is_first).as_py():
-        return rows
-    return rows.filter(pa.concat_arrays([pa.array([True]), is_first]))
+        return pa.record_batch([hashes.take(order), records.take(order)], schema=SCHEMA)
+    order = pc.array_sort_indices(hashes)
+    order = order.filter(_is_first(hashes.take(order)))
+    return pa.record_batch([hashes.take(order), records.take(order)], schema=SCHEMA)
+
+
+def _first_numbers(hashes: bytes) -> pa.Array:
+    """Of each hash of 32 bytes the first eight, as a number: they are sorted much faster."""
+    numbers = array("Q", hashes)[::4]
+    numbers.byteswap()
+    return pa.Array.from_buffers(pa.uint64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _is_first(ordered: pa.Array) -> pa.Array:
+    """For each value, whether it differs from the one before it."""
+    differs = pc.not_equal(ordered.slice(1), ordered.slice(0, max(len(ordered) - 1, 0)))
+    return pa.concat_arrays([pa.array([True] * min(len(ordered), 1), pa.bool_()), differs])

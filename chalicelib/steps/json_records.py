@@ -21,6 +21,7 @@ same containers column-wise, as far as nothing stands between them that should n
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import lt
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -28,7 +29,8 @@ import pyarrow.compute as pc
 
 from chalicelib.steps.blocks import Segment
 from chalicelib.steps.canonical import Unfit
-from chalicelib.steps.ndjson import Line, read
+from chalicelib.steps.json_columns import Reader
+from chalicelib.steps.ndjson import Found, Line, found, read
 
 PIECE = 1 << 20  # bytes that are looked at together
 
@@ -228,23 +230,59 @@ def _column(data: bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.int8(), len(data), [None, pa.py_buffer(data)])
 
 
-def values(segment: Segment, *, array: bool, first: bool) -> Iterator[Line]:
+def values(segment: Segment, *, array: bool, first: bool) -> Iterator[Found]:
     """The segment's records, and what stands in the place of records.
 
     ``first``: the segment begins where the data of the file does, so no comma is due.
     """
-    data, at, size = segment.data, 0, PIECE
+    data, at, size, reader = segment.data, 0, PIECE, Reader()
     while at < len(data):
         stop = min(at + size, len(data))
         units = scan(Window(data, at, stop, array, ended=stop == len(data)))
-        yield from _lines(segment, units, array=array, first=first)
+        if _are_tidy(units, array=array, first=first):
+            yield _read_containers(segment, units, reader)
+        else:
+            yield _read_lines(list(_lines(segment, units, array=array, first=first)), reader)
         if units.closing is not None or stop == len(data):
             return
         size = PIECE if units.ends else size * 4
         at, first = (units.ends[-1], False) if units.ends else (at, first)
 
 
+def _are_tidy(units: Units, *, array: bool, first: bool) -> bool:
+    """Whether they are containers with commas as they should be, and nothing else."""
+    commas = [array] * len(units.ends)
+    if commas and first:
+        commas[0] = False
+    are_containers = units.starts == units.values and all(map(lt, units.values, units.ends))
+    return are_containers and units.commas == commas
+
+
+def _read_containers(segment: Segment, units: Units, reader: Reader) -> Found:
+    bounds = list(zip(units.starts, units.ends, strict=True))
+    canonical, rest = reader.read([segment.data[start:end] for start, end in bounds])
+    one_by_one = ((place, _read(_container(segment, *bounds[place]))) for place in rest)
+    return found(len(bounds), canonical, one_by_one)
+
+
+def _read_lines(lines: list[Line], reader: Reader) -> Found:
+    unread = [place for place, line in enumerate(lines) if line.fault is None]
+    canonical, rest = reader.read([lines[place].raw for place in unread])
+    one_by_one = {unread[index] for index in rest}
+    left = (
+        (place, _read(line))
+        for place, line in enumerate(lines)
+        if line.fault is not None or place in one_by_one
+    )
+    return found(len(lines), canonical, left)
+
+
+def _read(line: Line) -> Line:
+    return read(line.offset, line.raw, _NOUN) if line.fault is None else line
+
+
 def _lines(segment: Segment, units: Units, *, array: bool, first: bool) -> Iterator[Line]:
+    """Containers, not read yet, and faults."""
     columns = zip(units.commas, units.starts, units.values, units.ends, strict=True)
     for comma, start, value, end in columns:
         if array and comma is first:
@@ -281,6 +319,6 @@ def _junk(segment: Segment, start: int, end: int, *, alone: bool) -> Line:
 
 
 def _container(segment: Segment, start: int, end: int) -> Line:
-    if segment.data[start] == _ARRAY:
-        return _reject(segment, start, end, _NO_OBJECT)
-    return read(segment.offset + start, segment.data[start:end], _NOUN)
+    """The object, not read yet, or the fault that it is an array."""
+    fault = _NO_OBJECT if segment.data[start] == _ARRAY else None
+    return Line(segment.offset + start, segment.data[start:end], None, fault)

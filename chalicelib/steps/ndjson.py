@@ -1,9 +1,17 @@
 """Newline-delimited JSON: where its records end, and what they hold. One line, one record."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chalicelib.steps.blocks import Segment, Split, split_lines
 from chalicelib.steps.canonical import Unfit, parse, record
+from chalicelib.steps.json_columns import Reader
+
+PIECE = 1 << 21  # bytes that are looked at together
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,56 @@ class Line:
     fault: Unfit | None = None
 
 
-def lines(segment: Segment) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Records that follow one another."""
+
+    count: int
+    canonical: pa.Array  # of those that are sound, in order
+    faulty: list[tuple[int, Line]]  # the others, each with its place among all
+
+
+def lines(segment: Segment) -> Iterator[Found]:
     """The segment's records; blank lines are none."""
-    found, offset = [], segment.offset
-    for raw in segment.data.split(b"\n"):
-        if raw.strip(b" \t\r"):
-            found.append(read(offset, raw, "This line"))
-        offset += len(raw) + 1
-    return found
+    data, start, reader = segment.data, 0, Reader()
+    while start < len(data):
+        end = data.find(b"\n", start + PIECE) + 1 or len(data)
+        raws = data[start:end].split(b"\n")
+        if not raws[-1]:
+            raws.pop()
+        canonical, rest = reader.read(raws)
+        offsets = list(accumulate(map(len, raws), _next_line, initial=segment.offset + start)) if rest else []
+        yield found(len(raws), canonical, ((place, _line(offsets[place], raws[place])) for place in rest))
+        start = end
+
+
+def _next_line(offset: int, size: int) -> int:
+    return offset + size + 1
+
+
+def _line(offset: int, raw: bytes) -> Line | None:
+    return read(offset, raw, "This line") if raw.strip(b" \t\r") else None
+
+
+def found(count: int, canonical: pa.Array, rest: Iterable[tuple[int, Line | None]]) -> Found:
+    """Puts records that were read together and the rest, which were read one by one, in order.
+
+    Each of the rest with its place among ``count``; None: there is no record.
+    """
+    none, places, sound, faulty = 0, set(), {}, []
+    for place, line in rest:
+        places.add(place)
+        if line is None:
+            none += 1
+        elif line.fault is None:
+            sound[place] = line.canonical
+        else:
+            faulty.append((place - none, line))
+    if sound:
+        order = [place for place in range(count) if place not in places] + list(sound)
+        canonical = pa.concat_arrays([canonical, pa.array(sound.values(), pa.string())])
+        canonical = canonical.take(pc.array_sort_indices(pa.array(order, pa.int64())))
+    return Found(count - none, canonical, faulty)
 
 
 def read(offset: int, raw: bytes, noun: str) -> Line:

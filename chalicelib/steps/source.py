@@ -14,7 +14,7 @@ AHEAD = 2
 def chunks(
     store: ObjectStore, source: Source, start: int, end: int, *, size: int = RANGE
 ) -> Generator[bytes]:
-    """Bytes ``[start, end)`` of the object, in order, ``size`` a request, with up to AHEAD requests under way.
+    """Bytes ``[start, end)`` of the object, in order, ``size`` a request; AHEAD requests are under way.
 
     Raises what ``store.read`` raises.
     """

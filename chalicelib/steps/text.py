@@ -36,7 +36,7 @@ DATES = (
     (rf"^([0-9]{{4}})/{_MONTH_DAY_SLASH}[ T]({_TIME}) ?({_ZONE})$", r"\1-\2\4\6-\3\5\7T\8\9"),
     (rf"^([0-9]{{4}})-{_MONTH_DAY_DASH}[ T]({_TIME}) ?({_ZONE})$", r"\1-\2\4\6-\3\5\7T\8\9"),
 )
-# What any of the DATES begins with; lets a reader pass over most columns with one look.
+# What any of the DATES begins with: most values are passed over with one look.
 DATE_LIKE = r"^[0-9]{4}(?:/[0-9]{2}/[0-9]{2}|-[0-9]{2}-[0-9]{2}[ T])"
 
 _email = re.compile(EMAIL)

@@ -19,6 +19,7 @@ from chalicelib.steps.text import excerpt
 
 _MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become, at worst
 _LEAST_BLOCK = 1 << 15  # bytes
+_NO_ROWS = pa.array([], pa.string())
 
 # A segment's canonical records, how many records it had, and its rejects (numbered within the segment)
 _Part = tuple[pa.Array, int, list[Reject]]
@@ -51,7 +52,7 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     if dialect.recoded:  # what was cut is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
     read, messages = _READERS[dialect.format]
-    canonical: list[pa.Array] = [pa.array([], pa.string())]
+    canonical: list[pa.Array] = []
     rejects: list[Reject] = []
     records = 0
     for part in block.parts:
@@ -64,7 +65,7 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
         # the first segment's are numbered already; there may be millions
         rejects += faults if records == 0 else [replace(it, record=records + it.record) for it in faults]
         records += count
-    every = pa.concat_arrays(canonical)
+    every = canonical[0] if len(canonical) == 1 else pa.concat_arrays([*canonical, _NO_ROWS])
     rows = identify.identify(every)
     return LoadedBlock(
         block.no, block.start, block.end, records, len(every) - len(rows), rows, tuple(rejects)
@@ -107,16 +108,19 @@ def _json_segment(segment: Segment, dialect: Dialect) -> _Part:
     return _json_lines(json_records.values(segment, array=dialect.array, first=first))
 
 
-def _json_lines(lines: Iterable[ndjson.Line]) -> _Part:
-    records: list[str] = []
+def _json_lines(parts: Iterable[ndjson.Found]) -> _Part:
+    canonical: list[pa.Array] = []
     rejects: list[Reject] = []
-    for ordinal, line in enumerate(lines):
-        if line.fault is None:
-            records.append(str(line.canonical))
-        else:
-            fault = line.fault
-            rejects.append(Reject(fault.code, str(fault), ordinal, line.offset, excerpt(line.raw)))
-    return pa.array(records, pa.string()), len(records) + len(rejects), rejects
+    count = 0
+    for part in parts:
+        canonical.append(part.canonical)
+        rejects += [
+            Reject(line.fault.code, str(line.fault), count + place, line.offset, excerpt(line.raw))
+            for place, line in part.faulty
+            if line.fault is not None
+        ]
+        count += part.count
+    return pa.concat_arrays([*canonical, _NO_ROWS]), count, rejects
 
 
 _READERS: Mapping[Format, tuple[Callable[[Segment, Dialect], _Part], Mapping[str, str]]] = {

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from test_lifecycle import QUIET, SOURCE, UNFINISHED, Life
 from test_postgres import DIALECT, block
 
+from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.errors import JobEnded, JobFailed, LostClaim
 from chalicelib.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.model import Job, Status, Tally
@@ -323,3 +324,31 @@ def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> N
     assert job.uploaded_at is not None
     rejects = [life.jobs.rejects(it, limit=9, after=None) for it in (first.id, job_id)]
     assert rejects[0] == rejects[1] != []
+
+
+@pytest.mark.parametrize("expected", [False, True], ids=["new", "known"])
+def test_a_row_that_another_writer_brings_at_the_same_time(life: Life, expected: bool) -> None:
+    """It is there, and not to be seen yet, when the block is written."""
+    job, sink = life.job(), PostgresRecords(life.pool)
+    if expected:  # the sink looks for known rows first
+        sink.load(life.job(), block(0, ["x"]))
+        assert sink.load(job, block(1, ["x"])) == Tally(1, 0, 1, 0)
+    (row,) = block(0, ["b"]).rows.to_pylist()
+    other = life.job()
+    values = f"{other.number}, {other.number}, {other.dataset_id}, '\\x{row['content_hash'].hex()}'"
+    with ThreadPoolExecutor(1) as thread:
+        with life.meanwhile(
+            "INSERT INTO ingested_data (first_job, last_job, dataset_id, content_hash, record)"
+            f" VALUES ({values}, '{row['record']}')"
+        ):
+            loading = thread.submit(sink.load, job, block(2, ["a", "b", "c"]))
+            life.until_waiting(1)
+        assert loading.result() == Tally(3, 2, 1, 0)
+    found = life.sql(
+        "SELECT record->>'v', first_job, last_job FROM ingested_data WHERE record->>'v' < 'x' ORDER BY 1"
+    )
+    assert found == [
+        ("a", job.number, job.number),
+        ("b", other.number, job.number),
+        ("c", job.number, job.number),
+    ]

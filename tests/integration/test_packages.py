@@ -234,9 +234,7 @@ def write_files(folder: Path) -> None:
     """Files of every kind that is read."""
     sample = SAMPLE.read_bytes()
     folder.mkdir()
-    rows = [
-        {"id": n, "name": f"Zoë {n}", "tags": [n, {"deep": n / 7}], "big": 2**60 + n} for n in range(2000)
-    ]
+    rows = [{"id": n, "name": f"Zoë {n}", "tags": [{"deep": n / 7}], "big": 2**60 + n} for n in range(2000)]
     lines = "\n".join(json.dumps(row) for row in rows)
     dates = "day;amount;seen\n" + "".join(
         f"{n % 28 + 1:02}/{n % 12 + 1:02}/2024;{n},50;2024-03-{n % 28 + 1:02}T10:00:00+02:00\n"

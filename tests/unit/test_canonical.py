@@ -3,7 +3,9 @@
 import json
 import math
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -109,12 +111,64 @@ def test_columns_print_as_single_records_do(names: list[str], data: st.DataObjec
     assert identify.canonical_columns(names, columns).to_pylist() == expected
 
 
+@given(
+    st.lists(
+        # by column: full, or with gaps, or empty
+        st.sampled_from(["x", "xx-", "x---", "-"]).flatmap(
+            lambda kinds: st.lists(st.sampled_from(kinds), min_size=6, max_size=6)
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(0, 3),
+)
+@example([["-", "x"] * 3, ["x", "-"] * 3, ["-"] * 5 + ["x"]], 0)
+@example([["-"] * 6, ["x"] + ["-"] * 5], 2)
+def test_commas_stand_between_what_there_is(cells: list[list[str]], start: int) -> None:
+    names = [f"n{place}" for place in range(len(cells))]
+    table = [
+        [f"{row}{place}" if cell == "x" else None for row, cell in enumerate(column)]
+        for place, column in enumerate(cells)
+    ]
+    columns = [pa.array(column, pa.string()).slice(start) for column in table]
+    rows = list(zip(*table, strict=True))[start:]
+    expected = [canonical.record(dict(zip(names, row, strict=True))) for row in rows]
+    assert identify.canonical_columns(names, columns).to_pylist() == expected
+
+
 def test_rows_are_sorted_and_each_is_there_once() -> None:
     records = pa.array(['{"a":1}', '{"b":2}', '{"a":1}', "{}"], pa.string())
     rows = identify.identify(records)
     hashes = rows["content_hash"].to_pylist()
     assert hashes == sorted(hashes)
     assert sorted(rows["record"].to_pylist()) == ['{"a":1}', '{"b":2}', "{}"]
+
+
+class Alike:
+    """A SHA-256 whose first bytes tell little and whose last tell all."""
+
+    def __init__(self, record: bytes) -> None:
+        self._bytes = bytes(7) + record[:1] + bytes(16) + sha256(record).digest()[:8]
+
+    def digest(self) -> bytes:
+        """32 bytes."""
+        return self._bytes
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=3), max_size=12))
+@example(["a", "ab", "a", "aa"])
+def test_hashes_that_begin_alike_are_told_apart(records: list[str]) -> None:
+    with patch.object(identify, "sha256", Alike):
+        rows = identify.identify(pa.array(records, pa.string()))
+    expected = sorted((Alike(record.encode()).digest(), record) for record in set(records))
+    assert list(zip(*rows.to_pydict().values(), strict=True)) == expected
+
+
+def test_many_rows_are_hashed_each_in_its_place() -> None:
+    records = [str(number) for number in range(3000)]
+    rows = identify.identify(pa.array(["before", *records, "behind"], pa.string()).slice(1, 3000))
+    expected = sorted((sha256(record.encode()).digest(), record) for record in records)
+    assert list(zip(*rows.to_pydict().values(), strict=True)) == expected
 
 
 def test_no_number_is_infinite() -> None:

@@ -48,7 +48,7 @@ def test_every_row_as_it_is(
 ) -> None:
     job = replace(MemoryJobs().add(new_job()), number=number, dataset_id=7, metadata=metadata)
     hashes, records = (
-        pa.array([it[0] for it in rows], pa.binary()),
+        pa.array([it[0] for it in rows], pa.binary(32)),
         pa.array([it[1] for it in rows], pa.string()),
     )
     batch = pa.record_batch([hashes, records], names=["content_hash", "record"]).slice(start)

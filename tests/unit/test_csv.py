@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pathflow import Outcome, outcome
 
 from chalicelib.model import Dialect, Format
-from chalicelib.steps import canonical, csv_decode, csv_records, rules
+from chalicelib.steps import canonical, csv_decode, csv_framing, csv_records, rules
 from chalicelib.steps.blocks import Segment
 from chalicelib.steps.text import normalise
 
@@ -119,6 +120,19 @@ def test_any_split_gives_what_csv_gives(
     assert found == reference(data, max_record, read_as)
 
 
+@settings(max_examples=200)
+@given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 2, 9]))
+@example(b"a,b\r\nc,d", 4, 60, 1)
+@example(b'a,"b"\nc,"d"e\n', 9, 60, 4)
+@example(b'a,"b\n"\nc,d\n', 5, 60, 1)
+def test_a_border_may_be_anywhere_behind_a_block(
+    data: bytes, block_size: int, max_record: int, near: int
+) -> None:
+    with patch.object(csv_framing, "_NEAR", near):
+        found = outcome(data, dialect(), block_size=block_size, chunk=5, max_record=max_record)
+    assert found == reference(data, max_record, dialect())
+
+
 @settings(max_examples=300)
 @given(NASTY)
 def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
@@ -132,6 +146,24 @@ def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
     assert [column.to_pylist() for column in fast.columns] == [column.to_pylist() for column in slow.columns]
 
 
+@pytest.mark.parametrize(
+    ("data", "places"),
+    [
+        (b'"a",b,"c ""d"""\r\n"","\n"\r"e"', [0, 2, 6, 9, 10, 12, 13, 14, 17, 18, 20, 22, 24, 26]),
+        (b'"a,b', [0]),
+        (b"a,b", []),
+        (b'a,"b" \n', None),
+        (b'"a,"b\n', None),
+        (b'a"b"\n', None),
+        (b' "a"\n', None),
+        (b'a"', None),
+    ],
+)
+def test_quotes_are_regular_where_rfc_4180_has_them(data: bytes, places: list[int] | None) -> None:
+    quotes = csv_records.quotes(data, dialect())
+    assert (None if quotes is None else quotes.to_pylist()) == places
+
+
 @settings(max_examples=300)
 @given(NASTY)
 def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
@@ -143,6 +175,19 @@ def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
     if data.endswith(b"\r"):
         certain = [end for end in certain if end < len(data)]
     assert ends.to_pylist() == certain
+
+
+@settings(max_examples=300)
+@given(NASTY)
+@example(b'"\n",a\r\n"\r","\n')
+def test_the_first_end_is_one_of_the_regular_ends(data: bytes) -> None:
+    quotes, ends = csv_records.quotes(data, dialect()), csv_records.regular_ends(data, dialect())
+    assert (quotes is None) == (ends is None)
+    if quotes is None or ends is None:
+        return
+    for start in range(1, len(data) + 1):
+        expected = next((end for end in ends.to_pylist() if end >= start), None)
+        assert csv_records.first_end(data, quotes.to_pylist(), start) == expected
 
 
 CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12)

@@ -91,12 +91,15 @@ def collect(part: Segment | Unreadable, found: Read, *, array: bool, first: bool
     if isinstance(part, Unreadable):
         found.rejects.append((part.code, part.offset, part.raw))
         return
-    for line in values(part, array=array, first=first):
-        if line.fault is None:
-            assert line.canonical is not None
-            found.records.append(line.canonical)
-        else:
-            found.rejects.append((line.fault.code, line.offset, line.raw))
+    for batch in values(part, array=array, first=first):
+        add(batch, found)
+
+
+def add(batch: ndjson.Found, found: Read) -> None:
+    found.records += batch.canonical.to_pylist()
+    for _, line in batch.faulty:
+        assert line.fault is not None
+        found.rejects.append((line.fault.code, line.offset, line.raw))
 
 
 def detected(data: bytes) -> bool | None:
@@ -399,11 +402,24 @@ def test_a_value_that_cannot_be_stored_is_rejected_alone(value: bytes, code: str
         assert found.rejects == [(code, offset, value)]
 
 
+def test_records_keep_their_order_among_what_is_none() -> None:
+    objects = [b'{\n  "id": %d,\n  "name": "Ada"\n}' % number for number in range(300)]
+    objects[100], objects[200], objects[250] = b"junk", b'{"id": "x"}', b'{"id": tru}'
+    for between, array in ((b",", True), (b" , ", True), (b"\n", False)):
+        data = b"[" * array + between.join(objects) + b"]" * array
+        found = read(data, array=array)
+        numbers = [json.loads(record)["id"] for record in found.records]
+        assert numbers == [n if n != 200 else "x" for n in range(300) if n not in (100, 250)]
+        assert found.rejects == [
+            ("json-syntax", data.index(objects[number]), objects[number]) for number in (100, 250)
+        ]
+
+
 def test_messages_are_sentences() -> None:
     data = b'[,{"a":tru} {"a":1}, x {}, 1, "a" b,]'
     segment = Segment(0, data[1:-1], regular=True)
-    lines = values(segment, array=True, first=True)
-    assert [str(line.fault) for line in lines if line.fault] == [
+    (found,) = values(segment, array=True, first=True)
+    assert [str(line.fault) for _, line in found.faulty] == [
         "The list begins with a comma: a value is missing before it.",
         "This value is not valid JSON at character 6: Expecting value.",
         "There is no comma between this value and the one before it.",
@@ -598,12 +614,8 @@ def test_the_test_suite_as_lines(file: Path) -> None:
         if text.lstrip().startswith(b"["):
             return
     found = Read()
-    for line in ndjson.lines(Segment(0, text, regular=True)):
-        if line.canonical is not None:
-            found.records.append(line.canonical)
-        else:
-            assert line.fault is not None
-            found.rejects.append((line.fault.code, line.offset, line.raw))
+    for batch in ndjson.lines(Segment(0, text, regular=True)):
+        add(batch, found)
     if text.strip(WHITE):  # else there are no records
         assert_as_expected(file.name, text, found)
 

@@ -77,3 +77,20 @@ def test_numbers_stay_what_they_are() -> None:
 def test_nested_values_are_kept_and_normalised() -> None:
     data = b'{"who":{"mail":" A@B.org ","tags":["x ",null]},"none":null}'
     assert outcome(data, DIALECT).records == {'{"who":{"mail":"a@b.org","tags":["x",null]}}'}
+
+
+def test_rejects_among_many_records_are_numbered_and_found() -> None:
+    lines = [b'{"id":%d,"name":"Ada"}' % number for number in range(300)]
+    lines[0], lines[100], lines[101], lines[299] = b"{", b"", b'{"id":1,"id":2}', b"[1]"
+    lines[200] = b'{"id":"x","name":null}\r'  # fits no other, but is sound
+    (block,) = outcome(b"\n".join(lines), DIALECT).blocks
+    assert [(it.record, it.code) for it in block.rejects] == [
+        (0, "json-syntax"),
+        (100, "duplicate-key"),
+        (298, "not-an-object"),
+    ]
+    assert [it.offset for it in block.rejects] == [
+        sum(len(it) + 1 for it in lines[:n]) for n in (0, 101, 299)
+    ]
+    assert block.records == 299
+    assert '{"id":"x"}' in block.rows["record"].to_pylist()

@@ -4,7 +4,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.steps.clean import clean
@@ -61,8 +61,81 @@ def test_normalising_twice_changes_nothing(value: str) -> None:
 @example([None, " "])
 @example(["A@B.c", None, "2025/09/24 ", "\u00a0"])
 def test_columns_are_normalised_as_single_values_are(values: list[str | None]) -> None:
+    assert_alike(values)
+
+
+def assert_alike(values: list[str | None]) -> None:
+    """Column-wise, the values become what each becomes by itself."""
     expected = [None if value is None else normalise(value) or None for value in values]
     assert clean(pa.array(values, pa.string())).to_pylist() == expected
+
+
+# What a column holds as a whole decides which steps it is spared.
+PALETTES = {
+    "no blanks": "aZ09.@/-:",
+    "blanks": "aZ \t\n\x0b\x0c\r",
+    "controls that are not white space": "a\x01\x1b\x1f\x7f",
+    "letters of Europe": "aé@.\u0100\u02ff\x85\xa0 ",
+    "marks": "ae\u0300\u0301\u0316\u0340\u02ff ",
+    "blanks of three bytes": "a\u2003\u3000\u202f\u4e00",
+}
+
+
+@given(
+    st.sampled_from(sorted(PALETTES)).flatmap(
+        lambda name: st.lists(st.none() | st.text(PALETTES[name], max_size=5), max_size=5)
+    )
+)
+@example(["", "a"])
+@example(["a ", None])
+@example(["\x1fa", "b\t"])
+@example(["é\xa0", "\x85"])
+@example(["e\u0301"])
+@example(["\u3000a"])
+def test_columns_of_one_kind_are_normalised_as_single_values_are(values: list[str | None]) -> None:
+    assert_alike(values)
+
+
+DATE_PIECES = (
+    st.sampled_from(["2025", "1999", "199", "20250"]),
+    st.sampled_from("/-"),
+    st.sampled_from(["01", "02", "04", "9", "12", "13"]),
+    st.sampled_from("/-"),
+    st.sampled_from(["01", "9", "29", "30", "31", "32"]),
+    st.sampled_from(["", "", " ", "T", "  ", "x"]),
+    st.sampled_from(["", "10:11", "23:59:59", "24:00", "10:11:12.123456789", "1:02"]),
+    st.sampled_from(["", "", " ", "  "]),
+    st.sampled_from(["", "Z", "z", "+02:00", "-0730", "+2"]),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(*DATE_PIECES).map("".join), max_size=4))
+@example(["2025/09/24", "x"])
+@example(["2025/09/24T10:11"])
+@example(["2025-09-24 10:11"])
+@example(["2025-09-24T10:11 Z"])
+@example(["2025-09-24T10:11Z"])
+def test_columns_of_dates_are_normalised_as_single_values_are(values: list[str | None]) -> None:
+    assert_alike(values)
+
+
+ADDRESSES = st.text("aA0.@-_ é", max_size=8) | st.sampled_from(
+    ["A@b.c", "a@b.c", "a@B.c", "A@b", "@B.c", "A@b.c.", "A@@b.c"]
+)
+
+
+@given(st.lists(st.none() | ADDRESSES, max_size=4))
+@example(["A", "a@b.c"])
+@example(["a@b.c", "A@b.c"])
+def test_columns_of_addresses_are_normalised_as_single_values_are(values: list[str | None]) -> None:
+    assert_alike(values)
+
+
+def test_text_before_the_first_mark_is_in_nfc() -> None:
+    early = [chr(code) for code in range(0x300)]
+    assert "\u02ff".encode()[0] < 0xCC <= "\u0300".encode()[0]
+    assert unicodedata.is_normalized("NFC", "".join(one + other for one in early for other in early))
 
 
 @given(st.lists(st.none() | assigned(), min_size=3, max_size=8))

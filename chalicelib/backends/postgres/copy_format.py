@@ -6,7 +6,7 @@ byte 1, then the text): `jsonb_recv` in `src/backend/utils/adt/jsonb.c`.
 
 import json
 import struct
-from functools import reduce
+from array import array
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,6 @@ _FIELDS = 6
 _HASH_BYTES = 32
 _JSONB_VERSION = b"\x01"
 _NULL = struct.pack("!i", -1)
-_U32 = {value: pa.scalar(value, pa.uint32()) for value in (0, 8, 16, 24, 0xFF)}
 
 
 def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
@@ -32,7 +31,8 @@ def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
     before = struct.pack("!h", _FIELDS) + number + number + dataset + struct.pack("!i", _HASH_BYTES)
     record = rows["record"].cast(pa.binary())
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
-    pieces = [before, rows["content_hash"], _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
+    content_hash = rows["content_hash"].cast(pa.binary())
+    pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
     joined = pc.binary_join_element_wise(*pieces, b"")
     # What Arrow keeps of an array of strings is their bytes one after another: just what is sent.
     _, _, text = joined.buffers()
@@ -47,9 +47,7 @@ def _metadata(job: Job) -> bytes:
 
 
 def _big_endian(numbers: pa.Array) -> pa.Array:
-    """Whole numbers below 2³¹ as four bytes each, the highest first."""
-    value = pc.cast(numbers, pa.uint32())
-    octets = [pc.bit_wise_and(pc.shift_right(value, _U32[low]), _U32[0xFF]) for low in (0, 8, 16, 24)]
-    moved = [pc.shift_left(it, _U32[24 - low]) for it, low in zip(octets, (0, 8, 16, 24), strict=True)]
-    swapped = reduce(pc.bit_wise_or, moved)  # on a machine that keeps the lowest byte first, as Arrow demands
-    return pa.Array.from_buffers(pa.binary(4), len(swapped), [None, swapped.buffers()[1]]).cast(pa.binary())
+    """Numbers (int32) as four bytes each, the highest first; Arrow keeps the lowest first."""
+    swapped = array("i", numbers.buffers()[1].to_pybytes())
+    swapped.byteswap()
+    return pa.Array.from_buffers(pa.binary(4), len(numbers), [None, pa.py_buffer(swapped)]).cast(pa.binary())

@@ -1,14 +1,20 @@
 """Writes blocks into Postgres: fills the port RecordSink.
 
-Rows come sorted by hash, so they are first sent by one binary COPY straight into the table, the cheapest
-way there is. A row that is there already makes that fail; then the block goes by way of a temporary table
-and one upsert. A file that repeats rows tends to go on doing so, so the last block decides which way the
-next one tries first.
+Rows come sorted by hash. Three ways, the cheapest that will do:
+
+- new rows: one binary COPY straight into the table;
+- where rows are known already, which makes that fail: the hashes alone are sent to mark the known rows, and
+  COPY takes what is left. A file that repeats rows tends to go on doing so, so the last block decides which
+  way the next goes first;
+- where another writer brings the same rows at the same time: a temporary table and one upsert.
 """
 
 from collections.abc import Iterable
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import errors
+from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.copy_format import encode_rows
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
@@ -29,26 +35,61 @@ class PostgresRecords:
 
     def load(self, job: Job, block: LoadedBlock) -> Tally:
         """See the port."""
-        rows = encode_rows(job, block.rows)
         with borrowed(self._pool) as connection:
-            inserted = self._write(connection, rows, len(block.rows))
+            inserted = self._write(connection, job, block.rows) if len(block.rows) else 0
             rejected = len(block.rejects)
             tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
             _record(connection, job, block, tally)
         self._expect_duplicates = inserted < len(block.rows)
         return tally
 
-    def _write(self, connection: Connection, rows: _Rows, count: int) -> int:
+    def _write(self, connection: Connection, job: Job, rows: pa.RecordBatch) -> int:
         """How many of the rows are new."""
-        if count and not self._expect_duplicates:
-            try:
-                with connection.transaction():  # a savepoint
-                    _copy(connection, "copy_rows", rows)
-            except errors.UniqueViolation:
-                self._expect_duplicates = True
-            else:
-                return count
-        return _upsert(connection, rows) if count else 0
+        if not self._expect_duplicates:
+            if _copy_new(connection, encode_rows(job, rows)):
+                return len(rows)
+            self._expect_duplicates = True
+        connection.execute(_SQL["use_indexes"])
+        for look in ("mark_known", "find_known"):  # what is left then, this job has brought before
+            rows = _unknown(connection, look, job, rows)
+            if not len(rows):
+                return 0
+        encoded = encode_rows(job, rows)
+        return len(rows) if _copy_new(connection, encoded) else _upsert(connection, encoded)
+
+
+def _unknown(connection: Connection, statement: str, job: Job, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows that the statement does not find."""
+    looked_up = {
+        "job": job.number,
+        "dataset": job.dataset_id,
+        "metadata": None if job.metadata is None else Jsonb(job.metadata),
+        "hashes": _joined(rows["content_hash"]),
+        "count": len(rows),
+    }
+    found = connection.execute(_SQL[statement], looked_up, binary=True).fetchone()
+    if found is None or found["count"] == 0:
+        return rows
+    if found["places"] is None:
+        return rows.slice(0, 0)
+    places = pa.array(found["places"], pa.int32())
+    return rows.filter(pc.invert(pc.is_in(pa.array(range(len(rows)), pa.int32()), places)))
+
+
+def _joined(hashes: pa.Array) -> memoryview:
+    """The hashes, one after the other."""
+    width = hashes.type.byte_width
+    return memoryview(hashes.buffers()[1])[hashes.offset * width :][: len(hashes) * width]
+
+
+def _copy_new(connection: Connection, rows: _Rows) -> bool:
+    """Whether none of them was there; otherwise nothing has been written."""
+    try:
+        with connection.transaction():  # a savepoint
+            _copy(connection, "copy_rows", rows)
+    except errors.UniqueViolation:
+        return False
+    return True
 
 
 def _copy(connection: Connection, statement: str, rows: _Rows) -> None:

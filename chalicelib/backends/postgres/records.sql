@@ -1,6 +1,37 @@
 -- name: copy_rows
 COPY ingested_data (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
 
+-- name: use_indexes
+-- Each hash is looked up in the index. Without statistics of the table, or with old ones, Postgres may think that reading
+-- all of it is quicker.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
+-- name: mark_known
+-- Of the hashes (32 bytes each, one after the other) those whose rows another job brought: this one is their last now.
+-- How many, and their places in the list, unless that is all of them.
+WITH marked AS (
+    UPDATE ingested_data AS old SET
+        last_job = %(job)s,
+        metadata = coalesce(old.metadata || %(metadata)s::jsonb, old.metadata, %(metadata)s::jsonb)
+    FROM (
+        SELECT place, substr(%(hashes)b::bytea, 32 * place + 1, 32) AS content_hash
+        FROM generate_series(0, %(count)s::integer - 1) AS place
+    ) AS wanted
+    WHERE old.dataset_id = %(dataset)s AND old.content_hash = wanted.content_hash AND old.first_job <> %(job)s
+    RETURNING place
+)
+SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places FROM marked
+
+-- name: find_known
+-- The same of hashes whose rows are there, whoever brought them.
+SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places
+FROM (
+    SELECT place, substr(%(hashes)b::bytea, 32 * place + 1, 32) AS content_hash
+    FROM generate_series(0, %(count)s::integer - 1) AS place
+) AS wanted
+JOIN ingested_data AS old ON old.dataset_id = %(dataset)s AND old.content_hash = wanted.content_hash
+
 -- name: stage
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_rows
     (first_job bigint, last_job bigint, dataset_id integer, content_hash bytea, record jsonb, metadata jsonb)
