@@ -30,6 +30,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
+    "wal_buffers": "64MB",  # else two loaders wait for each other to write them
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "maintenance_work_mem": "128MB",

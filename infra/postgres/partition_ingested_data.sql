@@ -16,8 +16,8 @@
 -- load if you can: empty, it takes a moment.
 --
 -- WHAT IS KEPT: columns, checks, indexes and their names, the owner, privileges on the table, and the order in which
--- rows lie, which undo relies on to be quick. What is not, as Sluice makes none: privileges on single columns,
--- triggers, policies, storage parameters. A view on the table makes it fail: drop the view before.
+-- rows lie, which undo relies on to be quick; storage parameters, such as the room for updates. What is not, as Sluice
+-- makes none: privileges on single columns, triggers, policies. A view on the table makes it fail: drop the view before.
 --
 -- WHAT IS DIFFERENT AFTERWARDS. Undo walks the table a thousand pages at a time, now of every partition: eight times
 -- as many rows a transaction. And COPY hands rows to partitions in batches, so not in the order of hashes in which all
@@ -52,6 +52,9 @@ DECLARE
     indexes constant text[] := ARRAY(
         SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = plain AND NOT indisprimary
     );
+    storage constant text := (
+        SELECT coalesce('WITH (' || array_to_string(reloptions, ', ') || ')', '') FROM pg_class WHERE oid = plain
+    );
     statement text;
 BEGIN
     IF (SELECT relkind FROM pg_class WHERE oid = plain) <> 'r' THEN
@@ -65,8 +68,8 @@ BEGIN
         PARTITION BY HASH (content_hash);
     FOR part IN 0 .. partitions - 1 LOOP
         EXECUTE format(
-            'CREATE TABLE %I PARTITION OF ingested_data FOR VALUES WITH (MODULUS %s, REMAINDER %s)',
-            'ingested_data_' || part, partitions, part
+            'CREATE TABLE %I PARTITION OF ingested_data FOR VALUES WITH (MODULUS %s, REMAINDER %s) %s',
+            'ingested_data_' || part, partitions, part, storage
         );
     END LOOP;
     INSERT INTO ingested_data SELECT * FROM ingested_data_plain;

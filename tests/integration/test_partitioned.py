@@ -221,3 +221,17 @@ def test_later_migrations_apply(
     assert migrations.migrate(database_url) == ["9999_later.sql"]
     assert load_more(life)[2:] == [150, 0]
     assert life.sql("SELECT count(seen) FROM ingested_data") == [(2100,)]
+
+
+def test_parts_keep_their_room_for_updates_and_get_it(database_url: str) -> None:
+    parameters = (
+        "SELECT DISTINCT reloptions FROM pg_class WHERE oid IN"
+        " (SELECT relid FROM pg_partition_tree('ingested_data') WHERE isleaf)"
+    )
+    room = (migrations.FOLDER / "0005_room_for_updates.sql").read_text()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]
+        for part in range(PARTS):  # as where it was partitioned before there was that migration
+            connection.execute(f"ALTER TABLE ingested_data_{part} RESET (fillfactor)".encode())
+        connection.execute(room.encode())
+        assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]
