@@ -280,3 +280,21 @@ def test_an_unknown_job_is_none(world: World) -> None:
     assert world.jobs.get(nobody) is None
     assert world.claims.claim(nobody, owner="me", lease_seconds=1) is None
     assert not world.jobs.mark_uploaded(nobody, Source("b", "k", "e", 1))
+
+
+@pytest.mark.parametrize("statement", ["mark_known", "find_known"])
+def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(world: World, statement: str) -> None:
+    """The other way round, each row of the table is compared with each hash: that takes hours."""
+    queries = database.load_queries("records.sql")
+    parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
+    with psycopg.connect(world.url) as connection:
+        connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it
+        connection.execute(
+            "INSERT INTO ingested_data (first_job, last_job, dataset_id, content_hash, record)"
+            " SELECT 1, 1, 1, sha256(i::text::bytea), '{}' FROM generate_series(1, 20000) AS i"
+        )
+        connection.execute(queries["use_indexes"])
+        explained = connection.execute(f"EXPLAIN {queries[statement]}".encode(), parameters).fetchall()
+    scans = [line for (line,) in explained if "on generate_series" in line or "on ingested_data" in line]
+    assert ["Function Scan" in line for line in scans][-2:] == [True, False]
+    assert "Index" in scans[-1]

@@ -67,7 +67,8 @@ def _unknown(connection: Connection, statement: str, job: Job, rows: pa.RecordBa
         "hashes": _joined(rows["content_hash"]),
         "count": len(rows),
     }
-    found = connection.execute(_SQL[statement], looked_up, binary=True).fetchone()
+    # not prepared: a plan that was made while the table was tiny would be kept when it has grown
+    found = connection.execute(_SQL[statement], looked_up, prepare=False, binary=True).fetchone()
     if found is None or found["count"] == 0:
         return rows
     if found["places"] is None:
