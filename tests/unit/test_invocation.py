@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 from chalice.test import Client
 from fake_services import MemoryServices
-from fakes import MemoryJobs, MemoryQueue, MemoryStore, new_job
+from fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
 from test_api import s3_event
-from test_consume import FILE, make_parts
+from test_consume import FILE
 
 from chalicelib import settings
 from chalicelib.backends.sqs import parse_body
@@ -67,7 +67,7 @@ class Services:
         self.sqs_receiver = LambdaQueue()
         self.jobs = Register(queue=self.sqs_receiver)
         self.job = self.jobs.add(new_job())
-        parts = make_parts(self.jobs, store or MemoryStore(FILE))
+        parts = loading(self.jobs, store or MemoryStore(FILE), loaders=1)
         elsewhere = MemoryQueue()  # a receiver that asks for messages itself is not the invocation's
         self.consumer = Consumer(self.jobs, parts, self.sqs_receiver, elsewhere, "me", 30, 10, 60)
 
