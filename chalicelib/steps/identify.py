@@ -43,15 +43,10 @@ def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.A
     ]
     if not present:
         return pa.array(["{}"] * len(columns[0]), pa.string())
-    # Commas stand after the members before the first that no row misses, and before those behind it.
-    full = next((place for place, (_, values) in enumerate(present) if not values.null_count), None)
+    optional = [bool(values.null_count) for _, values in present]
     printed = [
-        _Member(
-            f'{"," if full is None or place > full else ""}{key}:"',
-            escaped(values),
-            f'"{"," if full is not None and place < full else ""}',
-        )
-        for place, (key, values) in enumerate(present)
+        _Member(f'{before}{key}:"', escaped(values), f'"{after}')
+        for (key, values), (before, after) in zip(present, commas(optional), strict=True)
     ]
     pieces: list[pa.Array | str] = []
     constant = "{"  # what all rows have before the next piece: the fewer pieces, the faster
@@ -64,9 +59,19 @@ def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.A
             pieces += [constant + member.opening, member.values]
             constant = member.closing
     records = pc.binary_join_element_wise(*pieces, constant + "}", "")
-    if full is None:  # whichever comes first has a comma before it
+    if all(optional):  # whichever comes first has a comma before it
         records = pc.replace_substring(records, pattern="{,", replacement="{", max_replacements=1)
     return records
+
+
+def commas(optional: Sequence[bool]) -> list[tuple[str, str]]:
+    """What stands before and after each member of many objects; ``optional``: whether some lack it.
+
+    Commas stand after the members before the first that none lacks, and before those behind it; before all
+    of them, so before the first of each object too, if there is no such member.
+    """
+    full = next((place for place, it in enumerate(optional) if not it), -1)
+    return [("," if place > full else "", "," if place < full else "") for place in range(len(optional))]
 
 
 def _there(members: list[_Member]) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from chalicelib.steps import canonical
 from chalicelib.steps.clean import clean
-from chalicelib.steps.identify import escaped
+from chalicelib.steps.identify import commas, escaped
 from chalicelib.steps.text import normalise
 
 _Pieces = list[pa.Array | str]
@@ -81,15 +81,12 @@ def _object(columns: Iterable[tuple[str, pa.Array]]) -> _Pieces:
     if sum(column.null_count for column in named.values()) * _SPARSE > sum(map(len, named.values())):
         return _gathered([(key, named[name]) for name, key in keys.items()])
     members = [(key, value) for name, key in keys.items() if (value := _value(named[name]))]
-    # Commas stand after the members before the first that no row misses, and before those behind it.
-    full = next((place for place, (_, value) in enumerate(members) if not value.missing), None)
+    optional = [value.missing for _, value in members]
     pieces: _Pieces = []
-    for place, (key, value) in enumerate(members):
-        before = "," if full is None or place > full else ""
-        after = "," if full is not None and place < full else ""
+    for (key, value), (before, after) in zip(members, commas(optional), strict=True):
         member = [f"{before}{key}:", *value.pieces, after]
         pieces += [pc.fill_null(_joined(member, 0), "")] if value.missing else member
-    if full is None and pieces:  # each member has a comma before it: the first becomes the brace
+    if pieces and all(optional):  # each member has a comma before it: the first becomes the brace
         return _braced(pc.binary_join_element_wise(*pieces, ""))
     return ["{", *pieces, "}"]
 
