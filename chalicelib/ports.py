@@ -91,8 +91,8 @@ class ObjectStore(Protocol):
 class JobSender(Protocol):
     """Puts jobs on the queue."""
 
-    def send(self, job_id: UUID) -> None:
-        """Announce that the job may be worked on. At least once. Raises RetryLater."""
+    def send(self, job_id: UUID, *, copies: int = 1) -> None:
+        """Announce that the job may be worked on, by so many workers. At least once. Raises RetryLater."""
 
     def ping(self) -> None:
         """Answer, or raise RetryLater."""

@@ -346,9 +346,9 @@ class MemoryQueue:
     max_deliveries: int = 3
     down: bool = False
 
-    def send(self, job_id: UUID) -> None:
+    def send(self, job_id: UUID, *, copies: int = 1) -> None:
         self.ping()
-        self.waiting.append(Delivery(job_id, uuid4().hex, 1))
+        self.waiting.extend(Delivery(job_id, uuid4().hex, 1) for _ in range(copies))
 
     def ping(self) -> None:
         if self.down:

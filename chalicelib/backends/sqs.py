@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the stubs are a development dependency
     from types_boto3_sqs.type_defs import MessageTypeDef
 
 MAX_WAIT_SECONDS = 20  # ReceiveMessage: WaitTimeSeconds
-MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages
+MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages; SendMessageBatch: Entries
 MAX_VISIBILITY_SECONDS = 43_200  # ChangeMessageVisibility: VisibilityTimeout
 SLACK_SECONDS = 0.05  # so that 0.9999 s of a wait of 1 s is not cut down to no wait at all
 # ChangeMessageVisibility and DeleteMessage answer so for a message that is visible again, or was deleted.
@@ -72,12 +72,18 @@ class SqsSender:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, job_id: UUID) -> None:
-        """Send a message. A client that retries may send it twice, which at-least-once allows."""
-        with _retry_later(f"send job {job_id}"):
-            self._client.send_message(
-                QueueUrl=self._queue_url, MessageBody=json.dumps({"job_id": str(job_id)})
-            )
+    def send(self, job_id: UUID, *, copies: int = 1) -> None:
+        """Send messages. A client that retries may send them twice, which at-least-once allows."""
+        body = json.dumps({"job_id": str(job_id)})
+        for first in range(0, copies, MAX_BATCH):
+            numbers = range(first, min(first + MAX_BATCH, copies))
+            with _retry_later(f"send job {job_id}"):
+                answer = self._client.send_message_batch(
+                    QueueUrl=self._queue_url,
+                    Entries=[{"Id": str(number), "MessageBody": body} for number in numbers],
+                )
+            for failed in answer.get("Failed", []):
+                raise RetryLater(f"SQS: could not send job {job_id}: {failed.get('Message', failed['Code'])}")
 
     def ping(self) -> None:
         """Answer, or raise RetryLater."""

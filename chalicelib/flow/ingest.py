@@ -115,18 +115,27 @@ def _to_share(job: Job, text: Contents, parts: Parts) -> list[Range]:
 
 
 def _share_out(job: Job, text: Contents, left: list[Range], parts: Parts) -> None:
-    """Ranges that any worker may take, a message for each. Raises JobEnded."""
+    """Ranges that any worker may take, a message for each. Raises JobEnded.
+
+    The first is announced at once, then as many at a time as there were before: another worker soon has its
+    own, and the queue is asked a few times only.
+    """
     framing = transform.framing(text.dialect, parts.max_record, to_end=True)
-    since = job.shared_to
+    since, announced, waiting = job.shared_to, 0, 0
     for stretch in left:
         start = stretch.start
         for end in ranges.ends(
             text, stretch, framing, block_size=job.block_size, range_size=parts.range_size
         ):
             parts.claims.share(job, Range(start, end), since=since)
-            parts.sender.send(job.id)
             since = start = end
+            waiting += 1
+            if waiting > announced:
+                parts.sender.send(job.id, copies=waiting)
+                announced, waiting = announced + waiting, 0
     parts.claims.share(job, None, since=since)
+    if waiting:
+        parts.sender.send(job.id, copies=waiting)
     logger.info("shared out")
 
 

@@ -62,6 +62,12 @@ class TestSendAndReceive:
         assert sorted(delivery.job_id for delivery in got) == sorted(sent)
         assert {delivery.deliveries for delivery in got} == {1}
 
+    def test_a_job_for_many_workers_arrives_as_often(self, queue: Queue) -> None:
+        queue.sender().send(job_id := uuid4(), copies=23)
+        got = receive_all(queue.receiver(visibility=LONG), 23)
+        assert [delivery.job_id for delivery in got] == [job_id] * 23
+        assert len({delivery.receipt for delivery in got}) == 23
+
     def test_the_limit_is_kept(self, queue: Queue) -> None:
         for _ in range(3):
             queue.sender().send(uuid4())

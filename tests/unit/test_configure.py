@@ -352,6 +352,7 @@ NEEDED = {
     "abort_multipart_upload": {"s3:AbortMultipartUpload"},
     "delete_object": {"s3:DeleteObject"},
     "send_message": {"sqs:SendMessage"},
+    "send_message_batch": {"sqs:SendMessage"},
     "receive_message": {"sqs:ReceiveMessage"},
     "delete_message": {"sqs:DeleteMessage"},
     "change_message_visibility": {"sqs:ChangeMessageVisibility"},

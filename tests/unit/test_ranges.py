@@ -180,8 +180,8 @@ def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
     world = World(LINES)
 
     class Down(MemoryQueue):
-        def send(self, job_id: object) -> None:
-            raise RetryLater(f"no message about {job_id}")
+        def send(self, job_id: object, *, copies: int = 1) -> None:
+            raise RetryLater(f"no {copies} messages about {job_id}")
 
     job = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
     assert job is not None

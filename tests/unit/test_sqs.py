@@ -47,13 +47,24 @@ def bodies(client: "SQSClient", url: str) -> list[str]:
     return [message["Body"] for message in answer.get("Messages", [])]
 
 
+class TestSend:
+    def test_a_message_that_the_queue_does_not_take_is_for_later(self) -> None:
+        client, failed = Mock(), {"Id": "0", "SenderFault": False, "Code": "InternalError"}
+        client.send_message_batch.return_value = {"Failed": [failed | {"Message": "try again"}]}
+        with pytest.raises(RetryLater, match="try again"):
+            SqsSender(client, QUEUE_URL).send(uuid4())
+        client.send_message_batch.return_value = {"Failed": [failed]}
+        with pytest.raises(RetryLater, match="InternalError"):
+            SqsSender(client, QUEUE_URL).send(uuid4())
+
+
 class TestBody:
-    def test_what_is_sent_is_understood(self) -> None:
-        client, job_id = Mock(), uuid4()
-        SqsSender(client, QUEUE_URL).send(job_id)
-        sent = client.send_message.call_args.kwargs
-        assert sent == {"QueueUrl": QUEUE_URL, "MessageBody": json.dumps({"job_id": str(job_id)})}
-        assert parse_body(sent["MessageBody"]) == job_id
+    def test_what_is_sent_is_understood(self, client: "SQSClient") -> None:
+        url, job_id = create_queue(client, "jobs"), uuid4()
+        SqsSender(client, url).send(job_id)
+        [body] = bodies(client, url)
+        assert json.loads(body) == {"job_id": str(job_id)}
+        assert parse_body(body) == job_id
 
     @pytest.mark.parametrize(
         "body",

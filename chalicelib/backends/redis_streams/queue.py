@@ -72,10 +72,12 @@ class RedisSender:
         self._client = client
         self._stream = stream
 
-    def send(self, job_id: UUID) -> None:
-        """Add an entry. A client that retries may add it twice, which at-least-once allows."""
-        with _retry_later(f"send job {job_id}"):
-            self._client.xadd(self._stream, {"job_id": str(job_id)})
+    def send(self, job_id: UUID, *, copies: int = 1) -> None:
+        """Add entries. A client that retries may add them twice, which at-least-once allows."""
+        with _retry_later(f"send job {job_id}"), self._client.pipeline(transaction=False) as pipeline:
+            for _ in range(copies):
+                pipeline.xadd(self._stream, {"job_id": str(job_id)})
+            pipeline.execute()
 
     def ping(self) -> None:
         """Answer, or raise RetryLater."""
