@@ -9,10 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 from uuid import UUID, uuid4
 
 import boto3
 import psycopg
+import redis
 from psycopg import conninfo
 
 from chalicelib import settings
@@ -27,6 +29,7 @@ from infra.local.layout import Layout
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE = 3600.0  # seconds
 WORKER = ("chalicelib.worker",)
+Queue = Literal["sqs", "redis"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
     workers: int = 1,
     program: Sequence[str] = WORKER,
     upload: bool = True,
+    queue: Queue = "sqs",
     force: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> Run:
@@ -94,14 +98,18 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
 
     `upload`: whether the workers read it from S3 at all. `more`: settings.
     """
-    with bucket() as name, queue() as queue_url, TemporaryDirectory(dir=world.folder) as place:
+    with (
+        bucket() as name,
+        QUEUES[queue](world) as queue_settings,
+        TemporaryDirectory(dir=world.folder) as place,
+    ):
         own = {
             **os.environ,
             **world.env,
             "DATABASE_URL": url,
             "SLUICE_BUCKET": name,
-            "SLUICE_QUEUE_BACKEND": "sqs",
-            "SLUICE_QUEUE_URL": queue_url,
+            "SLUICE_QUEUE_BACKEND": queue,
+            **queue_settings,
             **(more or {}),
         }
         services = Services(settings.load(own))
@@ -139,14 +147,28 @@ def bucket() -> Iterator[str]:
 
 
 @contextmanager
-def queue() -> Iterator[str]:
-    """The address of a queue; gone afterwards."""
+def sqs_queue(_world: World) -> Iterator[dict[str, str]]:
+    """The settings of a queue; gone afterwards."""
     client = boto3.client("sqs")
     url = client.create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
     try:
-        yield url
+        yield {"SLUICE_QUEUE_URL": url}
     finally:
         client.delete_queue(QueueUrl=url)
+
+
+@contextmanager
+def redis_queue(world: World) -> Iterator[dict[str, str]]:
+    """The settings of a stream; gone afterwards."""
+    name = f"bench:{uuid4().hex}"
+    try:
+        yield {"SLUICE_REDIS_STREAM": name}
+    finally:
+        with redis.Redis.from_url(world.env["REDIS_URL"]) as client:
+            client.delete(name)
+
+
+QUEUES = {"sqs": sqs_queue, "redis": redis_queue}
 
 
 @contextmanager
