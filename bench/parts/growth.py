@@ -1,8 +1,10 @@
-"""What a row costs as the table grows: one large file, its rate over time from the ledger."""
+"""What a row costs as the table grows, in the table as it is and as it might be."""
 
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -14,47 +16,105 @@ from bench.world import World
 TENTHS = 10
 _WANTED = 25  # per cent
 _BYTES = 700  # of disk for each row: its file, its object, itself, its key, its part of the log
+_PARTITIONING = world.CHECKOUT / "infra/postgres/partition_ingested_data.sql"
 _ABOUT = """\
-One narrow CSV file of {rows:,} rows into an empty table, as one job; thousands of rows a second of each tenth
-of it, by the times at which the ledger says that its blocks were committed. From the first tenth to the last
-the cost of a row grew by {growth:.0f} %; wanted is less than {wanted} %. The first block was there after
-{first:.1f} s; before that the file was shared out, which is in the rate of all, not in the first tenth's."""
+One narrow CSV file of {rows:,} rows into an empty table, as one job; thousands of rows a second of its first
+tenth, its fifth and its last, by the times at which the ledger says that the blocks were committed. The whole
+takes in what comes before the first block: the file is looked through to share it out. *Growth* is that of a
+row's cost from the first tenth to the last; wanted is less than {wanted} %. *Again* is the rate at which the
+first {again:,} rows are then loaded once more, from a file of their own. Bytes a row are the table's and
+those of its indexes, after that. The first line is the table as Sluice makes it, the others what else it
+might be; one run each."""
 _BLOCKS = """
-    SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ()),
-           extract(epoch FROM min(committed_at) OVER () - started_at)
-    FROM ingestion_blocks JOIN ingestion_jobs ON job_id = id WHERE id = %s ORDER BY committed_at
+    SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ())
+    FROM ingestion_blocks WHERE job_id = %s ORDER BY committed_at
+"""
+_SIZES = """
+    SELECT sum(pg_table_size(oid)), sum(pg_indexes_size(oid))
+    FROM pg_class WHERE relname ~ '^ingested_data(_[0-9])?$' AND relkind = 'r'
 """
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A table, by the statements that make it of the usual one."""
+
+    name: str
+    statements: str = ""
+
+
+VARIANTS = (
+    Variant("as it is"),
+    Variant("pages filled to 100 %", "ALTER TABLE ingested_data SET (fillfactor = 100)"),
+    Variant("no index on first_job", "DROP INDEX ingested_data_first_job_idx"),
+    Variant("eight partitions", _PARTITIONING.read_text(encoding="utf-8")),
+)
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What was found: thousands of rows a second, and bytes a row."""
+
+    tenths: Sequence[float]
+    whole: float
+    again: float
+    table: float
+    indexes: float
+
+    @property
+    def growth(self) -> float:
+        """Of a row's cost, in per cent."""
+        return 100 * (self.tenths[0] / self.tenths[-1] - 1)
+
+
 def measure(place: World, _rounds: int, rows: int) -> Measured:
-    """One run: it is long. Raises RuntimeError when there is no room for it."""
-    rows *= 20
+    """One run of each: they are long. Raises RuntimeError when there is no room for it."""
+    many = rows * 20
     free = shutil.disk_usage(place.folder).free
-    if free < rows * _BYTES:
-        raise RuntimeError(f"{rows:,} rows need {rows * _BYTES >> 30} GiB of disk, and {free >> 30} are free")
-    with data.lent(data.narrow, place.data, rows) as path, world.database(place) as url:
+    if free < many * _BYTES:
+        raise RuntimeError(f"{many:,} rows need {many * _BYTES >> 30} GiB of disk, and {free >> 30} are free")
+    found: dict[str, Grown] = {}
+    few = data.narrow(place.data, rows)
+    with data.lent(data.narrow, place.data, many) as path:
+        for variant in VARIANTS:
+            it = found[variant.name] = _grown(place, variant, path, many, few)
+            told = ", ".join(f"{rate:.0f}" for rate in it.tenths)
+            print(
+                f"  {variant.name}: {told} krows/s: cost {it.growth:+.0f} %; again {it.again:.0f}", flush=True
+            )
+    heads = ["", "1/10", "5/10", "10/10", "whole", "growth, %", "again", "table, bytes a row", "indexes"]
+    lines = [[name, *map("{:.0f}".format, _columns(it))] for name, it in found.items()]
+    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows)
+    figures = {name: [*it.tenths, it.whole, it.again, it.table, it.indexes] for name, it in found.items()}
+    return Measured([Table("A growing table", about, heads, lines)], figures)
+
+
+def _columns(it: Grown) -> Sequence[float]:
+    first, middle, last = (it.tenths[place] for place in (0, TENTHS // 2 - 1, -1))
+    return first, middle, last, it.whole, it.growth, it.again, it.table, it.indexes
+
+
+def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> Grown:
+    with world.database(place) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(variant.statements.encode())
         run = world.ingest(place, url, path)
-        blocks, first = _blocks(url, run.job.id)
-    if run.job.tally.inserted != rows:
-        raise RuntimeError(f"{run.job.tally.inserted:,} of {rows:,} rows were loaded")
-    rates = [it / 1000 for it in rates_of_tenths(blocks)]
-    growth = 100 * (rates[0] / rates[-1] - 1)
-    print(
-        f"  {run.rate:.0f} krows/s; {', '.join(f'{it:.0f}' for it in rates)}: cost {growth:+.0f} %",
-        flush=True,
-    )
-    heads = ["rows, from the first", *(f"{tenth}/{TENTHS}" for tenth in range(1, TENTHS + 1)), "all"]
-    line = ["krows/s", *(f"{it:.0f}" for it in rates), f"{run.rate:.0f}"]
-    about = _ABOUT.format(rows=rows, growth=growth, wanted=_WANTED, first=first)
-    table = Table("A growing table", about, heads, [line])
-    return Measured([table], {"tenths": rates, "all": [run.rate], "growth, per cent": [growth]})
+        tenths = rates_of_tenths(_blocks(url, run.job.id))
+        again = world.ingest(place, url, few)
+        with psycopg.connect(url) as connection:
+            sizes = connection.execute(_SIZES).fetchone() or ()
+    if (run.job.tally.inserted, again.job.tally.inserted) != (rows, 0):
+        raise RuntimeError(
+            f"of {rows:,} rows {run.job.tally.inserted:,} and {again.job.tally.inserted:,} were new"
+        )
+    return Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
 
 
-def _blocks(url: str, job_id: UUID) -> tuple[list[tuple[int, float]], float]:
-    """Each block's records and the second it was committed, counted from the first; when that one was."""
+def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:
+    """The records of each block but the first, and the second after that when it was committed."""
     with psycopg.connect(url) as connection:
-        found = connection.execute(_BLOCKS, [job_id]).fetchall()
-    return [(records, float(at)) for records, at, _ in found], float(found[0][2])
+        _, *others = connection.execute(_BLOCKS, [job_id])
+    return [(records, float(at)) for records, at in others]
 
 
 def rates_of_tenths(blocks: Iterable[tuple[int, float]]) -> Sequence[float]:
