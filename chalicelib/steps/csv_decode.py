@@ -15,6 +15,7 @@ import pyarrow.csv as arrow_csv
 from chalicelib.model import Dialect
 from chalicelib.steps import csv_records, encodings
 from chalicelib.steps.blocks import UNREADABLE, Segment
+from chalicelib.steps.columns import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,7 @@ def _decode_columns(data: bytes, dialect: Dialect) -> Decoded:
             quoted_strings_can_be_null=True,
         ),
     )
-    columns = [  # to combine even one chunk copies it
-        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns
-    ]
-    return Decoded(columns, table.num_rows + len(faults), faults)
+    return Decoded([whole(column) for column in table.columns], table.num_rows + len(faults), faults)
 
 
 def _decode_records(segment: Segment, dialect: Dialect) -> Decoded:

@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Sequence
-from functools import reduce
 from hashlib import sha256
 from itertools import groupby
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.steps import canonical
-from chalicelib.steps.clean import content, octets
+from chalicelib.steps.columns import content, octets, present
 
 _BACKSLASH, _QUOTE = 0x5C, 0x22
 _CONTROLS = range(0x20)
@@ -31,6 +30,10 @@ class _Member(NamedTuple):
     def is_optional(self) -> bool:
         return bool(self.values.null_count)
 
+    def texts(self) -> pa.Array:
+        """Of the values that are there."""
+        return pc.binary_join_element_wise(self.opening, self.values.drop_null(), self.closing, "")
+
 
 def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
     """Row by row what :func:`chalicelib.steps.canonical.record` prints, for columns of clean strings.
@@ -38,21 +41,19 @@ def canonical_columns(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.A
     ``names`` are distinct and there is at least one. A null is a missing value.
     """
     members = sorted(zip(names, columns, strict=True), key=lambda member: canonical.sort_key(member[0]))
-    present = [
-        (canonical.string(name), values) for name, values in members if len(values) > values.null_count
-    ]
-    if not present:
+    members = [(name, values) for name, values in members if len(values) > values.null_count]
+    if not members:
         return pa.array(["{}"] * len(columns[0]), pa.string())
-    optional = [bool(values.null_count) for _, values in present]
+    optional = [bool(values.null_count) for _, values in members]
     printed = [
-        _Member(f'{before}{key}:"', escaped(values), f'"{after}')
-        for (key, values), (before, after) in zip(present, commas(optional), strict=True)
+        _Member(f'{before}{canonical.string(name)}:"', escaped(values), f'"{after}')
+        for (name, values), (before, after) in zip(members, commas(optional), strict=True)
     ]
     pieces: list[pa.Array | str] = []
     constant = "{"  # what all rows have before the next piece: the fewer pieces, the faster
     for are_optional, run in groupby(printed, lambda member: member.is_optional):
         if are_optional:
-            pieces += [constant, _there(list(run))]
+            pieces += [constant, present([(it.values.is_valid(), it.texts()) for it in run], "")]
             constant = ""
             continue
         for member in run:
@@ -72,25 +73,6 @@ def commas(optional: Sequence[bool]) -> list[tuple[str, str]]:
     """
     full = next((place for place, it in enumerate(optional) if not it), -1)
     return [("," if place > full else "", "," if place < full else "") for place in range(len(optional))]
-
-
-def _there(members: list[_Member]) -> pa.Array:
-    """Row by row those members that are not null, one after the other; the others cost next to nothing."""
-    valid = [member.values.is_valid() for member in members]
-    counts = [it.cast(pa.int32()) for it in valid]
-    ends = pc.cumulative_sum(reduce(pc.add, counts))
-    starts = pa.concat_arrays([pa.array([0], pa.int32()), ends])
-    following = starts.slice(0, len(ends))  # for each row, the place of its next member among those of all
-    places: list[pa.Array] = []
-    texts: list[pa.Array] = []
-    for member, is_valid, count in zip(members, valid, counts, strict=True):
-        places.append(following.filter(is_valid))
-        following = pc.add(following, count)
-        there = member.values.drop_null()
-        texts.append(pc.binary_join_element_wise(member.opening, there, member.closing, ""))
-    order = pc.inverse_permutation(pa.concat_arrays(places))
-    in_order = pa.concat_arrays(texts).take(order)
-    return pc.binary_join(pa.ListArray.from_arrays(starts, in_order), "")
 
 
 def escaped(column: pa.Array) -> pa.Array:

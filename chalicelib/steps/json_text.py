@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from chalicelib.steps import canonical
 from chalicelib.steps.clean import clean
+from chalicelib.steps.columns import present, whole
 from chalicelib.steps.identify import commas, escaped
 from chalicelib.steps.text import normalise
 
@@ -34,7 +35,7 @@ class _Value(NamedTuple):
 
 def records(table: pa.Table) -> pa.Array:
     """The rows of a table as records. Columns may be nested; numbers are integers, doubles or decimals."""
-    columns = [_whole(column) for column in table.columns]
+    columns = [whole(column) for column in table.columns]
     return _joined(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
 
 
@@ -42,7 +43,7 @@ def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
     """All columns of doubles in a table, or in a column."""
     if isinstance(columns, pa.Table):
         for column in columns.columns:
-            yield from doubles(_whole(column))
+            yield from doubles(whole(column))
     elif pa.types.is_struct(columns.type):
         for place in range(columns.type.num_fields):
             yield from doubles(columns.field(place))
@@ -50,10 +51,6 @@ def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
         yield from doubles(columns.values)
     elif pa.types.is_float64(columns.type):
         yield columns
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def _joined(pieces: _Pieces, rows: int) -> pa.Array:
@@ -87,31 +84,22 @@ def _object(columns: Iterable[tuple[str, pa.Array]]) -> _Pieces:
         member = [f"{before}{key}:", *value.pieces, after]
         pieces += [pc.fill_null(_joined(member, 0), "")] if value.missing else member
     if pieces and all(optional):  # each member has a comma before it: the first becomes the brace
-        return _braced(pc.binary_join_element_wise(*pieces, ""))
+        text = pc.binary_join_element_wise(*pieces, "")
+        return [pc.binary_replace_slice(text, start=0, stop=1, replacement="{"), "}"]
     return ["{", *pieces, "}"]
-
-
-def _braced(members: pa.Array) -> _Pieces:
-    """Objects of members of which each has a comma before it."""
-    return [pc.binary_replace_slice(members, start=0, stop=1, replacement="{"), "}"]
 
 
 def _gathered(members: list[tuple[str, pa.Array]]) -> _Pieces:
     """The text of objects that have few of the members each."""
-    every_row = pc.indices_nonzero(pa.repeat(pa.scalar(value=True), len(members[0][1])))
-    rows, texts = [every_row], [_repeated("", len(every_row))]
+    given = []
     for key, column in members:
         if value := _value(column.drop_null()):
-            row = pc.indices_nonzero(column.is_valid())
-            text = _joined([f"{key}:", *value.pieces], len(row))
-            is_there = text.is_valid()
-            rows.append(row.filter(is_there))
-            texts.append(text.filter(is_there))
-    order = pc.array_sort_indices(pa.concat_arrays(rows))  # stable: the empty text of each row comes first
-    starts = pc.indices_nonzero(pc.less(order, len(every_row))).cast(pa.int32())
-    offsets = pa.concat_arrays([starts, pa.array([len(order)], pa.int32())])
-    lists = pa.ListArray.from_arrays(offsets, pa.concat_arrays(texts).take(order))
-    return _braced(pc.binary_join(lists, ","))
+            has_it = column.is_valid()
+            texts = _joined([f"{key}:", *value.pieces], pc.sum(has_it).as_py())
+            if value.missing:
+                has_it, texts = pc.replace_with_mask(has_it, has_it, texts.is_valid()), texts.drop_null()
+            given.append((has_it, texts))
+    return ["{", present(given, ","), "}"] if given else ["{}"]
 
 
 def _value(column: pa.Array) -> _Value | None:

@@ -25,17 +25,18 @@ def ends(
     Each lies on the border between two blocks. Raises what reading and cutting raise.
     """
     step = max(range_size // block_size, 1) * block_size
+    data = Range(max(stretch.start, text.dialect.data_start), stretch.end)
     if framing.by_lines:
-        borders = _by_looking(text, stretch, framing, step)
+        borders = _by_looking(text, data, framing, step)
     else:
-        borders = _by_cutting(text, stretch, framing, block_size, step)
+        borders = _by_cutting(text, data, framing, block_size, step)
     yield from (border for border in borders if border < stretch.end)
     yield stretch.end
 
 
 def _by_looking(text: Contents, stretch: Range, framing: Framing, step: int) -> Iterator[int]:
     """Where the first record begins at each multiple of ``step``, or after it."""
-    place = max(stretch.start, text.dialect.data_start)
+    place = stretch.start
     while (place := (place // step + 1) * step) < stretch.end:
         place = _line_end(text, place - 1, framing)  # a line that ends right before the place counts, too
         yield place
@@ -59,10 +60,10 @@ def _by_cutting(
     text: Contents, stretch: Range, framing: Framing, block_size: int, step: int
 ) -> Iterator[int]:
     """The same in any format."""
-    data_start, gap = text.dialect.data_start, Gap(stretch.start, stretch.end)
-    wanted = (max(stretch.start, data_start) // step + 1) * step
-    with closing(text.stream(max(stretch.start, data_start), stretch.end + framing.look_ahead)) as chunks:
-        for block in cut(chunks, gap, data_start=data_start, block_size=block_size, framing=framing):
+    wanted = (stretch.start // step + 1) * step
+    gap = Gap(stretch.start, stretch.end)
+    with closing(text.stream(stretch.start, stretch.end + framing.look_ahead)) as chunks:
+        for block in cut(chunks, gap, data_start=0, block_size=block_size, framing=framing):
             if block.end >= wanted:
                 yield block.end
                 wanted = (block.end // step + 1) * step
