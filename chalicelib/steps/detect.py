@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Dialect, Format, Options
-from chalicelib.steps import csv_records, encodings, json_records, text
+from chalicelib.steps import csv_records, encodings, json_units, text
 
 HEAD = 1 << 20  # bytes a caller should show
 MAX_HEADER = 1 << 18  # bytes
@@ -52,11 +52,11 @@ def detect(head: bytes, declared: Format | None, options: Options, found: Dialec
     ``found`` says what is known so far; ``found.data_start`` is where the text begins, after a byte-order
     mark. Raises JobFailed for a file that cannot be read.
     """
-    if len(head) < HEAD and not head[found.data_start :].strip(json_records.WHITE):
+    if len(head) < HEAD and not head[found.data_start :].strip(json_units.WHITE):
         raise JobFailed("empty-file", "The file holds nothing but white space.")
     form = declared or _format(head, found.data_start)
     if form is Format.JSON:
-        start = json_records.array_start(head, found.data_start)
+        start = json_units.array_start(head, found.data_start)
         return replace(found, format=form, array=start is not None, data_start=start or found.data_start)
     if form is Format.NDJSON:
         return replace(found, format=form)
@@ -69,18 +69,18 @@ def _format(head: bytes, start: int) -> Format:
 
     So does one that breaks off where no writer of JSON breaks a line, if the next line begins another.
     """
-    text = head[start:].lstrip(json_records.WHITE)
+    text = head[start:].lstrip(json_units.WHITE)
     if text.startswith(b"["):
         return Format.JSON
     if not text.startswith(b"{"):
         return Format.CSV
     line, _, rest = text.partition(b"\n")
-    end = json_records.container_end(line, 0, len(line))
+    end = json_units.container_end(line, 0, len(line))
     if end is None:
-        breaks_off = not line.rstrip(json_records.WHITE).endswith((b"{", b"[", b":", b","))
-        is_line = breaks_off and rest.lstrip(json_records.WHITE).startswith(b"{")
+        breaks_off = not line.rstrip(json_units.WHITE).endswith((b"{", b"[", b":", b","))
+        is_line = breaks_off and rest.lstrip(json_units.WHITE).startswith(b"{")
     else:
-        is_line = not line[end:].strip(json_records.WHITE)
+        is_line = not line[end:].strip(json_units.WHITE)
     return Format.NDJSON if is_line else Format.JSON
 
 

@@ -1,6 +1,6 @@
 """Where a block of a JSON file may end: :class:`chalicelib.steps.blocks.Framing` for JSON.
 
-Blocks end where units do (see :mod:`chalicelib.steps.json_records`). White space between units may be longer
+Blocks end where units do (see :mod:`chalicelib.steps.json_units`). White space between units may be longer
 than a record: as much of it as a record may be long is then a unit of its own.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import sub
 
 from chalicelib.steps.blocks import TOO_LARGE, Lost, Split
-from chalicelib.steps.json_records import PIECE, Units, Window, scan, separators, space_end
+from chalicelib.steps.json_units import PIECE, Units, Window, scan, separators, space_end
 
 LOOK_AHEAD = 32  # how many times as long as records may be, the end of one is looked for
 TRAILING = "trailing-content"

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import JobFailed
 from chalicelib.model import Gap
-from chalicelib.steps import canonical, json_framing, json_records, ndjson
+from chalicelib.steps import canonical, json_framing, json_records, json_units, ndjson
 from chalicelib.steps.blocks import Block, Segment, Unreadable, cut
 from chalicelib.steps.json_framing import LOOK_AHEAD, JsonFraming
-from chalicelib.steps.json_records import Window, values
+from chalicelib.steps.json_records import values
+from chalicelib.steps.json_units import Window
 
 CORPUS = Path(__file__).parents[3] / "shared/corpora/json-test-suite/test_parsing"
 WHITE = b" \t\r\n"
@@ -40,7 +41,7 @@ def chunks(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def start_of(data: bytes, *, array: bool) -> int:
-    start = json_records.array_start(data, 0) if array else 0
+    start = json_units.array_start(data, 0) if array else 0
     assert start is not None
     return start
 
@@ -246,7 +247,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, bool]:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(files(), st.builds(Sizes, SIZES, SIZES, LIMITS), st.sampled_from([5, 64, json_records.PIECE]))
+@given(files(), st.builds(Sizes, SIZES, SIZES, LIMITS), st.sampled_from([5, 64, json_units.PIECE]))
 @example((b'{"a":1} {"b":2}]', True), Sizes(4, 1, 1000), 5)
 @example((b",,{},]", True), Sizes(1, 1, 1), 5)
 @example((b" " * 50 + b"{}" + b" " * 50 + b",{}" + b" " * 50 + b"]", True), Sizes(7, 3, 5), 64)
@@ -257,8 +258,8 @@ def test_any_cut_gives_what_one_look_at_the_whole_gives(
     data, array = file
     data = b"[" + data if array else data
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_records, "PIECE", piece)
-        patch.setattr(json_framing, "PIECE", piece)
+        for module in (json_units, json_records, json_framing):
+            patch.setattr(module, "PIECE", piece)
         found = read(data, sizes, array=array)
         expected = reference(data, array=array, max_record=sizes.max_record)
         if expected.failed is None:
@@ -288,9 +289,9 @@ def test_the_fast_reader_finds_what_the_slow_one_finds(
 ) -> None:
     data, array = file
     window = Window(data, min(begin, len(data)), len(data), array, ended)
-    slow = json_records.Units()
-    json_records._read_on(window, slow)
-    fast = json_records.regular(window)
+    slow = json_units.Units()
+    json_units._read_on(window, slow)
+    fast = json_units.regular(window)
     count = len(fast.ends)
     assert (fast.commas, fast.starts, fast.values, fast.ends) == (
         slow.first(count).commas,
@@ -300,17 +301,17 @@ def test_the_fast_reader_finds_what_the_slow_one_finds(
     )
     if fast.open:
         assert len(slow.ends) == count
-    scanned = json_records.scan(window)
+    scanned = json_units.scan(window)
     scanned.open = False
     assert scanned == slow
 
 
 def test_regular_arrays_are_read_by_the_fast_reader_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_records, "unit", None)
+    monkeypatch.setattr(json_units, "unit", None)
     rows = [{"n": n, "s": 'a "b" \\ }', "l": [{}, []]} for n in range(50)]
     for data, array in ((json.dumps(rows, indent=2), True), ("\n".join(map(json.dumps, rows)), False)):
         window = Window(data.encode(), int(array), len(data) - 2, array, ended=False)
-        units = json_records.regular(window)
+        units = json_units.regular(window)
         assert len(units.ends) >= 49
 
 

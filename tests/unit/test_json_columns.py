@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.steps import canonical, json_columns, json_records, ndjson
+from chalicelib.steps import canonical, json_columns, json_records, json_units, ndjson
 from chalicelib.steps.blocks import Segment
 from chalicelib.steps.canonical import Unfit
 from chalicelib.steps.json_columns import Reader
@@ -183,7 +183,8 @@ def test_values_are_read_together_as_they_are_one_by_one(
     found = []
     for fewest in (1, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(json_records, "PIECE", piece)
+            for module in (json_units, json_records):
+                patch.setattr(module, "PIECE", piece)
             patch.setattr(json_columns, "FEWEST", fewest)
             patch.setattr(json_columns, "LEAST", 0)
             found.append(outcome(json_records.values(segment, array=array, first=True)))
