@@ -18,6 +18,7 @@ from pathlib import Path
 from chalicelib import settings
 from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.flow.consume import Consumer
+from chalicelib.memory import give_back_large_pieces
 from chalicelib.model import Job, Source, Tally
 from chalicelib.ports import LoadedBlock, RecordSink
 from chalicelib.settings import Settings
@@ -106,6 +107,7 @@ def main() -> int:
     parser.add_argument("--file", type=Path)
     parser.add_argument("--sink", metavar="none|FOLDER")
     asked = parser.parse_args()
+    give_back_large_pieces()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     services = ExchangedServices(settings.load(), asked.file, asked.sink)

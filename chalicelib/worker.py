@@ -16,6 +16,7 @@ from chalicelib import settings
 from chalicelib.errors import RetryLater
 from chalicelib.flow.consume import Consumer, consume
 from chalicelib.flow.sweep import Sweeper, sweep
+from chalicelib.memory import give_back_large_pieces
 from chalicelib.telemetry import logger
 from chalicelib.wiring import services
 
@@ -92,6 +93,7 @@ def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
 
 def main() -> int:
     """Runs the worker with the settings of the environment; 2 if one of them is wrong."""
+    give_back_large_pieces()
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

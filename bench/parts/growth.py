@@ -1,8 +1,10 @@
 """What a row costs as the table grows, in the table as it is and as it might be."""
 
+import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -12,9 +14,13 @@ import psycopg
 from bench import data, world
 from bench.figures import Measured, Table
 from bench.world import World
+from infra.local import ports, services
+from infra.local.layout import Layout
+from infra.local.postgres import Postgres
 
 TENTHS = 10
 _WANTED = 25  # per cent
+_WAL = "16GB"
 _BYTES = 700  # of disk for each row: its file, its object, itself, its key, its part of the log
 _PARTITIONING = world.CHECKOUT / "infra/postgres/partition_ingested_data.sql"
 _ABOUT = """\
@@ -24,7 +30,11 @@ takes in what comes before the first block: the file is looked through to share 
 row's cost from the first tenth to the last; wanted is less than {wanted} %. *Again* is the rate at which the
 first {again:,} rows are then loaded once more, from a file of their own. Bytes a row are the table's and
 those of its indexes, after that. The first line is the table as Sluice makes it, the others what else it
-might be; one run each."""
+might be; one run each.
+
+This part has a Postgres of its own, with a quarter of the memory ({memory}) as shared_buffers, as its
+documentation advises and RDS does, and max_wal_size {wal}. The last line is what the small one that the other
+parts use makes of it."""
 _BLOCKS = """
     SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ())
     FROM ingestion_blocks WHERE job_id = %s ORDER BY committed_at
@@ -76,15 +86,13 @@ def measure(place: World, _rounds: int, rows: int) -> Measured:
     found: dict[str, Grown] = {}
     few = data.narrow(place.data, rows)
     with data.lent(data.narrow, place.data, many) as path:
-        for variant in VARIANTS:
-            it = found[variant.name] = _grown(place, variant, path, many, few)
-            told = ", ".join(f"{rate:.0f}" for rate in it.tenths)
-            print(
-                f"  {variant.name}: {told} krows/s: cost {it.growth:+.0f} %; again {it.again:.0f}", flush=True
-            )
+        with _large_server(place) as large:
+            for variant in VARIANTS:
+                found[variant.name] = _grown(large, variant, path, many, few)
+        found["as it is, small Postgres"] = _grown(place, VARIANTS[0], path, many, few)
     heads = ["", "1/10", "5/10", "10/10", "whole", "growth, %", "again", "table, bytes a row", "indexes"]
     lines = [[name, *map("{:.0f}".format, _columns(it))] for name, it in found.items()]
-    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows)
+    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows, memory=_memory(), wal=_WAL)
     figures = {name: [*it.tenths, it.whole, it.again, it.table, it.indexes] for name, it in found.items()}
     return Measured([Table("A growing table", about, heads, lines)], figures)
 
@@ -107,7 +115,31 @@ def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> 
         raise RuntimeError(
             f"of {rows:,} rows {run.job.tally.inserted:,} and {again.job.tally.inserted:,} were new"
         )
-    return Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
+    it = Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
+    told = ", ".join(f"{rate:.0f}" for rate in it.tenths)
+    print(f"  {variant.name}: {told} krows/s: cost {it.growth:+.0f} %; again {it.again:.0f}", flush=True)
+    return it
+
+
+@contextmanager
+def _large_server(place: World) -> Iterator[World]:
+    """The same with a Postgres as it would be on a machine of its own; gone afterwards."""
+    layout = Layout.at(place.folder / "growth")
+    port = ports.claim(layout, Postgres.name)
+    server = Postgres(layout, port, shared_buffers=_memory(), max_wal_size=_WAL)
+    services.begin(layout, server)
+    try:
+        services.finish(layout, server)
+        server.bootstrap()
+        yield replace(place, env={**place.env, "DATABASE_URL": server.url()})
+    finally:
+        services.end(layout, server)
+        shutil.rmtree(layout.root)
+
+
+def _memory() -> str:
+    """A quarter of the machine's, as Postgres writes it."""
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 4 >> 20}MB"
 
 
 def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:

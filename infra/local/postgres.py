@@ -50,7 +50,8 @@ class Postgres:
     start_patience = 60.0  # crash recovery of a large load takes its time
     stop_patience = 60.0
 
-    def __init__(self, layout: Layout, port: int) -> None:
+    def __init__(self, layout: Layout, port: int, **settings: str) -> None:
+        self._settings = {**SETTINGS, **settings, "port": str(port)}
         self._layout = layout
         self._port = port
         self._data = layout.data / "postgres"
@@ -66,8 +67,7 @@ class Postgres:
 
     def command(self) -> Command:
         """See `Service`."""
-        settings = {**SETTINGS, "port": str(self._port)}
-        options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
+        options = [part for it in self._settings.items() for part in ("-c", "=".join(it))]
         argv = (*unprivileged(), str(binary("postgres")), "-D", str(self._data), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from uuid import uuid4
 
 import psycopg
@@ -28,11 +29,14 @@ def database(url: str, template: str = "template1") -> Iterator[str]:
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
-    """Ends what still uses the database; an autovacuum only Postgres itself may end, and it does."""
+    """Ends what still uses the database.
+
+    An autovacuum only Postgres itself may end: dropping does that, but not by force.
+    """
     deadline = time.monotonic() + PATIENCE
-    while True:
+    for how in cycle((" WITH (FORCE)", "")):
         try:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE {}" + how).format(sql.Identifier(name)))
         except (errors.InsufficientPrivilege, errors.ObjectInUse):
             if time.monotonic() > deadline:
                 raise

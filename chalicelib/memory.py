@@ -1,0 +1,20 @@
+"""How the worker's process gets its memory, so that a long run takes no more of it than a short one."""
+
+import ctypes
+
+import pyarrow as pa
+
+_M_MMAP_THRESHOLD = -3  # malloc.h of the GNU C library
+_LARGE = 8 << 20  # bytes
+
+
+def give_back_large_pieces() -> None:
+    """Has pieces of 8 MiB and more given back to the system as soon as they are done with.
+
+    They are a block's records as text, and as COPY takes them. Arrow's own allocator keeps what it once had;
+    that of the GNU C library does the same with ever larger pieces, unless it is told a threshold: see
+    mallopt(3), M_MMAP_THRESHOLD. Other C libraries have no mallopt, and are left alone.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
