@@ -18,3 +18,8 @@ def give_back_large_pieces() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
+def give_back_what_is_free() -> None:
+    """Gives back smaller pieces that are free just now: see malloc_trim(3). Takes some milliseconds."""
+    pa.default_memory_pool().release_unused()

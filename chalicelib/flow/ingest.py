@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from chalicelib import memory
 from chalicelib.errors import JobFailed, LostClaim
 from chalicelib.model import Format, Gap, Job, Range, Source, Tally
 from chalicelib.ports import Claims, JobSender, LoadedBlock, ObjectStore, RecordSink
@@ -17,6 +18,8 @@ from chalicelib.steps.blocks import Framing, cut
 from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, opened
 from chalicelib.telemetry import Metric, logger, measured
+
+_TIDY_AFTER = 8  # blocks
 
 
 class Result(Enum):
@@ -268,9 +271,11 @@ def _load(
     end = 0
     writing: deque[Future[Tally]] = deque()
     with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
-        for block in blocks:
+        for number, block in enumerate(blocks, start=1):
             if not keep_going():
                 raise Interrupted
+            if number % _TIDY_AFTER == 0:
+                memory.give_back_what_is_free()
             while len(writing) >= loaders:
                 writing.popleft().result()
             writing.append(pool.submit(_write, sink, job, block))

@@ -5,7 +5,7 @@ import sys
 _PROGRAM = """
 import sys
 import pyarrow as pa
-from chalicelib.memory import give_back_large_pieces
+from chalicelib.memory import give_back_large_pieces, give_back_what_is_free
 
 def resident():
     with open("/proc/self/status") as file:
@@ -18,11 +18,18 @@ for size in range(9, 30):
     kept.append(bytes(100_000))
     del large
 print(pa.default_memory_pool().backend_name, resident() - before)
+small = [bytes(100_000) for _ in range(500)]
+kept.append(bytes(100_000))
+del small
+used = resident()
+give_back_what_is_free()
+print(used - resident())
 """
 
 
-def test_large_pieces_are_given_back() -> None:
+def test_large_pieces_are_given_back_at_once_and_small_ones_when_it_is_said() -> None:
     told = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)
-    allocator, kib = told.stdout.split()
+    allocator, kept, given_back = told.stdout.split()
     assert allocator == "system"
-    assert int(kib) < 16 << 10
+    assert int(kept) < 16 << 10  # KiB
+    assert int(given_back) > 16 << 10
