@@ -19,7 +19,7 @@ from chalicelib.steps.compression import Limits
 from chalicelib.steps.contents import Contents, opened
 from chalicelib.telemetry import Metric, logger, measured
 
-_TIDY_AFTER = 8  # blocks
+_TIDY_AFTER = 4  # blocks
 
 
 class Result(Enum):
