@@ -1,4 +1,4 @@
-"""What Arrow has no function for: the bytes of a column of strings, and columns that few rows have."""
+"""What Arrow has no function for: bytes as a column, and columns that few rows have."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -12,10 +12,14 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
+def numbers(data: bytes | pa.Buffer) -> pa.Array:
+    """Bytes as numbers (uint8), not copied."""
+    return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+
+
 def octets(column: pa.Array) -> pa.Array:
     """The UTF-8 bytes of all values of a string column, one after the other."""
-    held = _held(column)
-    return pa.Array.from_buffers(pa.uint8(), held.size, [None, held])
+    return numbers(_held(column))
 
 
 def content(column: pa.Array) -> bytes:

@@ -15,7 +15,7 @@ import pyarrow.csv as arrow_csv
 from chalicelib.model import Dialect
 from chalicelib.steps import csv_records, encodings
 from chalicelib.steps.blocks import UNREADABLE, Segment
-from chalicelib.steps.columns import whole
+from chalicelib.steps.columns import numbers, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _spans(data: bytes, ends: pa.Array, ordinals: Sequence[int]) -> list[tuple[i
     starts = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     starts = starts.filter(pc.less(starts, len(data)))
     stops = pa.concat_arrays([starts.slice(1), size])
-    first = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)]).take(starts)
+    first = numbers(data).take(starts)
     blank = pc.is_in(first, pa.array([csv_records.LF, csv_records.CR], pa.uint8()))
     wanted = pa.array(ordinals, pa.int64())
     found = [column.filter(pc.invert(blank)).take(wanted).to_pylist() for column in (starts, stops)]

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from chalicelib.model import Dialect
 from chalicelib.steps.blocks import Hole
+from chalicelib.steps.columns import numbers
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
 
@@ -130,12 +131,12 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
     if not dialect.quote or dialect.quote.encode() not in data:
         return pa.array([], pa.uint64())
     quote = ord(dialect.quote)
-    places = pc.indices_nonzero(_equal(_octets(data), quote))
+    places = pc.indices_nonzero(_equal(numbers(data), quote))
     # What is before an opening quote and behind a closing one (which may be half of a doubled quote).
     alternating = pa.py_buffer(b"\x55" * (len(places) // 8 + 1))
     opens = pa.Array.from_buffers(pa.bool_(), len(places), [None, alternating])
     outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
-    neighbours = _octets(b"\n" + data + b"\n").take(pc.add(places, outward))
+    neighbours = numbers(b"\n" + data + b"\n").take(pc.add(places, outward))
     borders = [_equal(neighbours, it) for it in (ord(dialect.delimiter), quote, LF, CR)]
     return places if pc.all(reduce(pc.or_, borders)).as_py() else None
 
@@ -148,7 +149,7 @@ def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
     places = quotes(data, dialect)
     if places is None:
         return None
-    text = _octets(data)
+    text = numbers(data)
     endings = _equal(text, LF)
     if CR in data:
         endings = pc.or_(endings, _bare_cr(text, len(data)))
@@ -169,10 +170,6 @@ def first_end(data: bytes, places: Sequence[int], start: int) -> int | None:
             return None
         looked = places[passed]
     return None
-
-
-def _octets(data: bytes) -> pa.Array:
-    return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
 
 
 def _equal(octets: pa.Array, char: int) -> pa.Array:

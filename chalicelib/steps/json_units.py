@@ -25,6 +25,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.steps.columns import numbers
+
 PIECE = 1 << 20  # bytes that are looked at together
 
 WHITE = b" \t\n\r"  # RFC 8259 section 2
@@ -195,8 +197,8 @@ def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
     piece = data[at:stop]
     if b"\\" in piece:  # whatever is escaped may be overlooked
         piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    places = pc.indices_nonzero(_column(piece.translate(_STEPS)))
-    steps = _column(piece.translate(_STEPS, _NO_STEPS))
+    places = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
+    steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())
     is_quote = pc.equal(steps, _QUOTE_STEP)
     quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
     outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), 0), is_quote)
@@ -207,7 +209,3 @@ def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
         places, steps, depths = (column.slice(0, below) for column in (places, steps, depths))
     starts = places.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
     return starts.to_pylist(), pc.add(places.filter(pc.equal(depths, 0)), 1).to_pylist()
-
-
-def _column(data: bytes) -> pa.Array:
-    return pa.Array.from_buffers(pa.int8(), len(data), [None, pa.py_buffer(data)])
