@@ -32,7 +32,7 @@ def conditions(env: Mapping[str, str]) -> dict[str, str]:
     """What must be the same for figures to stand on one page."""
     return {
         "Processor": f"{os.cpu_count()} cores, {processor()}",
-        "Memory": f"{_memory_gib():.0f} GiB",
+        "Memory": f"{memory() / (1 << 30):.0f} GiB",
         "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Python": platform.python_version(),
         **_postgres(env["DATABASE_URL"]),
@@ -69,8 +69,9 @@ def load() -> str:
     return " ".join(f"{it:.2f}" for it in os.getloadavg())
 
 
-def _memory_gib() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+def memory() -> int:
+    """The machine's, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _postgres(url: str) -> dict[str, str]:

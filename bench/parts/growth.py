@@ -1,6 +1,5 @@
 """What a row costs as the table grows, in the table as it is and as it might be."""
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench import data, world
+from bench import data, machine, world
 from bench.figures import Measured, Table
 from bench.world import World
 from infra.local import ports, services
@@ -141,7 +140,7 @@ def _large_server(place: World) -> Iterator[World]:
 
 def _memory() -> str:
     """A quarter of the machine's, as Postgres writes it."""
-    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 4 >> 20}MB"
+    return f"{machine.memory() // 4 >> 20}MB"
 
 
 def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:

@@ -26,11 +26,6 @@ class Kind(NamedTuple):
     sink: str
     times: int  # the rows that were asked for
 
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Of `python -m bench.worker`, but for the file's path."""
-        return ("--sink", NO_SINK) if self.sink == "dropped" else ()
-
 
 KINDS = (
     Kind("disk", "dropped", 10),
@@ -65,7 +60,9 @@ def measure(place: World, rounds: int, rows: int) -> Measured:
 
 def _rate(place: World, path: Path, workers: int, kind: Kind, size: int) -> float:
     from_disk = kind.source == "disk"
-    options = (*kind.options, *(("--file", str(path)) if from_disk else ()))
+    options = ["--file", str(path)] if from_disk else []
+    if kind.sink == "dropped":
+        options += ["--sink", NO_SINK]
     with world.database(place) as url:
         return world.ingest(
             place,
