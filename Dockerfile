@@ -45,7 +45,9 @@ RUN chmod -R a+rX chalicelib \
     && python -m compileall -q --invalidation-mode unchecked-hash chalicelib \
     && rm -rf /usr/local/lib/python3.12/site-packages/* /usr/local/lib/python3.12/ensurepip /usr/local/bin/pip*
 USER 10001:10001
-ENV SLUICE_HEALTH_FILE=/tmp/worker.health
+# What malloc gets from the kernel in one piece it gets in large pages: docs/decisions.md, "Large pieces of memory".
+ENV SLUICE_HEALTH_FILE=/tmp/worker.health \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["sh", "-c", "test \"$(find \"$SLUICE_HEALTH_FILE\" -newermt '15 seconds ago')\""]

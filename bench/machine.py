@@ -74,6 +74,12 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def huge_pages() -> int:
+    """Bytes of it set aside as huge pages, in use or not, from Linux's proc(5): meminfo."""
+    told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(told["HugePages_Total"]) * int(told["Hugepagesize"].split()[0]) * 1024
+
+
 def _postgres(url: str) -> dict[str, str]:
     with psycopg.connect(url) as connection:
         told = {name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in SETTINGS}

@@ -25,6 +25,7 @@ from chalicelib.model import Job, Status
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
 from infra.local.layout import Layout
+from infra.local.worker import MALLOC
 
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE = 3600.0  # seconds
@@ -176,7 +177,7 @@ def worker(
     program: Sequence[str], env: Mapping[str, str], health_file: Path, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker's process, which asks for work by now. Raises RuntimeError."""
-    own = {**env, "SLUICE_HEALTH_FILE": str(health_file)}
+    own = {**env, **MALLOC, "SLUICE_HEALTH_FILE": str(health_file)}
     command = [sys.executable, "-m", *program]
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=own, stdout=log, stderr=log)

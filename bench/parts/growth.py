@@ -4,14 +4,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
 
 from bench import data, machine, world
-from bench.figures import Measured, Table
+from bench.figures import Measured, Table, spread
 from bench.world import World
 from infra.local import ports, services
 from infra.local.layout import Layout
@@ -20,6 +20,9 @@ from infra.local.postgres import Postgres
 TENTHS = 10
 _WANTED = 25  # per cent
 _WAL = "16GB"
+# RDS's default (AWS Prescriptive Guidance, "Tuning PostgreSQL parameters", autovacuum_naptime), and what
+# infra/cloudformation/database.yaml sets: a little VACUUM all the time instead of much of it now and then.
+_VACUUM = {"autovacuum_naptime": "15s", "autovacuum_vacuum_insert_scale_factor": "0.05"}
 _BYTES = 1400  # of disk for each row: its file, its object, itself, its key, the log
 _PARTITIONING = world.CHECKOUT / "infra/postgres/partition_ingested_data.sql"
 _ABOUT = """\
@@ -29,11 +32,12 @@ takes in what comes before the first block: the file is looked through to share 
 row's cost from the first tenth to the last; wanted is less than {wanted} %. *Again* is the rate at which the
 first {again:,} rows are then loaded once more, from a file of their own. Bytes a row are the table's and
 those of its indexes, after that. The first line is the table as Sluice makes it, the others what else it
-might be; one run each.
+might be, with one run each, in turn with those of the first.
 
-This part has a Postgres of its own, with a quarter of the memory ({memory}) as shared_buffers, as its
-documentation advises and RDS does, and max_wal_size {wal}. The last line is what the small one that the other
-parts use makes of it."""
+This part has a Postgres of its own, set up as RDS sets one up: a quarter of the memory ({memory}) as
+shared_buffers, huge pages {huge}, autovacuum every 15 seconds; and max_wal_size {wal}. The last line is what
+the small one that the other parts use makes of it."""
+_NO_HUGE_PAGES = "are not there, as this machine has too few set aside (vm.nr_hugepages)"
 _BLOCKS = """
     SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ())
     FROM ingestion_blocks WHERE job_id = %s ORDER BY committed_at
@@ -76,25 +80,32 @@ class Grown:
         return 100 * (self.tenths[0] / self.tenths[-1] - 1)
 
 
-def measure(place: World, _rounds: int, rows: int) -> Measured:
-    """One run of each: they are long. Raises RuntimeError when there is no room for it."""
+def measure(place: World, rounds: int, rows: int) -> Measured:
+    """Rounds of the table as it is, one run of each other. Raises RuntimeError when there is no room."""
     many = rows * 20
     free = shutil.disk_usage(place.folder).free
     if free < many * _BYTES:
         raise RuntimeError(f"{many:,} rows need {many * _BYTES >> 30} GiB of disk, and {free >> 30} are free")
-    found: dict[str, Grown] = {}
+    usual, *others = VARIANTS
+    found: dict[str, list[Grown]] = {it.name: [] for it in VARIANTS}
     few = data.narrow(place.data, rows)
     with data.lent(data.narrow, place.data, many) as path:
         with _large_server(place) as large:
             print("  once for the server's own memory and files to be there, not counted", flush=True)
-            _grown(large, VARIANTS[0], path, many, few)
-            for variant in VARIANTS:
-                found[variant.name] = _grown(large, variant, path, many, few)
-        found["as it is, small Postgres"] = _grown(place, VARIANTS[0], path, many, few)
+            _grown(large, usual, path, many, few)
+            for variant in chain.from_iterable(zip_longest([usual] * rounds, others)):
+                if variant is not None:
+                    found[variant.name].append(_grown(large, variant, path, many, few))
+        found["as it is, small Postgres"] = [_grown(place, usual, path, many, few)]
     heads = ["", "1/10", "5/10", "10/10", "whole", "growth, %", "again", "table, bytes a row", "indexes"]
-    lines = [[name, *map("{:.0f}".format, _columns(it))] for name, it in found.items()]
-    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows, memory=_memory(), wal=_WAL)
-    figures = {name: [*it.tenths, it.whole, it.again, it.table, it.indexes] for name, it in found.items()}
+    lines = [[name, *map(spread, zip(*map(_columns, runs), strict=True))] for name, runs in found.items()]
+    huge = "on" if _has_huge_pages() else _NO_HUGE_PAGES
+    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows, memory=_memory(), huge=huge, wal=_WAL)
+    figures = {
+        f"{name}, run {number}": [*it.tenths, it.whole, it.again, it.table, it.indexes]
+        for name, runs in found.items()
+        for number, it in enumerate(runs, start=1)
+    }
     return Measured([Table("A growing table", about, heads, lines)], figures)
 
 
@@ -127,7 +138,8 @@ def _large_server(place: World) -> Iterator[World]:
     """The same with a Postgres as it would be on a machine of its own; gone afterwards."""
     layout = Layout.at(place.folder / "growth")
     port = ports.claim(layout, Postgres.name)
-    server = Postgres(layout, port, shared_buffers=_memory(), max_wal_size=_WAL)
+    huge = "on" if _has_huge_pages() else "off"
+    server = Postgres(layout, port, shared_buffers=_memory(), huge_pages=huge, max_wal_size=_WAL, **_VACUUM)
     services.begin(layout, server)
     try:
         services.finish(layout, server)
@@ -141,6 +153,11 @@ def _large_server(place: World) -> Iterator[World]:
 def _memory() -> str:
     """A quarter of the machine's, as Postgres writes it."""
     return f"{machine.memory() // 4 >> 20}MB"
+
+
+def _has_huge_pages() -> bool:
+    """Whether there are enough for the server's shared memory: its buffers and a tenth more."""
+    return machine.huge_pages() > machine.memory() * 11 // 40
 
 
 def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:

@@ -11,6 +11,8 @@ from infra.local.layout import CHECKOUT, Layout
 from infra.local.processes import Command
 
 STALE_SECONDS = 15.0
+# As the image has it. The C library reads it before anything of Python runs: the worker cannot set it.
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Worker:
@@ -37,7 +39,7 @@ class Worker:
 
     def command(self) -> Command:
         """See `Service`."""
-        env = own_env(self._layout) | aws_env(self._endpoint) | dict(self._variables)
+        env = own_env(self._layout) | aws_env(self._endpoint) | MALLOC | dict(self._variables)
         env["SLUICE_HEALTH_FILE"] = str(self._health_file)
         argv = (sys.executable, "-m", "chalicelib.worker")
         return Command(argv, env, CHECKOUT, code_version())

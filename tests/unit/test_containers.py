@@ -16,6 +16,7 @@ from infra.compose.files import VARIABLE, command_of, compose, instructions, is_
 from infra.local import resources
 from infra.local.environment import CREDENTIALS, REGION
 from infra.local.errors import StackError
+from infra.local.worker import MALLOC
 
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -168,6 +169,10 @@ def test_the_health_check_is_the_documented_one() -> None:
     assert "SLUICE_HEALTH_FILE" in targets()["worker"].env
     assert "healthcheck" not in service("worker")
     assert service("migrate")["healthcheck"] == {"disable": True}
+
+
+def test_the_worker_gets_its_memory_as_everywhere() -> None:
+    assert targets()["worker"].env.items() >= MALLOC.items()
 
 
 def test_the_worker_may_do_little_and_has_time_to_stop() -> None:
