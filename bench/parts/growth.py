@@ -37,7 +37,6 @@ might be, with one run each, in turn with those of the first.
 This part has a Postgres of its own, set up as RDS sets one up: a quarter of the memory ({memory}) as
 shared_buffers, huge pages {huge}, autovacuum every 15 seconds; and max_wal_size {wal}. The last line is what
 the small one that the other parts use makes of it."""
-_NO_HUGE_PAGES = "are not there, as this machine has too few set aside (vm.nr_hugepages)"
 _BLOCKS = """
     SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ())
     FROM ingestion_blocks WHERE job_id = %s ORDER BY committed_at
@@ -99,7 +98,7 @@ def measure(place: World, rounds: int, rows: int) -> Measured:
         found["as it is, small Postgres"] = [_grown(place, usual, path, many, few)]
     heads = ["", "1/10", "5/10", "10/10", "whole", "growth, %", "again", "table, bytes a row", "indexes"]
     lines = [[name, *map(spread, zip(*map(_columns, runs), strict=True))] for name, runs in found.items()]
-    huge = "on" if _has_huge_pages() else _NO_HUGE_PAGES
+    huge = {"on": "on", "off": "off, as too few are set aside (vm.nr_hugepages)"}[_huge_pages()]
     about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows, memory=_memory(), huge=huge, wal=_WAL)
     figures = {
         f"{name}, run {number}": [*it.tenths, it.whole, it.again, it.table, it.indexes]
@@ -138,8 +137,8 @@ def _large_server(place: World) -> Iterator[World]:
     """The same with a Postgres as it would be on a machine of its own; gone afterwards."""
     layout = Layout.at(place.folder / "growth")
     port = ports.claim(layout, Postgres.name)
-    huge = "on" if _has_huge_pages() else "off"
-    server = Postgres(layout, port, shared_buffers=_memory(), huge_pages=huge, max_wal_size=_WAL, **_VACUUM)
+    settings = {"shared_buffers": _memory(), "huge_pages": _huge_pages(), "max_wal_size": _WAL, **_VACUUM}
+    server = Postgres(layout, port, **settings)
     services.begin(layout, server)
     try:
         services.finish(layout, server)
@@ -155,9 +154,9 @@ def _memory() -> str:
     return f"{machine.memory() // 4 >> 20}MB"
 
 
-def _has_huge_pages() -> bool:
-    """Whether there are enough for the server's shared memory: its buffers and a tenth more."""
-    return machine.huge_pages() > machine.memory() * 11 // 40
+def _huge_pages() -> str:
+    """On if there are enough for the server's shared memory: its buffers and a tenth more."""
+    return "on" if machine.huge_pages() > machine.memory() * 11 // 40 else "off"
 
 
 def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:
