@@ -1,7 +1,7 @@
 """What a row costs as the table grows, in the table as it is and as it might be."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise, zip_longest
@@ -19,10 +19,6 @@ from infra.local.postgres import Postgres
 
 TENTHS = 10
 _WANTED = 25  # per cent
-_WAL = "16GB"
-# RDS's default (AWS Prescriptive Guidance, "Tuning PostgreSQL parameters", autovacuum_naptime), and what
-# infra/cloudformation/database.yaml sets: a little VACUUM all the time instead of much of it now and then.
-_VACUUM = {"autovacuum_naptime": "15s", "autovacuum_vacuum_insert_scale_factor": "0.05"}
 _BYTES = 1400  # of disk for each row: its file, its object, itself, its key, the log
 _PARTITIONING = world.CHECKOUT / "infra/postgres/partition_ingested_data.sql"
 _ABOUT = """\
@@ -37,6 +33,7 @@ might be, with one run each, in turn with those of the first.
 This part has a Postgres of its own, set up as RDS sets one up: a quarter of the memory ({memory}) as
 shared_buffers, huge pages {huge}, autovacuum every 15 seconds; and max_wal_size {wal}. The last line is what
 the small one that the other parts use makes of it."""
+_HUGE_PAGES = {"on": "on", "off": "off, as too few are set aside (vm.nr_hugepages)"}
 _BLOCKS = """
     SELECT records, extract(epoch FROM committed_at - min(committed_at) OVER ())
     FROM ingestion_blocks WHERE job_id = %s ORDER BY committed_at
@@ -88,8 +85,9 @@ def measure(place: World, rounds: int, rows: int) -> Measured:
     usual, *others = VARIANTS
     found: dict[str, list[Grown]] = {it.name: [] for it in VARIANTS}
     few = data.narrow(place.data, rows)
+    settings = _settings()
     with data.lent(data.narrow, place.data, many) as path:
-        with _large_server(place) as large:
+        with _large_server(place, settings) as large:
             print("  once for the server's own memory and files to be there, not counted", flush=True)
             _grown(large, usual, path, many, few)
             for variant in chain.from_iterable(zip_longest([usual] * rounds, others)):
@@ -98,8 +96,14 @@ def measure(place: World, rounds: int, rows: int) -> Measured:
         found["as it is, small Postgres"] = [_grown(place, usual, path, many, few)]
     heads = ["", "1/10", "5/10", "10/10", "whole", "growth, %", "again", "table, bytes a row", "indexes"]
     lines = [[name, *map(spread, zip(*map(_columns, runs), strict=True))] for name, runs in found.items()]
-    huge = {"on": "on", "off": "off, as too few are set aside (vm.nr_hugepages)"}[_huge_pages()]
-    about = _ABOUT.format(rows=many, wanted=_WANTED, again=rows, memory=_memory(), huge=huge, wal=_WAL)
+    about = _ABOUT.format(
+        rows=many,
+        wanted=_WANTED,
+        again=rows,
+        memory=settings["shared_buffers"],
+        huge=_HUGE_PAGES[settings["huge_pages"]],
+        wal=settings["max_wal_size"],
+    )
     figures = {
         f"{name}, run {number}": [*it.tenths, it.whole, it.again, it.table, it.indexes]
         for name, runs in found.items()
@@ -133,11 +137,10 @@ def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> 
 
 
 @contextmanager
-def _large_server(place: World) -> Iterator[World]:
+def _large_server(place: World, settings: Mapping[str, str]) -> Iterator[World]:
     """The same with a Postgres as it would be on a machine of its own; gone afterwards."""
     layout = Layout.at(place.folder / "growth")
     port = ports.claim(layout, Postgres.name)
-    settings = {"shared_buffers": _memory(), "huge_pages": _huge_pages(), "max_wal_size": _WAL, **_VACUUM}
     server = Postgres(layout, port, **settings)
     services.begin(layout, server)
     try:
@@ -149,14 +152,19 @@ def _large_server(place: World) -> Iterator[World]:
         shutil.rmtree(layout.root)
 
 
-def _memory() -> str:
-    """A quarter of the machine's, as Postgres writes it."""
-    return f"{machine.memory() // 4 >> 20}MB"
-
-
-def _huge_pages() -> str:
-    """On if there are enough for the server's shared memory: its buffers and a tenth more."""
-    return "on" if machine.huge_pages() > machine.memory() * 11 // 40 else "off"
+def _settings() -> Mapping[str, str]:
+    """Of the large server."""
+    buffers = machine.memory() // 4
+    shared = buffers * 11 // 10  # all of the server's shared memory, at most
+    return {
+        "shared_buffers": f"{buffers >> 20}MB",
+        "huge_pages": "on" if machine.huge_pages() > shared else "off",
+        "max_wal_size": "16GB",
+        # A little VACUUM all the time instead of much now and then. RDS's default (AWS Prescriptive Guidance,
+        # "Tuning PostgreSQL parameters", autovacuum_naptime), and what our infra/cloudformation sets.
+        "autovacuum_naptime": "15s",
+        "autovacuum_vacuum_insert_scale_factor": "0.05",
+    }
 
 
 def _blocks(url: str, job_id: UUID) -> list[tuple[int, float]]:
