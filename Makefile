@@ -74,8 +74,8 @@ test: $(PROJECT_READY) ## run all tests
 .PHONY: fuzz
 fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or Ctrl-C
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
-	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/test_csv.py tests/unit/test_ndjson.py \
-	    tests/unit/test_json.py tests/unit/test_ingest.py tests/unit/test_compression.py; \
+	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats/test_csv.py tests/unit/formats/test_ndjson.py \
+	    tests/unit/formats/test_json.py tests/unit/service/test_ingest.py tests/unit/reading/test_compression.py; \
 	done
 
 .PHONY: faults

@@ -4,11 +4,11 @@ from typing import Any
 
 from chalice import app as chalice
 
-from chalicelib import http, settings
-from chalicelib.api import health, jobs, uploads
+from chalicelib import settings
+from chalicelib.api import health, http, jobs, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
-from chalicelib.flow.sweep import sweep
-from chalicelib.lifecycle import Action
+from chalicelib.core.lifecycle import Action
+from chalicelib.service.sweep import sweep
 from chalicelib.telemetry import logger, traced_function
 from chalicelib.wiring import services
 
@@ -106,7 +106,7 @@ def show_health() -> chalice.Response:
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:
     """Puts the jobs of the objects that arrived on the queue."""
-    from chalicelib import events
+    from chalicelib.entrypoints import s3_events as events
 
     return events.arrived(services(), event if isinstance(event, dict) else event.to_dict())
 
@@ -125,7 +125,7 @@ def on_schedule(_event: chalice.CloudWatchEvent) -> dict[str, int]:
 
 def on_job(event: chalice.SQSEvent) -> None:
     """Works on a job for as long as the invocation may take."""
-    from chalicelib.invocation import work  # with pyarrow, which only this function has
+    from chalicelib.entrypoints.lambda_worker import work  # with pyarrow, which only this function has
 
     context: Any = event.context
     work(services(), event.to_dict(), context.get_remaining_time_in_millis() / 1000)

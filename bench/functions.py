@@ -68,7 +68,7 @@ def answer():
     assert app.app(event, None)["statusCode"] < 300
 """
 _WORKER = """
-from chalicelib.invocation import work
+from chalicelib.entrypoints.lambda_worker import work
 def answer():
     work(app.services(), event, 60)
 """

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from chalicelib import settings
 from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.flow.consume import Consumer
+from chalicelib.core.model import Job, Source, Tally
+from chalicelib.core.ports import LoadedBlock, RecordSink
+from chalicelib.entrypoints.worker import run
 from chalicelib.memory import give_back_large_pieces
-from chalicelib.model import Job, Source, Tally
-from chalicelib.ports import LoadedBlock, RecordSink
+from chalicelib.service.message_handler import Consumer
 from chalicelib.settings import Settings
 from chalicelib.wiring import Services
-from chalicelib.worker import run
 
 NO_SINK = "none"
 _ID = re.compile(rb'"id":"?(\d+)')

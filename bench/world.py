@@ -18,10 +18,10 @@ import redis
 from psycopg import conninfo
 
 from chalicelib import settings
+from chalicelib.api.requests import UploadRequest
 from chalicelib.backends.postgres.migrate import migrate
-from chalicelib.flow.requests import UploadRequest
-from chalicelib.flow.uploads import request_upload
-from chalicelib.model import Job, Status
+from chalicelib.core.model import Job, Status
+from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
 from infra.local.layout import Layout

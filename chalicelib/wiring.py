@@ -14,9 +14,9 @@ from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
-from chalicelib.flow.intake import Intake
-from chalicelib.flow.uploads import Uploading
-from chalicelib.ports import JobReceiver, JobSender
+from chalicelib.core.ports import JobReceiver, JobSender
+from chalicelib.service.intake import Intake
+from chalicelib.service.uploads import Uploading
 from chalicelib.settings import Settings, required
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
-    from chalicelib.flow.consume import Consumer
-    from chalicelib.flow.sweep import Sweeper
+    from chalicelib.service.message_handler import Consumer
+    from chalicelib.service.sweep import Sweeper
 
 
 class Services:
@@ -79,7 +79,7 @@ class Services:
     def sweeper(self) -> "Sweeper":
         """All that a sweep needs."""
         from chalicelib.backends.postgres.upkeep import PostgresUpkeep
-        from chalicelib.flow.sweep import Sweeper
+        from chalicelib.service.sweep import Sweeper
 
         return Sweeper(
             self.intake,
@@ -134,9 +134,9 @@ class Services:
         """All that a worker needs to deal with messages."""
         # the worker's requirements (pyarrow) are not in the functions' package
         from chalicelib.backends.postgres.records import PostgresRecords
-        from chalicelib.flow.consume import Consumer
-        from chalicelib.flow.ingest import Parts
-        from chalicelib.steps.compression import Limits
+        from chalicelib.reading.compression import Limits
+        from chalicelib.service.ingestion import Parts
+        from chalicelib.service.message_handler import Consumer
 
         parts = Parts(
             claims=PostgresClaims(self._pool),

@@ -13,13 +13,14 @@ from xdist.scheduler import LoadScopeScheduling
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import scratch
 from infra.local import stack as local_stack
+from tests.support.paths import CHECKOUT
 
 # No test is a matter of time; in CI every run draws the same examples.
 settings.register_profile("sluice", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sluice")
 
 # Whoever runs pytest twice at once gives each run a folder of its own for its stack.
-ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or Path(__file__).parent.parent / ".local" / "test")
+ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or CHECKOUT / ".local" / "test")
 
 
 class ByStack(LoadScopeScheduling):
@@ -27,7 +28,7 @@ class ByStack(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folder = Path(file).parent.name
+        folder = Path(file).parts[1]
         return {"unit": file, "faults": "faults"}.get(folder, "services")
 
 

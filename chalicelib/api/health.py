@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from chalice.app import Response
 
-from chalicelib.errors import RetryLater
-from chalicelib.http import answer, problem
+from chalicelib.api.http import answer, problem
+from chalicelib.core.errors import RetryLater
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services
 

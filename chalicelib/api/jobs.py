@@ -7,13 +7,13 @@ from http import HTTPStatus
 
 from chalice.app import Response
 
-from chalicelib.errors import BadRequest, JobFailed, RetryLater
-from chalicelib.flow import status
-from chalicelib.flow.intake import notice
-from chalicelib.flow.requests import parse_dataset
-from chalicelib.http import answer, cursor, cursor_text, identifier, limit, not_found
-from chalicelib.lifecycle import Action
-from chalicelib.model import Job, Status
+from chalicelib.api import serializers as status
+from chalicelib.api.http import answer, cursor, cursor_text, identifier, limit, not_found
+from chalicelib.api.requests import parse_dataset
+from chalicelib.core.errors import BadRequest, JobFailed, RetryLater
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Job, Status
+from chalicelib.service.intake import notice
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services
 

@@ -6,15 +6,16 @@ from typing import Any
 
 from chalice.app import Response
 
+from chalicelib.api import serializers as status
+from chalicelib.api.http import answer, cursor, cursor_text, problem
 from chalicelib.api.jobs import POLL_SECONDS, accepted, act, found
-from chalicelib.errors import JobFailed, NotPossible
-from chalicelib.flow import parts, status
-from chalicelib.flow.requests import parse_request
-from chalicelib.flow.uploads import Ticket, request_upload
-from chalicelib.http import answer, cursor, cursor_text, problem
-from chalicelib.lifecycle import Action
-from chalicelib.model import Job, Part, Status
-from chalicelib.ports import SignedUpload
+from chalicelib.api.requests import parse_request
+from chalicelib.core.errors import JobFailed, NotPossible
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Job, Part, Status
+from chalicelib.core.ports import SignedUpload
+from chalicelib.service import multipart as parts
+from chalicelib.service.uploads import Ticket, request_upload
 from chalicelib.telemetry import Metric, logger, measured
 from chalicelib.wiring import Services
 

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
-from chalicelib.errors import RetryLater
+from chalicelib.core.errors import RetryLater
 
 _KEPT_SECONDS = 300  # after a rotation, connections with the old password are tried for no longer than this
 

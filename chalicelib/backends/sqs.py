@@ -16,8 +16,8 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.errors import RetryLater
-from chalicelib.ports import Delivery
+from chalicelib.core.errors import RetryLater
+from chalicelib.core.ports import Delivery
 from chalicelib.telemetry import logger
 
 if TYPE_CHECKING:  # the stubs are a development dependency
@@ -66,7 +66,7 @@ def parse_body(body: str) -> UUID | None:
 
 
 class SqsSender:
-    """Puts jobs on the queue. Fills the port :class:`chalicelib.ports.JobSender`."""
+    """Puts jobs on the queue. Fills the port :class:`chalicelib.core.ports.JobSender`."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client
@@ -92,7 +92,7 @@ class SqsSender:
 
 
 class SqsReceiver:
-    """Takes jobs off the queue. Fills the port :class:`chalicelib.ports.JobReceiver`.
+    """Takes jobs off the queue. Fills the port :class:`chalicelib.core.ports.JobReceiver`.
 
     ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which does the work.
     ``dead_letter_url`` is looked up from that policy, when it is needed, if it is not given. SQS counts in

@@ -15,10 +15,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule, run_state_machine_as_test
-from queue_kinds import KINDS, LONG, MAX_DELIVERIES, VISIBILITY, Queue, make_queue, unreachable_queue
 
-from chalicelib.errors import RetryLater
-from chalicelib.ports import Delivery, JobReceiver
+from chalicelib.core.errors import RetryLater
+from chalicelib.core.ports import Delivery, JobReceiver
+from tests.support.queue_kinds import (
+    KINDS,
+    LONG,
+    MAX_DELIVERIES,
+    VISIBILITY,
+    Queue,
+    make_queue,
+    unreachable_queue,
+)
 
 PATIENCE = 15.0  # seconds until a test gives up on something that should happen by itself
 NO_JOBS_ID = ("no JSON", "[]", "1", '{"job": "x"}', '{"job_id": 7}', '{"job_id": "no uuid"}', "[" * 50_000)

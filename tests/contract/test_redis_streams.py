@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 import redis
-from queue_kinds import LONG, MAX_DELIVERIES, RedisQueue
 
 from chalicelib.backends.redis_streams import GROUP, RETURNED, RedisReceiver
-from chalicelib.errors import RetryLater
-from chalicelib.ports import Delivery
+from chalicelib.core.errors import RetryLater
+from chalicelib.core.ports import Delivery
+from tests.support.queue_kinds import LONG, MAX_DELIVERIES, RedisQueue
 
 SHORT = 0.05  # seconds
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from service import PATIENCE, finished, query, rows, upload
 
 from infra.local import stack as local_stack
+from tests.support.paths import CHECKOUT
+from tests.support.service import PATIENCE, finished, query, rows, upload
 
-CHECKOUT = Path(__file__).parents[2]
 PEOPLE = CHECKOUT.parent / "shared" / "data" / "people-0.csv"
 
 FILE = (

@@ -12,7 +12,8 @@ import boto3
 import httpx
 import psycopg
 import pytest
-from bypage import (
+
+from tests.support.bypage import (
     STAGE,
     Deployment,
     commands,
@@ -23,7 +24,7 @@ from bypage import (
     wait_for,
     what_is_there,
 )
-from service import finished, upload
+from tests.support.service import finished, upload
 
 TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
 SETTINGS = {

@@ -15,13 +15,22 @@ from typing import Any
 
 import boto3
 import pytest
-from bypage import STAGE, Deployment, commands, messages, prepared, rows_of, wait_for, what_is_there
 from cfnlint.api import lint_file
-from service import finished, upload
 
 from infra import bundle, stacks
 from infra.local.errors import StackError
 from infra.local.progress import to_nowhere
+from tests.support.bypage import (
+    STAGE,
+    Deployment,
+    commands,
+    messages,
+    prepared,
+    rows_of,
+    wait_for,
+    what_is_there,
+)
+from tests.support.service import finished, upload
 
 SETTINGS = {"SLUICE_LAMBDA_WORKERS": "2", "SLUICE_VISIBILITY_TIMEOUT": "10"}
 CODE = f"sluice-{STAGE}-code"

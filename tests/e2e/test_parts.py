@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from localstack_client.session import Session
-from service import PATIENCE, finished, query, rows
 
 from infra.local import stack as local_stack
+from tests.support.service import PATIENCE, finished, query, rows
 
 PART = 5 << 20
 MEGABYTES = 200

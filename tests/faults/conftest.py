@@ -7,14 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from workers import Nursery
-from world import FIGURES, LONG, SEED, World, made
 
 from infra.local import stack as local_stack
 from infra.local.environment import aws_env
+from tests.support.faults.workers import Nursery
+from tests.support.faults.world import FIGURES, LONG, SEED, World, made
+from tests.support.paths import CHECKOUT
 
 _SHARED = os.environ.get("SLUICE_TEST_ROOT")
-ROOT = Path(_SHARED) / "faults" if _SHARED else Path(__file__).parents[2] / ".local" / "faults"
+ROOT = Path(_SHARED) / "faults" if _SHARED else CHECKOUT / ".local" / "faults"
 
 
 @pytest.fixture(scope="session")

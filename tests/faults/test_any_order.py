@@ -6,23 +6,23 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import files
 import psycopg
 import pytest
-from fakes import MemoryJobs, MemoryStore, loading, new_job
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from world import LONG, World
 
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims
 from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.errors import LostClaim
-from chalicelib.flow import ingest
-from chalicelib.model import Gap, Job, Status
-from chalicelib.ports import LoadedBlock
-from chalicelib.steps import transform
-from chalicelib.steps.contents import Contents
+from chalicelib.core.errors import LostClaim
+from chalicelib.core.model import Gap, Job, Status
+from chalicelib.core.ports import LoadedBlock
+from chalicelib.reading.object_text import Contents
+from chalicelib.service import ingestion as ingest
+from chalicelib.service import transform
+from tests.support.fakes import MemoryJobs, MemoryStore, loading, new_job
+from tests.support.faults import files
+from tests.support.faults.world import LONG, World
 
 MAX_RECORD = 4096
 BLOCK_SIZE = 1024

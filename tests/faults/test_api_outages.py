@@ -11,11 +11,11 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-import outages
 import pytest
-from test_outages import all_connections_of
 
 from infra.local import stack as local_stack
+from tests.faults.test_outages import all_connections_of
+from tests.support.faults import outages
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

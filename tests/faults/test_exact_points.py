@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from itertools import cycle, product
 
-import files
-from world import FIGURES, LONG, World
+from tests.support.faults import files
+from tests.support.faults.world import FIGURES, LONG, World
 
 # each: the faults of the workers that take the job, one after another, before one that is well
 DEATHS = {

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import files
-import outages
 import psycopg
 import pytest
-from proxy import Proxy, plan, running
-from world import LONG, World, s3, sqs
 
 from infra.local import resources
+from tests.support.faults import files, outages
+from tests.support.faults.proxy import Proxy, plan, running
+from tests.support.faults.world import LONG, World, s3, sqs
 
 ROUNDS = 3 if LONG else 1
 RECORDS = 60_000 if LONG else 16_000

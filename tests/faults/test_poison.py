@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-import files
 import redis
-from workers import Process
-from world import FIGURES, Loading, World, sqs
+
+from tests.support.faults import files
+from tests.support.faults.workers import Process
+from tests.support.faults.world import FIGURES, Loading, World, sqs
 
 MOST = 3  # deliveries
 FAULTS = {

@@ -4,10 +4,11 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import files
 import pytest
-from workers import Process
-from world import FIGURES, LONG, World
+
+from tests.support.faults import files
+from tests.support.faults.workers import Process
+from tests.support.faults.world import FIGURES, LONG, World
 
 ROUNDS = 3 if LONG else 1
 KILLS = 300 if LONG else 60  # of a round; test_exact_points.py and test_poison.py bring as many

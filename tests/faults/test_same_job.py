@@ -6,9 +6,10 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-import files
 import pytest
-from world import LONG, World
+
+from tests.support.faults import files
+from tests.support.faults.world import LONG, World
 
 FREEZES = {
     "between blocks": "records.load after 3 stop",

@@ -4,9 +4,10 @@ import random
 import signal
 from collections.abc import Callable
 
-import files
 import pytest
-from world import World
+
+from tests.support.faults import files
+from tests.support.faults.world import World
 
 POINTS = (
     "claims.share before 1 kill",

@@ -5,12 +5,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from harness import Sluice
 from localstack_client.session import Session
-from test_lifecycle import Life
 
 from chalicelib import settings
 from chalicelib.wiring import Services
+from tests.integration.test_lifecycle import Life
+from tests.support.harness import Sluice
 
 
 @pytest.fixture

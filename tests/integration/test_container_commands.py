@@ -20,16 +20,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from harness import CHECKOUT, PATIENCE, Sluice
 from localstack_client.session import Session
 from packaging.requirements import Requirement
-from test_worker import expected, rows
 
 from chalicelib import settings
-from chalicelib.model import Status
+from chalicelib.core.model import Status
 from chalicelib.wiring import Services
 from infra.compose.files import command_of, compose, is_sent, targets
 from infra.local import installs, resources
+from tests.integration.test_worker import expected, rows
+from tests.support.harness import CHECKOUT, PATIENCE, Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows
 WORKER = targets()["worker"]

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ import pytest
 from infra.local import resources
 from infra.local.launch import identity
 from infra.local.processes import wait_until
+from tests.support.paths import CHECKOUT
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 
@@ -235,7 +235,7 @@ def test_logs(invoke: Invoke, function: str) -> None:
     assert lines[1] == "told to describe"
     assert lines[2] == f"END RequestId: {request}"
     assert lines[3].startswith(f"REPORT RequestId: {request}\tDuration: ")
-    file = Path(__file__).parents[2] / ".local" / "test" / "logs" / f"lambda-{function}.log"
+    file = CHECKOUT / ".local" / "test" / "logs" / f"lambda-{function}.log"
     assert f"START RequestId: {request} Version: $LATEST\ntold to describe\n" in file.read_text()
 
 

@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from harness import PATIENCE
 from psycopg import errors
-from test_postgres import DIALECT, World, block
 
 from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
-from chalicelib.errors import JobEnded, JobFailed, NotPossible, RetryLater
-from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import Job, Options, Source, Status, Tally, Upload
-from chalicelib.ports import LoadedBlock, NewJob
+from chalicelib.core.errors import JobEnded, JobFailed, NotPossible, RetryLater
+from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.model import Job, Options, Source, Status, Tally, Upload
+from chalicelib.core.ports import LoadedBlock, NewJob
+from tests.integration.test_postgres import DIALECT, World, block
+from tests.support.harness import PATIENCE
 
 DAY = 24 * 3600
 SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")

@@ -4,13 +4,13 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from test_lifecycle import SOURCE, Life
-from test_lifecycle_work import at_once
-from test_postgres import DIALECT, block
 
-from chalicelib.errors import JobEnded
-from chalicelib.lifecycle import Action
-from chalicelib.model import Job, Range, Status
+from chalicelib.core.errors import JobEnded
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Job, Range, Status
+from tests.integration.test_lifecycle import SOURCE, Life
+from tests.integration.test_lifecycle_work import at_once
+from tests.integration.test_postgres import DIALECT, block
 
 RANGES = [Range(0, 10), Range(10, 20), Range(20, 70)]
 

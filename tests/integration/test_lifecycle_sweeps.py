@@ -5,13 +5,13 @@ from itertools import chain
 from uuid import UUID
 
 import pytest
-from test_lifecycle import DAY, Life
-from test_lifecycle_work import at_once
-from test_postgres import block
 
 from chalicelib.backends.postgres.database import load_queries
-from chalicelib.lifecycle import Action
-from chalicelib.model import Status
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Status
+from tests.integration.test_lifecycle import DAY, Life
+from tests.integration.test_lifecycle_work import at_once
+from tests.integration.test_postgres import block
 
 ALL = 1000
 

@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from test_lifecycle import DAY, Life
-from test_lifecycle_work import at_once
-from test_postgres import block
 
-from chalicelib.errors import JobEnded, NotPossible
-from chalicelib.lifecycle import Action
-from chalicelib.model import Job, Status, Tally
+from chalicelib.core.errors import JobEnded, NotPossible
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Job, Status, Tally
+from tests.integration.test_lifecycle import DAY, Life
+from tests.integration.test_lifecycle_work import at_once
+from tests.integration.test_postgres import block
 
 ALL = 1000
 

@@ -12,13 +12,13 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_lifecycle import QUIET, SOURCE, UNFINISHED, Life
-from test_postgres import DIALECT, block
 
 from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.errors import JobEnded, JobFailed, LostClaim
-from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import Job, Status, Tally
+from chalicelib.core.errors import JobEnded, JobFailed, LostClaim
+from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.model import Job, Status, Tally
+from tests.integration.test_lifecycle import QUIET, SOURCE, UNFINISHED, Life
+from tests.integration.test_postgres import DIALECT, block
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

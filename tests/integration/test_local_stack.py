@@ -20,8 +20,8 @@ from infra.local.errors import StackError
 from infra.local.layout import Layout
 from infra.local.processes import wait_until
 from infra.local.progress import to_nowhere
+from tests.support.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 ROOT = CHECKOUT / ".local" / "test-stack"
 STORES = ("postgres", "redis")
 FUNCTION = """
@@ -233,7 +233,7 @@ def test_a_failure_names_the_part_and_its_log(
 
 def invoke_breeding_function(env: dict[str, str]) -> list[int]:
     """The process ids of a function and of the child that it leaves behind."""
-    from test_lambda_executor import ROLE, zipped
+    from tests.integration.test_lambda_executor import ROLE, zipped
 
     endpoint = env["AWS_ENDPOINT_URL"]
     client = resources.session().client("lambda", endpoint_url=endpoint, config=resources.config())

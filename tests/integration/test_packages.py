@@ -26,7 +26,7 @@ from infra.packages.__main__ import main
 from infra.packages.bytecode import RUNNING
 
 SAMPLE = CHECKOUT / "infra" / "local" / "sample" / "customers.csv"
-TESTS = CHECKOUT / "tests"
+TESTS = CHECKOUT / "tests" / "support"
 MACHINES = {"arm64": 183, "x86_64": 62}  # in the header of an ELF file
 # what they ask for as they are imported; nothing of it is there
 SETTINGS = {
@@ -65,10 +65,10 @@ INGEST = """
 import hashlib, json, pathlib, sys
 from uuid import UUID
 from fakes import MemoryJobs, MemoryStore, loading, new_job
-from chalicelib import worker  # as the process imports it
+from chalicelib.entrypoints import worker  # as the process imports it
 from chalicelib.backends.postgres.copy_format import encode_rows
-from chalicelib.flow.ingest import Result, ingest
-from chalicelib.model import Format, Options, Status
+from chalicelib.service.ingestion import Result, ingest
+from chalicelib.core.model import Format, Options, Status
 from chalicelib.wiring import services
 
 OPTIONS = {

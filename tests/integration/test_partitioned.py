@@ -7,11 +7,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from harness import Sluice
-from test_lifecycle import Life
+
+from chalicelib.backends.postgres import migrate as migrations
+from chalicelib.backends.postgres import undo as undo_module
+from chalicelib.core.errors import JobFailed
+from chalicelib.core.model import Job, Status, Tally
+from infra.local import scratch
+from tests.integration.test_lifecycle import Life
 
 # What is so of a plain table. Run here they get this module's `database_url`.
-from test_lifecycle_undo import (  # noqa: F401
+from tests.integration.test_lifecycle_undo import (  # noqa: F401
     test_a_row_that_is_being_brought_again_is_not_removed,
     test_undo_and_another_job_with_the_same_rows_at_once,
     test_undo_keeps_a_row_that_another_job_brought_in_between,
@@ -20,7 +25,7 @@ from test_lifecycle_undo import (  # noqa: F401
     undo,
     undoing,
 )
-from test_postgres import (  # noqa: F401
+from tests.integration.test_postgres import (  # noqa: F401
     block,
     test_a_block_that_is_in_the_ledger_changes_nothing,
     test_completion_needs_the_whole_object_and_every_reject,
@@ -30,15 +35,11 @@ from test_postgres import (  # noqa: F401
     test_two_workers_on_the_same_blocks_at_once,
     world,
 )
-from test_worker import expected, rows, stored
+from tests.integration.test_worker import expected, rows, stored
+from tests.support.harness import Sluice
+from tests.support.paths import CHECKOUT
 
-from chalicelib.backends.postgres import migrate as migrations
-from chalicelib.backends.postgres import undo as undo_module
-from chalicelib.errors import JobFailed
-from chalicelib.model import Job, Status, Tally
-from infra.local import scratch
-
-PARTITION = (Path(__file__).parents[2] / "infra/postgres/partition_ingested_data.sql").read_text()
+PARTITION = (CHECKOUT / "infra/postgres/partition_ingested_data.sql").read_text()
 PARTS = 8
 NAMES = [f"row {number}" for number in range(2000)]
 

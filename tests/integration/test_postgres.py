@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pyarrow as pa
 import pytest
-from fakes import MemoryStore, loading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,11 +19,12 @@ from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.errors import JobEnded, JobFailed, LostClaim, RetryLater
-from chalicelib.flow.ingest import ingest
-from chalicelib.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally, Upload
-from chalicelib.ports import LoadedBlock, NewJob
-from chalicelib.steps.identify import identify
+from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, RetryLater
+from chalicelib.core.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally, Upload
+from chalicelib.core.ports import LoadedBlock, NewJob
+from chalicelib.rows.identify import identify
+from chalicelib.service.ingestion import ingest
+from tests.support.fakes import MemoryStore, loading
 
 SOURCE = Source("bucket", "key", "e0", 10)
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))

@@ -5,7 +5,8 @@ it makes nothing, and takes their attributes for "unknown". So `database`, `cach
 to see that all they import is there, that their secret and their roles are made, and no more.
 
 Beside that it leaves out the bucket's lifecycle rules, the security groups' rules and every DeletionPolicy,
-so that the bucket is deleted, and an update does not reach alarms. See `tests/unit/test_cloudformation.py`.
+so that the bucket is deleted, and an update does not reach alarms. See
+`tests/unit/infra/test_cloudformation.py`.
 """
 
 import json

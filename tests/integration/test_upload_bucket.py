@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
-from chalicelib.errors import NotPossible, RetryLater
-from chalicelib.model import Part
+from chalicelib.core.errors import NotPossible, RetryLater
+from chalicelib.core.model import Part
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 import rfc8785
-from harness import Sluice
 
-from chalicelib.flow.intake import announce
-from chalicelib.lifecycle import Action
-from chalicelib.model import Status, Tally
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Status, Tally
+from chalicelib.service.intake import announce
+from tests.support.harness import Sluice
 
 MakeSluice = Callable[..., Sluice]
 

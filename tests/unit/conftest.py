@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from chalice.test import Client
-from cli_fake import CSV, FakeSluice
-from cli_fake_parts import PART, SIZE, FakeParts
-from fake_services import MemoryServices
 
 import app as deployed
+from tests.support.cli_fake import CSV, FakeSluice
+from tests.support.cli_fake_parts import PART, SIZE, FakeParts
+from tests.support.fake_services import MemoryServices
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from array import array
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chalicelib.model import Job
+from chalicelib.core.model import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of what extends the header
 _TRAILER = struct.pack("!h", -1)

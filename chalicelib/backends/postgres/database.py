@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
-from chalicelib.errors import RetryLater
+from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
 

@@ -9,9 +9,9 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
 from chalicelib.backends.postgres.undo import undo
-from chalicelib.errors import JobEnded, JobFailed, NotPossible
-from chalicelib.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.model import (
+from chalicelib.core.errors import JobEnded, JobFailed, NotPossible
+from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.model import (
     Dialect,
     Format,
     Gap,
@@ -24,13 +24,13 @@ from chalicelib.model import (
     Tally,
     Upload,
 )
-from chalicelib.ports import NewJob
+from chalicelib.core.ports import NewJob
 
 _SQL = load_queries("jobs.sql")
 
 
 class PostgresJobs:
-    """See :class:`chalicelib.ports.Jobs`."""
+    """See :class:`chalicelib.core.ports.Jobs`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -101,7 +101,7 @@ class PostgresJobs:
 
 
 class PostgresClaims:
-    """See :class:`chalicelib.ports.Claims`."""
+    """See :class:`chalicelib.core.ports.Claims`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

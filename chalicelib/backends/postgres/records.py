@@ -18,16 +18,16 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.copy_format import encode_rows
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
-from chalicelib.errors import JobEnded, LostClaim
-from chalicelib.model import Job, Tally
-from chalicelib.ports import LoadedBlock
+from chalicelib.core.errors import JobEnded, LostClaim
+from chalicelib.core.model import Job, Tally
+from chalicelib.core.ports import LoadedBlock
 
 _SQL = load_queries("records.sql")
 _Rows = Iterable[bytes | memoryview]  # in COPY's binary format
 
 
 class PostgresRecords:
-    """See :class:`chalicelib.ports.RecordSink`. One for each job; its loaders may share it."""
+    """See :class:`chalicelib.core.ports.RecordSink`. One for each job; its loaders may share it."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
-from chalicelib.errors import JobEnded
-from chalicelib.lifecycle import TRANSITIONS, Action
-from chalicelib.model import Job
+from chalicelib.core.errors import JobEnded
+from chalicelib.core.lifecycle import TRANSITIONS, Action
+from chalicelib.core.model import Job
 
 _SQL = load_queries("undo.sql")
 _PAGES = 1000  # of 8 KiB; some ten thousand rows
@@ -19,7 +19,7 @@ _REJECTS = 50_000  # at once
 
 
 def undo(pool: Pool, job: Job, owner: str, keep_going: Callable[[], bool]) -> bool:
-    """See :meth:`chalicelib.ports.Claims.undo`."""
+    """See :meth:`chalicelib.core.ports.Claims.undo`."""
     transition = TRANSITIONS[Action.FINISH_UNDO]
     known = {
         "id": job.id,

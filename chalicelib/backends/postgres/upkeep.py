@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Pool, borrowed, load_queries
-from chalicelib.lifecycle import TRANSITIONS, Action
-from chalicelib.ports import Unseen
+from chalicelib.core.lifecycle import TRANSITIONS, Action
+from chalicelib.core.ports import Unseen
 
 _SQL = load_queries("upkeep.sql")
 
 
 class PostgresUpkeep:
-    """See :class:`chalicelib.ports.Upkeep`."""
+    """See :class:`chalicelib.core.ports.Upkeep`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

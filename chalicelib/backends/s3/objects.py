@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from chalicelib.errors import JobFailed, RetryLater
-from chalicelib.model import Source
+from chalicelib.core.errors import JobFailed, RetryLater
+from chalicelib.core.model import Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -39,7 +39,7 @@ _CLIENT_ERRORS = range(400, 500)
 
 
 class S3Store:
-    """See :class:`chalicelib.ports.ObjectStore`."""
+    """See :class:`chalicelib.core.ports.ObjectStore`."""
 
     def __init__(self, client: "S3Client") -> None:
         self._client = client

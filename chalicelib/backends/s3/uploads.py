@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.backends.s3.objects import code_of, outages
-from chalicelib.errors import NotPossible, RetryLater
-from chalicelib.model import Part, Source
-from chalicelib.ports import SignedUpload
+from chalicelib.core.errors import NotPossible, RetryLater
+from chalicelib.core.model import Part, Source
+from chalicelib.core.ports import SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -26,7 +26,7 @@ _UNFIT = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "Inv
 
 
 class S3Signer:
-    """See :class:`chalicelib.ports.UploadSigner`. ``client`` signs for the address that uploaders reach."""
+    """See the port. ``client`` signs for the address that uploaders reach."""
 
     def __init__(self, client: "S3Client", bucket: str, *, expires: int) -> None:
         self._client = client
@@ -59,7 +59,7 @@ class S3Signer:
 
 
 class S3Bucket:
-    """See :class:`chalicelib.ports.UploadBucket`."""
+    """See :class:`chalicelib.core.ports.UploadBucket`."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client

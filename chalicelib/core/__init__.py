@@ -1,0 +1,1 @@
+"""The domain: jobs, their lifecycle, errors. Pure data and rules, without I/O."""

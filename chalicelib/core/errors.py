@@ -1,0 +1,39 @@
+"""Errors, sorted by what the caller must do about them.
+
+A bad *record* is not an error: it is data (:class:`chalicelib.core.model.Reject`).
+"""
+
+
+class RetryLater(Exception):  # noqa: N818 - named for what to do, not for what went wrong
+    """Something outside is unwell (database, object store, queue): the same work may succeed later."""
+
+
+class JobFailed(Exception):  # noqa: N818 - named for what to do, not for what went wrong
+    """The job can never succeed as it is: mark it FAILED, with this code and this sentence for a person."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class LostClaim(Exception):  # noqa: N818 - named for what happened to us
+    """Another worker has finished this piece of work already: drop it, nothing of ours was kept."""
+
+
+class JobEnded(Exception):  # noqa: N818 - named for what happened to the job
+    """The job was canceled, failed or ended otherwise meanwhile: drop the work, nothing of ours was kept."""
+
+
+class NotPossible(Exception):  # noqa: N818 - named for what to tell the client
+    """What was asked of a job is not possible as it stands; the sentence says why."""
+
+
+class BadRequest(Exception):  # noqa: N818 - HTTP's own name for it
+    """The client's request is wrong; ``status`` and ``message`` go back to it, naming the field."""
+
+    def __init__(self, message: str, *, status: int = 400, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.field = field

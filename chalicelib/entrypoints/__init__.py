@@ -1,0 +1,1 @@
+"""What calls Sluice, besides HTTP: the worker process, the Lambda worker, S3 events, migrations."""

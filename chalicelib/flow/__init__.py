@@ -1,1 +1,0 @@
-"""What Sluice does, in terms of its ports."""

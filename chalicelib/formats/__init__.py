@@ -1,0 +1,1 @@
+"""File formats. Each package recognises, frames and decodes one format."""

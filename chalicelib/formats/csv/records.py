@@ -1,0 +1,184 @@
+"""Where CSV records begin and end.
+
+Two readers agree: :func:`read` is Python's own `csv` and thereby the specification; :func:`regular_ends`
+finds the same borders column-wise, in text whose every quote opens or closes a cell (RFC 4180), and
+declines any other. All offsets are bytes. Structure is ASCII, so bytes are read as Latin-1 and cells
+keep their bytes whatever their encoding.
+"""
+
+import csv
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.core.model import Dialect
+from chalicelib.reading.blocks import Hole
+from chalicelib.rows.columns import numbers
+
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
+
+LF, CR = b"\n\r"
+
+LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+_ENDING = re.compile(rb"\r?\n|\r(?=[^\n])")  # not a CR at the end: a LF may follow
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record as `csv` reads it, or a blank line (no cells)."""
+
+    start: int
+    end: int  # after the line ending
+    cells: list[str]  # Latin-1
+    open: bool = False  # its last quote was still open when the data ended
+    code: str | None = None  # it is a hole
+
+
+def read(data: bytes, dialect: Dialect, holes: Sequence[Hole] = ()) -> Iterator[Row]:
+    """Every record of ``data``, which begins where a record begins; blank and comment lines included."""
+    start = 0
+    for hole in holes:
+        yield from _read(data, dialect, start, hole.start)
+        yield Row(hole.start, hole.end, [], code=hole.code)
+        start = hole.end
+    yield from _read(data, dialect, start, len(data))
+
+
+def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]:
+    comment = dialect.comment.encode() if dialect.comment else None
+    fed = start  # where csv has got to
+    at_start = True  # of a record
+
+    def lines() -> Iterator[str]:
+        nonlocal fed, at_start
+        for line in LINE.finditer(data, start, stop):
+            fed = line.end()
+            is_comment = at_start and comment is not None and data.startswith(comment, line.start())
+            at_start = False
+            yield "\n" if is_comment else line.group().decode("latin-1")
+        # Blank lines after the end: a record that had ended takes none of them, one whose last line ending
+        # was escaped takes one, a quote that was left open takes both.
+        for blank in (1, 2):
+            fed = stop + blank
+            yield "\n"
+
+    begun = start
+    for cells in csv.reader(lines(), **_parameters(dialect)):
+        if begun == stop:
+            return  # a blank line of our own
+        at_start = True
+        end = min(fed, stop)
+        yield Row(begun, end, cells, open=fed > stop + 1)
+        begun = end
+
+
+class State(StrEnum):
+    """Where a line may begin; the values bring `csv` there."""
+
+    RECORD = "record"
+    QUOTE = "quote"  # in a quoted cell
+    CELL = "cell"  # in a cell without quotes, after an escaped line ending
+
+
+def states_after(line: str, dialect: Dialect) -> dict[State, State]:
+    """For each state in which the line may begin, the one in which the next line begins."""
+    telling = [char for char in (dialect.quote, dialect.escape) if char]
+    if not any(char in line for char in telling):
+        return {State.RECORD: State.RECORD, State.QUOTE: State.QUOTE, State.CELL: State.RECORD}
+    letter = next(it for it in "abcde" if it not in (dialect.delimiter, dialect.quote, dialect.escape))
+    lead = {State.RECORD: "", State.QUOTE: dialect.quote, State.CELL: letter}
+    after = {begun: _state_after(before + line, dialect) for begun, before in lead.items()}
+    if dialect.comment and line.startswith(dialect.comment):
+        after[State.RECORD] = State.RECORD
+    return after
+
+
+def _state_after(line: str, dialect: Dialect) -> State:
+    """Two blank lines tell: a record that has ended takes none, an unquoted cell one, a quoted one both."""
+    reader = csv.reader([line, "\n", "\n"], **_parameters(dialect))
+    next(reader)
+    return {1: State.RECORD, 2: State.CELL}.get(reader.line_num, State.QUOTE)
+
+
+def _parameters(dialect: Dialect) -> dict[str, Any]:
+    """What :func:`csv.reader` calls them."""
+    return {
+        "delimiter": dialect.delimiter,
+        "quotechar": dialect.quote or None,
+        "quoting": csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        "doublequote": True,
+        "escapechar": dialect.escape,
+        "strict": False,
+    }
+
+
+def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
+    """The offsets of all quotes, in order (uint64): one opens a cell, the next closes it, and so on.
+
+    None when some quote stands where RFC 4180 has none, and for files with escapes or comments; then
+    only :func:`read` can tell what it means.
+    """
+    if dialect.escape or dialect.comment:
+        return None
+    if not dialect.quote or dialect.quote.encode() not in data:
+        return pa.array([], pa.uint64())
+    quote = ord(dialect.quote)
+    places = pc.indices_nonzero(_equal(numbers(data), quote))
+    # What is before an opening quote and behind a closing one (which may be half of a doubled quote).
+    alternating = pa.py_buffer(b"\x55" * (len(places) // 8 + 1))
+    opens = pa.Array.from_buffers(pa.bool_(), len(places), [None, alternating])
+    outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
+    neighbours = numbers(b"\n" + data + b"\n").take(pc.add(places, outward))
+    borders = [_equal(neighbours, it) for it in (ord(dialect.delimiter), quote, LF, CR)]
+    return places if pc.all(reduce(pc.or_, borders)).as_py() else None
+
+
+def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
+    """The offsets after each line ending that ends a record or a blank line, in order (int64).
+
+    None where :func:`quotes` says so. A CR that is the last byte does not count: a LF may follow.
+    """
+    places = quotes(data, dialect)
+    if places is None:
+        return None
+    text = numbers(data)
+    endings = _equal(text, LF)
+    if CR in data:
+        endings = pc.or_(endings, _bare_cr(text, len(data)))
+    ends = pc.indices_nonzero(endings)
+    before = pc.search_sorted(places, ends)  # how many quotes
+    inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
+    return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
+
+
+def first_end(data: bytes, places: Sequence[int], start: int) -> int | None:
+    """The first of the :func:`regular_ends` at or after ``start`` (1 or more), given the :func:`quotes`."""
+    looked = start - 1
+    while found := _ENDING.search(data, looked):
+        passed = bisect_left(places, found.end())
+        if passed % 2 == 0:
+            return found.end()
+        if passed == len(places):
+            return None
+        looked = places[passed]
+    return None
+
+
+def _equal(octets: pa.Array, char: int) -> pa.Array:
+    """Arrow would take a bare number for one of 64 bits and widen all the octets."""
+    return pc.equal(octets, pa.scalar(char, pa.uint8()))
+
+
+def _bare_cr(text: pa.Array, size: int) -> pa.Array:
+    """CRs that are not the first half of a CRLF; False for one at the very end."""
+    is_cr = _equal(text, CR).slice(0, size - 1)
+    next_is_lf = _equal(text, LF).slice(1)
+    return pa.concat_arrays([pc.and_(is_cr, pc.invert(next_is_lf)), pa.array([False])])

@@ -1,0 +1,211 @@
+"""Where the values of a JSON file begin and end. Arrays of records, or just records.
+
+A file is read in units. A unit begins where the one before it ended and is, in an array::
+
+    unit = space [ "," space ] [ junk ] [ container ]
+
+so a comma belongs to the value after it, and a unit without a value is a comma that has none. Between
+records that are in no array there are no commas, and junk ends at white space::
+
+    unit = space ( junk | container )
+
+A container is an object or an array: it ends where as many braces and brackets have closed as opened,
+outside strings (RFC 8259 section 7), whatever else is wrong inside. Junk is anything else: strings, numbers
+and literals too, for none of them is a record. A backslash before a quote or a backslash takes away its
+meaning everywhere, not in strings alone: where it is not allowed there is no valid JSON anyway.
+
+Two readers agree: :func:`unit` goes from token to token and is the specification; :func:`regular` finds the
+same containers column-wise, as far as nothing stands between them that should not.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.rows.columns import numbers
+
+PIECE = 1 << 20  # bytes that are looked at together
+
+WHITE = b" \t\n\r"  # RFC 8259 section 2
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_SPACE = re.compile(rb"[ \t\n\r]*+")
+_MARK = re.compile(
+    rb"(?P<opening>[{\[]++)|(?P<closing>[}\]]++)|" + _STRING + rb'|\\["\\]|(?P<open>")', re.DOTALL
+)
+_JUNK = {  # by whether the records are in an array
+    array: re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
+    for array, stops in ((True, rb",\]"), (False, rb" \t\n\r"))
+}
+_COMMA, _QUOTE, _CLOSE = b',"]'
+
+_QUOTE_STEP = 2
+_STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1, b'"': _QUOTE_STEP}
+_STEPS = bytes(_STEP.get(bytes([byte]), 0) & 0xFF for byte in range(256))
+_NO_STEPS = bytes(byte for byte in range(256) if not _STEPS[byte])
+
+
+def array_start(head: bytes, at: int) -> int | None:
+    """Where data begins if the text that begins at ``at`` is an array: after its `[` and white space."""
+    start = space_end(head, at, len(head))
+    return space_end(head, start + 1, len(head)) if head[start : start + 1] == b"[" else None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Bytes ``[at, stop)`` of ``data``, in which a unit begins at ``at``."""
+
+    data: bytes
+    at: int
+    stop: int
+    array: bool  # the records are in an array
+    ended: bool  # no unit goes on after ``stop``
+
+
+class Unit(NamedTuple):
+    """Byte offsets of one unit."""
+
+    comma: bool  # it has one
+    start: int  # after white space and comma
+    value: int  # of the container; the end if there is none; -1 for the `]` that ends the array
+    end: int
+
+
+@dataclass
+class Units:
+    """Units one after another, as columns."""
+
+    commas: list[bool] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    closing: int | None = None  # where the array's `]` ends, right after these units
+    open: bool = False  # what follows is a container that is not whole
+
+    def first(self, count: int) -> "Units":
+        """That many of them."""
+        return Units(self.commas[:count], self.starts[:count], self.values[:count], self.ends[:count])
+
+
+def scan(window: Window) -> Units:
+    """The whole units in the window."""
+    units = regular(window) if window.stop - window.at <= PIECE else Units()
+    if not units.open:
+        _read_on(window, units)
+    return units
+
+
+def _read_on(window: Window, units: Units) -> None:
+    """Adds the units that follow those, one by one."""
+    at = units.ends[-1] if units.ends else window.at
+    while (found := unit(window, at)) is not None:
+        at = found.end
+        if found.value < 0:
+            units.closing = at
+            return
+        units.commas.append(found.comma)
+        units.starts.append(found.start)
+        units.values.append(found.value)
+        units.ends.append(at)
+
+
+def unit(window: Window, at: int) -> Unit | None:
+    """The unit that begins at ``at``. None: there is none, or it is not whole."""
+    comma, start = separators(window, at)
+    if start == window.stop:
+        return Unit(comma, start, start, start) if window.ended and comma else None
+    if window.array and window.data[start] == _CLOSE and not comma:
+        return Unit(comma, start, -1, start + 1)
+    value = _match_end(_JUNK[window.array], window.data, start, window.stop)
+    end = _value_end(window, start, value)
+    return None if end is None else Unit(comma, start, value, end)
+
+
+def _value_end(window: Window, start: int, value: int) -> int | None:
+    """Where a unit ends that has junk from ``start`` to ``value``."""
+    if value == window.stop:
+        return value if window.ended else None
+    if window.data[value] == _QUOTE:
+        return None  # a string that is not closed
+    if window.data[value] in b"{[" and (window.array or value == start):
+        return container_end(window.data, value, window.stop)
+    return value
+
+
+def separators(window: Window, at: int) -> tuple[bool, int]:
+    """Whether a comma follows the white space at ``at``, and where it and white space behind it end."""
+    data, stop = window.data, window.stop
+    start = space_end(data, at, stop)
+    if not window.array or start == stop or data[start] != _COMMA:
+        return False, start
+    return True, space_end(data, start + 1, stop)
+
+
+def space_end(data: bytes, at: int, stop: int) -> int:
+    """Where the white space that begins at ``at`` ends."""
+    return _match_end(_SPACE, data, at, stop)
+
+
+def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
+    found = pattern.match(data, at, stop)
+    return found.end() if found else at
+
+
+def container_end(data: bytes, at: int, stop: int) -> int | None:
+    """The offset after the brace or bracket that closes the one at ``at``."""
+    depth = 0
+    for mark in _MARK.finditer(data, at, stop):
+        kind, length = mark.lastgroup, mark.end() - mark.start()
+        if kind == "opening":
+            depth += length
+        elif kind == "closing":
+            if length >= depth:
+                return mark.start() + depth
+            depth -= length
+        elif kind == "open":  # a string that is not closed
+            break
+    return None
+
+
+def regular(window: Window) -> Units:
+    """The units with which the window begins, as long as they are containers with commas as they should be.
+
+    The first may have a comma before it or none.
+    """
+    comma, start = separators(window, window.at)
+    starts, ends = _containers(window.data, start, window.stop)
+    if not starts or starts[0] != start:
+        return Units()
+    gaps = [window.data[end:begin] for end, begin in zip(ends, starts[1:], strict=False)]
+    right = b"," if window.array else b""
+    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != right}
+    if wrong:
+        until = next(n for n, gap in enumerate(gaps, start=1) if gap in wrong)
+        starts, ends = starts[:until], ends[:until]
+    whole = starts[: len(ends)]
+    commas = ([comma] + [window.array] * len(ends))[: len(ends)]
+    return Units(commas, whole, whole.copy(), ends, open=len(starts) > len(ends))
+
+
+def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
+    """Where containers start and end. There may be one more start than ends: that one is not whole.
+
+    Stops short of a brace or bracket that closes what was never opened.
+    """
+    piece = data[at:stop]
+    if b"\\" in piece:  # whatever is escaped may be overlooked
+        piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    places = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
+    steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())
+    is_quote = pc.equal(steps, _QUOTE_STEP)
+    quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
+    outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), 0), is_quote)
+    places, steps = pc.add(places.filter(outside).cast(pa.int64()), at), steps.filter(outside)
+    depths = pc.cumulative_sum(steps.cast(pa.int32()))
+    below = pc.index(depths, -1).as_py()
+    if below >= 0:
+        places, steps, depths = (column.slice(0, below) for column in (places, steps, depths))
+    starts = places.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
+    return starts.to_pylist(), pc.add(places.filter(pc.equal(depths, 0)), 1).to_pylist()

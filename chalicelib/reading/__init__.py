@@ -1,0 +1,1 @@
+"""From an object to blocks of text: range reads, decompression, transcoding, cutting at record borders."""

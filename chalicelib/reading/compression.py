@@ -1,0 +1,229 @@
+"""Compressed files: which kind a file is, by its first bytes, and its contents as a stream.
+
+Memory is bounded whatever a file claims; a stream that is broken or ends early is an error, and so is one
+that swells beyond all reason (a bomb).
+"""
+
+import bz2
+import io
+import lzma
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from chalicelib.core.errors import JobFailed
+
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+)
+_PIECE = 4 << 20  # bytes given out at a time
+_XZ_MEMORY = 256 << 20  # bytes; `xz -9` needs 65 MiB
+_BROKEN = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a stream is taken for a bomb."""
+
+    size: int  # bytes that may come out
+    ratio: int  # bytes that may come out for each that went in, on the whole
+    seconds: float  # that reading and decompressing may take, not counting what is done with the contents
+    free: int = 64 << 20  # bytes that may come out before the ratio counts
+
+    def check(self, taken: int, given: int, spent: float) -> None:
+        """Raises JobFailed when too much came out, or too much of so little, or it took too long."""
+        if spent > self.seconds:
+            raise JobFailed(
+                "compression-bomb", f"Decompressing the file took more than {self.seconds:,.0f} seconds."
+            )
+        if given > self.size:
+            raise JobFailed("file-too-large", f"Decompressed, the file has more than {self.size:,} bytes.")
+        if given > self.free and given > taken * self.ratio:
+            raise JobFailed(
+                "compression-bomb",
+                f"Decompressed, the file is more than {self.ratio} times as large. It was not read on.",
+            )
+
+
+def kind_of(head: bytes) -> str | None:
+    """How a file that begins so is compressed; None if it is not."""
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def decompressed(
+    kind: str, size: int, read: Callable[[int, int], Iterator[bytes]], limits: Limits
+) -> Iterator[bytes]:
+    """The contents of a compressed file in pieces of up to 4 MiB.
+
+    ``read(start, end)`` gives bytes of the file, which has ``size`` of them. Raises JobFailed for a file
+    that is broken, ends early, passes a limit, or is a zip archive of anything but one file.
+    """
+    taken = given = 0
+
+    def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal taken
+        for chunk in chunks:
+            taken += len(chunk)
+            yield chunk
+
+    try:
+        if kind == "zip":
+            pieces = _zip(_Ranges(size, lambda start, end: b"".join(counted(read(start, end)))))
+        elif kind == "zstd":
+            pieces = _zstd(counted(read(0, size)))
+        else:
+            pieces = _members(counted(read(0, size)), _DECOMPRESSORS[kind])
+        began, spent = time.monotonic(), 0.0
+        for piece in pieces:
+            given += len(piece)
+            spent += time.monotonic() - began
+            limits.check(taken, given, spent)
+            yield piece
+            began = time.monotonic()
+    except _BROKEN as error:
+        raise JobFailed(
+            "corrupt-file",
+            f"The {kind} file is damaged or incomplete: {given:,} bytes came out of it, then: {error}.",
+        ) from error
+
+
+class _Decompressor(Protocol):
+    """What the standard library's decompressors have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decompressor with the manners of the others. It checks each member's CRC and length."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = 0) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": _Gzip,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY),
+}
+
+
+def _members(chunks: Iterator[bytes], new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """All members of a file, one after the other; zeros may follow one (RFC 1952, gzip and xz manuals)."""
+    member: _Decompressor | None = None
+    for chunk in chunks:
+        data = chunk
+        while data or (member is not None and not member.needs_input and not member.eof):
+            if member is None:
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                member = new()
+            yield member.decompress(data, _PIECE)
+            data = b""
+            if member.eof:
+                data, member = member.unused_data, None
+    if member is not None:
+        raise EOFError("the file ends in the middle")
+
+
+def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    stream = pa.CompressedInputStream(pa.PythonFile(_Readable(chunks), "r"), "zstd")
+    while piece := stream.read(_PIECE):
+        yield piece
+
+
+class _Readable(io.RawIOBase):
+    """Chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._held:
+            self._held = next(self._chunks, b"")
+        size = len(self._held) if size < 0 else size
+        taken, self._held = self._held[:size], self._held[size:]
+        return taken
+
+
+def _zip(file: "_Ranges") -> Iterator[bytes]:
+    archive = zipfile.ZipFile(io.BufferedReader(file, _PIECE))
+    names = [it.filename for it in archive.infolist()]
+    if "[Content_Types].xml" in names:
+        raise JobFailed(
+            "unsupported-format",
+            "The file is an Excel workbook. Save the sheet as CSV UTF-8 and upload that.",
+        )
+    members = [it for it in archive.infolist() if not it.is_dir() and not it.filename.startswith("__MACOSX/")]
+    if len(members) != 1:
+        raise JobFailed(
+            "unsupported-format", f"The zip archive holds {len(members)} files. Upload each on its own."
+        )
+    if members[0].flag_bits & 1:
+        raise JobFailed("unsupported-format", "The zip archive is encrypted. Upload the file itself.")
+    with archive.open(members[0]) as contents:
+        while piece := contents.read(_PIECE):
+            yield piece
+
+
+class _Ranges(io.RawIOBase):
+    """A file that is read by ranges."""
+
+    def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
+        super().__init__()
+        self._size, self._read, self._at = size, read, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, target: memoryview, /) -> int:  # type: ignore[override]
+        end = min(self._at + len(target), self._size)
+        if end <= self._at:
+            return 0
+        data = self._read(self._at, end)
+        target[: len(data)] = data
+        self._at = end
+        return len(data)

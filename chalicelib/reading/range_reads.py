@@ -1,0 +1,32 @@
+"""The bytes of a pinned object, read ahead in ranges; reading stops when nobody takes them."""
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from chalicelib.core.model import Source
+from chalicelib.core.ports import ObjectStore
+
+RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
+AHEAD = 2
+
+
+def chunks(
+    store: ObjectStore, source: Source, start: int, end: int, *, size: int = RANGE
+) -> Generator[bytes]:
+    """Bytes ``[start, end)`` of the object, in order, ``size`` a request; AHEAD requests are under way.
+
+    Raises what ``store.read`` raises.
+    """
+    pending: deque[Future[bytes]] = deque()
+    starts = iter(range(start, end, size))
+    pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="range")
+    try:
+        while True:
+            while len(pending) < AHEAD and (at := next(starts, None)) is not None:
+                pending.append(pool.submit(store.read, source, at, min(at + size, end)))
+            if not pending:
+                return
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

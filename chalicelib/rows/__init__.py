@@ -1,0 +1,1 @@
+"""From decoded values to rows: normalise, print as canonical JSON, hash."""

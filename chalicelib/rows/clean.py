@@ -1,0 +1,110 @@
+"""Normalises whole columns, exactly as :func:`chalicelib.rows.text.normalise` does single values."""
+
+import re
+from unicodedata import normalize
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.rows import text
+from chalicelib.rows.columns import content, octets
+from chalicelib.rows.rules import DECIMAL_COMMA, NONE, Rules, iso
+
+_LAST_ASCII = 0x7F
+_LAST_BLANK = 0x20  # of ASCII
+_FIRST_MARK = 0xCC  # the first byte of U+0300; text of characters before that is always in NFC
+_ASCII_WHITESPACE = "".join(char for char in text.WHITESPACE if char.isascii())
+_NULL, _ZERO = pa.scalar(None, pa.string()), pa.scalar(0, pa.int32())
+
+# What values hold that text.DATES change, each of them. (What the last finds without a blank is ISO 8601.)
+_TELLING = (b"/", b"/:", b"-: ")
+
+
+def clean(column: pa.Array, rules: Rules = NONE) -> pa.Array:
+    """A column of strings, normalised and under the rules; null where a value is missing.
+
+    A look at all its bytes at once tells what need not be looked for in each value.
+    """
+    if column.null_count == len(column):
+        return column
+    column = _without_empty(_trimmed(column))
+    held = content(column)
+    column = _dates(_emails(column, held), held)
+    return column if rules == NONE else _ruled(column, rules)
+
+
+def _trimmed(column: pa.Array) -> pa.Array:
+    """In NFC, without white space at the ends."""
+    lowest, highest = pc.min_max(octets(column)).as_py().values()
+    if highest is None or (highest <= _LAST_ASCII and lowest > _LAST_BLANK):
+        return column
+    if highest <= _LAST_ASCII:
+        return pc.ascii_trim(column, characters=_ASCII_WHITESPACE)
+    if highest >= _FIRST_MARK:
+        column = _nfc(column)
+    return pc.utf8_trim(column, characters=text.WHITESPACE)
+
+
+def _nfc(column: pa.Array) -> pa.Array:
+    """Long values are looked at one by one: some would take for ever (see :func:`text.may_be_slow`)."""
+    long = pc.fill_null(pc.greater(pc.utf8_length(column), text.LONGEST_RUN), fill_value=False)
+    if not pc.any(long).as_py():
+        return pc.utf8_normalize(column, form="NFC")
+    values = [it if text.may_be_slow(it) else normalize("NFC", it) for it in column.filter(long).to_pylist()]
+    rest = pc.utf8_normalize(pc.if_else(long, "", column), form="NFC")
+    return pc.replace_with_mask(rest, long, pa.array(values, pa.string()))
+
+
+def _emails(column: pa.Array, held: bytes) -> pa.Array:
+    if b"@" not in held:
+        return column
+    lower = pc.ascii_lower(column)
+    if lower.equals(column):
+        return column
+    return pc.if_else(pc.match_substring_regex(column, text.EMAIL), lower, column)
+
+
+def _dates(column: pa.Array, held: bytes) -> pa.Array:
+    for (pattern, _), telling in zip(text.DATES, _TELLING, strict=True):
+        if all(char in held for char in telling):
+            is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
+            if pc.any(is_date).as_py():
+                found = _iso_8601(column.filter(is_date), has_time=b":" in telling)
+                column = pc.replace_with_mask(column, is_date, found)
+    return column
+
+
+def _iso_8601(dates: pa.Array, *, has_time: bool) -> pa.Array:
+    """What the replacements of text.DATES make of what their patterns match."""
+    dates = pc.replace_substring(dates, pattern="/", replacement="-")
+    if not has_time:
+        return dates
+    dates = pc.binary_replace_slice(dates, start=10, stop=11, replacement="T")
+    return pc.replace_substring(dates, pattern=" ", replacement="")
+
+
+def _without_empty(column: pa.Array) -> pa.Array:
+    sizes = pc.binary_length(column)
+    return pc.if_else(pc.equal(sizes, _ZERO), _NULL, column) if pc.min(sizes).as_py() == 0 else column
+
+
+def _ruled(column: pa.Array, rules: Rules) -> pa.Array:
+    if rules.missing:
+        is_missing = pc.is_in(column, pa.array(sorted(rules.missing), pa.string()))
+        column = pc.if_else(is_missing, _NULL, column)
+    if rules.decimal_comma:
+        column = pc.replace_substring_regex(column, pattern=DECIMAL_COMMA, replacement=r"\1.\2")
+    for pattern in rules.dates:
+        is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
+        if pc.any(is_date).as_py():
+            column = pc.replace_with_mask(column, is_date, _iso(column.filter(is_date), pattern))
+    return column
+
+
+def _iso(dates: pa.Array, pattern: str) -> pa.Array:
+    """Days repeat, so each is worked out once."""
+    days = dates.dictionary_encode()
+    compiled = re.compile(pattern)
+    found = [(value, compiled.search(value)) for value in days.dictionary.to_pylist()]
+    values = [iso(it, m["year"], m["month"], m["day"], m["time"]) if m else it for it, m in found]
+    return pa.array(values, pa.string()).take(days.indices)

@@ -1,0 +1,179 @@
+"""Arrow columns → canonical JSON, row by row what :func:`chalicelib.rows.canonical.record` prints.
+
+A value is a list of pieces, texts and columns of texts, that are joined row by row. The pieces of an object
+that no row misses become pieces of the object around it, so that most texts are copied only once.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.rows import canonical
+from chalicelib.rows.clean import clean
+from chalicelib.rows.columns import present, whole
+from chalicelib.rows.identify import commas, escaped
+from chalicelib.rows.text import normalise
+
+_Pieces = list[pa.Array | str]
+
+_PLAIN = 10**10  # up to here Arrow and ECMAScript print doubles alike, but for -0
+_SPARSE = 1.5  # the whole over the missing part, from which on each value is put in its row
+_LONGEST = 21  # digits that ECMAScript prints before the point
+
+
+class Declined(Exception):  # noqa: N818 - it is what the columns are
+    """The columns cannot be printed as a whole."""
+
+
+class _Value(NamedTuple):
+    pieces: _Pieces
+    missing: bool  # some row has none: joined, its pieces are null there
+
+
+def records(table: pa.Table) -> pa.Array:
+    """The rows of a table as records. Columns may be nested; numbers are integers, doubles or decimals."""
+    columns = [whole(column) for column in table.columns]
+    return _joined(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
+
+
+def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
+    """All columns of doubles in a table, or in a column."""
+    if isinstance(columns, pa.Table):
+        for column in columns.columns:
+            yield from doubles(whole(column))
+    elif pa.types.is_struct(columns.type):
+        for place in range(columns.type.num_fields):
+            yield from doubles(columns.field(place))
+    elif pa.types.is_list(columns.type):
+        yield from doubles(columns.values)
+    elif pa.types.is_float64(columns.type):
+        yield columns
+
+
+def _joined(pieces: _Pieces, rows: int) -> pa.Array:
+    merged: _Pieces = []
+    for piece in pieces:
+        if merged and isinstance(piece, str) and isinstance(merged[-1], str):
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    if len(merged) == 1:
+        only = merged[0]
+        return _repeated(only, rows) if isinstance(only, str) else only
+    return pc.binary_join_element_wise(*merged, "")
+
+
+def _object(columns: Iterable[tuple[str, pa.Array]]) -> _Pieces:
+    """The text of objects that are all there."""
+    named: dict[str, pa.Array] = {}
+    for raw_name, column in columns:
+        name = normalise(raw_name)
+        if name in named:  # some record may hold both
+            raise Declined
+        named[name] = column
+    keys = {name: canonical.string(name) for name in sorted(named, key=canonical.sort_key)}
+    if sum(column.null_count for column in named.values()) * _SPARSE > sum(map(len, named.values())):
+        return _gathered([(key, named[name]) for name, key in keys.items()])
+    members = [(key, value) for name, key in keys.items() if (value := _value(named[name]))]
+    optional = [value.missing for _, value in members]
+    pieces: _Pieces = []
+    for (key, value), (before, after) in zip(members, commas(optional), strict=True):
+        member = [f"{before}{key}:", *value.pieces, after]
+        pieces += [pc.fill_null(_joined(member, 0), "")] if value.missing else member
+    if pieces and all(optional):  # each member has a comma before it: the first becomes the brace
+        text = pc.binary_join_element_wise(*pieces, "")
+        return [pc.binary_replace_slice(text, start=0, stop=1, replacement="{"), "}"]
+    return ["{", *pieces, "}"]
+
+
+def _gathered(members: list[tuple[str, pa.Array]]) -> _Pieces:
+    """The text of objects that have few of the members each."""
+    given = []
+    for key, column in members:
+        if value := _value(column.drop_null()):
+            has_it = column.is_valid()
+            texts = _joined([f"{key}:", *value.pieces], pc.sum(has_it).as_py())
+            if value.missing:
+                has_it, texts = pc.replace_with_mask(has_it, has_it, texts.is_valid()), texts.drop_null()
+            given.append((has_it, texts))
+    return ["{", present(given, ","), "}"] if given else ["{}"]
+
+
+def _value(column: pa.Array) -> _Value | None:
+    """The values of members. None: no row has one."""
+    if column.null_count == len(column) or pa.types.is_null(column.type):
+        return None
+    missing = column.null_count > 0
+    if pa.types.is_string(column.type):
+        column = clean(column)
+        if column.null_count == len(column):
+            return None
+        return _Value(['"', escaped(column), '"'], column.null_count > 0)
+    if pa.types.is_struct(column.type):
+        pieces = _object((field.name, column.field(place)) for place, field in enumerate(column.type))
+        return _Value([_where(column, _joined(pieces, len(column)))] if missing else pieces, missing)
+    if pa.types.is_list(column.type):
+        return _Value(["[", _items(column), "]"], missing)
+    return _Value([_scalar(column)], missing)
+
+
+def _where(column: pa.Array, texts: pa.Array) -> pa.Array:
+    """The texts, and null where the column is."""
+    return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string()))
+
+
+def _items(lists: pa.Array) -> pa.Array:
+    """Between the brackets of arrays. A missing item keeps its place, as null or an empty text."""
+    if pa.types.is_null(lists.type.value_type):  # Arrow does not count them right
+        texts = _repeated("null", lists.offsets[-1].as_py())
+    else:
+        texts = _item(lists.values)
+    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, texts), ",")
+    return _where(lists, joined) if lists.null_count else joined
+
+
+def _item(values: pa.Array) -> pa.Array:
+    if values.null_count == len(values):
+        return _repeated("null", len(values))
+    value = _value(values)
+    if value is None:
+        texts = _repeated('""', len(values))
+    else:
+        texts = _joined(value.pieces, len(values))
+        if value.missing and pa.types.is_string(values.type):
+            texts = pc.fill_null(texts, '""')
+    return pc.if_else(values.is_valid(), texts, "null") if values.null_count else texts
+
+
+def _repeated(text: str, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), rows)
+
+
+def _scalar(column: pa.Array) -> pa.Array:
+    if pa.types.is_boolean(column.type):
+        return pc.if_else(column, "true", "false")
+    texts = column.cast(pa.string())
+    if pa.types.is_integer(column.type):
+        return texts
+    if pa.types.is_decimal(column.type):
+        odd = pc.match_substring_regex(texts, rf"E|^-?[0-9]{{{_LONGEST + 1}}}")
+        trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, characters="0"), characters=".")
+        return _laid_out(texts, odd, trimmed)
+    sizes = pc.abs(column)
+    bounds = pc.min_max(sizes).as_py()
+    if bounds["min"] == 0:
+        texts = pc.if_else(pc.equal(column, 0), "0", texts)
+    return _laid_out(texts, pc.greater_equal(sizes, _PLAIN), texts) if bounds["max"] >= _PLAIN else texts
+
+
+def _laid_out(texts: pa.Array, odd: pa.Array, rest: pa.Array) -> pa.Array:
+    """Numbers: the odd ones among the texts as ECMAScript lays them out, the others from ``rest``."""
+    odd = pc.fill_null(odd, fill_value=False)
+    if not pc.any(odd).as_py():
+        return rest
+    found = texts.filter(odd).dictionary_encode()
+    numbers = [canonical.number(Decimal(it)) for it in found.dictionary.to_pylist()]
+    return pc.replace_with_mask(rest, odd, pa.array(numbers, pa.string()).take(found.indices))

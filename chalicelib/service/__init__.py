@@ -1,0 +1,1 @@
+"""What Sluice does: register uploads, take in objects, work on jobs, sweep."""

@@ -1,0 +1,1 @@
+"""What the tests share: fakes of the ports, builders, and the services they run against."""

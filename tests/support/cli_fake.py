@@ -1,0 +1,254 @@
+"""The API and S3 as the command line client meets them: a small real HTTP server in a thread."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from click.testing import CliRunner, Result
+
+from sluice_cli.main import main
+
+if TYPE_CHECKING:
+    from tests.support.cli_fake_parts import FakeParts
+
+JOB_ID = "3f2c9a4e-7d15-4b8a-9a61-0c5d2e8f7b34"
+CSV = b"name,age\nAda,36\n"
+PREFIX = "/_aws/execute-api/abc/api"
+KEY = "/bucket/default/a%20b%2Bc~%C3%A9/people.csv?X-Amz-Credential=k%2F20251123%2Fs3&X-Amz-Signature=ab12"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server says next."""
+
+    status: int
+    body: object = None  # bytes go out as they are, anything else as JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem(status: int, title: str, detail: str, **members: object) -> Answer:
+    """A refusal as the API words it."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "request_id": "req-1"}
+    return Answer(
+        status, body | members, {"Content-Type": "application/problem+json", "X-Request-Id": "req-1"}
+    )
+
+
+def s3_error(status: int, code: str, message: str) -> Answer:
+    """A refusal as S3 words it."""
+    xml = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Answer(status, xml.encode(), {"Content-Type": "application/xml"})
+
+
+def job(status: str = "COMPLETED", **members: object) -> dict[str, Any]:
+    """A job document; ``counts`` and the like may be given."""
+    found: dict[str, Any] = {
+        "id": JOB_ID,
+        "status": status,
+        "phase": "loading" if status == "PROCESSING" else None,
+        "dataset": "default",
+        "filename": "people.csv",
+        "created_at": "2025-11-23T14:06:10Z",
+        "started_at": "2025-11-23T14:06:11Z" if status != "PENDING" else None,
+        "updated_at": "2025-11-23T14:06:12Z",
+        "completed_at": "2025-11-23T14:06:15.200000Z" if status in ("COMPLETED", "FAILED") else None,
+        "source": {"bucket": "bucket", "key": "k", "etag": '"e"', "size": 21_500_000},
+        "detected": {"format": "csv"},
+        "progress": {
+            "bytes_processed": 9_200_000,
+            "bytes_total": 21_500_000,
+            "percent": 42.8,
+            "rows_per_second": 4000.4,
+            "eta_seconds": 3.1,
+        },
+        "counts": {"read": 4021, "inserted": 3902, "duplicates": 101, "rejected": 18},
+        "attempts": 1,
+        "duplicate_of": None,
+        "undone_rows": None,
+        "error": None,
+        "links": {"self": f"/jobs/{JOB_ID}", "errors": f"/jobs/{JOB_ID}/errors"},
+    }
+    return found | members
+
+
+def reject(number: int, **members: object) -> dict[str, Any]:
+    """A rejected record."""
+    found: dict[str, Any] = {
+        "record_number": number,
+        "byte_offset": number * 100,
+        "field": "age",
+        "code": "type-error",
+        "message": "is not a number",
+        "raw": f"row {number}",
+    }
+    return found | members
+
+
+@dataclass
+class Seen:
+    """A request as it came."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its body."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+class FakeSluice:
+    """Answers every request that is not scripted as a service would that loads any file at once.
+
+    ``puts`` and ``polls`` are scripts: each entry answers one request, the last one all that follow it.
+    An entry None breaks the connection off instead.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Seen] = []
+        self.objects: dict[str, bytes] = {}
+        self.puts: list[Answer | None] = [Answer(200)]
+        self.polls: list[Answer | None] = [Answer(200, job())]
+        self.create: Answer | None = None
+        self.parts: FakeParts | None = None  # every file is to be sent in parts
+        self.actions = {
+            "cancel": Answer(202, job("CANCELED")),
+            "retry": Answer(202, job("PENDING")),
+            "undo": Answer(202, job("UNDOING", phase="undoing")),
+        }
+        self.listed: list[dict[str, Any]] = [job()]
+        self.rejects: list[dict[str, Any]] = []
+        self.expires_at = datetime.now(UTC) + timedelta(hours=1)
+        self.on_poll: Callable[[], None] = lambda: None
+        self.on_put: Callable[[], None] = lambda: None
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = self.origin + PREFIX
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def seen(self, method: str, contains: str = "") -> list[Seen]:
+        """The requests so far, filtered."""
+        return [r for r in self.requests if r.method == method and contains in r.target]
+
+    def answer(self, request: Seen) -> Answer | None:
+        """What to say to a request; None breaks the connection off."""
+        if request.method == "PUT":
+            return self._stored(request)
+        parts = urlsplit(request.target)
+        path = parts.path.removeprefix(PREFIX)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if not parts.path.startswith(PREFIX):
+            return Answer(404, b"not here")
+        if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
+            return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
+        return self._posted(request, path) if request.method == "POST" else self._got(path, query)
+
+    def _posted(self, request: Seen, path: str) -> Answer:
+        if path == "/uploads":
+            return self.create or (self.parts.begin(request.json) if self.parts else self._ticket())
+        action = path.removeprefix(f"/jobs/{JOB_ID}/")
+        return self.actions.get(action, problem(404, "Not Found", "There is no such job."))
+
+    def _got(self, path: str, query: Mapping[str, str]) -> Answer | None:
+        lists = {"/jobs": ("jobs", self.listed), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
+        if path in lists:
+            return _page(*lists[path], query)
+        if path == f"/jobs/{JOB_ID}":
+            self.on_poll()
+            return _next(self.polls)
+        return problem(404, "Not Found", "There is no such job.")
+
+    def _stored(self, request: Seen) -> Answer | None:
+        self.on_put()
+        number = parse_qs(urlsplit(request.target).query).get("partNumber")
+        if self.parts and number:
+            return self.parts.put(int(number[0]), request)
+        answer = _next(self.puts)
+        if answer and answer.status == 200 and len(request.body) == int(request.headers["Content-Length"]):
+            self.objects[request.target] = request.body
+        return answer
+
+    def _ticket(self) -> Answer:
+        headers = {"Content-Type": "text/csv", "x-amz-meta-job": JOB_ID}
+        body = {
+            "job_id": JOB_ID,
+            "status": "PENDING",
+            "upload": {
+                "method": "PUT",
+                "url": self.origin + KEY,
+                "headers": headers,
+                "expires_at": self.expires_at.isoformat(),
+            },
+            "links": {"job": f"/jobs/{JOB_ID}", "errors": f"/jobs/{JOB_ID}/errors"},
+        }
+        return Answer(202, body, {"Location": f"/jobs/{JOB_ID}", "X-Request-Id": "req-0"})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # the client may hang up
+            super().handle_error(request, client_address)
+
+
+def _next(script: list[Answer | None]) -> Answer | None:
+    return script.pop(0) if len(script) > 1 else script[0]
+
+
+def _page(member: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> Answer:
+    start = int(query.get("cursor", "0"))
+    end = start + int(query["limit"])
+    return Answer(200, {member: items[start:end], "next_cursor": str(end) if end < len(items) else None})
+
+
+def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = Seen(self.command, self.path, dict(self.headers.items()), body)
+            fake.requests.append(request)
+            answer = fake.answer(request)
+            if answer is None:
+                self.close_connection = True
+                return
+            raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Retry-After": "0", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+def run(server: FakeSluice, *arguments: str) -> Result:
+    """The command line, run in this process against the server."""
+    return CliRunner().invoke(main, arguments, env={"SLUICE_URL": server.url})

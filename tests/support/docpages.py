@@ -1,0 +1,49 @@
+"""The pages of the documentation, and what stands on them."""
+
+import re
+
+from tests.support.paths import CHECKOUT
+
+ROOT = CHECKOUT
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def section(name: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(##+) {re.escape(title)}\n(.*?)(?=^##? |\Z)", page(name), re.DOTALL | re.MULTILINE)
+    assert found, f"{name} has no section {title}"
+    return found[2]
+
+
+def table(markdown: str, *head: str) -> list[list[str]]:
+    """The rows of the table with this header."""
+    lines = iter(markdown.splitlines())
+    assert any(cells(line) == list(head) for line in lines), f"no table {head}"
+    next(lines)
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append(cells(line))
+    assert rows
+    return rows
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+
+
+def quoted(cell: str) -> str:
+    """What stands in a cell as code."""
+    assert cell.startswith("`"), cell
+    assert cell.endswith("`"), cell
+    return cell[1:-1]
+
+
+def blocks(markdown: str, language: str) -> list[str]:
+    return [body for found, body in CODE.findall(markdown) if found == language]

@@ -1,0 +1,452 @@
+"""The ports filled in memory, for tests of the flow."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
+from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.model import (
+    Dialect,
+    Gap,
+    Job,
+    Options,
+    Part,
+    Range,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+    Upload,
+)
+from chalicelib.core.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
+from chalicelib.reading.compression import Limits
+from chalicelib.service.ingestion import Parts
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def new_job(**changes: object) -> Job:
+    job = Job(
+        id=uuid4(),
+        number=1,
+        status=Status.PENDING,
+        dataset="default",
+        dataset_id=1,
+        filename="people.csv",
+        bucket="bucket",
+        key="uploads/default/x/people.csv",
+        format=None,
+        options=Options(),
+        metadata=None,
+        source=None,
+        uploaded_at=None,
+        dialect=None,
+        text_size=None,
+        shared_to=None,
+        block_size=64,
+        attempts=0,
+        vain_attempts=0,
+        error=None,
+        upload=Upload(),
+        force=False,
+        duplicate_of=None,
+        undone_rows=None,
+        purged_at=None,
+        created_at=NOW,
+        started_at=None,
+        updated_at=NOW,
+        completed_at=None,
+    )
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class MemoryJobs:
+    """Jobs, Claims and RecordSink over one dictionary; the ledger is a list of blocks a job."""
+
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    blocks: dict[UUID, dict[int, LoadedBlock]] = field(default_factory=dict)
+    owners: dict[UUID, str] = field(default_factory=dict)
+    ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
+    down: bool = False
+
+    def add(self, job: Job) -> Job:
+        self.jobs[job.id] = job
+        return job
+
+    def create(self, new: NewJob) -> Job:
+        self.ping()
+        if new.id in self.jobs:
+            return self.jobs[new.id]
+        members = {
+            name: getattr(new, name)
+            for name in ("id", "dataset", "filename", "bucket", "key", "format", "options")
+        }
+        return self.add(
+            new_job(
+                **members,
+                number=len(self.jobs) + 1,
+                upload=new.upload,
+                force=new.force,
+                metadata=new.metadata,
+                block_size=new.block_size,
+            )
+        )
+
+    def get(self, job_id: UUID) -> Job | None:
+        self.ping()
+        return self.jobs.get(job_id)
+
+    def list(
+        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
+    ) -> Sequence[Job]:
+        self.ping()
+        found = sorted(self.jobs.values(), key=lambda job: -job.number)
+        return [
+            job
+            for job in found
+            if (before is None or job.number < before)
+            and status in (None, job.status)
+            and dataset in (None, job.dataset)
+        ][:limit]
+
+    def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
+        self.ping()
+        found = [
+            StoredReject((no, it.record), it.record + 1, it.offset, it.field, it.code, it.message, it.raw)
+            for no, block in sorted(self.blocks.get(job_id, {}).items())
+            for it in block.rejects
+        ]
+        return [it for it in found if after is None or it.cursor > after][:limit]
+
+    def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
+        self.ping()
+        job = self.jobs.get(job_id)
+        waits = job is not None and job.status is Status.PENDING and job.uploaded_at is None
+        if job is None or not waits or job.key != source.key:
+            return False
+        self.jobs[job_id] = replace(job, source=source, uploaded_at=NOW)
+        return True
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("the database is down")
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if lease_seconds <= 0 or job is None or job.status.is_terminal:
+            return None
+        ranges = self.ranges.get(job_id, {})
+        is_shared = bool(ranges) and job.shared_to == (job.source.size if job.source else None)
+        if is_shared or self.owners.get(job_id, owner) != owner:
+            part = next((it for it, holder in ranges.items() if holder in (None, owner)), None)
+            if part is None:
+                return None
+            ranges[part] = owner
+            return replace(job, range=part, vain_attempts=1)
+        self.owners[job_id] = owner
+        status = Status.PROCESSING if job.status is Status.PENDING else job.status
+        counted = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
+        self.jobs[job_id] = replace(job, status=status, **counted)  # type: ignore[arg-type]
+        return self.jobs[job_id]
+
+    def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        self.ping()
+        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
+        return lease_seconds > 0 and owner in holders
+
+    def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
+        self.ping()
+        ranges = self.ranges.get(job_id, {})
+        for part in [it for it, holder in ranges.items() if holder == owner]:
+            ranges[part] = None
+        if self.owners.get(job_id) == owner:
+            del self.owners[job_id]
+            job = self.jobs[job_id]
+            self.jobs[job_id] = replace(job, vain_attempts=job.vain_attempts - (not vain))
+
+    def share(self, job: Job, part: Range | None, *, since: int | None) -> None:
+        self.ping()
+        known = self.jobs[job.id]
+        if known.status is not Status.PROCESSING or known.shared_to != since or known.source is None:
+            raise JobEnded("overtaken")
+        self.jobs[job.id] = replace(known, shared_to=part.end if part else known.source.size)
+        if part is not None:
+            self.ranges.setdefault(job.id, {})[part] = None
+
+    def finish(self, job_id: UUID, part: Range) -> None:
+        self.ping()
+        self.ranges.get(job_id, {}).pop(part, None)
+
+    def repeated(self, job: Job, source: Source) -> UUID | None:
+        self.ping()
+        for other in self.jobs.values():
+            same = other.source is not None and other.source.checksum == source.checksum
+            if same and other.status is Status.COMPLETED and other.id != job.id:
+                self.jobs[job.id] = replace(self.jobs[job.id], source=source, duplicate_of=other.id)
+                self._end(job.id, Status.COMPLETED, None)
+                return other.id
+        return None
+
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
+        self.ping()
+        opened = {"source": source, "dialect": dialect, "block_size": block_size}
+        self.jobs[job.id] = replace(self.jobs[job.id], **opened)  # type: ignore[arg-type]
+        return self.jobs[job.id]
+
+    def measure(self, job: Job, size: int) -> None:
+        self.ping()
+        self.jobs[job.id] = replace(self.jobs[job.id], text_size=size)
+
+    def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
+        self.ping()
+        gaps, position = [], 0
+        for block in sorted(self.blocks.get(job_id, {}).values(), key=lambda block: block.start):
+            if block.start != position:
+                gaps.append(Gap(position, block.start))
+            position = block.end
+        return [*gaps, Gap(position, total)] if position != total else gaps
+
+    def complete(self, job_id: UUID, total: int) -> bool:
+        if self.jobs[job_id].status is Status.COMPLETED:
+            return False
+        if self.jobs[job_id].status is not Status.PROCESSING:
+            raise JobEnded(self.jobs[job_id].status)
+        if self.gaps(job_id, total):
+            raise JobFailed("ledger-mismatch", "not covered")
+        self._end(job_id, Status.COMPLETED, None)
+        return True
+
+    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+        self.ping()
+        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
+        if self.jobs[job_id].status.is_terminal or owner not in holders:
+            return False
+        self._end(job_id, Status.FAILED, (code, message))
+        return True
+
+    def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
+        self.ping()
+        if self.owners.get(job.id) != owner:
+            raise JobEnded("taken over")
+        if not keep_going():
+            return False
+        blocks = self.blocks.pop(job.id, {})
+        self.jobs[job.id] = replace(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
+        self._end(job.id, Status.UNDONE, None)
+        return True
+
+    def act(self, job_id: UUID, action: Action) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if job is None:
+            return None
+        if action not in possible(job.status):
+            raise NotPossible(f"A job that is {job.status} allows no {action}.")
+        self.owners.pop(job_id, None)
+        self.ranges.pop(job_id, None)
+        ended = None if action is Action.RETRY else NOW
+        after = TRANSITIONS[action].after
+        changed = {"status": after, "completed_at": ended, "error": None, "shared_to": None}
+        self.jobs[job_id] = replace(job, **changed)  # type: ignore[arg-type]
+        return self.jobs[job_id]
+
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
+        self.ping()
+        waiting = [job for job in self.jobs.values() if job.status is Status.PENDING and not job.uploaded_at]
+        return [
+            Unseen(job.id, overdue=job.upload.expires_at is not None and job.upload.expires_at < NOW)
+            for job in waiting
+        ][:limit]
+
+    def take_turn(self, chore: str, *, seconds: float) -> bool:
+        self.ping()
+        return True
+
+    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        self.ping()
+        return set(job_ids) - self.jobs.keys()
+
+    def expire(self, job_id: UUID) -> bool:
+        self.ping()
+        if self.jobs[job_id].status is not Status.PENDING:
+            return False
+        self._end(job_id, Status.EXPIRED, None)
+        return True
+
+    def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        self.ping()
+        return [
+            job.id
+            for job in self.jobs.values()
+            if job.id not in self.owners
+            and (job.uploaded_at or job.status is not Status.PENDING)
+            and not job.status.is_terminal
+        ][:limit]
+
+    def purge(self, *, days: int, limit: int) -> int:
+        self.ping()
+        old = [it for it in self.jobs.values() if it.completed_at and not it.purged_at][:limit]
+        for job in old:
+            self.jobs[job.id] = replace(job, purged_at=NOW)
+        return len(old)
+
+    def _end(self, job_id: UUID, status: Status, error: tuple[str, str] | None) -> None:
+        self.owners.pop(job_id, None)
+        self.ranges.pop(job_id, None)
+        self.jobs[job_id] = replace(self.jobs[job_id], status=status, error=error, completed_at=NOW)
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        self.ping()
+        ledger = self.blocks.setdefault(job.id, {})
+        known = self.jobs[job.id]
+        if known.status is not Status.PROCESSING or known.source != job.source:
+            raise JobEnded(self.jobs[job.id].status)
+        if block.no in ledger:
+            raise LostClaim(f"block {block.no} is there")
+        ledger[block.no] = block
+        return Tally(block.records, len(block.rows), block.repeated, len(block.rejects))
+
+
+@dataclass
+class MemoryStore:
+    """One object, and what happens when it is read."""
+
+    data: bytes = b""
+    etag: str = "e1"
+    version_id: str | None = None  # of the newest; older ones are not kept
+    checksum: str | None = None
+    missing: bool = False
+    errors: deque[Exception] = field(default_factory=deque)  # raised by the next reads, one each
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        if self.missing or version_id not in (None, self.version_id):
+            raise JobFailed("source-missing", "The uploaded object is no longer there.")
+        return Source(bucket, key, self.etag, len(self.data), self.version_id, self.checksum, NOW)
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        if self.errors:
+            raise self.errors.popleft()
+        if source.etag != self.etag:
+            raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
+        return self.data[start:end]
+
+
+@dataclass
+class MemoryQueue:
+    """JobSender and JobReceiver over a list; nothing times out."""
+
+    waiting: deque[Delivery] = field(default_factory=deque)
+    acknowledged: list[Delivery] = field(default_factory=list)
+    returned: list[tuple[Delivery, float]] = field(default_factory=list)
+    max_deliveries: int = 3
+    down: bool = False
+
+    def send(self, job_id: UUID, *, copies: int = 1) -> None:
+        self.ping()
+        self.waiting.extend(Delivery(job_id, uuid4().hex, 1) for _ in range(copies))
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("the queue is down")
+
+    def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        assert wait_seconds >= 0
+        return [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        self.acknowledged.append(delivery)
+
+    def extend(self, delivery: Delivery) -> None:
+        self.ping()
+
+    def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
+        self.returned.append((delivery, delay_seconds))
+
+    def close(self) -> None:
+        self.waiting.clear()
+
+
+def loading(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
+    """What an ingestion works with, over these."""
+    made = Parts(
+        claims=jobs,
+        store=store,
+        sender=MemoryQueue(),
+        new_sink=lambda: jobs,
+        limits=Limits(size=1 << 30, ratio=1000, seconds=60),
+        max_upload=10_000,
+        max_record=1000,
+        read_size=1 << 20,
+        range_size=0,
+        loaders=2,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+class FixedSigner:
+    """An UploadSigner whose URLs say what they were asked for."""
+
+    def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
+        query = f"size={size}" + (f"&sha256={sha256}" if sha256 else "")
+        return self._signed(f"{key}?{query}")
+
+    def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
+        return self._signed(f"{key}?{upload_id}&number={part.number}&size={part.size}&sha256={part.sha256}")
+
+    def _signed(self, place: str) -> SignedUpload:
+        return SignedUpload("PUT", f"https://bucket.example/{place}", {}, NOW + timedelta(hours=1))
+
+
+@dataclass
+class MemoryUploads:
+    """An UploadBucket. ``made``: the uploads in parts that were completed."""
+
+    arrived: dict[str, dict[int, Part]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    dropped: list[Source] = field(default_factory=list)
+    page: int = 1000
+    down: bool = False
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        self.ping()
+        upload_id = f"upload-{len(self.arrived)}"
+        self.arrived[upload_id] = {}
+        return upload_id
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("S3 is down")
+
+    def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
+        self.ping()
+        found = self._open(upload_id)
+        return [part for number, part in sorted(found.items()) if number > after][: self.page]
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        self.ping()
+        assert list(parts) == [part for _, part in sorted(self._open(upload_id).items())]
+        self.made.append(upload_id)
+        del self.arrived[upload_id]
+
+    def abort(self, key: str, upload_id: str) -> None:
+        self.ping()
+        self.arrived.pop(upload_id, None)
+
+    def remove(self, key: str) -> None:
+        self.ping()
+        self.removed.append(key)
+
+    def objects(self, prefix: str) -> Iterator[Source]:
+        self.ping()
+        yield from (it for it in self.dropped if it.key.startswith(prefix))
+
+    def _open(self, upload_id: str) -> dict[int, Part]:
+        if upload_id not in self.arrived:
+            raise NotPossible("The upload has ended.")
+        return self.arrived[upload_id]

@@ -1,0 +1,114 @@
+"""A worker that dies, or freezes, at one exact point; or that takes what is another's.
+
+It is `chalicelib.entrypoints.worker`, with some methods of its parts wrapped before it starts.
+Nothing in the service knows of this. Environment variables say what goes wrong:
+
+- ``FAULT``: ``PART.METHOD before|after N kill|stop``, such as ``records._write after 3 kill``: at the third
+  call of that method the process sends itself SIGKILL, or SIGSTOP.
+- ``FAULT_THIEF=N``: each claim takes the lease from whoever has it, and each renewal says yes. After a claim
+  it waits until the job was claimed N times, so that N such workers work on it at once.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+from uuid import UUID
+
+from chalicelib.backends.postgres import records
+from chalicelib.backends.postgres.jobs import PostgresClaims
+from chalicelib.entrypoints import worker
+from chalicelib.wiring import services
+
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+PATIENCE = 60.0  # seconds
+
+
+def main() -> int:
+    if fault := os.environ.get("FAULT"):
+        built = services()
+        parts = {
+            "claims": PostgresClaims,
+            "records": records.PostgresRecords,
+            "ledger": records,  # the module: its functions
+            "jobs": type(built.jobs),
+            "store": type(built.store),
+            "sender": type(built.sender),
+            "receiver": type(built.receiver),
+        }
+        place, when, number, what = fault.split()
+        part, _, method = place.partition(".")
+        arm(parts[part], method, when, int(number), SIGNALS[what])
+    if others := os.environ.get("FAULT_THIEF"):
+        steal(int(others))
+    return worker.main()
+
+
+def arm(owner: Any, method: str, when: str, number: int, what: signal.Signals) -> None:
+    """At the call ``number`` of the method, in whatever thread, the process signals itself."""
+    original = getattr(owner, method)
+    lock, calls = threading.Lock(), 0
+
+    def due() -> bool:
+        nonlocal calls
+        with lock:
+            calls += 1
+            return calls == number
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        now = due()
+        if now and when == "before":
+            _strike(what)
+        result = original(*args, **kwargs)
+        if now and when == "after":
+            _strike(what)
+        return result
+
+    setattr(owner, method, wrapped)
+
+
+def _strike(what: signal.Signals) -> None:
+    os.kill(os.getpid(), what)
+    # it need not arrive at once: until then this thread does nothing more
+    time.sleep(PATIENCE if what is signal.SIGKILL else 1)
+
+
+def steal(others: int) -> None:
+    """Leases mean nothing any more: the ledger is all that is left."""
+    original: Any = PostgresClaims.claim
+
+    def claim(self: PostgresClaims, job_id: UUID, **lease: Any) -> Any:
+        while (job := original(self, job_id, **lease)) is None:
+            with self._pool.connection() as connection:
+                connection.execute(
+                    "UPDATE ingestion_ranges SET lease_until = NULL WHERE job_id = %s", (job_id,)
+                )
+                taken = connection.execute(
+                    "UPDATE ingestion_jobs SET lease_until = NULL"
+                    " WHERE id = %s AND status = 'PROCESSING' RETURNING 1",
+                    (job_id,),
+                )
+                if taken.fetchone() is None:  # it has ended
+                    return None
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with self._pool.connection() as connection:
+                row = connection.execute(
+                    "SELECT attempts FROM ingestion_jobs WHERE id = %s", (job_id,)
+                ).fetchone()
+            if row is None or row["attempts"] >= others:
+                break
+            time.sleep(0.005)
+        return job
+
+    def renew(_self: PostgresClaims, _job_id: UUID, **_lease: Any) -> bool:
+        return True
+
+    PostgresClaims.claim = claim  # type: ignore[method-assign]
+    PostgresClaims.renew = renew  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

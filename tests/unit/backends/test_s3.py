@@ -1,0 +1,116 @@
+"""S3 behind its ports, on moto."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from chalicelib.backends.s3 import S3Signer, S3Store
+from chalicelib.backends.s3.objects import object_errors
+from chalicelib.core.errors import JobFailed, RetryLater
+from chalicelib.core.model import Source
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        made = boto3.client("s3", region_name="us-east-1", config=Config(signature_version="s3v4"))
+        made.create_bucket(Bucket="bucket")
+        yield made
+
+
+@pytest.fixture
+def store(client: Any) -> S3Store:
+    return S3Store(client)
+
+
+def test_a_pinned_object_is_read_by_ranges(client: Any, store: S3Store) -> None:
+    client.put_object(Bucket="bucket", Key="k", Body=b"0123456789")
+    source = store.pin("bucket", "k")
+    assert (source.bucket, source.key, source.size, source.version_id) == ("bucket", "k", 10, None)
+    assert store.read(source, 0, 4) + store.read(source, 4, 10) == b"0123456789"
+
+
+def test_an_object_that_was_replaced_is_not_read(client: Any, store: S3Store) -> None:
+    client.put_object(Bucket="bucket", Key="k", Body=b"old")
+    source = store.pin("bucket", "k")
+    client.put_object(Bucket="bucket", Key="k", Body=b"new")
+    with pytest.raises(JobFailed) as raised:
+        store.read(source, 0, 3)
+    assert raised.value.code == "source-changed"
+
+
+def test_a_version_is_read_even_when_there_is_a_newer_one(client: Any, store: S3Store) -> None:
+    client.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    client.put_object(Bucket="bucket", Key="k", Body=b"old")
+    source = store.pin("bucket", "k")
+    assert source.version_id
+    client.put_object(Bucket="bucket", Key="k", Body=b"new")
+    assert store.read(source, 0, 3) == b"old"
+
+
+def test_an_object_that_is_gone(client: Any, store: S3Store) -> None:
+    with pytest.raises(JobFailed) as raised:
+        store.pin("bucket", "nothing")
+    assert raised.value.code == "source-missing"
+    with pytest.raises(JobFailed):
+        store.read(Source("bucket", "nothing", "e", 3), 0, 3)
+    client.delete_bucket(Bucket="bucket")
+    with pytest.raises(RetryLater):
+        store.ping("bucket")
+
+
+def test_s3_out_of_reach_is_retried_later() -> None:
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1:1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=1),
+    )
+    with pytest.raises(RetryLater):
+        S3Store(client).pin("bucket", "k")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("InvalidObjectState", 403, JobFailed),  # archived
+        ("KMS.DisabledException", 400, JobFailed),
+        ("InvalidRequest", 400, JobFailed),  # encrypted with its owner's key
+        ("SlowDown", 503, RetryLater),
+        ("InternalError", 500, RetryLater),
+        ("RequestTimeout", 400, RetryLater),
+        ("ExpiredToken", 400, RetryLater),
+        ("NoSuchBucket", 404, RetryLater),
+    ],
+)
+def test_what_s3_says_is_final_or_passing(code: str, status: int, error: type[Exception]) -> None:
+    said: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(error), object_errors():
+        raise ClientError(said, "GetObject")
+
+
+def test_a_signed_upload_takes_a_body_of_the_announced_size_only(client: Any) -> None:
+    signed = S3Signer(client, "bucket", expires=60).sign("uploads/a b", size=7, sha256=None)
+    query = parse_qs(urlsplit(signed.url).query)
+    assert signed.method == "PUT"
+    assert signed.headers == {"Content-Length": "7"}
+    assert query["X-Amz-Expires"] == ["60"]
+    assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
+    assert "/uploads/a%20b?" in signed.url
+
+
+def test_a_signed_upload_of_unknown_size(client: Any) -> None:
+    signed = S3Signer(client, "bucket", expires=60).sign("k", size=None, sha256=None)
+    assert signed.headers == {}
+    assert parse_qs(urlsplit(signed.url).query)["X-Amz-SignedHeaders"] == ["host"]

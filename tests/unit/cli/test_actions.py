@@ -1,0 +1,93 @@
+"""``sluice cancel``, ``sluice retry`` and ``sluice undo``."""
+
+import json
+
+import pytest
+
+from sluice_cli import errors
+from tests.support.cli_fake import JOB_ID, Answer, FakeSluice, job, problem, run
+
+CONFLICT = problem(409, "Conflict", "The job is EXPIRED: that cannot be done.")
+NOTHING = {"read": 0, "inserted": 0, "duplicates": 0, "rejected": 0}
+UNDONE = job("UNDONE", undone_rows=3902, counts=NOTHING)
+
+
+def test_cancel_prints_what_the_job_is_now(server: FakeSluice) -> None:
+    result = run(server, "cancel", JOB_ID)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == [
+        "CANCELED: people.csv into dataset default",
+        "read 4,021 = 3,902 inserted + 101 duplicates + 18 rejected",
+    ]
+    (post,) = server.seen("POST")
+    assert post.target.endswith(f"/jobs/{JOB_ID}/cancel")
+    assert post.body == b""
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "undo"])
+def test_the_document_goes_to_stdout_alone(server: FakeSluice, action: str) -> None:
+    result = run(server, action, JOB_ID, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == server.actions[action].body
+    assert "people.csv" in result.stderr
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "undo"])
+def test_what_the_status_does_not_allow_is_said_in_the_servers_words(server: FakeSluice, action: str) -> None:
+    server.actions[action] = CONFLICT
+    result = run(server, action, JOB_ID)
+    assert result.exit_code == errors.WRONG_INPUT
+    assert "Error: Conflict: The job is EXPIRED: that cannot be done." in result.stderr
+    assert result.stdout == ""
+    assert run(server, action, "00000000-0000-4000-8000-000000000000").exit_code == errors.WRONG_INPUT
+
+
+@pytest.mark.parametrize("action", ["retry", "undo"])
+def test_without_following_what_goes_on_is_not_waited_for(server: FakeSluice, action: str) -> None:
+    result = run(server, action, JOB_ID)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].endswith(f"sluice job {JOB_ID} --follow")
+    assert server.seen("GET") == []
+
+
+def test_retry_follows_to_the_end(server: FakeSluice) -> None:
+    server.polls = [Answer(200, job("PROCESSING")), Answer(200, job())]
+    result = run(server, "retry", JOB_ID, "--follow")
+    assert result.exit_code == 0
+    assert "COMPLETED in 4.2 s" in result.stdout
+    server.polls = [Answer(200, job("FAILED"))]
+    assert run(server, "retry", JOB_ID, "--follow").exit_code == errors.JOB_FAILED
+
+
+def test_undo_follows_until_the_rows_are_gone(server: FakeSluice) -> None:
+    server.polls = [
+        Answer(200, job("UNDOING", phase="undoing", undone_rows=1000)),
+        Answer(200, UNDONE),
+    ]
+    result = run(server, "undo", JOB_ID, "--follow")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "UNDOING: 1,000 rows removed",
+        "UNDONE: people.csv from dataset default",
+        "3,902 rows removed",
+    ]
+
+
+def test_undo_that_ends_otherwise_is_no_success(server: FakeSluice) -> None:
+    server.polls = [Answer(200, job("FAILED"))]
+    assert run(server, "undo", JOB_ID, "--follow").exit_code == errors.JOB_FAILED
+
+
+def test_an_undone_job_shows_how_many_rows_it_lost(server: FakeSluice) -> None:
+    server.polls = [Answer(200, UNDONE)]
+    result = run(server, "job", JOB_ID)
+    assert result.exit_code == errors.JOB_FAILED
+    assert result.stdout.splitlines()[-1] == "3,902 rows removed"
+
+
+def test_a_job_being_undone_has_not_ended(server: FakeSluice) -> None:
+    server.polls = [Answer(200, job("UNDOING", phase="undoing"))]
+    result = run(server, "job", JOB_ID)
+    assert result.exit_code == errors.NOT_FINISHED
+    assert "phase     undoing" in result.stdout
+    assert "progress  0 rows removed" in result.stdout

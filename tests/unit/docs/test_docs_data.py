@@ -1,0 +1,217 @@
+"""The examples of `docs/data.md`, run through the steps; and every code is documented there."""
+
+import ast
+import hashlib
+import json
+import re
+import shlex
+
+import pytest
+import rfc8785
+
+from chalicelib import settings
+from chalicelib.api import serializers as status
+from chalicelib.api.options import parse_options
+from chalicelib.core.errors import JobFailed
+from chalicelib.core.model import Dialect, Format
+from chalicelib.formats import detect
+from chalicelib.formats.json import framing as json_framing
+from chalicelib.rows import canonical, text
+from chalicelib.service import transform
+from sluice_cli.main import upload_command
+from tests.support.docpages import ROOT, blocks, page, quoted, section, table
+from tests.support.fakes import new_job
+from tests.support.pathflow import look, outcome
+
+AROUND = {  # what stands before and after an example, and the names in the other records
+    "CSV": (b"name,city\n", b"\nBob,Cork\n", {"Bob"}),
+    "NDJSON": (b"", b'\n{"name":"Bob"}\n', {"Bob"}),
+    "JSON": (b'[{"name":"Ann"},\n', b',\n{"name":"Bob"}]', {"Ann", "Bob"}),
+}
+AFTER_AN_ARRAY = (b'[{"name":"Ann"}]\n', b"\n", {"Ann"})
+
+
+def test_how_the_format_is_chosen() -> None:
+    for beginning, form in table(section("data.md", "Formats"), "a file that begins with", "format"):
+        assert look(bytes_of(quoted(beginning)) + b"\n").format is Format(quoted(form)), beginning
+
+
+def json_table(*head: str) -> list[list[str]]:
+    return table(section("data.md", "JSON"), "a JSON file", *head)
+
+
+@pytest.mark.parametrize("row", json_table("loaded", "code", "message"), ids=lambda row: row[0])
+def test_what_becomes_of_json_files(row: list[str]) -> None:
+    file, names, code, message = row
+    data = quoted(file).encode()
+
+    found = outcome(data, look(data))
+
+    assert look(data).format is Format.JSON
+    assert sorted(json.loads(record)["name"] for record in found.records) == [
+        it for it in names.split(", ") if it
+    ]
+    rejects = [reject for block in found.blocks for reject in block.rejects]
+    assert [(it.code, it.message) for it in rejects] == ([(quoted(code), message)] if code else [])
+
+
+@pytest.mark.parametrize("row", json_table("code", "message"), ids=lambda row: row[0])
+def test_where_json_files_fail(row: list[str]) -> None:
+    file, code, message = row
+    data = bytes_of(quoted(file))
+
+    with pytest.raises(JobFailed) as failure:
+        outcome(data, look(data), max_record=settings.load({}).max_record_size)
+    assert (failure.value.code, failure.value.message) == (quoted(code), message)
+
+
+def test_options_as_the_client_gives_them() -> None:
+    (command,) = blocks(section("data.md", "Formats"), "sh")
+    sluice, upload, *arguments = shlex.split(command)
+    given = upload_command.make_context(upload, arguments).params["options"]
+
+    assert (sluice, upload) == ("sluice", upload_command.name)
+    assert parse_options(given).to_json() == given
+
+
+def test_every_option_is_documented() -> None:
+    documented = {
+        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
+    }
+
+    assert documented == vars(parse_options(None)).keys()
+
+
+def test_how_names_bound_blocks() -> None:
+    markdown = " ".join(page("operations.md").split())
+    default = settings.load({}).block_size
+
+    def most(length: int) -> int:
+        return transform.block_size(Dialect(Format.CSV, 0, columns=("x" * length,)))
+
+    assert "at most 128 MiB divided by the mean length of the names plus 6" in markdown
+    assert most(58) == (128 << 20) // (58 + 6)
+    assert "never less than 32 KiB" in markdown
+    assert most(100_000) == 32 << 10
+    assert "names of more than 26 characters" in markdown
+    assert most(26) == default > most(27)
+
+
+def test_keys_of_a_csv_header() -> None:
+    for header, keys in table(section("data.md", "Formats"), "header", "keys"):
+        found = look(f"{text_of(quoted(header))}\n".encode())
+        assert list(found.columns) == json.loads(quoted(keys)), header
+
+
+def test_limits() -> None:
+    markdown = " ".join(page("data.md").split())
+
+    assert f"up to {detect.MAX_HEADER:,} bytes and {detect.MAX_COLUMNS:,} columns" in markdown
+    assert f"more than {detect.MAX_HEADER:,} bytes, or an open quote" in markdown
+    assert f"more than {detect.MAX_COLUMNS:,} columns" in markdown
+    assert f"nested {canonical.MAX_DEPTH} deep" in markdown
+    assert f"more than {text.LONGEST_RUN} combining marks" in markdown
+    assert markdown.count(f"within {json_framing.LOOK_AHEAD} times `SLUICE_MAX_RECORD_SIZE`") == 2
+    digits, exponent = f"{canonical.MAX_DIGITS:,}", canonical.MAX_EXPONENT
+    assert f"{digits} digits, and be as large as 10^{exponent} or as small as 10^-{exponent}" in markdown
+
+
+def test_records_of_json_lines() -> None:
+    for line, record in table(section("data.md", "Records"), "a JSON line", "the record"):
+        assert canonical.record(canonical.parse(quoted(line))) == quoted(record)
+
+
+def test_normalisation() -> None:
+    markdown = section("data.md", "Normalisation")
+    for before, after in table(markdown, "before", "after"):
+        assert text.normalise(json.loads(quoted(before))) == json.loads(quoted(after))
+    assert blocks(markdown.replace("\n   ", "\n"), "text") == [f"{text.EMAIL}\n"]
+
+
+def test_numbers() -> None:
+    for before, after in table(section("data.md", "Identity"), "in the file", "in the canonical form"):
+        assert canonical.record(canonical.parse(f'{{"n":{quoted(before)}}}')) == f'{{"n":{quoted(after)}}}'
+
+
+def test_the_hash_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    markdown = section("data.md", "Identity")
+    (file,), (form,), (program,) = (blocks(markdown, language) for language in ("csv", "json", "python"))
+    form = form.strip()
+    data = file.encode()
+    expected = hashlib.sha256(rfc8785.dumps(json.loads(form))).hexdigest()
+
+    assert outcome(data, look(data)).records == {form}
+    assert f"`{expected}`" in markdown
+    assert f"printf '%s' '{form}' | sha256sum" in markdown
+    exec(program, {})  # noqa: S102 - our own page
+    assert capsys.readouterr().out.strip() == expected
+
+
+def reject_table() -> list[list[str]]:
+    return table(section("data.md", "Rejected records"), "code", "format", "example", "message")
+
+
+@pytest.mark.parametrize("row", reject_table(), ids=lambda row: f"{row[0]} {row[2]}")
+def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
+    code, form, example, message = row
+    before, after, others = AFTER_AN_ARRAY if code == "`trailing-content`" else AROUND[form]
+    data = before + bytes_of(quoted(example)) + after
+    defaults = settings.load({})
+
+    found = outcome(
+        data,
+        look(data, Format(form.lower())),
+        block_size=defaults.block_size,
+        max_record=defaults.max_record_size,
+    )
+
+    rejects = [reject for block in found.blocks for reject in block.rejects]
+    assert [(it.code, it.message, it.offset) for it in rejects] == [(quoted(code), message, len(before))]
+    assert rejects[0].field is None
+    assert {json.loads(record)["name"] for record in found.records} == others
+
+
+def text_of(example: str) -> str:
+    return re.sub(r"(.)\{(\d+)\}", lambda repeated: repeated[1] * int(repeated[2]), example)
+
+
+def bytes_of(example: str) -> bytes:
+    r"""The bytes of an example, in which ``\xHH`` is a byte and ``x{3}`` is ``xxx``."""
+    parts = re.split(r"\\x([0-9a-f]{2})", text_of(example))
+    return b"".join(bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts))
+
+
+def codes(*folders: str) -> set[str]:
+    """Everything in the code that looks like a code, and is none of the other things that do."""
+    files = [file for folder in folders for file in (ROOT / "chalicelib" / folder).rglob("*.py")]
+    texts = {
+        node.value
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    others = {status.phase(new_job()), "sluice-migrate"}
+    return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others
+
+
+def raised() -> set[str]:
+    """The codes with which JobFailed and Lost are raised."""
+    calls = [
+        node
+        for file in (ROOT / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "Lost")]
+    return {it.value for it in firsts if isinstance(it, ast.Constant) and isinstance(it.value, str)}
+
+
+def test_every_code_is_documented_and_no_other_is() -> None:
+    rejects = {quoted(row[0]) for row in reject_table()}
+    failures = {
+        quoted(row[0]) for row in table(section("data.md", "Errors of a whole file"), "code", "meaning")
+    }
+
+    assert rejects <= codes("steps")
+    assert failures == raised() | {"retries-exhausted", "internal-error"}  # by flow/consume.py
+    assert rejects | failures == codes("steps", "flow", "backends")

@@ -1,0 +1,256 @@
+"""The examples of `docs/http-api.md` are what the API gives, and every route is documented there."""
+
+import ast
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import app as deployed
+from chalicelib import settings
+from chalicelib.api import health, http, uploads
+from chalicelib.api import jobs as jobs_api
+from chalicelib.api import serializers as status
+from chalicelib.api.options import parse_options
+from chalicelib.core.errors import BadRequest
+from chalicelib.core.lifecycle import TRANSITIONS
+from chalicelib.core.model import Dialect, Format, Part, Source, Status, StoredReject, Tally
+from tests.support.docpages import ROOT, blocks, page, quoted, section, table
+from tests.support.fake_services import MemoryServices
+from tests.support.fakes import MemoryJobs, new_job
+
+JOB = "GET /jobs/{job_id}"
+PLAN = ("size", "part_size", "part_count")
+
+
+def example(title: str) -> Any:
+    """The last JSON under an endpoint's heading."""
+    return json.loads(blocks(section("http-api.md", f"`{title}`"), "json")[-1])
+
+
+def shape(document: Any) -> Any:
+    """The names of all members, without their values."""
+    if isinstance(document, dict):
+        return {name: shape(value) for name, value in document.items()}
+    return [shape(item) for item in document] if isinstance(document, list) else None
+
+
+def test_every_route_is_documented_and_no_other_is() -> None:
+    documented = re.findall(r"^## `(.*)`$", page("http-api.md"), re.MULTILINE)
+    routes = {f"{method} {path}" for path, methods in deployed.app.routes.items() for method in methods}
+
+    assert set(documented) == routes
+    assert len(documented) == len(routes)
+
+
+def test_the_job_is_what_describe_gives() -> None:
+    document = example(JOB)
+    source, counts, detected = document["source"], document["counts"], document["detected"]
+    times = {
+        name: datetime.fromisoformat(document[name])
+        for name in ("created_at", "started_at", "updated_at", "completed_at")
+    }
+    job = replace(
+        new_job(),
+        id=UUID(document["id"]),
+        status=Status.COMPLETED,
+        dataset="demo",
+        filename="customers.csv",
+        source=Source(**source),
+        uploaded_at=times["created_at"],
+        dialect=Dialect.from_json(detected),
+        attempts=1,
+        bytes_processed=source["size"],
+        tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
+        **times,
+    )
+
+    assert status.describe(job, times["completed_at"]) == document
+    explained = [
+        name for row in table(section("http-api.md", f"`{JOB}`"), "member", "") for name in names(row[0])
+    ]
+    inside = {"progress": document["progress"]}
+    assert explained == [
+        full
+        for name, value in document.items()
+        for full in ([f"{name}.{part}" for part in value] if name in inside else [name])
+    ]
+
+
+@pytest.mark.parametrize("form", [Format.NDJSON, Format.JSON])
+def test_what_is_detected_is_explained(form: Format) -> None:
+    (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
+
+    assert Dialect(form, 0).to_json().keys() <= set(re.findall("`([a-z_]+)`", row[1]))
+
+
+def test_lists_leave_the_columns_out() -> None:
+    now = datetime.fromisoformat("2025-11-23T14:56:58Z")
+    job = replace(new_job(), dialect=Dialect(Format.CSV, 0, columns=("name",)))
+    whole = status.describe(job, now)
+    del whole["detected"]["columns"]
+
+    assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
+    assert status.summarise(job, now) == whole
+
+
+def test_formats_that_may_be_asked_for() -> None:
+    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
+    (row,) = (it for it in fields if it[0] == "`format`")
+
+    assert re.findall("`([a-z]+)`", row[1]) == list(Format)
+
+
+def test_an_error_in_options_names_the_option() -> None:
+    markdown = section("http-api.md", "`POST /uploads`")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"delimiter": None}, "options.delimiter"),
+        ({"delimiter": ";", "comment": ";"}, "options"),
+    ]
+    for options, field in wrong:
+        with pytest.raises(BadRequest) as error:
+            parse_options(options)
+        assert error.value.field == field
+        assert f"`{field}`" in markdown
+
+
+def names(cell: str) -> list[str]:
+    return [quoted(name) for name in cell.split(", ")]
+
+
+def test_the_phases_are_named() -> None:
+    source = ast.parse((ROOT / "chalicelib/api/serializers.py").read_text("utf-8"))
+    (phase,) = (node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "phase")
+    returned = [node for node in ast.walk(phase) if isinstance(node, ast.Return)]
+    phases = {
+        node.value
+        for statement in returned
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`phase`")
+
+    assert set(names(row[1])) == phases
+
+
+def test_the_life_of_a_job_is_the_table_in_the_code() -> None:
+    markdown = section("http-api.md", "The life of a job")
+    statuses = [quoted(row[0]) for row in table(markdown, "status", "")]
+    assert statuses == list(Status)
+    documented = {
+        quoted(action): (set(names(before)), quoted(after))
+        for action, before, after, _ in table(markdown, "action", "from", "to", "who")
+    }
+    assert documented == {
+        action: (transition.before, transition.after) for action, transition in TRANSITIONS.items()
+    }
+
+
+def test_a_reject_is_what_describe_gives() -> None:
+    document = example("GET /jobs/{job_id}/errors")
+    (reject,) = document["errors"]
+
+    assert status.describe_reject(StoredReject(cursor=(0, 564), **reject)) == reject
+    assert document["next_cursor"] == http.cursor_text(0, 564)
+
+
+def test_an_upload_is_answered_so() -> None:
+    request, answer = map(json.loads, blocks(section("http-api.md", "`POST /uploads`"), "json"))
+    services: Any = MemoryServices()
+    fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
+
+    given = uploads.create(services, request | {"sha256": "0" * 64})
+
+    answer["upload"]["headers"] = {}  # S3Signer's own
+    assert shape(given.body) == shape(answer)
+    assert given.status_code == 202
+    assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
+    assert request.keys() | {"format", "part_checksums", "force"} == {quoted(row[0]) for row in fields}
+    uploads.create(services, dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"})
+
+
+def test_an_upload_in_parts_goes_so() -> None:
+    begun = json.loads(blocks(section("http-api.md", "Files in parts"), "json")[0])
+    asked, signed = map(json.loads, blocks(section("http-api.md", "`POST /uploads/{job_id}/parts`"), "json"))
+    listed = example("GET /uploads/{job_id}/parts")
+    services: Any = MemoryServices()
+    plan = {"filename": "people.csv", "size": begun["upload"]["size"]}
+    services.uploading = replace(services.uploading, part_size=begun["upload"]["part_size"])
+
+    given = uploads.create(services, plan).body
+    given["upload"]["parts"] = given["upload"]["parts"][:1]
+    begun["upload"]["parts"][0]["headers"] = {}
+    assert shape(given) == shape(begun)
+    assert {n: begun["upload"][n] for n in PLAN} == {n: given["upload"][n] for n in PLAN}
+
+    job_id = uploads.create(services, plan | {"part_checksums": True}).body["job_id"]
+    given = uploads.sign_parts(services, job_id, asked).body
+    signed["parts"][0]["headers"] = {}
+    assert shape(given) == shape(signed)
+    services.uploads.arrived["upload-1"][1] = Part(**listed["parts"][0])
+    given = uploads.list_parts(services, job_id, {}).body
+    assert shape(given) == shape(listed)
+    assert given["parts"] == listed["parts"]
+
+    lacking = example("POST /uploads/{job_id}/complete")
+    refused = uploads.complete(services, job_id)
+    assert refused.status_code == lacking["status"]
+    assert shape({**refused.body, "request_id": ""}).keys() == shape(lacking).keys()
+
+
+def test_a_problem_looks_so() -> None:
+    (problem,) = (
+        it for it in map(json.loads, blocks(section("http-api.md", "Errors"), "json")) if "type" in it
+    )
+    wrong = {"filename": "people.csv", "colour": "red"}
+
+    @http.problems
+    def view() -> Any:
+        return uploads.create(MemoryServices(), wrong)  # type: ignore[arg-type]
+
+    request: Any = SimpleNamespace(context={"requestId": problem["request_id"]}, uri_params=None)
+    assert http.answered(request, lambda _: view()).body == problem
+
+
+def test_health_looks_so() -> None:
+    well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
+    jobs = MemoryJobs()
+    fine = SimpleNamespace(ping=lambda *_: None)
+    services: Any = SimpleNamespace(settings=settings.load({}), jobs=jobs, sender=fine, store=fine)
+
+    assert health.health(services).body == well
+    jobs.down = True
+    answer = health.health(services)
+    assert answer.headers["Retry-After"] == "5"
+    assert {**answer.body, "request_id": ill["request_id"]} == ill
+
+
+@pytest.mark.parametrize(("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000)])
+def test_limits_of_pages(title: str, most: int) -> None:
+    (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
+    told = re.fullmatch(r"how many, 1 to ([\d,]+); (\d+) if it is left out", row[1])
+    assert told
+    assert int(told[1].replace(",", "")) == most
+    asked: list[int] = []
+    jobs = SimpleNamespace(
+        get=lambda _: new_job(),
+        list=lambda limit, **_: asked.append(limit) or [],
+        rejects=lambda _, limit, after: asked.append(limit) or after or [],
+    )
+    services: Any = SimpleNamespace(jobs=jobs)
+
+    def ask(query: dict[str, str]) -> Any:
+        if title == "GET /jobs":
+            return jobs_api.list_jobs(services, query)
+        return jobs_api.list_errors(services, "00000000-0000-4000-8000-000000000000", query)
+
+    for query in ({}, {"limit": "1"}, {"limit": str(most)}):
+        ask(query)
+    assert asked == [int(told[2]) + 1, 2, most + 1]
+    with pytest.raises(BadRequest):
+        ask({"limit": str(most + 1)})

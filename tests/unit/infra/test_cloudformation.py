@@ -1,0 +1,393 @@
+"""The templates: what cfn-lint says of them, and what it cannot know. What they make: tests/integration."""
+
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.decode import decode
+from chalice.utils import to_cfn_resource_name
+
+from chalicelib import settings
+from chalicelib.service import object_keys as keys
+from chalicelib.telemetry import Metric
+from infra import configure
+from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
+
+PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
+LOADED: dict[str, dict[str, Any]] = {name: decode(str(path))[0] for name, path in PATHS.items()}
+MERGED: dict[str, Any] = decode(str(FOLDER / "merge.yaml"))[0]
+LAMBDA_TIMEOUT = 900  # of the worker that is a function
+# What other parts of the project read of a stage.
+PROMISED = {
+    *("BucketName", "BucketArn", "JobsQueueUrl", "JobsQueueArn", "JobsQueueName", "DeadLetterQueueUrl"),
+    *("DeadLetterQueueArn", "EventsDeadLetterQueueUrl", "EventsDeadLetterQueueArn", "PrivateSubnetIds"),
+    *("FunctionSecurityGroupId", "WorkerSecurityGroupId", "VpcId", "DatabaseUrl", "DatabaseSecretArn"),
+    "RedisUrl",
+}
+# Actions that name no resource. Source: AWS Service Authorization Reference.
+WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken": "a token is for the registry",
+    "xray:PutTraceSegments": "traces are nobody's",
+    "xray:PutTelemetryRecords": "likewise",
+    "xray:GetSamplingRules": "likewise",
+    "xray:GetSamplingTargets": "likewise",
+}
+SLUICE = "Sluice/${Stage}"
+SLUICE_METRICS = {metric.value for metric in Metric}
+METRICS = {
+    SLUICE: SLUICE_METRICS,
+    "AWS/SQS": {
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateAgeOfOldestMessage",
+    },
+    "AWS/Lambda": {"Errors", "Throttles", "Duration"},
+    "AWS/ApiGateway": {"Count", "4XXError", "5XXError"},
+    "AWS/RDS": {
+        *("CPUUtilization", "DatabaseConnections", "FreeStorageSpace", "WriteIOPS", "ClientConnections"),
+        *("DatabaseConnectionsBorrowLatency", "DatabaseConnectionsCurrentlySessionPinned"),
+        "ClientConnectionsSetupFailedAuth",
+    },
+    "AWS/ECS": {"CPUUtilization", "MemoryUtilization"},
+    "ECS/ContainerInsights": {"RunningTaskCount"},
+    "AWS/ElastiCache": {"DatabaseMemoryUsagePercentage", "EngineCPUUtilization"},
+}
+
+
+def nodes(value: Any) -> Iterator[Any]:
+    """The value and everything in it."""
+    yield value
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        yield from nodes(child)
+
+
+def resources(*types: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All resources of the types, of all templates, as `template.name` and what is said of them."""
+    for template, loaded in LOADED.items():
+        for name, resource in loaded["Resources"].items():
+            if resource["Type"] in types:
+                yield f"{template}.{name}", resource
+
+
+def properties(place: str) -> dict[str, Any]:
+    template, _, name = place.partition(".")
+    found: dict[str, Any] = LOADED[template]["Resources"][name]["Properties"]
+    return found
+
+
+def branches(statements: list[Any]) -> Iterator[dict[str, Any]]:
+    """The statements, those too that a condition decides on."""
+    for statement in statements:
+        if "Fn::If" in statement:
+            yield from (one for one in statement["Fn::If"][1:] if "Effect" in one)
+        else:
+            yield statement
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    found = statement["Action"]
+    return [found] if isinstance(found, str) else found
+
+
+def imports(template: str) -> set[str]:
+    return {node["Fn::ImportValue"]["Fn::Sub"] for node in nodes(LOADED[template]) if is_import(node)}
+
+
+def is_import(node: Any) -> bool:
+    return isinstance(node, dict) and "Fn::ImportValue" in node
+
+
+def exports(template: str) -> set[str]:
+    return {output["Export"]["Name"]["Fn::Sub"] for output in LOADED[template].get("Outputs", {}).values()}
+
+
+def test_every_template_is_deployed() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == {*TEMPLATES, "merge"}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_cfn_lint_finds_nothing(name: str) -> None:
+    assert [str(match) for match in lint_file(PATHS[name])] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_fits_into_a_request(name: str) -> None:
+    assert PATHS[name].stat().st_size <= 51_200  # CreateChangeSet: TemplateBody
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_all_know_the_same_stages(name: str) -> None:
+    assert LOADED[name]["Parameters"]["Stage"]["AllowedValues"] == ["local", "dev", "prod"]
+
+
+def test_what_is_imported_was_exported_before() -> None:
+    before: set[str] = set()
+    always: set[str] = set()
+    for name in TEMPLATES:
+        assert imports(name) <= (before if name in OPTIONAL else always), name
+        before |= exports(name)
+        always |= set() if name in OPTIONAL else exports(name)
+
+
+def test_exports_bear_their_outputs_names() -> None:
+    told = {key: export for name in TEMPLATES for key, export in exported(name)}
+    assert told == {key: f"sluice-${{Stage}}-{key}" for key in told}
+    assert told.keys() >= PROMISED
+
+
+def exported(template: str) -> Iterator[tuple[str, str]]:
+    for key, output in LOADED[template].get("Outputs", {}).items():
+        yield key, output["Export"]["Name"]["Fn::Sub"]
+
+
+def test_the_queue_suits_the_workers() -> None:
+    queue = properties("storage.JobsQueue")
+    assert queue["VisibilityTimeout"] >= LAMBDA_TIMEOUT
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == settings.load({}).max_deliveries
+    for _, resource in resources("AWS::SQS::Queue"):
+        assert resource["Properties"]["SqsManagedSseEnabled"] is True
+        assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_the_bucket_forgets_what_it_should() -> None:
+    rules = properties("storage.Bucket")["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {prefix: {"Ref": "ObjectDays"} for prefix in (keys.UPLOADS, keys.DROP)}
+    abort = "AbortIncompleteMultipartUpload"
+    (aborted,) = (rule[abort] for rule in rules if abort in rule and "Prefix" not in rule)
+    patience = settings.load({}).parts_expire / 86400
+    assert aborted["DaysAfterInitiation"] > patience
+    assert LOADED["storage"]["Parameters"]["ObjectDays"]["MinValue"] > patience
+
+
+def test_the_bucket_tells_whom_it_is_told_to_and_says_nothing_of_others() -> None:
+    assert LOADED["storage"]["Parameters"]["IntakeFunctionArn"]["Default"] == ""
+    told, notification, otherwise = properties("storage.Bucket")["NotificationConfiguration"]["Fn::If"]
+    assert told == "TellsIntake"
+    (one,) = notification["LambdaConfigurations"]
+    assert one == {"Event": "s3:ObjectCreated:*", "Function": {"Ref": "IntakeFunctionArn"}}
+    assert otherwise == {"Ref": "AWS::NoValue"}  # an empty one would detach what Chalice attached
+
+
+# What is merged into Chalice's template is no template. cfn-lint sees it merged: tests/e2e/test_package.py.
+
+
+@pytest.mark.parametrize("function", configure.FUNCTIONS)
+def test_a_function_is_named_as_chalice_deploys_it_and_its_logs_end(function: str) -> None:
+    name = to_cfn_resource_name(function)
+    said = MERGED["Resources"]["APIHandler" if function == "api_handler" else name]
+    known = "sluice-${Stage}" if function == "api_handler" else f"sluice-${{Stage}}-{function}"
+    assert said["Properties"]["FunctionName"] == {"Fn::Sub": known}
+    assert said["DependsOn"] == f"{name}LogGroup"
+    logs = MERGED["Resources"][said["DependsOn"]]["Properties"]
+    assert logs == {
+        "LogGroupName": {"Fn::Sub": f"/aws/lambda/{known}"},
+        "RetentionInDays": {"Ref": "LogDays"},
+    }
+
+
+def test_what_is_merged_imports_of_the_storage_only() -> None:
+    imported = {node["Fn::ImportValue"]["Fn::Sub"] for node in nodes(MERGED) if is_import(node)}
+    assert imported
+    assert imported <= exports("storage")
+    assert MERGED["Parameters"]["Stage"] == LOADED["storage"]["Parameters"]["Stage"]
+
+
+def test_what_people_would_miss_is_kept() -> None:
+    assert LOADED["storage"]["Resources"]["Bucket"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert LOADED["database"]["Resources"]["Database"]["DeletionPolicy"] == "Snapshot"
+    protected = properties("database.Database")["DeletionProtection"]
+    assert protected == {"Fn::If": ["IsProd", True, False]}
+
+
+def test_rights_name_what_they_are_for() -> None:
+    found = 0
+    for place, role in resources("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        assert "ManagedPolicyArns" not in role["Properties"], place
+        for policy in role["Properties"]["Policies"]:
+            for statement in branches(policy["PolicyDocument"]["Statement"]):
+                found += 1
+                assert not [action for action in actions(statement) if "*" in action], place
+                if statement["Resource"] == "*":
+                    assert set(actions(statement)) <= WITHOUT_RESOURCE.keys(), place
+    assert found > 8
+
+
+def test_roles_are_for_services_of_this_account() -> None:
+    for place, role in resources("AWS::IAM::Role"):
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"].keys() == {"Service"}, place
+        account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        assert statement["Condition"] == account, place
+
+
+def test_the_worker_has_the_rights_that_operations_lists() -> None:
+    (policy,) = properties("worker.TaskRole")["Policies"]
+    statements = branches(policy["PolicyDocument"]["Statement"])
+    rights = {action for statement in statements for action in actions(statement)}
+    told = (FOLDER.parents[1] / "docs" / "operations.md").read_text()
+    assert {right for right in rights if f"`{right}`" not in told} <= {
+        *WITHOUT_RESOURCE,
+        "secretsmanager:GetSecretValue",
+    }
+    assert {right.partition(":")[0] for right in rights} == {"s3", "sqs", "secretsmanager", "xray"}
+
+
+def test_nothing_can_be_reached_from_outside() -> None:
+    ways_out = (
+        "InternetGateway",
+        "VPCGatewayAttachment",
+        "NatGateway",
+        "EIP",
+        "Route",
+        "EgressOnlyInternetGateway",
+    )
+    assert not list(resources(*(f"AWS::EC2::{name}" for name in ways_out)))
+    said = Counter(
+        (key, value) for node in nodes(LOADED) if isinstance(node, dict) for key, value in public(node)
+    )
+    assert said == {
+        ("PubliclyAccessible", False): 1,
+        ("MapPublicIpOnLaunch", False): 2,
+        ("AssignPublicIp", "DISABLED"): 1,
+    }
+    block = properties("storage.Bucket")["PublicAccessBlockConfiguration"]
+    assert block == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+
+
+def public(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    names = ("PubliclyAccessible", "MapPublicIpOnLaunch", "AssignPublicIp")
+    return ((name, node[name]) for name in names if name in node)
+
+
+def test_calls_come_from_groups_at_one_port() -> None:
+    wanted = {
+        "network.ProxySecurityGroup": (5432, {"FunctionSecurityGroup", "WorkerSecurityGroup"}),
+        "network.DatabaseSecurityGroup": (5432, {"ProxySecurityGroup"}),
+        "network.CacheSecurityGroup": (6379, {"FunctionSecurityGroup", "WorkerSecurityGroup"}),
+        "network.EndpointSecurityGroup": (443, {"FunctionSecurityGroup", "WorkerSecurityGroup"}),
+    }
+    for place, group in resources("AWS::EC2::SecurityGroup"):
+        port, sources = wanted.pop(place, (0, set()))
+        rules = group["Properties"].get("SecurityGroupIngress", [])
+        assert {rule["SourceSecurityGroupId"]["Ref"] for rule in rules} == sources, place
+        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} <= {(port, port)}, place
+        assert group["Properties"]["SecurityGroupEgress"], place  # else everything goes out
+    assert not wanted
+
+
+def test_policies_let_no_strangers_in_and_nobody_without_tls() -> None:
+    closed = []
+    for place, policy in resources("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny":
+                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+                closed.append(place)
+            else:
+                assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}, place
+    watched = list(resources("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"))
+    assert len(closed) == len(watched) == 5
+    assert properties("database.Proxy")["RequireTLS"] is True
+    assert properties("database.Parameters")["Parameters"]["rds.force_ssl"] == "1"
+    assert properties("cache.Cache")["TransitEncryptionMode"] == "required"
+    assert LOADED["cache"]["Outputs"]["RedisUrl"]["Value"]["Fn::Sub"].startswith("rediss://")
+
+
+def test_what_is_stored_is_encrypted() -> None:
+    assert properties("storage.Bucket")["BucketEncryption"]
+    assert properties("database.Database")["StorageEncrypted"] is True
+    assert properties("cache.Cache")["AtRestEncryptionEnabled"] is True
+
+
+def test_the_databases_address_holds_no_credentials() -> None:
+    url = LOADED["database"]["Outputs"]["DatabaseUrl"]["Value"]["Fn::Sub"]
+    assert re.fullmatch(r"postgresql://\$\{Proxy\.Endpoint\}:5432/sluice\?sslmode=require", url)
+
+
+def metrics_of(alarm: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for node in nodes(alarm):
+        if isinstance(node, dict) and "MetricName" in node:
+            namespace = node["Namespace"]
+            yield namespace["Fn::Sub"] if isinstance(namespace, dict) else namespace, node["MetricName"]
+
+
+def test_every_alarm_tells_somebody_of_something_that_exists() -> None:
+    names = []
+    for place, alarm in resources("AWS::CloudWatch::Alarm"):
+        said = alarm["Properties"]
+        template = LOADED[place.partition(".")[0]]["Resources"]
+        acting = ("AWS::SNS::Topic", "AWS::ApplicationAutoScaling::ScalingPolicy")
+        assert said["AlarmActions"], place
+        assert all(template[action["Ref"]]["Type"] in acting for action in said["AlarmActions"]), place
+        assert said["TreatMissingData"] == "notBreaching", place
+        used = list(metrics_of(said))
+        assert used, place
+        assert all(metric in METRICS[namespace] for namespace, metric in used), place
+        names.append(said["AlarmName"]["Fn::Sub"])
+    assert len(names) == len(set(names)) > 20
+
+
+def test_the_expressions_of_alarms_name_their_parts() -> None:
+    for place, alarm in resources("AWS::CloudWatch::Alarm"):
+        queries = {query["Id"]: query for query in alarm["Properties"].get("Metrics", [])}
+        shown = [name for name, query in queries.items() if query.get("ReturnData", True)]
+        assert len(shown) == bool(queries), place
+        for query in queries.values():
+            assert set(re.findall(r"[a-z]\w*", query.get("Expression", ""))) <= queries.keys(), place
+
+
+def test_the_dashboard_shows_metrics_that_exist() -> None:
+    text = properties("monitoring.Dashboard")["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(text)["widgets"]
+    metrics = [metric for widget in widgets for metric in widget["properties"]["metrics"]]
+    assert {metric[1] for metric in metrics if metric[0] == SLUICE} == SLUICE_METRICS
+    assert [metric for metric in metrics if metric[1] not in METRICS[metric[0]]] == []
+    places = Counter(
+        (x, y)
+        for widget in widgets
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    )
+    assert max(places.values()) == 1  # none covers another
+    assert max(x for x, _ in places) < 24
+
+
+def test_the_worker_is_given_settings_that_exist() -> None:
+    worker = properties("worker.Task")["ContainerDefinitions"][0]
+    said = [
+        node["Name"] for node in nodes(worker["Environment"]) if isinstance(node, dict) and "Name" in node
+    ]
+    known = Path(settings.__file__).read_text()
+    others = {"AWS_DEFAULT_REGION", "AWS_XRAY_DAEMON_ADDRESS", "POWERTOOLS_METRICS_NAMESPACE"}
+    assert [name for name in said if f'"{name}"' not in known and name not in others] == []
+    (grace,) = (node["Value"] for node in worker["Environment"] if node.get("Name") == "SLUICE_GRACE_SECONDS")
+    assert int(grace) < worker["StopTimeout"] <= 120  # the most that Fargate waits
+
+
+def test_the_worker_can_do_little_harm() -> None:
+    for container in properties("worker.Task")["ContainerDefinitions"]:
+        said = container["Fn::If"][1] if "Fn::If" in container else container
+        assert said["ReadonlyRootFilesystem"] is True
+        assert not said["User"].startswith("0")
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, 0), (60, 1)])
+def test_the_health_check_knows_a_worker_that_hangs(tmp_path: Path, age: int, status: int) -> None:
+    kind, command = properties("worker.Task")["ContainerDefinitions"][0]["HealthCheck"]["Command"]
+    assert kind == "CMD-SHELL"
+    file = tmp_path / "health"
+    file.touch()
+    touched = file.stat().st_mtime - age
+    os.utime(file, (touched, touched))
+    env = {**os.environ, "SLUICE_HEALTH_FILE": str(file)}
+    assert subprocess.run(["/bin/sh", "-c", command], env=env, check=False).returncode == status

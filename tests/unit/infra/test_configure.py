@@ -1,0 +1,523 @@
+"""A stage's configuration and rights, of the stacks' outputs; and that nobody may do more than he must."""
+
+import ast
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from chalicelib import settings
+from infra import configure, stacks
+from infra.configure import ConfigureError, addresses, configured, policies
+from tests.support.paths import CHECKOUT
+from tests.unit.infra.test_stacks import Cloud
+
+ROOT = CHECKOUT
+POLICIES = ROOT / ".chalice" / "policies"
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+OUTPUTS = {
+    "BucketName": "sluice-dev-uploads",
+    "BucketArn": "arn:aws:s3:::sluice-dev-uploads",
+    "JobsQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-jobs",
+    "JobsQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-jobs",
+    "DeadLetterQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-dead",
+    "DeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-dead",
+    "EventsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-events",
+    "DatabaseUrl": "postgresql://db.example:5432/sluice?sslmode=require",
+    "DatabaseSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf",
+}
+VPC = {"PrivateSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupId": "sg-1", "VpcId": "vpc-1"}
+LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:sluice:7"
+
+
+def config() -> dict[str, Any]:
+    """As it is checked in, but for what this very command writes."""
+    function = {"lambda_memory_size": 512}
+    return {
+        "version": "2.0",
+        "app_name": "sluice",
+        "lambda_functions": {"on_job": function},
+        "stages": {
+            "dev": {
+                "api_gateway_stage": "dev",
+                "environment_variables": {"POWERTOOLS_LOG_LEVEL": "DEBUG", "SLUICE_BUCKET": "before"},
+                "lambda_functions": {"on_upload": {"reserved_concurrency": 20}},
+            },
+            "prod": {"api_gateway_stage": "prod"},
+        },
+    }
+
+
+def stage_of(
+    outputs: dict[str, str], *, layer: str | None = None, stage: str = "dev", **chosen: str
+) -> dict[str, Any]:
+    made = configured(config(), stage, outputs, settings=chosen, layer=layer)
+    section: dict[str, Any] = made["stages"][stage]
+    return section
+
+
+# What outputs become
+
+
+def test_outputs_become_settings() -> None:
+    assert stage_of(OUTPUTS | {"RedisUrl": "rediss://r:6379"}, stage="prod")["environment_variables"] == {
+        "DATABASE_URL": OUTPUTS["DatabaseUrl"],
+        "DATABASE_SECRET": OUTPUTS["DatabaseSecretArn"],
+        "SLUICE_BUCKET": OUTPUTS["BucketName"],
+        "SLUICE_QUEUE_URL": OUTPUTS["JobsQueueUrl"],
+        "SLUICE_DEAD_LETTER_QUEUE_URL": OUTPUTS["DeadLetterQueueUrl"],
+        "REDIS_URL": "rediss://r:6379",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice/prod",
+    }
+
+
+def test_they_are_settings_that_sluice_reads() -> None:
+    found = settings.load(stage_of(OUTPUTS)["environment_variables"])
+    assert (found.bucket, found.queue_url) == (OUTPUTS["BucketName"], OUTPUTS["JobsQueueUrl"])
+    assert (found.database_url, found.database_secret) == (
+        OUTPUTS["DatabaseUrl"],
+        OUTPUTS["DatabaseSecretArn"],
+    )
+    assert found.dead_letter_queue_url == OUTPUTS["DeadLetterQueueUrl"]
+
+
+def test_what_the_stage_has_already_is_kept_and_what_is_said_now_wins() -> None:
+    variables = stage_of(OUTPUTS, SLUICE_LOADERS="3", DATABASE_URL="postgresql://other")[
+        "environment_variables"
+    ]
+    assert variables["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
+    assert variables["SLUICE_BUCKET"] == OUTPUTS["BucketName"]
+    assert variables["SLUICE_LOADERS"] == "3"
+    assert variables["DATABASE_URL"] == "postgresql://other"
+
+
+def test_every_function_has_rights_of_its_own() -> None:
+    functions = stage_of(OUTPUTS)["lambda_functions"]
+    assert {name: it["iam_policy_file"] for name, it in functions.items()} == {
+        name: f"policies/dev/{name}.json"
+        for name in ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
+    }
+    assert functions["on_upload"]["reserved_concurrency"] == 20
+
+
+def test_these_are_all_functions() -> None:
+    checked_in = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    assert set(checked_in["lambda_functions"]) == set(configure.FUNCTIONS)
+    tree = ast.parse((ROOT / "app.py").read_text())
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert set(configure.FUNCTIONS) - {"api_handler"} <= defined
+
+
+def test_functions_are_in_the_network_if_there_is_one() -> None:
+    section = stage_of(OUTPUTS | VPC)
+    assert section["subnet_ids"] == ["subnet-1", "subnet-2"]
+    assert section["security_group_ids"] == ["sg-1"]
+    assert not {"subnet_ids", "security_group_ids"} & stage_of(OUTPUTS).keys()
+
+
+def test_the_layer_is_for_the_worker_alone() -> None:
+    functions = stage_of(OUTPUTS, layer=LAYER)["lambda_functions"]
+    assert functions["on_job"]["layers"] == [LAYER]
+    assert [name for name, it in functions.items() if "layers" in it] == ["on_job"]
+    assert "layers" not in stage_of(OUTPUTS)["lambda_functions"]["on_job"]
+
+
+def test_who_may_call_the_api_is_said_only_if_it_was() -> None:
+    section = stage_of(OUTPUTS | {"AllowedAddresses": "203.0.113.0/24"})
+    assert section["api_gateway_policy_file"] == "policies/dev/gateway.json"
+    assert "api_gateway_policy_file" not in stage_of(OUTPUTS)
+
+
+def test_other_stages_and_what_was_given_stay_as_they_are() -> None:
+    given = config()
+    made = configured(given, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
+    assert given == config()
+    assert made["stages"]["prod"] == config()["stages"]["prod"]
+    assert {name: made[name] for name in made if name != "stages"} == {
+        name: given[name] for name in given if name != "stages"
+    }
+
+
+def test_doing_it_again_changes_nothing() -> None:
+    once = configured(config(), "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
+    assert configured(once, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER) == once
+
+
+def test_a_stage_that_nobody_wrote_down() -> None:
+    with pytest.raises(ConfigureError, match=r"no stage 'test' in .chalice/config.json, but dev, prod"):
+        configured(config(), "test", OUTPUTS, settings={})
+
+
+# Rights, filled in
+
+
+def everything() -> dict[str, str]:
+    return OUTPUTS | VPC | {"AllowedAddresses": "203.0.113.0/24,198.51.100.7/32"}
+
+
+def by_sid(document: dict[str, Any]) -> dict[str, Any]:
+    return {it["Sid"]: it for it in document["Statement"]}
+
+
+def test_every_placeholder_is_filled() -> None:
+    made = policies(POLICIES, "dev", everything())
+    assert set(made) == {*configure.FUNCTIONS, configure.GATEWAY}
+    for name, document in made.items():
+        assert "${" not in json.dumps(document)
+        before = json.loads((POLICIES / f"{name}.json").read_text())
+        assert by_sid(document).keys() == by_sid(before).keys()
+    assert by_sid(made["on_job"])["Uploads"]["Resource"] == "arn:aws:s3:::sluice-dev-uploads/*"
+    assert by_sid(made["on_job"])["Logs"]["Resource"].endswith("/aws/lambda/sluice-dev-on_job*")
+    assert (
+        by_sid(made["migrate"])["DatabasePassword"]["Resource"]
+        == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf"
+    )
+
+
+def test_every_placeholder_is_an_output_of_the_stacks() -> None:
+    templates = [it.read_text() for it in (ROOT / "infra" / "cloudformation").glob("*.yaml")]
+    exported = {name for it in templates for name in re.findall(r"Export: .*sluice-\$\{Stage\}-(\w+)", it)}
+    wanted = {name for it in POLICIES.glob("*.json") for name in PLACEHOLDER.findall(it.read_text())}
+    assert wanted - exported == {"Stage", "AllowedAddresses"}
+    assert set(configure.OUTPUTS.values()) <= exported
+    assert set(VPC) | set(OUTPUTS) <= exported
+
+
+@pytest.mark.parametrize("missing", sorted(OUTPUTS))
+def test_a_statement_about_what_is_not_there_is_left_out(missing: str) -> None:
+    outputs = {name: value for name, value in everything().items() if name != missing}
+    made = policies(POLICIES, "dev", outputs)
+    for name, document in made.items():
+        before = json.loads((POLICIES / f"{name}.json").read_text())
+        kept = [it["Sid"] for it in before["Statement"] if f"${{{missing}}}" not in json.dumps(it)]
+        assert [it["Sid"] for it in document["Statement"]] == kept
+
+
+def test_network_interfaces_are_for_functions_in_a_network() -> None:
+    made = policies(POLICIES, "dev", OUTPUTS)
+    assert all("Network" not in by_sid(it) for it in made.values())
+    assert not any("ec2:" in json.dumps(it) for it in made.values())
+    made = policies(POLICIES, "dev", OUTPUTS | VPC)
+    assert all("Network" in by_sid(it) for it in made.values())
+
+
+def test_the_api_is_for_all_of_the_networks_that_were_named() -> None:
+    [statement] = policies(POLICIES, "dev", everything())["gateway"]["Statement"]
+    assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "198.51.100.7/32"]}}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "execute-api:Invoke")
+
+
+def test_without_a_network_there_is_no_policy_that_would_let_all_in() -> None:
+    assert "gateway" not in policies(POLICIES, "dev", OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("203.0.113.0/24", "203.0.113.0/24"),
+        ("203.0.113.7", "203.0.113.7/32"),
+        (" 203.0.113.0/24 , 2001:db8::/32", "203.0.113.0/24,2001:db8::/32"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+    ],
+)
+def test_networks_are_written_as_aws_writes_them(text: str, found: str) -> None:
+    assert addresses(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "nobody", "203.0.113.0/33", "203.0.113.7/24", "203.0.113.0/24,", "1.2.3", "*", "'\"}"]
+)
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(ConfigureError, match=r"^--allow: "):
+        addresses(text)
+
+
+# Rights, as few as they can be
+
+LOGS = {
+    "logs:CreateLogGroup": "there is none after a bare `chalice deploy`",
+    "logs:CreateLogStream": "each instance has one",
+    "logs:PutLogEvents": "its lines",
+}
+COMMON = {
+    "*": {
+        "xray:PutTraceSegments": "its trace",
+        "xray:PutTelemetryRecords": "what the daemon beside it says of itself",
+        "ec2:CreateNetworkInterface": "Lambda makes one for the function",
+        "ec2:DescribeNetworkInterfaces": "and looks at it",
+        "ec2:DescribeSubnets": "and for room",
+        "ec2:DeleteNetworkInterface": "and removes it",
+        "ec2:AssignPrivateIpAddresses": "and moves addresses",
+        "ec2:UnassignPrivateIpAddresses": "and moves addresses",
+    },
+    "${DatabaseSecretArn}": {"secretsmanager:GetSecretValue": "the database's password"},
+}
+GROUPS = "arn:aws:logs:*:*:log-group:/aws/lambda/sluice-${Stage}"
+LOOK = {"s3:ListBucket": "without it, what is not there looks like what may not be seen"}
+SEND = {"sqs:SendMessage": "announces jobs"}
+# What each function may do to what, and why.
+RIGHTS: dict[str, dict[str, dict[str, str]]] = {
+    "api_handler": {
+        f"{GROUPS}*": LOGS,
+        "${BucketArn}/*": {
+            "s3:PutObject": "signs uploads, which are made by its leave; begins and completes those in parts",
+            "s3:GetObject": "looks for the file of a job that is tried again",
+            "s3:ListMultipartUploadParts": "says which parts have arrived",
+            "s3:AbortMultipartUpload": "an upload is canceled",
+        },
+        "${BucketArn}": LOOK,
+        "${JobsQueueArn}": {**SEND, "sqs:GetQueueAttributes": "its health"},
+    },
+    "on_upload": {
+        f"{GROUPS}-on_upload*": LOGS,
+        "${BucketArn}/*": {
+            "s3:GetObject": "looks at files that were dropped",
+            "s3:GetObjectVersion": "at the version that the event tells of",
+        },
+        "${BucketArn}": LOOK,
+        "${JobsQueueArn}": SEND,
+        "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps events there that were in vain"},
+    },
+    "on_schedule": {
+        f"{GROUPS}-on_schedule*": LOGS,
+        "${BucketArn}/*": {
+            "s3:GetObject": "looks for files of which no event told",
+            "s3:DeleteObject": "a file that came after its job expired",
+            "s3:AbortMultipartUpload": "an upload in parts that expired",
+        },
+        "${BucketArn}": {"s3:ListBucket": "lists what was dropped"},
+        "${JobsQueueArn}": SEND,
+    },
+    "on_job": {
+        f"{GROUPS}-on_job*": LOGS,
+        "${BucketArn}/*": {
+            "s3:GetObject": "reads files",
+            "s3:GetObjectVersion": "in buckets that keep versions",
+        },
+        "${BucketArn}": LOOK,
+        "${JobsQueueArn}": {
+            "sqs:ReceiveMessage": "Lambda does, in the function's name",
+            "sqs:DeleteMessage": "both do",
+            "sqs:GetQueueAttributes": "Lambda asks for them",
+            "sqs:ChangeMessageVisibility": "keeps a message while its job is worked on",
+            "sqs:SendMessage": "hands a job on",
+        },
+        "${DeadLetterQueueArn}": {"sqs:SendMessage": "what is no job's id"},
+    },
+    "migrate": {f"{GROUPS}-migrate*": LOGS},
+}
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((POLICIES / f"{name}.json").read_text())["Statement"]
+    return found
+
+
+@pytest.mark.parametrize("name", configure.FUNCTIONS)
+def test_a_function_may_do_what_the_table_says_and_no_more(name: str) -> None:
+    found: dict[str, set[str]] = {}
+    for it in statements(name):
+        assert it["Effect"] == "Allow"
+        assert it.keys() == {"Sid", "Effect", "Action", "Resource"}
+        found.setdefault(it["Resource"], set()).update(it["Action"])
+    assert found == {resource: set(actions) for resource, actions in {**COMMON, **RIGHTS[name]}.items()}
+
+
+@pytest.mark.parametrize("name", configure.FUNCTIONS)
+def test_nothing_is_allowed_wholesale(name: str) -> None:
+    for it in statements(name):
+        assert not any("*" in action for action in it["Action"])
+        if it["Resource"] == "*":  # neither knows resources of which one could name a part
+            assert {action.partition(":")[0] for action in it["Action"]} <= {"xray", "ec2"}
+        assert len(set(it["Action"])) == len(it["Action"])
+
+
+# What each of boto3's methods needs (Service Authorization Reference).
+NEEDED = {
+    "head_object": {"s3:GetObject", "s3:GetObjectVersion"},
+    "get_object": {"s3:GetObject", "s3:GetObjectVersion"},
+    "head_bucket": {"s3:ListBucket"},
+    "list_objects_v2": {"s3:ListBucket"},
+    "put_object": {"s3:PutObject"},
+    "upload_part": {"s3:PutObject"},
+    "create_multipart_upload": {"s3:PutObject"},
+    "complete_multipart_upload": {"s3:PutObject"},
+    "list_parts": {"s3:ListMultipartUploadParts"},
+    "abort_multipart_upload": {"s3:AbortMultipartUpload"},
+    "delete_object": {"s3:DeleteObject"},
+    "send_message": {"sqs:SendMessage"},
+    "send_message_batch": {"sqs:SendMessage"},
+    "receive_message": {"sqs:ReceiveMessage"},
+    "delete_message": {"sqs:DeleteMessage"},
+    "change_message_visibility": {"sqs:ChangeMessageVisibility"},
+    "get_queue_attributes": {"sqs:GetQueueAttributes"},
+    "get_secret": {"secretsmanager:GetSecretValue"},
+    # only where SLUICE_DEAD_LETTER_QUEUE_URL is not set; the stacks' outputs set it
+    "get_queue_url": set[str](),
+}
+INDIRECT = {"get_paginator", "generate_presigned_url"}  # these are told a method's name
+
+
+def calls() -> Iterator[str]:
+    """The names of boto3's methods that the backends on AWS call, or name for others to call."""
+    backends = ROOT / "chalicelib" / "backends"
+    for path in (backends / "sqs.py", backends / "secrets.py", *(backends / "s3").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_client"), attr=name)):
+                    yield name
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="parameters"), attr=name)):
+                    yield name
+                case ast.Constant(value=str(name)) if name in NEEDED:
+                    yield name
+
+
+def test_everything_that_is_called_is_allowed_to_somebody() -> None:
+    called = set(calls()) - INDIRECT
+    assert called == set(NEEDED)
+    allowed = {action for name in configure.FUNCTIONS for it in statements(name) for action in it["Action"]}
+    assert {action for name in called for action in NEEDED[name]} <= allowed
+    assert configure.OUTPUTS["SLUICE_DEAD_LETTER_QUEUE_URL"] in OUTPUTS
+
+
+# The command
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    chalice = tmp_path / ".chalice"
+    (chalice / "policies").mkdir(parents=True)
+    for path in POLICIES.glob("*.json"):  # without those that were made for a stage
+        shutil.copy(path, chalice / "policies")
+    (chalice / "config.json").write_text(json.dumps(config()))
+    monkeypatch.setattr(configure, "CHECKOUT", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """All of AWS that the command may ask: exports, and no secrets."""
+    made = Cloud()
+
+    def client(service: str) -> Cloud:
+        assert service == "cloudformation"
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+    return made
+
+
+def export(cloud: Cloud, stage: str, outputs: dict[str, str]) -> None:
+    cloud.exports |= {stacks.stack_name(stage, name): value for name, value in outputs.items()}
+
+
+def written(checkout: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(checkout / ".chalice")): json.loads(path.read_text())
+        for path in (checkout / ".chalice").rglob("*.json")
+    }
+
+
+def test_a_stage_is_written_where_chalice_reads_it(
+    checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(cloud, "dev", OUTPUTS | VPC)
+    export(cloud, "prod", {"BucketName": "not this one"})
+    before = written(checkout)
+    typed = "--stage dev --allow 203.0.113.7,198.51.100.0/24 --lambda-workers 4 --setting SLUICE_LOADERS=3"
+    assert configure.main([*typed.split(), "--layer", LAYER, "--setting", "A=b=c"]) == 0
+    assert "stage dev of .chalice/config.json written" in capsys.readouterr().out
+
+    after = written(checkout)
+    section = after["config.json"]["stages"]["dev"]
+    chosen = {"SLUICE_LOADERS": "3", "A": "b=c", "SLUICE_LAMBDA_WORKERS": "4"}
+    outputs = OUTPUTS | VPC | {"AllowedAddresses": "203.0.113.7/32,198.51.100.0/24"}
+    assert after["config.json"] == configured(config(), "dev", outputs, settings=chosen, layer=LAYER)
+    assert settings.load(section["environment_variables"]).lambda_workers == 4
+    named = [it["iam_policy_file"] for it in section["lambda_functions"].values()]
+    assert set(after) - set(before) == {*named, section["api_gateway_policy_file"]}
+    rights = policies(POLICIES, "dev", outputs)
+    assert {name: after[f"policies/dev/{name}.json"] for name in rights} == rights
+    assert {name: after[name] for name in before if name != "config.json"} == {
+        name: before[name] for name in before if name != "config.json"
+    }
+
+
+def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
+    export(cloud, "dev", OUTPUTS | VPC)
+    assert configure.main(["--stage", "dev", "--allow", "203.0.113.7"]) == 0
+    after = written(checkout)
+    variables = after["config.json"]["stages"]["dev"]["environment_variables"]
+    assert variables["DATABASE_SECRET"] == OUTPUTS["DatabaseSecretArn"]
+    assert urlsplit(variables["DATABASE_URL"]).password is None
+    assert not any("password" in it.lower() for it in variables)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("--stage prod --allow 203.0.113.7", "the stacks of prod have no outputs: deploy them first"),
+        ("--stage test --allow 203.0.113.7", "the stacks of test have no outputs: deploy them first"),
+        ("--stage dev --allow all", "--allow: 'all' does not appear to be an IPv4 or IPv6 network"),
+        ("--stage dev --allow 203.0.113.7 --lambda-workers 2", "a Lambda worker needs its layer"),
+        ("--stage dev --allow 203.0.113.7 --lambda-workers 1 --layer x", "SLUICE_LAMBDA_WORKERS must be"),
+        ("--stage dev --allow 203.0.113.7 --lambda-workers -1 --layer x", "SLUICE_LAMBDA_WORKERS must"),
+        ("--stage dev --allow 203.0.113.7 --setting SLUICE_LOADERS=many", "SLUICE_LOADERS must be"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    checkout: Path,
+    cloud: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    message: str,
+) -> None:
+    export(cloud, "dev", OUTPUTS)
+    before = written(checkout)
+    assert configure.main(typed.split()) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("not configured: ")
+    assert message in said.err
+    assert written(checkout) == before
+
+
+def test_a_stage_with_stacks_that_is_not_in_the_configuration(
+    checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(cloud, "local", OUTPUTS)
+    assert configure.main(["--stage", "local", "--allow", "203.0.113.7"]) == 1
+    assert "no stage 'local' in .chalice/config.json, but dev, prod" in capsys.readouterr().err
+    assert set(written(checkout)) == {
+        "config.json",
+        *(f"policies/{it.name}" for it in POLICIES.glob("*.json")),
+    }
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--stage dev",
+        "--allow 203.0.113.7",
+        "--stage dev --allow 203.0.113.7 --lambda-workers two",
+        "--stage dev --allow 203.0.113.7 --setting SLUICE_LOADERS",
+        "--stage dev --allow 203.0.113.7 --setting =3",
+    ],
+)
+def test_what_cannot_be_understood(
+    checkout: Path, cloud: Cloud, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(cloud, "dev", OUTPUTS)
+    before = written(checkout)
+    with pytest.raises(SystemExit) as ended:
+        configure.main(typed.split())
+    assert ended.value.code == 2
+    assert "python -m infra.configure" in capsys.readouterr().err
+    assert written(checkout) == before

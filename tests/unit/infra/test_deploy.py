@@ -1,0 +1,435 @@
+"""What a deployment does around `chalice deploy`; that itself is for the end-to-end tests."""
+
+import io
+import json
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from infra import configure, deploy, stacks
+from infra.local.errors import StackError
+from tests.unit.infra.test_configure import OUTPUTS, POLICIES, config
+from tests.unit.infra.test_stacks import Cloud
+
+if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:sluice-dev"
+FUNCTIONS = {
+    "api_handler": ARN,
+    **{name: f"{ARN}-{name}" for name in ("on_upload", "on_schedule", "migrate")},
+}
+GROUPS = {f"/aws/lambda/sluice-dev{suffix}" for suffix in ("", "-on_upload", "-on_schedule", "-migrate")}
+DEAD_LETTERS = OUTPUTS["EventsDeadLetterQueueArn"]
+
+# The command `chalice`, as far as it is called: it notes how, leaves a state and ends as it was told to.
+FAKE = """#!{python}
+import json, os, pathlib, sys
+told = json.loads(pathlib.Path({told!r}).read_text())
+command, stage = sys.argv[1], sys.argv[sys.argv.index("--stage") + 1]
+state = pathlib.Path(".chalice/deployed") / (stage + ".json")
+found = json.loads(state.read_text()) if state.exists() else None
+bytecode = os.environ.get("PYTHONDONTWRITEBYTECODE")
+call = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "found": found, "bytecode": bytecode}}
+pathlib.Path({calls!r}).open("a").write(json.dumps(call) + "\\n")
+if told["state"] is not None:
+    state.write_text(json.dumps(told["state"]))
+sys.exit(told["status"])
+"""
+
+
+def state_of(functions: dict[str, str]) -> dict[str, Any]:
+    """What Chalice keeps of a deployment, as far as it is read here."""
+    resources = [
+        {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
+        for name, arn in functions.items()
+    ]
+    gateway = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "x"}
+    return {"resources": [gateway, *resources], "schema_version": "2.0", "backend": "api"}
+
+
+class Chalice:
+    """The fake command, and what it was told and found."""
+
+    def __init__(self, folder: Path) -> None:
+        self.command = folder / "chalice"
+        self._told, self._calls = folder / "told.json", folder / "calls"
+        code = FAKE.format(python=sys.executable, told=str(self._told), calls=str(self._calls))
+        self.command.write_text(code)
+        self.command.chmod(self.command.stat().st_mode | stat.S_IXUSR)
+        self.will(state=state_of(FUNCTIONS))
+
+    def will(self, *, state: dict[str, Any] | None, status: int = 0) -> None:
+        self._told.write_text(json.dumps({"state": state, "status": status}))
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        if not self._calls.exists():
+            return []
+        return [json.loads(line) for line in self._calls.read_text().splitlines()]
+
+
+class World:
+    """A checkout, its staged copy, and AWS."""
+
+    def __init__(self, root: Path) -> None:
+        self.checkout, self.folder = root / "checkout", root / "staged"
+        self.state = self.checkout / ".chalice" / "deployed" / "dev.json"
+        self.own = self.folder / ".chalice" / "deployed" / "dev.json"
+        for name in ("app.py", "requirements.txt", "chalicelib/service/sweep.py", "chalicelib/x.sql"):
+            self.write(name, name)
+        for name in ("tests/test_x.py", "README.md", "chalicelib/__pycache__/x.pyc", "chalicelib/y.pyc"):
+            self.write(name, name)
+        for path in POLICIES.glob("*.json"):
+            self.write(f".chalice/policies/{path.name}", path.read_text())
+        self.config = configure.configured(config(), "dev", OUTPUTS, settings={})
+        self.config["stages"]["dev"]["log_retention_in_days"] = 14
+        self.rights = configure.policies(POLICIES, "dev", OUTPUTS)
+        configure.write(self.checkout, "dev", self.config, self.rights)
+        tools = root / "tools"
+        tools.mkdir()
+        self.chalice = Chalice(tools)
+        self.built: list[tuple[Path, str]] = []
+        self.clients: dict[str, Any] = {}
+        self.functions = Stubber(boto3.client("lambda"))
+        self.functions.activate()
+        self.logs: CloudWatchLogsClient = boto3.client("logs")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.checkout / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def expect_finish(self) -> None:
+        self.functions.add_response(
+            "put_function_event_invoke_config",
+            {},
+            {
+                "FunctionName": FUNCTIONS["on_upload"],
+                "MaximumRetryAttempts": 2,
+                "MaximumEventAgeInSeconds": 6 * 3600,
+                "DestinationConfig": {"OnFailure": {"Destination": DEAD_LETTERS}},
+            },
+        )
+
+    def expect_migrate(self, answer: dict[str, Any], error: str | None = None) -> None:
+        body = json.dumps(answer).encode()
+        said: dict[str, Any] = {"Payload": StreamingBody(io.BytesIO(body), len(body)), "StatusCode": 200}
+        if error:
+            said["FunctionError"] = error
+        self.functions.add_response("invoke", said, {"FunctionName": FUNCTIONS["migrate"], "Payload": b"{}"})
+
+    def deploy(self) -> None:
+        places = {"folder": self.folder, "state": self.state}
+        deploy.deploy("dev", self.config, dead_letters=DEAD_LETTERS, **places)
+        self.functions.assert_no_pending_responses()
+
+    def delete(self) -> None:
+        deploy.delete("dev", folder=self.folder, state=self.state)
+
+    def retentions(self) -> dict[str, int | None]:
+        groups = self.logs.describe_log_groups()["logGroups"]
+        return {it["logGroupName"]: it.get("retentionInDays") for it in groups}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        made = World(tmp_path)
+        made.clients = {"lambda": made.functions.client, "logs": made.logs}
+        monkeypatch.setattr(boto3, "client", lambda service, **_: made.clients[service])
+        monkeypatch.setattr(deploy, "CHECKOUT", made.checkout)
+        monkeypatch.setattr(deploy, "SHARED", tmp_path / "shared")
+        monkeypatch.setattr(deploy, "CHALICE", made.chalice.command)
+
+        def build(folder: Path, *, python: str, architecture: str) -> None:
+            assert python == deploy.RUNNING
+            made.built.append((folder, architecture))
+
+        monkeypatch.setattr(deploy, "build_vendor", build)
+        yield made
+
+
+# The staged copy
+
+
+def files(folder: Path) -> set[str]:
+    return {str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file()}
+
+
+def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
+    deploy.stage_copy(world.folder, "dev", world.config)
+    assert files(world.folder) == {
+        "app.py",
+        "requirements.txt",
+        "chalicelib/service/sweep.py",
+        "chalicelib/x.sql",
+        ".chalice/config.json",
+        *(f".chalice/policies/{it.name}" for it in POLICIES.glob("*.json")),
+        *(f".chalice/policies/dev/{name}.json" for name in world.rights),
+    }
+    staged = world.folder / ".chalice" / "policies" / "dev" / "on_job.json"
+    assert json.loads(staged.read_text()) == world.rights["on_job"]
+    assert world.built == [(world.folder, "x86_64")]
+
+
+def test_requirements_are_built_for_the_stages_processor(world: World) -> None:
+    world.config["stages"]["dev"]["lambda_architecture"] = "arm64"
+    deploy.stage_copy(world.folder, "dev", world.config)
+    assert world.built == [(world.folder, "arm64")]
+
+
+def test_chalice_is_not_told_of_a_retention(world: World) -> None:
+    """It would set it for a log group that is not the API's."""
+    before = json.loads(json.dumps(world.config))
+    deploy.stage_copy(world.folder, "dev", world.config)
+    staged = json.loads((world.folder / ".chalice" / "config.json").read_text())
+    assert world.config == before
+    del before["stages"]["dev"]["log_retention_in_days"]
+    assert staged == before
+
+
+def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> None:
+    for name in ("old.py", "vendor/old/x.py", ".chalice/old.json", ".chalice/policies/test/on_job.json"):
+        path = world.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    for name in (".chalice/deployed/dev.json", ".chalice/deployments/x.zip"):
+        path = world.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kept")
+    deploy.stage_copy(world.folder, "dev", world.config)
+    texts = {name: (world.folder / name).read_text() for name in files(world.folder)}
+    assert "old" not in texts.values()
+    assert [name for name, text in sorted(texts.items()) if text == "kept"] == [
+        ".chalice/deployed/dev.json",
+        ".chalice/deployments/x.zip",
+    ]
+
+
+def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> None:
+    shutil.rmtree(world.checkout / ".chalice" / "policies" / "dev")
+    with pytest.raises(StackError, match="stage dev is not configured: run infra"):
+        deploy.stage_copy(world.folder, "dev", world.config)
+    assert world.built == []
+    deploy.stage_copy(world.folder, "dev", world.config, world.rights)
+    staged = world.folder / ".chalice" / "policies" / "dev"
+    assert {it.stem: json.loads(it.read_text()) for it in staged.iterdir()} == world.rights
+
+
+@pytest.mark.parametrize("name", ["app.py", "requirements.txt"])
+def test_without_its_parts_there_is_nothing_to_deploy(world: World, name: str) -> None:
+    (world.checkout / name).unlink()
+    with pytest.raises(StackError, match=f"{name} is missing: there is nothing to deploy"):
+        deploy.stage_copy(world.folder, "dev", world.config)
+
+
+# What Chalice does not do
+
+
+def finish(world: World, functions: dict[str, str], days: int | None) -> None:
+    client: Any = world.functions.client
+    deploy.finish(functions, client, world.logs, dead_letters=DEAD_LETTERS, retention_days=days)
+    world.functions.assert_no_pending_responses()
+
+
+def test_events_in_vain_and_old_logs_are_taken_care_of(world: World) -> None:
+    world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev-on_upload")  # it has run already
+    world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev2")
+    world.expect_finish()
+    finish(world, FUNCTIONS, 14)
+    assert world.retentions() == {**dict.fromkeys(GROUPS, 14), "/aws/lambda/sluice-dev2": None}
+    world.expect_finish()
+    finish(world, FUNCTIONS, 90)  # any number of times
+    assert {world.retentions()[name] for name in GROUPS} == {90}
+
+
+def test_without_a_retention_logs_are_left_alone(world: World) -> None:
+    world.expect_finish()
+    finish(world, FUNCTIONS, None)
+    assert world.retentions() == {}
+
+
+def test_without_an_intake_no_events_are_in_vain(world: World) -> None:
+    finish(world, {"api_handler": ARN}, 14)
+    assert world.retentions() == {"/aws/lambda/sluice-dev": 14}
+
+
+def test_logs_are_removed_of_these_functions_only(world: World) -> None:
+    others = {"/aws/lambda/sluice-dev2", "/aws/lambda/sluice-dev-on_upload2"}
+    for name in (GROUPS - {"/aws/lambda/sluice-dev-migrate"}) | others:  # one never ran
+        world.logs.create_log_group(logGroupName=name)
+    deploy.remove_logs(FUNCTIONS, world.logs)
+    assert set(world.retentions()) == others
+
+
+# What exists on AWS: Chalice's state goes from the checkout to the copy and back
+
+
+def test_a_first_deployment_leaves_its_state_in_the_checkout(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.expect_finish()
+    world.expect_migrate({"applied": ["0001_jobs.sql"]})
+    world.deploy()
+    [call] = world.chalice.calls
+    assert call["arguments"] == ["deploy", "--stage", "dev"]
+    assert (call["folder"], call["found"]) == (str(world.folder), None)
+    assert call["bytecode"] == "1"
+    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert set(world.retentions()) == GROUPS
+    assert "0001_jobs.sql" in capsys.readouterr().out
+
+
+def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(world: World) -> None:
+    before = state_of({"api_handler": ARN})
+    world.write(".chalice/deployed/dev.json", json.dumps(before))
+    world.own.parent.mkdir(parents=True)
+    world.own.write_text(json.dumps(state_of({})))
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    world.deploy()
+    assert world.chalice.calls[0]["found"] == before
+    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+
+
+def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
+    """Whoever removed it from the checkout, or checked out elsewhere, starts afresh."""
+    world.own.parent.mkdir(parents=True)
+    world.own.write_text(json.dumps(state_of(FUNCTIONS)))
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    world.deploy()
+    assert world.chalice.calls[0]["found"] is None
+
+
+def test_a_deployment_that_breaks_off_leaves_what_it_has_made(world: World) -> None:
+    made = state_of({"migrate": FUNCTIONS["migrate"]})
+    world.write(".chalice/deployed/dev.json", json.dumps(state_of({})))
+    world.chalice.will(state=made, status=3)
+    with pytest.raises(StackError, match="chalice deploy ended with status 3"):
+        world.deploy()
+    assert json.loads(world.state.read_text()) == made
+    assert world.retentions() == {}  # it was not finished
+
+
+def test_one_that_breaks_off_before_it_has_made_anything_leaves_nothing(world: World) -> None:
+    world.chalice.will(state=None, status=1)
+    with pytest.raises(StackError):
+        world.deploy()
+    assert not world.state.exists()
+
+
+def test_migrations_that_fail_fail_the_deployment(world: World) -> None:
+    world.expect_finish()
+    failed = {"errorType": "RetryLater", "errorMessage": "the database is not available"}
+    world.expect_migrate(failed, error="Unhandled")
+    with pytest.raises(StackError, match="RetryLater: the database is not available"):
+        world.deploy()
+    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+
+
+def test_migrations_may_take_long_and_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    chosen = deploy.patient_client().meta.config
+    longest = json.loads((POLICIES.parent / "config.json").read_text())["lambda_functions"]["migrate"]
+    assert chosen.read_timeout >= longest["lambda_timeout"]
+    assert chosen.retries["total_max_attempts"] == 1
+
+
+def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
+    world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
+    for name in GROUPS:
+        world.logs.create_log_group(logGroupName=name)
+    world.delete()
+    [call] = world.chalice.calls
+    assert call["arguments"] == ["delete", "--stage", "dev"]
+    assert call["found"] == state_of(FUNCTIONS)
+    assert world.retentions() == {}
+    assert not world.state.exists()
+
+
+def test_what_could_not_be_deleted_can_be_deleted_again(world: World) -> None:
+    world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
+    world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev")
+    world.chalice.will(state=None, status=1)
+    with pytest.raises(StackError, match="chalice delete ended with status 1"):
+        world.delete()
+    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert world.retentions() == {"/aws/lambda/sluice-dev": None}  # it may tell why
+    world.chalice.will(state=state_of({}))
+    world.delete()
+    assert not world.state.exists()
+
+
+def test_nothing_is_deleted_that_was_not_deployed_from_here(world: World) -> None:
+    with pytest.raises(StackError, match="nothing is deployed as dev: there is no "):
+        world.delete()
+    assert world.chalice.calls == []
+
+
+# The command
+
+
+def test_the_command_deletes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy.main(["--stage", "dev", "--delete"]) == 1
+    assert "nothing is deployed as dev" in capsys.readouterr().err
+    world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
+    assert deploy.main(["--stage", "dev", "--delete"]) == 0
+    assert not world.state.exists()
+
+
+def asked(world: World, monkeypatch: pytest.MonkeyPatch, exports: dict[str, str], stage: str = "dev") -> None:
+    """Puts CloudFormation beside the others, and leaves out what Lambda's Python is compared with."""
+    cloud = Cloud()
+    cloud.exports = {stacks.stack_name(stage, name): value for name, value in exports.items()}
+    world.clients["cloudformation"] = cloud
+    monkeypatch.setattr(deploy, "check_runtime", lambda _: None)
+
+
+def test_the_command_deploys_what_the_checkout_says(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked(world, monkeypatch, OUTPUTS)
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    assert deploy.main(["--stage", "dev"]) == 0
+    world.functions.assert_no_pending_responses()
+    assert [it["folder"] for it in world.chalice.calls] == [str(tmp_path / "shared" / "deploy" / "dev")]
+    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert set(world.retentions().values()) == {14}
+
+
+@pytest.mark.parametrize(("stage", "exports"), [("dev", {}), ("test", OUTPUTS)])
+def test_the_command_says_that_a_stage_is_not_prepared(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stage: str,
+    exports: dict[str, str],
+) -> None:
+    asked(world, monkeypatch, exports, stage)
+    assert deploy.main(["--stage", stage]) == 1
+    assert stage in capsys.readouterr().err
+    assert world.built == []
+    assert world.chalice.calls == []
+
+
+def test_the_command_says_why_chalice_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(world, monkeypatch, OUTPUTS)
+    world.chalice.will(state=None, status=2)
+    assert deploy.main(["--stage", "dev"]) == 1
+    assert "chalice deploy ended with status 2" in capsys.readouterr().err

@@ -1,0 +1,484 @@
+"""What becomes of a message, over ports in memory."""
+
+import json
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Job, Source, Status, Tally
+from chalicelib.core.ports import Delivery, LoadedBlock
+from chalicelib.service.message_handler import Consumer, consume
+from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
+
+FILE = b"a,b\n" + b"1,2\n" * 100
+
+
+class World:
+    """A job, its object, its message, and a worker."""
+
+    def __init__(
+        self,
+        data: bytes = FILE,
+        lease_seconds: float = 30,
+        deliveries: int = 1,
+        patience: float = 60,
+        **changes: object,
+    ) -> None:
+        self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
+        self.job = self.jobs.add(new_job())
+        self.delivery = Delivery(self.job.id, "receipt", deliveries)
+        parts = loading(self.jobs, self.store, sender=self.queue, loaders=1, **changes)
+        self.consumer = Consumer(
+            self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3, patience
+        )
+        self.stop = threading.Event()
+
+    def consume(self) -> bool:
+        """What `consume` says, which is always whether the message was acknowledged."""
+        before = len(self.queue.acknowledged)
+        acknowledged = consume(self.consumer, self.delivery, self.stop)
+        assert acknowledged == (self.queue.acknowledged[before:] == [self.delivery])
+        return acknowledged
+
+    @property
+    def status(self) -> Status:
+        return self.jobs.jobs[self.job.id].status
+
+
+def test_a_job_is_loaded_and_its_message_acknowledged() -> None:
+    world = World()
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_message_too_many_changes_nothing() -> None:
+    world = World()
+    world.consume()
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery, world.delivery]
+    assert world.jobs.jobs[world.job.id].attempts == 1
+
+
+def test_an_unknown_job_is_forgotten() -> None:
+    world = World()
+    world.delivery = Delivery(uuid4(), "receipt", 1)
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_message_too_many_for_a_job_that_another_holds_is_dropped() -> None:
+    world = World()
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_message_that_comes_again_while_the_job_is_held_is_looked_at_again_later() -> None:
+    world = World(deliveries=2)
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.returned == [(world.delivery, 30)]
+    assert not world.queue.acknowledged
+
+
+def test_it_does_not_become_a_dead_letter_while_the_job_is_held() -> None:
+    world = World(deliveries=3)
+    world.jobs.owners[world.job.id] = "another"
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_file_that_cannot_be_read_fails_its_job() -> None:
+    world = World(data=b"PK\x03\x04")
+    world.consume()
+    assert world.status is Status.FAILED
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_an_outage_is_sat_out_with_the_job_in_hand() -> None:
+    world = World(deliveries=3)
+    world.store.errors.extend([RetryLater("S3 is down"), RetryLater("S3 is still down")])
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert world.jobs.jobs[world.job.id].attempts == 1
+
+
+def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None:
+    world = World(deliveries=3, patience=0)
+    world.store.errors.append(RetryLater("S3 is down"))
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.vain_attempts) == (Status.PROCESSING, 0)
+    assert [it.job_id for it in world.queue.waiting] == [job.id]
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.jobs.owners
+
+
+def test_a_stop_ends_the_wait_for_better_times() -> None:
+    world = World()
+
+    class Down(MemoryStore):
+        def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+            world.stop.set()
+            raise RetryLater("S3 is down")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Down(FILE)))
+    world.consume()
+    assert world.queue.acknowledged == [world.delivery]
+    assert len(world.queue.waiting) == 1
+
+
+def test_a_bug_that_meets_a_job_again_and_again_fails_it() -> None:
+    world = World(deliveries=3)
+    world.jobs.jobs[world.job.id] = replace(world.job, vain_attempts=2)
+    world.store.errors.append(KeyError("bug"))
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "internal-error")
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_that_killed_all_its_workers_fails_before_the_next() -> None:
+    world = World()
+    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.PROCESSING, vain_attempts=3)
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "retries-exhausted")
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_the_last_delivery_of_a_job_that_may_still_succeed_is_replaced() -> None:
+    world = World(deliveries=3)
+    world.store.errors.append(KeyError("bug"))
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert len(world.queue.waiting) == 1
+    assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_that_is_canceled_meanwhile_is_dropped() -> None:
+    world = World()
+
+    class Canceling(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            if world.status is Status.PROCESSING:
+                world.jobs.act(world.job.id, Action.CANCEL)
+            return super().read(*args)
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Canceling(FILE)))
+    world.consume()
+    assert world.status is Status.CANCELED
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.jobs.blocks.get(world.job.id)
+
+
+def test_a_message_is_kept_for_whoever_has_taken_the_job_over() -> None:
+    world = World()
+
+    class TakenOver(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            raise JobEnded("taken over")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=TakenOver(FILE)))
+    world.consume()
+    assert not world.queue.acknowledged
+    assert not world.queue.returned
+
+
+def test_an_undo_that_fails_again_and_again_is_left_to_sweeps() -> None:
+    world = World(deliveries=3)
+    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.UNDOING, vain_attempts=2)
+
+    class Broken(MemoryJobs):
+        def undo(self, *args: Any, **named: Any) -> bool:
+            raise KeyError("bug")
+
+    broken = Broken(world.jobs.jobs)
+    world.consumer = replace(world.consumer, jobs=broken, parts=replace(world.consumer.parts, claims=broken))
+    world.consume()
+    assert world.status is Status.UNDOING
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.queue.waiting
+
+
+def test_a_job_is_undone() -> None:
+    world = World()
+    world.consume()
+    world.jobs.act(world.job.id, Action.UNDO)
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert job.status is Status.UNDONE
+    assert job.undone_rows
+    assert job.id not in world.jobs.blocks
+    assert world.queue.acknowledged == [world.delivery, world.delivery]
+
+
+def test_a_bug_of_ours_does_not_lose_the_job() -> None:
+    world = World()
+    world.store.errors = deque([ZeroDivisionError("bug")])
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert world.queue.returned == [(world.delivery, 2)]
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back_as_a_fresh_message() -> None:
+    world = World(deliveries=3)
+    world.stop.set()
+    world.consume()
+    assert world.status is Status.PROCESSING
+    assert [it.job_id for it in world.queue.waiting] == [world.job.id]
+    assert world.queue.acknowledged == [world.delivery]
+    assert not world.jobs.owners
+
+
+def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
+    world = World(lease_seconds=0.03)
+
+    class Slow(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.owners[world.job.id] = "another"
+            for thread in threading.enumerate():
+                if thread.name == "lease":  # it ends when it finds the lease lost
+                    thread.join(5)
+            return super().read(*args)
+
+    parts = loading(world.jobs, Slow(FILE), loaders=1)
+    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01, 60)
+    world.consume()
+    assert not world.queue.acknowledged
+    assert not world.queue.returned
+    assert world.jobs.owners[world.job.id] == "another"
+
+
+def test_a_database_that_is_down_is_the_callers_to_wait_for() -> None:
+    world = World()
+    world.jobs.down = True
+    with pytest.raises(RetryLater):
+        world.consume()
+
+
+def test_an_outage_of_one_who_has_lost_the_job_is_nobody_elses_business() -> None:
+    world = World()
+
+    class Lost(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.owners[world.job.id] = "another"
+            for thread in threading.enumerate():
+                if thread.name == "lease":
+                    thread.join(5)
+            raise RetryLater("S3 is down")
+
+    parts = replace(world.consumer.parts, store=Lost(FILE))
+    world.consumer = replace(world.consumer, parts=parts, beat_seconds=0.01)
+    assert not world.consume()
+    assert not world.queue.waiting
+    assert not world.queue.returned
+    assert world.jobs.owners[world.job.id] == "another"
+
+
+@pytest.mark.parametrize("trouble", ["release", "send"])
+def test_a_job_that_cannot_be_passed_on_keeps_its_message(trouble: str) -> None:
+    world = World()
+
+    class Stopping(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.stop.set()
+            (world.jobs if trouble == "release" else world.queue).down = True
+            return super().read(*args)
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Stopping(FILE)))
+    with pytest.raises(RetryLater):
+        world.consume()
+    assert not world.queue.acknowledged
+
+
+# Being stopped as an attempt in vain: a Lambda worker is stopped by the end of its time, again and again.
+
+
+@dataclass
+class Register(MemoryJobs):
+    """Counts attempts in vain as Postgres does: from one again once a block was committed since the last."""
+
+    blocks_before: dict[UUID, int] = field(default_factory=dict)
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+        committed = len(self.blocks.get(job_id, {}))
+        if committed > self.blocks_before.get(job_id, 0):
+            self.jobs[job_id] = replace(self.jobs[job_id], vain_attempts=0)
+        self.blocks_before[job_id] = committed
+        return super().claim(job_id, owner=owner, lease_seconds=lease_seconds)
+
+
+class Invoked(World):
+    """A job whose worker's time is up after ``blocks`` of it, message after message."""
+
+    def __init__(self, *, blocks: int, stops_count: bool = True) -> None:
+        super().__init__()
+        self.jobs = Register()
+        self.jobs.add(self.job)
+        parts = replace(self.consumer.parts, claims=self.jobs, new_sink=lambda: Loading(self, blocks))
+        self.consumer = replace(self.consumer, jobs=self.jobs, parts=parts, stops_count=stops_count)
+        self.blocks = blocks
+
+    def again(self) -> None:
+        """The next message, to the next invocation."""
+        self.stop = threading.Event()
+        if not self.blocks:
+            self.stop.set()
+        self.consume()
+        if self.queue.waiting:
+            self.delivery = self.queue.waiting.popleft()
+
+    @property
+    def vain_attempts(self) -> int:
+        return self.jobs.jobs[self.job.id].vain_attempts
+
+
+@dataclass
+class Loading:
+    """A RecordSink of one invocation, which ends with its ``left`` blocks."""
+
+    world: Invoked
+    left: int
+
+    def load(self, job: Job, block: LoadedBlock) -> Tally:
+        tally = self.world.jobs.load(job, block)
+        self.left -= 1
+        if not self.left:
+            self.world.stop.set()
+        return tally
+
+
+def test_a_job_that_is_stopped_again_and_again_before_its_first_block_fails() -> None:
+    world = Invoked(blocks=0)
+    for attempt in range(1, world.queue.max_deliveries + 1):
+        world.again()
+        assert (world.status, world.vain_attempts) == (Status.PROCESSING, attempt)
+    world.again()
+    error = world.jobs.jobs[world.job.id].error
+    assert world.status is Status.FAILED
+    assert error is not None
+    assert error[0] == "retries-exhausted"
+    assert error[1].startswith(f"{world.queue.max_deliveries} attempts in a row ")
+    assert not world.queue.waiting
+
+
+def test_a_worker_that_is_rarely_stopped_does_not_count_it() -> None:
+    world = Invoked(blocks=0, stops_count=False)
+    for _ in range(3 * world.queue.max_deliveries):
+        world.again()
+        assert (world.status, world.vain_attempts) == (Status.PROCESSING, 0)
+
+
+def test_a_job_that_gets_on_may_be_stopped_any_number_of_times() -> None:
+    world = Invoked(blocks=1)
+    messages = 0
+    while not world.status.is_terminal:
+        world.again()
+        messages += 1
+        assert world.vain_attempts <= 1
+    assert world.status is Status.COMPLETED
+    assert messages > 2 * world.queue.max_deliveries
+    assert sum(block.records for block in world.jobs.blocks[world.job.id].values()) == 100
+
+
+def test_an_outage_at_the_end_of_the_time_is_no_attempt_in_vain() -> None:
+    world = Invoked(blocks=1)
+
+    class Down(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.stop.set()
+            raise RetryLater("S3 is down")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Down(FILE)))
+    for _ in range(2 * world.queue.max_deliveries):
+        world.again()
+        assert (world.status, world.vain_attempts) == (Status.PROCESSING, 0)
+
+
+def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """What was measured, apart from blocks, by metric."""
+    found: dict[str, list[float]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        document = json.loads(line)
+        for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            found.setdefault(metric["Name"], []).extend(document[metric["Name"]])
+    return {name: values for name, values in found.items() if name.startswith(("Job", "Queue", "Cont"))}
+
+
+def arrived(world: World, *, seconds: float) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=seconds)
+    world.jobs.jobs[world.job.id] = replace(world.job, uploaded_at=moment)
+
+
+def test_a_job_is_measured_once_however_often_it_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    world = Invoked(blocks=4)
+    arrived(world, seconds=100)
+    messages = 0
+    while not world.status.is_terminal:
+        world.again()
+        messages += 1
+    world.again()  # a message too many
+    measured = figures(capsys)
+    assert set(measured) == {"QueueTime", "JobTime", "JobsCompleted", "Continuations"}
+    assert measured["JobsCompleted"] == [1]
+    assert measured["Continuations"] == [1] * (messages - 1)
+    [queue_time], [job_time] = measured["QueueTime"], measured["JobTime"]
+    assert 100 <= queue_time < job_time < 130
+
+
+def test_a_container_that_is_stopped_hands_nothing_on_for_lack_of_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = World()
+    world.stop.set()
+    world.consume()
+    assert set(figures(capsys)) == {"QueueTime"}
+
+
+@pytest.mark.parametrize("reason", ["its file", "a bug", "attempts in vain"])
+def test_a_failure_is_counted_once(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(data=b"PK\x03\x04" if reason == "its file" else FILE, deliveries=3)
+    if reason == "a bug":
+        world.jobs.jobs[world.job.id] = replace(world.job, attempts=2, vain_attempts=2)
+        world.store.errors.append(KeyError("bug"))
+    if reason == "attempts in vain":
+        world.jobs.jobs[world.job.id] = replace(world.job, attempts=3, vain_attempts=3)
+    world.consume()
+    world.consume()
+    assert world.status is Status.FAILED
+    measured = figures(capsys)
+    measured.pop("QueueTime", None)
+    assert measured == {"JobsFailed": [1]}
+
+
+def test_a_failure_that_was_not_ours_to_say_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+
+    class Canceling(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.act(world.job.id, Action.CANCEL)
+            raise JobFailed("corrupt-file", "It is damaged.")
+
+    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Canceling(FILE)))
+    assert world.consume()
+    assert world.status is Status.CANCELED
+    assert set(figures(capsys)) == {"QueueTime"}
+
+
+def test_an_undo_is_no_completed_job(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    world.consume()
+    world.jobs.act(world.job.id, Action.UNDO)
+    capsys.readouterr()
+    world.consume()
+    assert world.status is Status.UNDONE
+    assert figures(capsys) == {}

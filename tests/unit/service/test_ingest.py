@@ -1,0 +1,273 @@
+"""Loading what the ledger does not cover, over ports in memory."""
+
+import gzip
+import json
+import lzma
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import JobFailed, RetryLater
+from chalicelib.core.model import Format, Job, Options, Source, Status, Tally, Upload
+from chalicelib.core.ports import LoadedBlock
+from chalicelib.service.ingestion import Result, ingest
+from tests.support.fakes import MemoryJobs, MemoryStore, new_job
+from tests.support.fakes import loading as parts
+
+FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
+
+
+def started(jobs: MemoryJobs, **changes: object) -> Job:
+    return jobs.add(new_job(status=Status.PROCESSING, **changes))
+
+
+def resumed(jobs: MemoryJobs, job: Job) -> Job:
+    return jobs.add(replace(jobs.jobs[job.id], status=Status.PROCESSING))
+
+
+def records(jobs: MemoryJobs, job: Job) -> set[str]:
+    return {row for block in jobs.blocks[job.id].values() for row in block.rows["record"].to_pylist()}
+
+
+def test_a_whole_file() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert jobs.jobs[job.id].status is Status.COMPLETED
+    assert len(records(jobs, job)) == 120
+    assert sum(block.records for block in jobs.blocks[job.id].values()) == 121
+
+
+# quotes that are never closed, ragged rows and long lines on the way
+ODD_FILE = (
+    FILE + b'1,"open\n2,b\n' + FILE[4:] + b'x","\n' * 40 + b"y" * 900 + b",z\n" + FILE[4:1000] + b'"open'
+)
+
+
+@pytest.mark.parametrize("data", [FILE, ODD_FILE], ids=["clean", "odd"])
+@settings(max_examples=30)
+@given(st.sets(st.integers(0, 60)), st.integers(16, 200))
+def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
+    data: bytes, lost: set[int], block_size: int
+) -> None:
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    made = parts(jobs, store, max_record=800)
+    job = started(jobs, block_size=block_size)
+
+    def ledger() -> dict[int, object]:
+        return {
+            no: (block.start, block.end, block.records, block.rejects)
+            for no, block in jobs.blocks[job.id].items()
+        }
+
+    assert ingest(job, made, lambda: True) is Result.ENDED
+    whole = ledger()
+    for no in lost & whole.keys():
+        del jobs.blocks[job.id][no]
+    assert ingest(resumed(jobs, job), made, lambda: True) is Result.ENDED
+    assert ledger() == whole
+
+
+def test_a_stop_between_blocks_leaves_the_rest_for_later() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3) is Result.INTERRUPTED
+    assert 3 <= len(jobs.blocks[job.id]) <= 5  # with what was under way
+    assert jobs.jobs[job.id].status is Status.PROCESSING
+    assert ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True) is Result.ENDED
+    assert len(records(jobs, job)) == 120
+
+
+def test_header_only() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(b"a,b\r\n")
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert [(it.start, it.end, it.records) for it in jobs.blocks[job.id].values()] == [(0, 5, 0)]
+
+
+def test_a_header_longer_than_a_block() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(b"a" * 300 + b",b\n1,2\n")
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert [(it.no, it.start, it.end) for it in jobs.blocks[job.id].values()] == [(4, 0, 307)]
+
+
+@pytest.mark.parametrize(
+    ("job", "data", "code"),
+    [
+        (new_job(), b"", "empty-file"),
+        (new_job(upload=Upload(5)), b"a,b\n", "size-mismatch"),
+        (new_job(), b"a\n" * 10_000, "file-too-large"),
+        (new_job(), b"PK\x03\x04", "corrupt-file"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    jobs.add(job)
+    with pytest.raises(JobFailed) as raised:
+        ingest(job, parts(jobs, store), lambda: True)
+    assert raised.value.code == code
+    assert not jobs.blocks
+
+
+def test_a_file_that_changes_while_it_is_loaded() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+    job = started(jobs)
+    ingest(job, parts(jobs, store), lambda: not jobs.blocks.get(job.id))
+    store.etag = "e2"
+    with pytest.raises(JobFailed) as raised:
+        ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True)
+    assert raised.value.code == "source-changed"
+
+
+def test_trouble_with_the_store_or_the_database_gets_out() -> None:
+    jobs = MemoryJobs()
+    job = started(jobs)
+    with pytest.raises(RetryLater):
+        ingest(job, parts(jobs, MemoryStore(FILE, errors=deque([RetryLater("S3")]))), lambda: True)
+    jobs.down = True
+    with pytest.raises(RetryLater):
+        ingest(job, parts(jobs, MemoryStore(FILE)), lambda: True)
+
+
+def test_a_block_that_another_worker_wrote_first_is_left_as_it_is() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+    job = started(jobs)
+
+    class Raced(MemoryJobs):
+        """Before each write of ours, another worker writes that block, every other time."""
+
+        turns = 0
+
+        def load(self, job: Job, block: LoadedBlock) -> Tally:
+            self.turns += 1
+            if self.turns % 2:
+                super().load(job, block)
+            return super().load(job, block)
+
+    raced = Raced(jobs.jobs)
+    assert ingest(job, parts(raced, store, loaders=1), lambda: True) is Result.ENDED
+    assert len(records(raced, job)) == 120
+    assert raced.jobs[job.id].status is Status.COMPLETED
+
+
+def test_a_ledger_that_cannot_be_completed_is_a_failure_not_a_loop() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+
+    class Forgetful(MemoryJobs):
+        def load(self, job: Job, block: LoadedBlock) -> Tally:
+            return Tally()
+
+    forgetful = Forgetful()
+    job = started(forgetful)
+    with pytest.raises(JobFailed) as raised:
+        ingest(job, parts(forgetful, store), lambda: True)
+    assert raised.value.code == "ledger-mismatch"
+    assert not jobs.jobs
+
+
+def test_the_source_that_was_pinned_first_is_read() -> None:
+    jobs, store = MemoryJobs(), MemoryStore(FILE)
+    job = started(jobs)
+    ingest(job, parts(jobs, store), lambda: True)
+    assert jobs.jobs[job.id].source == Source("bucket", job.key, "e1", len(FILE))
+
+
+TEXT = "näme,b\n" + "".join(f'{n},"é\n{n % 7}"\n' for n in range(150))
+KINDS: dict[str, Callable[[str], bytes]] = {
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "gzip of two members": lambda text: gzip.compress(text[:50].encode()) + gzip.compress(text[50:].encode()),
+    "xz": lambda text: lzma.compress(text.encode()),
+    "utf-16": lambda text: text.encode("utf-16"),
+    "utf-8 with a mark": lambda text: text.encode("utf-8-sig"),
+    "gzip of utf-16": lambda text: gzip.compress(text.encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
+@given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
+def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
+    kind: str, lost: set[int], block_size: int, stop: int
+) -> None:
+    jobs, store = MemoryJobs(), MemoryStore(KINDS[kind](TEXT))
+    job = started(jobs, block_size=block_size)
+    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
+    for no in lost & jobs.blocks.get(job.id, {}).keys():
+        del jobs.blocks[job.id][no]
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
+    assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
+    text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
+    assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
+
+
+@pytest.mark.parametrize("coded", ["utf-8", "utf-16", "gzip"])
+@pytest.mark.parametrize("array", [True, False])
+@settings(max_examples=15)
+@given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
+def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
+    coded: str, array: bool, lost: set[int], block_size: int, stop: int
+) -> None:
+    values = [json.dumps({"n": n, "t": ["é", {"deep": n}]}, indent=n % 3 or None) for n in range(60)]
+    text = "[" + ",\n".join(values) + " ]\n" if array else "\n".join(values)
+    data = gzip.compress(text.encode()) if coded == "gzip" else text.encode(coded)
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    job = started(jobs, block_size=block_size, format=Format.JSON)
+    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
+    for no in lost & jobs.blocks.get(job.id, {}).keys():
+        del jobs.blocks[job.id][no]
+    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
+    assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
+    assert not any(block.rejects for block in jobs.blocks[job.id].values())
+
+
+@pytest.mark.parametrize("kind", ["gzip", "xz"])
+def test_a_file_that_ends_early_is_never_complete(kind: str) -> None:
+    whole = KINDS[kind](TEXT)
+    jobs, store = MemoryJobs(), MemoryStore(whole[:-9])
+    job = started(jobs)
+    with pytest.raises(JobFailed) as raised:
+        ingest(job, parts(jobs, store), lambda: True)
+    assert raised.value.code == "corrupt-file"
+    assert jobs.jobs[job.id].status is Status.PROCESSING
+
+
+def test_a_broken_character_of_a_streamed_encoding_is_its_records_alone() -> None:
+    data = "a,b\n1,x\n2,".encode("utf-16") + b"\x00\xdc" + "\n3,z\n".encode("utf-16-le")
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    job = started(jobs)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert records(jobs, job) == {'{"a":"1","b":"x"}', '{"a":"3","b":"z"}'}
+    assert [it.code for block in jobs.blocks[job.id].values() for it in block.rejects] == ["encoding-error"]
+
+
+def test_declared_options_are_followed() -> None:
+    data = "Stand 2025\n# note\nName|Geb|Wert\nJos\xe9|24.9.2025|-1,50\n'Ada'|n/a|1.5\n".encode("latin-1")
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    options = Options(
+        encoding="latin-1",
+        skip_lines=1,
+        comment="#",
+        quote="'",
+        decimal=",",
+        date_order="DMY",
+        missing_values=("n/a",),
+    )
+    job = started(jobs, options=options)
+    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert records(jobs, job) == {
+        '{"Geb":"2025-09-24","Name":"José","Wert":"-1.50"}',
+        '{"Name":"Ada","Wert":"1.5"}',
+    }
+
+
+def test_long_column_names_make_smaller_blocks() -> None:
+    header = ",".join("x" * 600 + str(n) for n in range(40))
+    jobs, store = MemoryJobs(), MemoryStore((header + "\n" + ("1," * 39 + "1\n") * 2000).encode())
+    job = started(jobs, block_size=4 << 20)
+    assert ingest(job, parts(jobs, store, max_upload=1 << 30), lambda: True) is Result.ENDED
+    assert jobs.jobs[job.id].block_size == (64 << 20) * 80 // (40 * 606 + 70)

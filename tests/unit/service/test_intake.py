@@ -1,0 +1,176 @@
+"""Objects that arrive, over ports in memory: events come doubled, late and in any order."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import JobFailed, RetryLater
+from chalicelib.core.model import Options, Source, Status, Upload
+from chalicelib.service.intake import Intake, announce
+from chalicelib.service.object_keys import dropped, job_for, key_for
+from tests.support.fakes import NOW, MemoryJobs, MemoryQueue, new_job
+
+
+@dataclass
+class MemoryObjects:
+    """An ObjectStore of several objects. A bucket that keeps no versions has the last write of each only."""
+
+    versioned: bool
+    written: dict[str, list[Source]] = field(default_factory=dict)
+
+    def put(self, key: str, etag: str) -> Source:
+        """Writes the object; what the event then says of it."""
+        before = self.written.setdefault(key, [])
+        number = len(before)
+        version = f"v{number}" if self.versioned else None
+        source = Source("bucket", key, etag, 10, version, None, NOW + timedelta(seconds=number))
+        before.append(source)
+        return replace(source, modified_at=None)
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        for it in reversed(self.written.get(key, [])):
+            if version_id in (None, it.version_id):
+                return it
+        raise JobFailed("source-missing", "The uploaded object is no longer there.")
+
+
+class World:
+    def __init__(self, *, versioned: bool = False) -> None:
+        self.jobs, self.queue, self.objects = MemoryJobs(), MemoryQueue(), MemoryObjects(versioned)
+        self.intake = Intake(self.jobs, self.objects, self.queue, block_size=64)  # type: ignore[arg-type]
+
+    def announce(self, *events: Source) -> int:
+        return announce(events, self.intake)
+
+    def load(self) -> None:
+        """What workers do with the messages that wait, as far as it matters here."""
+        while self.queue.waiting:
+            job = self.jobs.jobs[self.queue.waiting.popleft().job_id]
+            if job.status is Status.PENDING:
+                version = job.source.version_id if job.source else None
+                pinned = self.objects.pin(job.bucket, job.key, version)
+                self.jobs.add(replace(job, source=pinned, status=Status.COMPLETED, completed_at=NOW))
+
+
+def asked_for(world: World) -> UUID:
+    job = new_job(upload=Upload(expires_at=NOW), options=Options(delimiter=";"), dataset="people")
+    return world.jobs.add(replace(job, key=key_for("people", job.id, "a.csv"))).id
+
+
+def test_a_dropped_file_becomes_one_job_however_often_it_is_announced() -> None:
+    world = World()
+    event = world.objects.put("drop/people/2026/jan feb.csv", "e1")
+    assert world.announce(event, event) == 2
+    world.load()
+    assert world.announce(event) == 1
+    (job,) = world.jobs.jobs.values()
+    assert (job.dataset, job.filename, job.status) == ("people", "2026/jan feb.csv", Status.COMPLETED)
+    assert job.source == event
+
+
+def test_a_dropped_file_that_is_written_again_is_loaded_again() -> None:
+    world = World()
+    for etag in ("e1", "e2", "e2"):  # the same bytes at another time are another write
+        world.announce(world.objects.put("drop/people/a.csv", etag))
+        world.load()
+    assert len(world.jobs.jobs) == 3
+
+
+def test_a_dropped_file_that_is_gone_is_no_job() -> None:
+    world = World()
+    world.announce(Source("bucket", "drop/people/a.csv", "e1", 10))
+    assert not world.jobs.jobs
+    assert not world.queue.waiting
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/people",
+        "drop/people/",
+        "drop/people/folder/",
+        "drop/No Dataset/a.csv",
+        "drop//a",
+        "drop/a/\0",
+        "x/y/z",
+        "drop",
+    ],
+)
+def test_what_is_no_upload_is_left_alone(key: str) -> None:
+    world = World()
+    assert world.announce(world.objects.put(key, "e1")) == 0
+    assert not world.queue.waiting
+
+
+def test_trouble_leaves_nothing_that_the_next_try_does_not_mend() -> None:
+    world = World()
+    event = world.objects.put("drop/people/a.csv", "e1")
+    world.queue.down = True
+    with pytest.raises(RetryLater):
+        world.announce(event)
+    world.queue.down = False
+    world.announce(event)
+    assert [it.job_id for it in world.queue.waiting] == list(world.jobs.jobs)
+
+
+def test_an_upload_that_is_replaced_in_a_bucket_that_keeps_versions_gets_a_second_job() -> None:
+    world = World(versioned=True)
+    job_id = asked_for(world)
+    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e1"))
+    world.load()
+    newer = world.objects.put(world.jobs.jobs[job_id].key, "e2")
+    world.announce(newer, newer)
+    world.load()
+    second = next(job for job in world.jobs.jobs.values() if job.id != job_id)
+    assert len(world.jobs.jobs) == 2
+    assert (second.dataset, second.options) == ("people", Options(delimiter=";"))
+    assert second.source == newer
+
+
+def test_an_upload_that_is_replaced_elsewhere_changes_nothing() -> None:
+    world = World()
+    job_id = asked_for(world)
+    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e1"))
+    world.load()
+    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e2"))
+    world.load()
+    assert len(world.jobs.jobs) == 1
+
+
+@given(st.integers(1, 4), st.data())
+def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
+    writes: int, data: st.DataObject
+) -> None:
+    world = World(versioned=True)
+    key = world.jobs.jobs[asked_for(world)].key
+    events = [world.objects.put(key, f"e{number % 2}") for number in range(writes)]
+    told = data.draw(st.permutations(events * 2))
+    for event in told:
+        world.announce(event)
+        if data.draw(st.booleans()):
+            world.load()
+    world.load()
+    loaded = [job.source.version_id for job in world.jobs.jobs.values() if job.source]
+    assert len(loaded) == len(world.jobs.jobs) <= 2
+    assert loaded.count(events[-1].version_id) == 1
+    assert loaded[0] == told[0].version_id  # the first to be announced is the job's
+
+
+@given(st.text(max_size=50), st.text(max_size=50))
+def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
+    place = dropped(f"drop/{dataset}/{name}")
+    if place is not None:
+        assert place == (dataset, name)
+
+
+def test_a_write_has_one_job_id_whether_it_was_listed_or_looked_at() -> None:
+    looked_at = Source("b", "k", "e", 1, "v1", None, NOW)
+    listed = replace(looked_at, version_id=None, modified_at=NOW + timedelta(milliseconds=321))
+    assert job_for(listed) == job_for(looked_at)
+    assert job_for(replace(looked_at, modified_at=NOW + timedelta(seconds=1))) != job_for(looked_at)
+    with pytest.raises(ValueError, match="written"):
+        job_for(replace(looked_at, modified_at=None))

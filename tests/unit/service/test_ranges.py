@@ -1,0 +1,262 @@
+"""A file that is shared out is cut as one worker would cut it, and is done when its last range is."""
+
+import random
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import JobEnded, RetryLater
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Dialect, Format, Gap, Job, Options, Range, Source, Status
+from chalicelib.reading import split_points as ranges
+from chalicelib.reading.blocks import cut
+from chalicelib.reading.compression import Limits
+from chalicelib.reading.object_text import Contents
+from chalicelib.service import transform
+from chalicelib.service.ingestion import Result, ingest
+from chalicelib.service.message_handler import Consumer, consume
+from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
+
+MAX_RECORD = 60
+PIECES = [
+    *(b"1,2\n", b'"a\nb",c\n', b"x,y\r\n", b"x,y\r", b"\n", b'"', b'a"b,c\n', b'"x""y",z\n', b"#\n"),
+    *(b"y" * 90 + b"\n", b'"' + b"z\n" * 40 + b'",1\n', b"\\", b"\\\n", b'{"a": 1}\n', b'"open\n'),
+]
+DIALECTS = {
+    "quotes": Dialect(Format.CSV, 0, columns=("a", "b"), delimiter=",", quote='"'),
+    "no quotes": Dialect(Format.CSV, 4, columns=("a", "b"), delimiter=",", quote=""),
+    "escapes": Dialect(Format.CSV, 0, columns=("a", "b"), delimiter=",", quote="", escape="\\"),
+    "comments": Dialect(Format.CSV, 0, columns=("a", "b"), delimiter=",", quote='"', comment="#"),
+    "lines": Dialect(Format.NDJSON, 0),
+}
+FILES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=60).map(b"".join)
+
+
+def contents(data: bytes, dialect: Dialect, read_size: int = 1 << 20) -> Contents:
+    source = Source("bucket", "key", "e1", len(data))
+    limits = Limits(size=1 << 30, ratio=1000, seconds=60)
+    return Contents(MemoryStore(data), source, dialect, limits, read_size)
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+@settings(max_examples=150)
+@given(data=FILES, block_size=st.integers(8, 60), cells=st.integers(1, 5), read_size=st.integers(16, 500))
+def test_ranges_end_where_blocks_do(
+    kind: str, data: bytes, block_size: int, cells: int, read_size: int
+) -> None:
+    dialect = DIALECTS[kind]
+    data = b"a,b\n" + data
+    text = contents(data, dialect, read_size)
+    framing = transform.framing(dialect, MAX_RECORD, to_end=True)
+    whole = Gap(0, len(data))
+    chunks = iter([data[dialect.data_start :]])
+    blocks = [
+        block.end
+        for block in cut(chunks, whole, data_start=dialect.data_start, block_size=block_size, framing=framing)
+    ]
+    found = list(
+        ranges.ends(text, Range(0, len(data)), framing, block_size=block_size, range_size=block_size * cells)
+    )
+    assert set(found) <= set(blocks)
+    assert found == sorted(set(found))
+    assert found[-1] == len(data)
+    # none is left out: each range but those of long records has no more cells than were asked for
+    steps = [end // (block_size * cells) for end in blocks[:-1]]
+    assert len(found) >= len(set(steps) - {0})
+
+
+def ledger(jobs: MemoryJobs, job: Job) -> dict[int, object]:
+    return {
+        no: (block.start, block.end, block.records, block.rejects, block.rows["record"].to_pylist())
+        for no, block in jobs.blocks[job.id].items()
+    }
+
+
+class World:
+    """A job whose file is shared out, and workers, over ports in memory."""
+
+    def __init__(self, data: bytes, range_size: int = 200, **job: object) -> None:
+        self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
+        self.job = self.jobs.add(new_job(**job))
+        sizes = {"range_size": range_size, "max_record": 100, "max_upload": 1 << 30}
+        self.parts = loading(self.jobs, self.store, sender=self.queue, **sizes)
+        self.queue.send(self.job.id)
+
+    def worker(self, name: str, *, stops_count: bool = False) -> Consumer:
+        return Consumer(
+            self.jobs, self.parts, self.queue, self.queue, name, 30, 10, 60, stops_count=stops_count
+        )
+
+    def consume(self, name: str = "me", *, which: int = 0, stops_count: bool = False) -> bool:
+        self.queue.waiting.rotate(-which)
+        delivery = self.queue.waiting.popleft()
+        return consume(self.worker(name, stops_count=stops_count), delivery, threading.Event())
+
+    @property
+    def known(self) -> Job:
+        return self.jobs.jobs[self.job.id]
+
+    def share(self) -> list[Range]:
+        """The file is shared out, and nobody has taken a range yet."""
+        self.queue.waiting.clear()
+        job = self.jobs.claim(self.job.id, owner="planner", lease_seconds=30)
+        assert job is not None
+        assert ingest(job, self.parts, lambda: True) is Result.PART
+        self.jobs.release(job.id, owner="planner", vain=False)
+        return list(self.jobs.ranges[self.job.id])
+
+
+LINES = b"a,b\n" + b"".join(b'%d,"x\n%d"\n' % (n, n % 7) for n in range(200)) + b"short\n"
+
+
+@pytest.mark.parametrize("stops_count", [False, True], ids=["container", "function"])
+@settings(max_examples=40)
+@given(data=FILES.map(lambda it: it * 20), seed=st.integers(0, 99))
+def test_shared_out_or_not_the_ledger_is_the_same(stops_count: bool, data: bytes, seed: int) -> None:
+    alone, shared = World(b"a,b\n" + data, range_size=0), World(b"a,b\n" + data)
+    alone.consume()
+    draw = random.Random(seed)
+    while shared.queue.waiting:
+        shared.consume(which=draw.randrange(len(shared.queue.waiting)), stops_count=stops_count)
+    assert shared.known.status is alone.known.status is Status.COMPLETED
+    assert ledger(shared.jobs, shared.job) == ledger(alone.jobs, alone.job)
+    assert not shared.jobs.ranges.get(shared.job.id)
+
+
+def test_a_file_is_shared_out_with_a_message_for_each_range() -> None:
+    world = World(LINES)
+    found = world.share()
+    assert len(found) > 5
+    assert [it.start for it in found] == [0, *(it.end for it in found[:-1])]
+    assert found[-1].end == len(LINES)
+    assert len(world.queue.waiting) == len(found)
+    assert not world.jobs.blocks
+
+
+def test_a_small_file_and_one_that_cannot_be_begun_anywhere_are_not() -> None:
+    for world in (
+        World(LINES, range_size=len(LINES) // 2 + 1),
+        World(LINES, range_size=0),
+        World(LINES.decode().encode("utf-16"), options=Options(encoding="utf-16")),
+        World(b"[" + b",\n".join([b'{"a":1}'] * 200) + b"]"),
+    ):
+        world.consume()
+        assert world.known.status is Status.COMPLETED
+        assert world.known.shared_to is None
+        assert not world.queue.waiting
+
+
+def test_each_worker_takes_a_range_and_one_of_them_completes_the_job() -> None:
+    world = World(LINES)
+    found = world.share()
+    taken = [
+        world.jobs.claim(world.job.id, owner=str(number), lease_seconds=30) for number in range(len(found))
+    ]
+    assert [job.range for job in taken if job] == found
+    assert world.jobs.claim(world.job.id, owner="late", lease_seconds=30) is None
+    results = [ingest(job, world.parts, lambda: True) for job in taken if job]
+    assert results == [Result.PART] * (len(found) - 1) + [Result.ENDED]
+    assert world.known.status is Status.COMPLETED
+
+
+def test_the_last_workers_may_both_find_everything_done() -> None:
+    world = World(LINES)
+    *_, last = world.share()
+    others = [it for it in world.jobs.ranges[world.job.id] if it != last]
+    for _ in others:
+        job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+        assert job is not None
+        assert ingest(job, world.parts, lambda: True) is Result.PART
+    job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+    assert job is not None
+    assert ingest(job, world.parts, lambda: True) is Result.ENDED
+    assert ingest(job, world.parts, lambda: True) is Result.PART  # it was completed already
+
+
+def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
+    whole = World(LINES).share()
+    world = World(LINES)
+
+    class Down(MemoryQueue):
+        def send(self, job_id: object, *, copies: int = 1) -> None:
+            raise RetryLater(f"no {copies} messages about {job_id}")
+
+    job = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
+    assert job is not None
+    with pytest.raises(RetryLater):
+        ingest(job, replace(world.parts, sender=Down()), lambda: True)
+    world.jobs.release(job.id, owner="first", vain=False)
+    assert len(world.jobs.ranges[job.id]) == 1
+    # sharing out comes first: it is what others wait for
+    job = world.jobs.claim(world.job.id, owner="second", lease_seconds=30)
+    assert job is not None
+    assert job.range is None
+    assert ingest(job, world.parts, lambda: True) is Result.PART
+    assert list(world.jobs.ranges[job.id]) == whole
+    world.jobs.release(job.id, owner="second", vain=False)
+    world.consume()
+    assert world.known.status is Status.COMPLETED
+
+
+def test_who_was_overtaken_at_sharing_out_stops() -> None:
+    world = World(LINES)
+    job = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
+    assert job is not None
+    world.jobs.release(job.id, owner="first", vain=False)
+    found = world.share()
+    with pytest.raises(JobEnded):
+        ingest(replace(world.known, shared_to=None), world.parts, lambda: True)
+    assert list(world.jobs.ranges[job.id]) == found
+
+
+def test_a_worker_that_dies_leaves_its_range_to_others() -> None:
+    world = World(LINES)
+    world.share()
+    job = world.jobs.claim(world.job.id, owner="dead", lease_seconds=30)
+    assert job is not None
+    blocks = iter(range(2))
+    assert (
+        ingest(job, world.parts, lambda: next(blocks, None) is not None or not world.jobs.blocks)
+        is Result.INTERRUPTED
+    )
+    world.jobs.release(job.id, owner="dead", vain=True)
+    world.consume()
+    assert world.known.status is Status.COMPLETED
+
+
+def test_a_failed_job_that_is_begun_anew_is_shared_out_around_what_is_done() -> None:
+    world = World(LINES)
+    world.share()
+    for _ in range(3):  # some ranges are loaded, and some blocks of the file are lost again
+        job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+        assert job is not None
+        ingest(job, world.parts, lambda: True)
+    assert world.jobs.fail(world.job.id, owner="me", code="x", message="y") is False  # it holds nothing
+    world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+    assert world.jobs.fail(world.job.id, owner="me", code="x", message="y")
+    del world.jobs.blocks[world.job.id][2]
+    world.jobs.act(world.job.id, Action.RETRY)
+    world.jobs.jobs[world.job.id] = replace(world.known, status=Status.PROCESSING)
+    found = world.share()
+    assert found[0].end < found[1].start
+    while world.queue.waiting:
+        world.consume()
+    alone = World(LINES, range_size=0)
+    alone.consume()
+    assert ledger(world.jobs, world.job) == ledger(alone.jobs, alone.job)
+
+
+def test_a_canceled_job_ends_its_ranges() -> None:
+    world = World(LINES)
+    world.share()
+    job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+    assert job is not None
+    world.jobs.act(world.job.id, Action.CANCEL)
+    with pytest.raises(JobEnded):
+        ingest(job, world.parts, lambda: True)
+    world.consume()
+    assert world.known.status is Status.CANCELED
+    assert not world.jobs.blocks.get(world.job.id)
