@@ -8,8 +8,8 @@ import re
 import unicodedata
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from chalicelib.api.requests import LONGEST_NAME, is_dataset, is_text
 from chalicelib.core.model import Source
+from chalicelib.core.names import LONGEST_FILENAME, is_dataset, is_text
 
 UPLOADS = "uploads/"
 DROP = "drop/"
@@ -41,7 +41,7 @@ def dropped(key: str) -> tuple[str, str] | None:
     """
     match key.split("/", 2):
         case ["drop", dataset, name] if is_dataset(dataset) and is_text(name) and name[-1:] not in ("", "/"):
-            return dataset, name[-LONGEST_NAME:]
+            return dataset, name[-LONGEST_FILENAME:]
     return None
 
 

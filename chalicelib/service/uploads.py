@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from chalicelib.api.requests import UploadRequest
 from chalicelib.core.errors import BadRequest, RetryLater
 from chalicelib.core.model import Job, Part, Upload
 from chalicelib.core.ports import Jobs, NewJob, SignedUpload, UploadBucket, UploadSigner
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service import multipart as parts
 from chalicelib.service.object_keys import key_for
 from chalicelib.telemetry import logger

@@ -14,8 +14,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from chalicelib.api.requests import UploadRequest
 from chalicelib.core.model import Job, Options
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
