@@ -7,7 +7,7 @@ _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def is_dataset(name: str) -> bool:
-    """Return whether a dataset may have this name: 1 to 63 of a-z, 0-9, - and _, not beginning with - or _."""
+    """Return whether a dataset may have this name."""
     return _DATASET.fullmatch(name) is not None
 
 
