@@ -28,8 +28,9 @@ from chalicelib.core.model import Status
 from chalicelib.wiring import Services
 from infra.compose.files import command_of, compose, is_sent, targets
 from infra.local import installs, resources
-from tests.integration.test_worker import expected, rows
-from tests.support.harness import CHECKOUT, PATIENCE, Sluice
+from tests.support.csv_files import expected, rows
+from tests.support.paths import CHECKOUT
+from tests.support.worker_processes import PATIENCE, Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows
 WORKER = targets()["worker"]

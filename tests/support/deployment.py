@@ -21,7 +21,7 @@ import psycopg
 from infra import stacks
 from infra.local import application
 from infra.local.layout import CHECKOUT, SHARED
-from tests.support.service import PATIENCE
+from tests.support.deployed_service import PATIENCE
 
 STAGE = "dev"
 PAGE = CHECKOUT / "docs" / "deploy.md"
