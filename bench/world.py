@@ -130,9 +130,9 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
                 peak = max(peak_mib(process.pid) for process in started)
         finally:
             services.close()
-    if job.started_at is None or job.completed_at is None:
+    if job.times.started_at is None or job.times.completed_at is None:
         raise RuntimeError(f"a finished job without times: {job}")
-    return Run(job, (job.completed_at - job.started_at).total_seconds(), peak)
+    return Run(job, (job.times.completed_at - job.times.started_at).total_seconds(), peak)
 
 
 @contextmanager
