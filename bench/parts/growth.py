@@ -126,10 +126,9 @@ def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> 
         again = world.ingest(place, url, few)
         with psycopg.connect(url) as connection:
             sizes = connection.execute(_SIZES).fetchone() or ()
-    if (run.job.progress.tally.inserted, again.job.progress.tally.inserted) != (rows, 0):
-        raise RuntimeError(
-            f"of {rows:,} rows {run.job.progress.tally.inserted:,} and {again.job.progress.tally.inserted:,} were new"
-        )
+    first, second = (it.job.progress.tally.inserted for it in (run, again))
+    if (first, second) != (rows, 0):
+        raise RuntimeError(f"of {rows:,} rows {first:,} and {second:,} were new")
     it = Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
     told = ", ".join(f"{rate:.0f}" for rate in it.tenths)
     print(f"  {variant.name}: {told} krows/s: cost {it.growth:+.0f} %; again {it.again:.0f}", flush=True)
