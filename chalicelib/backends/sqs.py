@@ -178,7 +178,7 @@ class SqsReceiver:
         )
 
     def _bury(self, message: "MessageTypeDef") -> None:
-        """Move the message to the dead letters. Copied before it is deleted: a crash in between loses nothing."""
+        """Copy the message to the dead letters, then delete it: a crash in between loses nothing."""
         details = {"message_id": message["MessageId"], "body": message["Body"][:1000]}
         logger.error("message is not a job's id", extra=details)
         try:
