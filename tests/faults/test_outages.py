@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.local import resources
+from infra.emulator import resources
 from tests.support.faults import files, outages
 from tests.support.faults.proxy import Proxy, plan, running
 from tests.support.faults.world import LONG, World, s3, sqs

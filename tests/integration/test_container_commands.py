@@ -26,9 +26,10 @@ from packaging.requirements import Requirement
 from chalicelib import settings
 from chalicelib.core.model import Status
 from chalicelib.wiring import Services
-from infra.compose.files import command_of, compose, is_sent, targets
-from infra.local import installs, resources
+from infra.emulator import resources
+from infra.local import installs
 from tests.integration.test_worker import expected, rows
+from tests.support.container_files import command_of, compose, is_sent, targets
 from tests.support.harness import CHECKOUT, PATIENCE, Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows

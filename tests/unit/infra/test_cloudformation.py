@@ -17,7 +17,7 @@ from chalice.utils import to_cfn_resource_name
 from chalicelib import settings
 from chalicelib.service import object_keys as keys
 from chalicelib.telemetry import Metric
-from infra import configure
+from infra.deployment import configuration
 from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
 
 PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
@@ -180,7 +180,7 @@ def test_the_bucket_tells_whom_it_is_told_to_and_says_nothing_of_others() -> Non
 # What is merged into Chalice's template is no template. cfn-lint sees it merged: tests/e2e/test_package.py.
 
 
-@pytest.mark.parametrize("function", configure.FUNCTIONS)
+@pytest.mark.parametrize("function", configuration.FUNCTIONS)
 def test_a_function_is_named_as_chalice_deploys_it_and_its_logs_end(function: str) -> None:
     name = to_cfn_resource_name(function)
     said = MERGED["Resources"]["APIHandler" if function == "api_handler" else name]

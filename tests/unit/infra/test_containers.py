@@ -12,11 +12,11 @@ import pytest
 
 from chalicelib import settings
 from infra.compose import deploy
-from infra.compose.files import VARIABLE, command_of, compose, instructions, is_sent, targets
-from infra.local import resources
-from infra.local.environment import CREDENTIALS, REGION
-from infra.local.errors import StackError
+from infra.emulator import resources
+from infra.emulator.environment import CREDENTIALS, REGION
 from infra.local.worker import MALLOC
+from infra.steps.errors import StepError
+from tests.support.container_files import VARIABLE, command_of, compose, instructions, is_sent, targets
 from tests.support.paths import CHECKOUT
 
 BIN = Path(sys.executable).parent
@@ -211,7 +211,7 @@ def test_deploying_elsewhere_than_the_worker_looks_is_an_error() -> None:
     env = service("deploy")["environment"]
     queues = env["SLUICE_QUEUE_URL"], env["SLUICE_DEAD_LETTER_QUEUE_URL"]
     deploy.check(env, resources.Resources(env["SLUICE_BUCKET"], *queues))
-    with pytest.raises(StackError, match="SLUICE_QUEUE_URL is http://localstack"):
+    with pytest.raises(StepError, match="SLUICE_QUEUE_URL is http://localstack"):
         deploy.check(env, resources.Resources(env["SLUICE_BUCKET"], "http://elsewhere", queues[1]))
 
 

@@ -15,8 +15,9 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from infra import configure, deploy, stacks
-from infra.local.errors import StackError
+from infra import deploy, stacks
+from infra.deployment import chalice, configuration, functions, staging
+from infra.steps.errors import StepError
 from tests.unit.infra.test_configure import OUTPUTS, POLICIES, config
 from tests.unit.infra.test_stacks import Cloud
 
@@ -83,7 +84,7 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.checkout, self.folder = root / "checkout", root / "staged"
-        self.state = self.checkout / ".chalice" / "deployed" / "dev.json"
+        self.record = self.checkout / ".chalice" / "deployed" / "dev.json"
         self.own = self.folder / ".chalice" / "deployed" / "dev.json"
         for name in ("app.py", "requirements.txt", "chalicelib/service/sweep.py", "chalicelib/x.sql"):
             self.write(name, name)
@@ -91,10 +92,10 @@ class World:
             self.write(name, name)
         for path in POLICIES.glob("*.json"):
             self.write(f".chalice/policies/{path.name}", path.read_text())
-        self.config = configure.configured(config(), "dev", OUTPUTS, settings={})
+        self.config = configuration.configure_stage(config(), "dev", OUTPUTS, settings={})
         self.config["stages"]["dev"]["log_retention_in_days"] = 14
-        self.rights = configure.policies(POLICIES, "dev", OUTPUTS)
-        configure.write(self.checkout, "dev", self.config, self.rights)
+        self.rights = configuration.fill_policies("dev", OUTPUTS)
+        configuration.write_stage(self.checkout, "dev", self.config, self.rights)
         tools = root / "tools"
         tools.mkdir()
         self.chalice = Chalice(tools)
@@ -129,12 +130,12 @@ class World:
         self.functions.add_response("invoke", said, {"FunctionName": FUNCTIONS["migrate"], "Payload": b"{}"})
 
     def deploy(self) -> None:
-        places = {"folder": self.folder, "state": self.state}
+        places = {"folder": self.folder, "record": self.record}
         deploy.deploy("dev", self.config, dead_letters=DEAD_LETTERS, **places)
         self.functions.assert_no_pending_responses()
 
     def delete(self) -> None:
-        deploy.delete("dev", folder=self.folder, state=self.state)
+        deploy.delete("dev", folder=self.folder, record=self.record)
 
     def retentions(self) -> dict[str, int | None]:
         groups = self.logs.describe_log_groups()["logGroups"]
@@ -149,15 +150,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made = World(tmp_path)
         made.clients = {"lambda": made.functions.client, "logs": made.logs}
         monkeypatch.setattr(boto3, "client", lambda service, **_: made.clients[service])
-        monkeypatch.setattr(deploy, "CHECKOUT", made.checkout)
+        for module in (configuration, deploy, staging):
+            monkeypatch.setattr(module, "CHECKOUT", made.checkout)
         monkeypatch.setattr(deploy, "SHARED", tmp_path / "shared")
-        monkeypatch.setattr(deploy, "CHALICE", made.chalice.command)
+        monkeypatch.setattr(chalice, "CHALICE", made.chalice.command)
 
         def build(folder: Path, *, python: str, architecture: str) -> None:
-            assert python == deploy.RUNNING
+            assert python == staging.RUNNING
             made.built.append((folder, architecture))
 
-        monkeypatch.setattr(deploy, "build_vendor", build)
+        monkeypatch.setattr(staging, "build_vendor", build)
         yield made
 
 
@@ -169,7 +171,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     assert files(world.folder) == {
         "app.py",
         "requirements.txt",
@@ -186,14 +188,14 @@ def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
 
 def test_requirements_are_built_for_the_stages_processor(world: World) -> None:
     world.config["stages"]["dev"]["lambda_architecture"] = "arm64"
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     assert world.built == [(world.folder, "arm64")]
 
 
 def test_chalice_is_not_told_of_a_retention(world: World) -> None:
     """It would set it for a log group that is not the API's."""
     before = json.loads(json.dumps(world.config))
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     staged = json.loads((world.folder / ".chalice" / "config.json").read_text())
     assert world.config == before
     del before["stages"]["dev"]["log_retention_in_days"]
@@ -209,7 +211,7 @@ def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> No
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("kept")
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     texts = {name: (world.folder / name).read_text() for name in files(world.folder)}
     assert "old" not in texts.values()
     assert [name for name, text in sorted(texts.items()) if text == "kept"] == [
@@ -220,10 +222,10 @@ def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> No
 
 def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> None:
     shutil.rmtree(world.checkout / ".chalice" / "policies" / "dev")
-    with pytest.raises(StackError, match="stage dev is not configured: run infra"):
-        deploy.stage_copy(world.folder, "dev", world.config)
+    with pytest.raises(StepError, match="stage dev is not configured: run infra"):
+        staging.stage_application(world.folder, "dev", world.config)
     assert world.built == []
-    deploy.stage_copy(world.folder, "dev", world.config, world.rights)
+    staging.stage_application(world.folder, "dev", world.config, world.rights)
     staged = world.folder / ".chalice" / "policies" / "dev"
     assert {it.stem: json.loads(it.read_text()) for it in staged.iterdir()} == world.rights
 
@@ -231,16 +233,16 @@ def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> No
 @pytest.mark.parametrize("name", ["app.py", "requirements.txt"])
 def test_without_its_parts_there_is_nothing_to_deploy(world: World, name: str) -> None:
     (world.checkout / name).unlink()
-    with pytest.raises(StackError, match=f"{name} is missing: there is nothing to deploy"):
-        deploy.stage_copy(world.folder, "dev", world.config)
+    with pytest.raises(StepError, match=f"{name} is missing: there is nothing to deploy"):
+        staging.stage_application(world.folder, "dev", world.config)
 
 
 # What Chalice does not do
 
 
-def finish(world: World, functions: dict[str, str], days: int | None) -> None:
+def finish(world: World, arns: dict[str, str], days: int | None) -> None:
     client: Any = world.functions.client
-    deploy.finish(functions, client, world.logs, dead_letters=DEAD_LETTERS, retention_days=days)
+    functions.finish_functions(arns, client, world.logs, dead_letters=DEAD_LETTERS, retention_days=days)
     world.functions.assert_no_pending_responses()
 
 
@@ -270,7 +272,7 @@ def test_logs_are_removed_of_these_functions_only(world: World) -> None:
     others = {"/aws/lambda/sluice-dev2", "/aws/lambda/sluice-dev-on_upload2"}
     for name in (GROUPS - {"/aws/lambda/sluice-dev-migrate"}) | others:  # one never ran
         world.logs.create_log_group(logGroupName=name)
-    deploy.remove_logs(FUNCTIONS, world.logs)
+    functions.remove_logs(FUNCTIONS, world.logs)
     assert set(world.retentions()) == others
 
 
@@ -287,7 +289,7 @@ def test_a_first_deployment_leaves_its_state_in_the_checkout(
     assert call["arguments"] == ["deploy", "--stage", "dev"]
     assert (call["folder"], call["found"]) == (str(world.folder), None)
     assert call["bytecode"] == "1"
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert set(world.retentions()) == GROUPS
     assert "0001_jobs.sql" in capsys.readouterr().out
 
@@ -301,7 +303,7 @@ def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(wor
     world.expect_migrate({"applied": []})
     world.deploy()
     assert world.chalice.calls[0]["found"] == before
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
 def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
@@ -318,31 +320,31 @@ def test_a_deployment_that_breaks_off_leaves_what_it_has_made(world: World) -> N
     made = state_of({"migrate": FUNCTIONS["migrate"]})
     world.write(".chalice/deployed/dev.json", json.dumps(state_of({})))
     world.chalice.will(state=made, status=3)
-    with pytest.raises(StackError, match="chalice deploy ended with status 3"):
+    with pytest.raises(StepError, match="chalice deploy ended with status 3"):
         world.deploy()
-    assert json.loads(world.state.read_text()) == made
+    assert json.loads(world.record.read_text()) == made
     assert world.retentions() == {}  # it was not finished
 
 
 def test_one_that_breaks_off_before_it_has_made_anything_leaves_nothing(world: World) -> None:
     world.chalice.will(state=None, status=1)
-    with pytest.raises(StackError):
+    with pytest.raises(StepError):
         world.deploy()
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
 def test_migrations_that_fail_fail_the_deployment(world: World) -> None:
     world.expect_finish()
     failed = {"errorType": "RetryLater", "errorMessage": "the database is not available"}
     world.expect_migrate(failed, error="Unhandled")
-    with pytest.raises(StackError, match="RetryLater: the database is not available"):
+    with pytest.raises(StepError, match="RetryLater: the database is not available"):
         world.deploy()
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
 def test_migrations_may_take_long_and_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    chosen = deploy.patient_client().meta.config
+    chosen = functions.patient_client().meta.config
     longest = json.loads((POLICIES.parent / "config.json").read_text())["lambda_functions"]["migrate"]
     assert chosen.read_timeout >= longest["lambda_timeout"]
     assert chosen.retries["total_max_attempts"] == 1
@@ -357,24 +359,24 @@ def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
     assert call["arguments"] == ["delete", "--stage", "dev"]
     assert call["found"] == state_of(FUNCTIONS)
     assert world.retentions() == {}
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
 def test_what_could_not_be_deleted_can_be_deleted_again(world: World) -> None:
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev")
     world.chalice.will(state=None, status=1)
-    with pytest.raises(StackError, match="chalice delete ended with status 1"):
+    with pytest.raises(StepError, match="chalice delete ended with status 1"):
         world.delete()
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert world.retentions() == {"/aws/lambda/sluice-dev": None}  # it may tell why
     world.chalice.will(state=state_of({}))
     world.delete()
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
 def test_nothing_is_deleted_that_was_not_deployed_from_here(world: World) -> None:
-    with pytest.raises(StackError, match="nothing is deployed as dev: there is no "):
+    with pytest.raises(StepError, match="nothing is deployed as dev: there is no "):
         world.delete()
     assert world.chalice.calls == []
 
@@ -387,7 +389,7 @@ def test_the_command_deletes(world: World, capsys: pytest.CaptureFixture[str]) -
     assert "nothing is deployed as dev" in capsys.readouterr().err
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     assert deploy.main(["--stage", "dev", "--delete"]) == 0
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
 def asked(world: World, monkeypatch: pytest.MonkeyPatch, exports: dict[str, str], stage: str = "dev") -> None:
@@ -407,7 +409,7 @@ def test_the_command_deploys_what_the_checkout_says(
     assert deploy.main(["--stage", "dev"]) == 0
     world.functions.assert_no_pending_responses()
     assert [it["folder"] for it in world.chalice.calls] == [str(tmp_path / "shared" / "deploy" / "dev")]
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert set(world.retentions().values()) == {14}
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import deploy
-from infra.configure import FUNCTIONS, GATEWAY, configured, policies
-from infra.local import application
-from infra.local.errors import StackError
-from infra.local.layout import Layout
-from infra.local.processes import Command
+from infra.deployment import configuration, functions, staging
+from infra.deployment.configuration import FUNCTIONS, GATEWAY, configure_stage, fill_policies
+from infra.emulator import application
+from infra.steps.commands import Command
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 CONFIG = {
     "app_name": "sluice",
@@ -33,17 +33,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".chalice/policies").mkdir()
     for name in (*FUNCTIONS, GATEWAY):
         (folder / f".chalice/policies/{name}.json").write_text(json.dumps(POLICY))
-    for module in (application, deploy):
+    for module in (configuration, staging):
         monkeypatch.setattr(module, "CHECKOUT", folder)
-    monkeypatch.setattr(deploy, "build_vendor", lambda *_, **__: None)  # see test_packages
-    monkeypatch.setattr(application, "finish", lambda *_, **__: None)  # of a LocalStack that is not there
+    monkeypatch.setattr(staging, "build_vendor", lambda *_, **__: None)  # see test_packages
+    monkeypatch.setattr(functions, "finish_functions", lambda *_, **__: None)  # no LocalStack runs
     return folder
 
 
 def stage(folder: Path, variables: Mapping[str, str]) -> None:
-    config = json.loads((deploy.CHECKOUT / ".chalice/config.json").read_text())
-    rights = policies(deploy.CHECKOUT / ".chalice/policies", "local", {})
-    deploy.stage_copy(folder, "local", configured(config, "local", {}, settings=variables), rights)
+    config = configure_stage(configuration.read_config(), "local", {}, settings=variables)
+    staging.stage_application(folder, "local", config, fill_policies("local", {}))
 
 
 def staged(folder: Path) -> set[str]:
@@ -91,7 +90,7 @@ def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
 def test_nothing_to_deploy(tmp_path: Path, checkout: Path) -> None:
     (checkout / "app.py").unlink()
 
-    with pytest.raises(StackError, match=r"app: .*app\.py is missing"):
+    with pytest.raises(StepError, match=r"app: .*app\.py is missing"):
         stage(tmp_path / "app", {})
 
 
@@ -151,7 +150,7 @@ class Chalice:
 def chalice(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Chalice:
     assert checkout.exists()
     chalice = Chalice()
-    monkeypatch.setattr("infra.local.processes.logged", chalice)
+    monkeypatch.setattr("infra.steps.commands.run_logged", chalice)
     return chalice
 
 
@@ -178,11 +177,11 @@ def test_a_deployment_that_failed_is_tried_again(
     application.deploy(layout, ENDPOINT, "one", {})
 
     def broken(*_: object, **__: object) -> None:
-        raise StackError("app", "chalice ended with status 1")
+        raise StepError("app", "chalice ended with status 1")
 
     with monkeypatch.context() as patched:
-        patched.setattr("infra.local.processes.logged", broken)
-        with pytest.raises(StackError):
+        patched.setattr("infra.steps.commands.run_logged", broken)
+        with pytest.raises(StepError):
             application.deploy(layout, ENDPOINT, "one", {"A": "1"})
 
     assert application.deployed_url(layout, ENDPOINT, "one") is None

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import ports
-from infra.local.layout import Layout
+from infra.steps.layout import Layout
 
 
 def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from infra.local import processes
-from infra.local.errors import StackError
 from infra.local.launch import identity
-from infra.local.layout import Layout
-from infra.local.processes import Command, wait_until
+from infra.local.processes import wait_until
+from infra.steps.commands import Command, run_logged
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 SLEEP = Command(("sleep", "60"), {}, Path("/"))
 
@@ -115,7 +116,7 @@ def test_a_broken_record_is_no_record(layout: Layout, content: str) -> None:
 
 
 def test_a_program_that_is_not_there(layout: Layout) -> None:
-    with pytest.raises(StackError, match="it: cannot start no-such-program: "):
+    with pytest.raises(StepError, match="it: cannot start no-such-program: "):
         processes.spawn(layout, "it", replace(SLEEP, argv=("no-such-program",)))
 
     assert processes.recorded(layout, "it") is None
@@ -151,8 +152,8 @@ def test_wait_until() -> None:
 def test_logged_command_that_fails(layout: Layout) -> None:
     log = layout.log("it")
     command = Command(("sh", "-c", "seq 100; exit 3"), {}, Path("/"))
-    with pytest.raises(StackError, match="part: counting ended with status 3") as caught:
-        processes.logged("part", "counting", command, log)
+    with pytest.raises(StepError, match="part: counting ended with status 3") as caught:
+        run_logged("part", "counting", command, log)
 
     told = caught.value.report().splitlines()
     assert told[0] == "part failed: counting ended with status 3"

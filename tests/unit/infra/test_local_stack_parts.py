@@ -1,19 +1,20 @@
 import pytest
 
 from infra import audit
+from infra.emulator.environment import application_env
 from infra.local import stack
-from infra.local.errors import StackError
+from infra.steps.errors import StepError
 
 
 def test_parts_bring_what_they_need() -> None:
     assert stack.closure(["redis"]) == {"redis"}
     assert stack.closure(["migrations"]) == {"migrations", "postgres"}
     assert stack.closure(["app"]) == {"app", "postgres", "redis", "localstack"}
-    assert stack.closure(stack.PARTS) == set(stack.PARTS)
+    assert stack.closure(stack.COMPONENTS) == set(stack.COMPONENTS)
 
 
-def test_unknown_part() -> None:
-    with pytest.raises(StackError, match="no such part: mysql"):
+def test_an_unknown_component_is_refused() -> None:
+    with pytest.raises(StepError, match="no such component: mysql"):
         stack.closure(["mysql", "redis"])
 
 
@@ -27,7 +28,7 @@ def test_what_the_application_is_told() -> None:
         "SLUICE_QUEUE_BACKEND": "sqs",
     }
 
-    assert stack.application_env(env) == {
+    assert application_env(env) == {
         "DATABASE_URL": "d",
         "REDIS_URL": "r",
         "AWS_ENDPOINT_URL": "a",

@@ -9,14 +9,14 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.local.errors import StackError
 from infra.packages import bytecode, install
 from infra.packages.build import check_runtime, write_zip
 from infra.packages.bytecode import RUNNING, compile_tree, interpreter
-from infra.packages.contents import pinned, wanted, why_left_out
-from infra.packages.install import listed, settle, thin_out
+from infra.packages.contents import pinned, required, why_left_out
+from infra.packages.install import list_removed, normalise_files, thin_out
 from infra.packages.publish import Layer, publish
-from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, Size, excesses, measured, table
+from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, Size, excesses, measure, table
+from infra.steps.errors import StepError
 
 REQUIREMENTS = """\
 # This file was made.
@@ -39,9 +39,9 @@ def test_entries_of_a_requirements_file_keep_their_hashes() -> None:
     assert "implementation_name != 'pypy'" in entries["psycopg-binary"]
 
 
-def test_what_the_runtime_or_the_function_brings_is_not_wanted() -> None:
-    assert list(wanted(REQUIREMENTS)) == ["psycopg-binary", "redis"]
-    assert list(wanted(REQUIREMENTS, without=frozenset({"redis"}))) == ["psycopg-binary"]
+def test_what_the_runtime_or_the_function_brings_is_not_required() -> None:
+    assert list(required(REQUIREMENTS)) == ["psycopg-binary", "redis"]
+    assert list(required(REQUIREMENTS, without=frozenset({"redis"}))) == ["psycopg-binary"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,8 @@ def test_thinning_out_says_what_went_and_leaves_no_empty_folders(tmp_path: Path)
 
 def test_what_was_left_out_is_listed_with_the_largest_first() -> None:
     assert (
-        listed(Counter({"tests": 20_000, "Flight": 3_000_000})) == "    3.00 MB  Flight\n    0.02 MB  tests\n"
+        list_removed(Counter({"tests": 20_000, "Flight": 3_000_000}))
+        == "    3.00 MB  Flight\n    0.02 MB  tests\n"
     )
 
 
@@ -127,7 +128,7 @@ def built(folder: Path, target: Path) -> bytes:
     """A package of that tree, as `build_layer` makes one."""
     thin_out(packages(folder))
     compile_tree(RUNNING, folder, ["."], runs_in="/opt/python")
-    settle(folder)
+    normalise_files(folder)
     write_zip(target, {path: folder / path for path in names(folder) if (folder / path).is_file()})
     return target.read_bytes()
 
@@ -147,7 +148,7 @@ def test_equal_files_make_equal_packages_wherever_and_whenever_they_are_built(tm
 def test_files_are_readable_for_everybody_and_have_one_time(tmp_path: Path) -> None:
     folder = packages(tmp_path / "made")
     (folder / "one" / "two.py").chmod(0o600)
-    settle(folder)
+    normalise_files(folder)
     stats = [path.stat() for path in folder.rglob("*") if path.is_file()]
     assert {stat.st_mode & 0o777 for stat in stats} == {0o644}
     assert {stat.st_mtime for stat in stats} == {install.MTIME}
@@ -178,20 +179,20 @@ def test_bytecode_cannot_be_made_by_a_wrong_python(
     if content:
         script(tmp_path, content)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StackError, match=r"bytecode for Python 3\.99 can only be made by Python 3\.99"):
+    with pytest.raises(StepError, match=r"bytecode for Python 3\.99 can only be made by Python 3\.99"):
         interpreter("3.99")
 
 
 def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("def\n")
-    with pytest.raises(StackError, match="compileall ended with status 1"):
+    with pytest.raises(StepError, match="compileall ended with status 1"):
         compile_tree(bytecode.RUNNING, tmp_path, ["."], runs_in="/var/task")
 
 
 def test_runtimes_that_are_too_old_are_refused() -> None:
     check_runtime("3.12")
     check_runtime("3.13")
-    with pytest.raises(StackError, match=r"Python 3\.11 on Amazon Linux 2.*3\.12 or newer"):
+    with pytest.raises(StepError, match=r"Python 3\.11 on Amazon Linux 2.*3\.12 or newer"):
         check_runtime("3.11")
 
 
@@ -199,13 +200,13 @@ def test_sizes_are_those_of_the_zip_file_and_of_what_is_in_it(tmp_path: Path) ->
     (tmp_path / "zeros").write_bytes(bytes(5000))
     archive = tmp_path / "some.zip"
     write_zip(archive, {"zeros": tmp_path / "zeros"})
-    assert measured("layer", "arm64", archive) == Size("layer", "arm64", archive.stat().st_size, 5000)
+    assert measure("layer", "arm64", archive) == Size("layer", "arm64", archive.stat().st_size, 5000)
     assert archive.stat().st_size < 200
 
 
 def test_a_part_at_its_limits_is_allowed() -> None:
     half = MAX_UNZIPPED // 2
-    sizes = [Size(part, "arm64", MAX_ZIPPED, half) for part in ("function", "layer")]
+    sizes = [Size(name, "arm64", MAX_ZIPPED, half) for name in ("function", "layer")]
     sizes.append(Size("function", "x86_64", 1, MAX_UNZIPPED))
     assert excesses(sizes) == []
 
@@ -218,13 +219,13 @@ def test_what_is_too_large_is_said() -> None:
     ]
     assert excesses(sizes) == [
         "the function for arm64 is 51.0 MiB zipped: 50 are allowed",
-        "all parts for arm64 are 250.0 MiB unzipped: 250 are allowed",
+        "all packages for arm64 are 250.0 MiB unzipped: 250 are allowed",
     ]
 
 
 def test_the_table_names_parts_and_limits() -> None:
     assert table([Size("layer", "arm64", 3 << 20, 12_900_000)]).splitlines() == [
-        "part        architecture      zipped  unzipped",
+        "package     architecture      zipped  unzipped",
         "layer       arm64                3.0      12.3",
         "limit, MiB  each; together        50       250",
     ]
@@ -312,5 +313,5 @@ def test_a_large_layer_goes_by_way_of_a_bucket(tmp_path: Path) -> None:
 
 def test_a_large_layer_needs_a_bucket(tmp_path: Path) -> None:
     functions, objects = stubbed(None)
-    with pytest.raises(StackError, match="--bucket"):
+    with pytest.raises(StepError, match="--bucket"):
         run(functions, objects, layer(tmp_path, MAX_ZIPPED + 1))

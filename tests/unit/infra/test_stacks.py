@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import stacks
-from infra.local.progress import to_nowhere
 from infra.stacks import StackFailedError
+from infra.steps.progress import to_nowhere
 
 MISSING = ClientError(
     {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
@@ -149,10 +149,10 @@ def test_monitoring_is_told_what_there_is(cloud: Any) -> None:
 
 def test_what_is_deployed_stays_chosen(cloud: Any) -> None:
     always = ["storage", "network", "database", "monitoring"]
-    assert stacks.chosen(cloud, "dev", []) == always
+    assert stacks.select_templates(cloud, "dev", []) == always
     deploy(cloud, "cache")
-    assert stacks.chosen(cloud, "dev", ["worker"]) == list(stacks.TEMPLATES)
-    assert stacks.chosen(cloud, "prod", []) == always
+    assert stacks.select_templates(cloud, "dev", ["worker"]) == list(stacks.TEMPLATES)
+    assert stacks.select_templates(cloud, "prod", []) == always
 
 
 def test_a_stack_that_was_never_made_is_made_again(cloud: Any) -> None:
@@ -252,7 +252,7 @@ def test_what_is_typed_becomes_values() -> None:
     typed += " --parameter worker.MaxWorkers=20 --parameter storage.UploadOrigins=https://a.example?x=y"
     told = stacks.parser().parse_args(typed.split())
     assert (told.stage, told.extra) == ("prod", ["worker", "cache"])
-    assert stacks.merged(told.parameter, told.image) == {
+    assert stacks.merge_values(told.parameter, told.image) == {
         "worker": {"Image": "i", "MaxWorkers": "20"},
         "storage": {"UploadOrigins": "https://a.example?x=y"},
     }
@@ -261,4 +261,4 @@ def test_what_is_typed_becomes_values() -> None:
 @pytest.mark.parametrize("text", ["MaxWorkers=20", "worker.=1", "worker.MaxWorkers", "other.A=1", ""])
 def test_a_parameter_without_its_template_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
-        stacks.assignment(text)
+        stacks.parse_assignment(text)

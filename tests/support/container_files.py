@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from infra.local.layout import CHECKOUT
+from infra.steps.layout import CHECKOUT
 
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
