@@ -1,6 +1,6 @@
-"""What `Dockerfile`, `.dockerignore` and `docker-compose.yml` say: for checks without a Docker engine.
+"""Readers of `Dockerfile`, `.dockerignore` and `docker-compose.yml`, for checks without a Docker engine.
 
-Only as much of their languages is understood as these three files use.
+They understand only the parts of the three languages that these files use.
 """
 
 import json
@@ -20,54 +20,54 @@ VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 @dataclass
 class Target:
-    """A stage of the Dockerfile, with what it has of the stage that it goes on from."""
+    """A stage of the Dockerfile, including the settings of its base stage."""
 
     image: str
-    copied: list[str] = field(default_factory=list)  # from the build's context, relative to it
+    copied: list[str] = field(default_factory=list)  # paths in the build's context
     env: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)  # USER, CMD and the like: the last word
+    settings: dict[str, str] = field(default_factory=dict)  # the last USER, CMD and the like
     runs: list[str] = field(default_factory=list)
 
 
 def targets(text: str | None = None) -> dict[str, Target]:
-    """The stages of the Dockerfile by their names."""
-    made: dict[str, Target] = {}
+    """Return the stages of the Dockerfile by their names."""
+    stages: dict[str, Target] = {}
     current = Target("")
-    for name, said in instructions(text or (CHECKOUT / "Dockerfile").read_text()):
+    for name, arguments in instructions(text or (CHECKOUT / "Dockerfile").read_text()):
         if name == "FROM":
-            base, _, title = said.split()
-            before = made.get(base, Target(base))
-            current = made[title] = Target(
+            base, _, title = arguments.split()
+            before = stages.get(base, Target(base))
+            current = stages[title] = Target(
                 before.image, [], dict(before.env), dict(before.settings), list(before.runs)
             )
-        elif name == "COPY" and not said.startswith("--from="):
-            current.copied += said.split()[:-1]
+        elif name == "COPY" and not arguments.startswith("--from="):
+            current.copied += arguments.split()[:-1]
         elif name == "ENV":
-            current.env |= dict(part.split("=", 1) for part in shlex.split(said))
+            current.env |= dict(word.split("=", 1) for word in shlex.split(arguments))
         elif name == "RUN":
-            current.runs.append(said)
+            current.runs.append(arguments)
         else:
-            current.settings[name] = said
-    return made
+            current.settings[name] = arguments
+    return stages
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Each instruction's name and the rest, continued lines put together."""
+    """Yield each instruction's name and arguments, with continued lines joined."""
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for line in re.sub(r"\\\n\s*", "", lines).splitlines():
         if line.strip():
-            name, _, said = line.partition(" ")
-            yield name, said.strip()
+            name, _, arguments = line.partition(" ")
+            yield name, arguments.strip()
 
 
-def command_of(said: str) -> list[str]:
-    """The arguments in a CMD or HEALTHCHECK."""
-    command: list[str] = json.loads(said[said.index("[") :])
+def command_of(arguments: str) -> list[str]:
+    """Return the words of the command in a CMD or HEALTHCHECK."""
+    command: list[str] = json.loads(arguments[arguments.index("[") :])
     return command
 
 
 def is_sent(path: str, text: str | None = None) -> bool:
-    """Whether `.dockerignore` lets a file of the checkout through to the builder: the last line decides."""
+    """Return whether `.dockerignore` sends a file to the builder. The last matching line decides."""
     sent = True
     for line in (text or (CHECKOUT / ".dockerignore").read_text()).splitlines():
         pattern = line.removeprefix("!")
@@ -77,21 +77,21 @@ def is_sent(path: str, text: str | None = None) -> bool:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """Whether the pattern is of the path or of a folder that it lies in."""
-    parts = path.split("/")
+    """Return whether the pattern matches the path or a folder above it."""
+    names = path.split("/")
     if pattern.startswith("**/"):
-        return any(fnmatchcase(part, pattern[3:]) for part in parts)
+        return any(fnmatchcase(name, pattern[3:]) for name in names)
     depth = pattern.count("/") + 1
-    return len(parts) >= depth and all(map(fnmatchcase, parts[:depth], pattern.split("/")))
+    return len(names) >= depth and all(map(fnmatchcase, names[:depth], pattern.split("/")))
 
 
 def compose(env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The compose file with the variables of `.env` put in; by default there are none."""
-    known = env or {}
+    """Return the compose file with the variables of `.env`, which is empty by default."""
+    variables = env or {}
 
-    def put_in(found: re.Match[str]) -> str:
-        return known.get(found[1]) or found[2]
+    def substitute(match: re.Match[str]) -> str:
+        return variables.get(match[1]) or match[2]
 
-    text = VARIABLE.sub(put_in, (CHECKOUT / "docker-compose.yml").read_text())
+    text = VARIABLE.sub(substitute, (CHECKOUT / "docker-compose.yml").read_text())
     document: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     return document
