@@ -18,9 +18,9 @@ import redis
 from psycopg import conninfo
 
 from chalicelib import settings
-from chalicelib.api.requests import UploadRequest
 from chalicelib.backends.postgres.migrate import migrate
 from chalicelib.core.model import Job, Status
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch

@@ -17,7 +17,7 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
 
 if TYPE_CHECKING:  # the stubs are a development dependency
@@ -66,7 +66,7 @@ def parse_body(body: str) -> UUID | None:
 
 
 class SqsSender:
-    """Puts jobs on the queue. Fills the port :class:`chalicelib.core.ports.JobSender`."""
+    """Puts jobs on the queue. Implement :class:`chalicelib.service.queue.JobSender`."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client
@@ -92,7 +92,7 @@ class SqsSender:
 
 
 class SqsReceiver:
-    """Takes jobs off the queue. Fills the port :class:`chalicelib.core.ports.JobReceiver`.
+    """Takes jobs off the queue. Implement :class:`chalicelib.service.queue.JobReceiver`.
 
     ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which does the work.
     ``dead_letter_url`` is looked up from that policy, when it is needed, if it is not given. SQS counts in
@@ -125,8 +125,8 @@ class SqsReceiver:
                 if deliveries or deadline - time.monotonic() + SLACK_SECONDS < 1:
                     return deliveries
 
-    def taken(self, record: Mapping[str, Any]) -> Delivery | None:
-        """The delivery in a record of the event that Lambda makes of a message. None: it had to be buried.
+    def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
+        """Return the delivery in a record of Lambda's event; None if the message went to the dead letters.
 
         Source of the form: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
         """

@@ -1,11 +1,10 @@
-"""The nouns of Sluice: jobs, their source objects, blocks, rejects. Plain data, no behaviour to speak of."""
+"""Files and records: what is read, how it is written, what became of its records. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 
 class Status(StrEnum):
@@ -151,67 +150,6 @@ class Tally:
     inserted: int = 0
     duplicates: int = 0
     rejected: int = 0
-
-
-@dataclass(frozen=True)
-class Upload:
-    """What the client promised to send, and how."""
-
-    size: int | None = None  # bytes
-    sha256: str | None = None  # of the whole file, in hexadecimal
-    expires_at: datetime | None = None  # nobody waits for the file any longer; None: nobody was asked for it
-    # of a file that is sent in parts
-    upload_id: str | None = None  # S3's name for it
-    part_size: int | None = None  # bytes; the last part may be shorter
-    part_checksums: bool = False  # the client names the SHA-256 of each part before it sends it
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a file that is sent in parts; ``number`` counts from 1."""
-
-    number: int
-    size: int  # bytes
-    sha256: str | None = None  # in hexadecimal
-    etag: str = ""  # once S3 has it
-
-
-@dataclass(frozen=True)
-class Job:
-    """One upload and how far it is, as stored. Sums over the ledger are joined in, never stored."""
-
-    id: UUID
-    number: int  # the job's short name inside the database
-    status: Status
-    dataset: str
-    dataset_id: int
-    filename: str
-    bucket: str
-    key: str
-    format: Format | None
-    options: Options
-    metadata: Mapping[str, Any] | None
-    source: Source | None
-    uploaded_at: datetime | None
-    dialect: Dialect | None
-    text_size: int | None  # bytes, if that is not the object's size and its end has been seen
-    shared_to: int | None  # bytes: so far the file has been shared out in ranges; None: it is not
-    block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
-    attempts: int
-    vain_attempts: int  # of these the last ones, in a row, that did not get one block further
-    error: tuple[str, str] | None  # code, message
-    upload: Upload
-    force: bool  # load it even if the same content was loaded before
-    duplicate_of: UUID | None  # the job that loaded the same content
-    undone_rows: int | None
-    purged_at: datetime | None  # since then its rejects are gone
-    created_at: datetime
-    started_at: datetime | None
-    updated_at: datetime
-    completed_at: datetime | None
-    bytes_processed: int = 0
-    tally: Tally = field(default_factory=Tally)
-    range: Range | None = None  # a worker has taken just this; then vain_attempts counts those at it
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from cfnlint.api import lint_file
 from infra import bundle, stacks
 from infra.steps.errors import StepError
 from infra.steps.progress import to_nowhere
-from tests.support.bypage import (
+from tests.support.deployed_service import finished, upload
+from tests.support.deployment import (
     STAGE,
     Deployment,
     commands,
@@ -30,7 +31,6 @@ from tests.support.bypage import (
     wait_for,
     what_is_there,
 )
-from tests.support.service import finished, upload
 
 SETTINGS = {"SLUICE_LAMBDA_WORKERS": "2", "SLUICE_VISIBILITY_TIMEOUT": "10"}
 CODE = f"sluice-{STAGE}-code"

@@ -8,12 +8,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from chalicelib.backends.postgres.records import PostgresRecords
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.jobs import PostgresClaims
-from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.core.errors import LostClaim
 from chalicelib.core.model import Gap, Job, Status
 from chalicelib.core.ports import LoadedBlock
@@ -22,7 +22,7 @@ from chalicelib.service import ingestion as ingest
 from chalicelib.service import transform
 from tests.support.fakes import MemoryJobs, MemoryStore, loading, new_job
 from tests.support.faults import files
-from tests.support.faults.world import LONG, World
+from tests.support.faults.scenario import LONG, Scenario
 
 MAX_RECORD = 4096
 BLOCK_SIZE = 1024
@@ -121,26 +121,26 @@ def test_in_memory(case: tuple[files.File, list[tuple[int, str, int, int]]]) -> 
 
 
 @pytest.fixture
-def pool(make_world: Callable[..., World]) -> Iterator[tuple[World, database.Pool]]:
-    world = make_world()
-    with closing(database.Pool(world.env["DATABASE_URL"], size=4)) as pool:
-        yield world, pool
+def pool(make_scenario: Callable[..., Scenario]) -> Iterator[tuple[Scenario, database.Pool]]:
+    scenario = make_scenario()
+    with closing(database.Pool(scenario.env["DATABASE_URL"], size=4)) as pool:
+        yield scenario, pool
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases())
 def test_in_postgres(
-    pool: tuple[World, database.Pool], case: tuple[files.File, list[tuple[int, str, int, int]]]
+    pool: tuple[Scenario, database.Pool], case: tuple[files.File, list[tuple[int, str, int, int]]]
 ) -> None:
-    world, connections = pool
+    scenario, connections = pool
     file, commands = case
-    world.loadings.clear()
-    with psycopg.connect(world.env["DATABASE_URL"]) as connection:
+    scenario.loadings.clear()
+    with psycopg.connect(scenario.env["DATABASE_URL"]) as connection:
         connection.execute("TRUNCATE ingested_data")  # of the example before
-    loading = world.put(file, dataset=f"set-{random.Random().random()}", block_size=BLOCK_SIZE)
+    loading = scenario.put(file, dataset=f"set-{random.Random().random()}", block_size=BLOCK_SIZE)
     claims = PostgresClaims(connections)
     job = claims.claim(loading.job, owner="test", lease_seconds=600)
     assert job is not None
-    store = MemoryStore(file.data, etag=world.job(loading)["etag"])
+    store = MemoryStore(file.data, etag=scenario.job(loading)["etag"])
     Play(parts(store, claims, lambda: PostgresRecords(connections)), job).run(commands)
-    world.check()
+    scenario.check()

@@ -28,9 +28,10 @@ from chalicelib.core.model import Status
 from chalicelib.wiring import Services
 from infra.emulator import resources
 from infra.local import installs
-from tests.integration.test_worker import expected, rows
 from tests.support.container_files import command_of, compose, is_sent, targets
-from tests.support.harness import CHECKOUT, PATIENCE, Sluice
+from tests.support.csv_files import expected, rows
+from tests.support.paths import CHECKOUT
+from tests.support.worker_processes import PATIENCE, Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows
 WORKER = targets()["worker"]

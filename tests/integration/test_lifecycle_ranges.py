@@ -8,9 +8,8 @@ import pytest
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Job, Range, Status
-from tests.integration.test_lifecycle import SOURCE, Life
-from tests.integration.test_lifecycle_work import at_once
-from tests.integration.test_postgres import DIALECT, block
+from tests.support.blocks import block
+from tests.support.life import DIALECT, SOURCE, Life, at_once
 
 RANGES = [Range(0, 10), Range(10, 20), Range(20, 70)]
 

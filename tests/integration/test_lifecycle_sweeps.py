@@ -9,9 +9,8 @@ import pytest
 from chalicelib.backends.postgres.database import load_queries
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
-from tests.integration.test_lifecycle import DAY, Life
-from tests.integration.test_lifecycle_work import at_once
-from tests.integration.test_postgres import block
+from tests.support.blocks import block
+from tests.support.life import DAY, Life, at_once
 
 ALL = 1000
 

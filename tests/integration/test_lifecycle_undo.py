@@ -8,27 +8,11 @@ import pytest
 from chalicelib.core.errors import JobEnded, NotPossible
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Job, Status, Tally
-from tests.integration.test_lifecycle import DAY, Life
-from tests.integration.test_lifecycle_work import at_once
-from tests.integration.test_postgres import block
+from tests.support.blocks import block
+from tests.support.life import DAY, Life, at_once, undo, undoing
+from tests.support.partitions import in_either_table
 
 ALL = 1000
-
-
-def undoing(life: Life, job: Job) -> Job:
-    """The job, ended and taken by "me" to be undone."""
-    if not life.found(job.id).status.is_terminal:
-        assert life.do(job.id, Action.CANCEL)
-    assert life.do(job.id, Action.UNDO)
-    assert life.do(job.id, Action.CLAIM)
-    return life.found(job.id)
-
-
-def undo(life: Life, job: Job) -> int | None:
-    assert life.do(undoing(life, job).id, Action.FINISH_UNDO)
-    undone = life.found(job.id)
-    assert (undone.status, undone.tally) == (Status.UNDONE, Tally())
-    return undone.undone_rows
 
 
 def rows(life: Life) -> list[object]:
@@ -43,6 +27,7 @@ def wide(life: Life, pages: int) -> Job:
     return job
 
 
+@in_either_table
 def test_undo_removes_what_the_job_alone_brought(life: Life) -> None:
     before, job, after, elsewhere = life.job(), life.job(), life.job(), life.job(dataset="other")
     life.load(before, block(0, ["b", "b+j", "all"], rejects=1))
@@ -62,6 +47,7 @@ def test_undo_removes_what_the_job_alone_brought(life: Life) -> None:
     assert life.sql("SELECT count(*) FROM ingestion_blocks") == [(3,)]
 
 
+@in_either_table
 def test_undo_keeps_a_row_that_another_job_brought_in_between(life: Life) -> None:
     """The job meets its own row again, in a later block, after another has brought it too."""
     job, other = life.job(), life.job()
@@ -146,6 +132,7 @@ def test_only_who_holds_the_lease_undoes(life: Life, values: list[str]) -> None:
     assert life.everything() == before
 
 
+@in_either_table
 def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) -> None:
     job, other = life.job(), life.job()
     life.load(job, block(0, ["a", "b", "c"]))
@@ -161,6 +148,7 @@ def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) ->
     assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 3)
 
 
+@in_either_table
 def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
     job, other = life.job(), life.job()
     life.load(job, block(0, ["a", "b", "c"]))
@@ -176,6 +164,7 @@ def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
     assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 1)
 
 
+@in_either_table
 def test_undo_and_another_job_with_the_same_rows_at_once(life: Life) -> None:
     for turn in range(4):
         job, other = life.job(), life.job()

@@ -1,7 +1,5 @@
 """Who works on a job: leases, vain attempts, completion, the same block twice; and anything in any order."""
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from functools import partial
@@ -10,30 +8,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from chalicelib.backends.postgres.records import PostgresRecords
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.core.errors import JobEnded, JobFailed, LostClaim
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.core.model import Job, Status, Tally
-from tests.integration.test_lifecycle import QUIET, SOURCE, UNFINISHED, Life
-from tests.integration.test_postgres import DIALECT, block
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each gives back, or the LostClaim that it raises."""
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        start.wait()
-        try:
-            return call()
-        except LostClaim as lost:
-            return lost
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls))
+from tests.support.blocks import block
+from tests.support.life import DIALECT, QUIET, SOURCE, UNFINISHED, Life, at_once
 
 
 @pytest.mark.parametrize("status", [Status.PROCESSING, Status.UNDOING])

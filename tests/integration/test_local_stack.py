@@ -21,6 +21,7 @@ from infra.local.processes import wait_until
 from infra.steps.errors import StepError
 from infra.steps.layout import Layout
 from infra.steps.progress import to_nowhere
+from tests.support.lambda_functions import ROLE, zipped
 from tests.support.paths import CHECKOUT
 
 ROOT = CHECKOUT / ".local" / "test-stack"
@@ -234,8 +235,6 @@ def test_a_failure_names_the_part_and_its_log(
 
 def invoke_breeding_function(env: dict[str, str]) -> list[int]:
     """The process ids of a function and of the child that it leaves behind."""
-    from tests.integration.test_lambda_executor import ROLE, zipped
-
     endpoint = env["AWS_ENDPOINT_URL"]
     client = resources.session().client("lambda", endpoint_url=endpoint, config=resources.config())
     client.create_function(

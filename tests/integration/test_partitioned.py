@@ -13,54 +13,25 @@ from chalicelib.backends.postgres import undo as undo_module
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Job, Status, Tally
 from infra.local import scratch
-from tests.integration.test_lifecycle import Life
+from tests.support.blocks import block
+from tests.support.csv_files import expected, rows
+from tests.support.life import Life, undo, undoing
+from tests.support.partitions import PARTITIONS, partition
+from tests.support.worker_processes import Sluice, stored
 
-# What is so of a plain table. Run here they get this module's `database_url`.
-from tests.integration.test_lifecycle_undo import (  # noqa: F401
-    test_a_row_that_is_being_brought_again_is_not_removed,
-    test_undo_and_another_job_with_the_same_rows_at_once,
-    test_undo_keeps_a_row_that_another_job_brought_in_between,
-    test_undo_removes_what_the_job_alone_brought,
-    test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew,
-    undo,
-    undoing,
-)
-from tests.integration.test_postgres import (  # noqa: F401
-    block,
-    test_a_block_that_is_in_the_ledger_changes_nothing,
-    test_completion_needs_the_whole_object_and_every_reject,
-    test_datasets_are_apart_and_jobs_are_remembered,
-    test_inserted_duplicates_and_rejects_are_counted_and_add_up,
-    test_labels_of_later_jobs_are_added,
-    test_two_workers_on_the_same_blocks_at_once,
-    world,
-)
-from tests.integration.test_worker import expected, rows, stored
-from tests.support.harness import Sluice
-from tests.support.paths import CHECKOUT
-
-PARTITION = (CHECKOUT / "infra/postgres/partition_ingested_data.sql").read_text()
-PARTS = 8
 NAMES = [f"row {number}" for number in range(2000)]
 
 
-def partition(url: str) -> None:
-    """As `psql -f` runs the file."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(PARTITION.encode())
+@pytest.fixture
+def table() -> str:
+    """Every database of this module that is not asked for as a plain one is partitioned."""
+    return "partitioned"
 
 
 @pytest.fixture
 def plain_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
     with scratch.database(services["DATABASE_URL"], template_database) as url:
         yield url
-
-
-@pytest.fixture
-def database_url(plain_url: str) -> str:
-    """Shadows the one of all tests: here it is partitioned."""
-    partition(plain_url)
-    return plain_url
 
 
 @pytest.fixture
@@ -139,8 +110,8 @@ def test_rows_spread_evenly(database_url: str, make_life: Callable[[str], Life])
     life = make_life(database_url)
     load_some(life)
     counts = dict(life.sql("SELECT tableoid::regclass::text, count(*) FROM ingested_data GROUP BY 1"))
-    assert sorted(counts) == [f"ingested_data_{part}" for part in range(PARTS)]
-    mean = 2100 / PARTS
+    assert sorted(counts) == [f"ingested_data_{part}" for part in range(PARTITIONS)]
+    mean = 2100 / PARTITIONS
     assert all(0.7 * mean < count < 1.3 * mean for count in counts.values())
 
 
@@ -232,7 +203,7 @@ def test_parts_keep_their_room_for_updates_and_get_it(database_url: str) -> None
     room = (migrations.FOLDER / "0005_room_for_updates.sql").read_text()
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]
-        for part in range(PARTS):  # as where it was partitioned before there was that migration
+        for part in range(PARTITIONS):  # as where it was partitioned before there was that migration
             connection.execute(f"ALTER TABLE ingested_data_{part} RESET (fillfactor)".encode())
         connection.execute(room.encode())
         assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]

@@ -1,4 +1,4 @@
-"""The ports filled in memory, for tests of the flow."""
+"""The ports, and the services built from them, in memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from chalicelib import settings
 from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.core.model import (
@@ -24,8 +25,12 @@ from chalicelib.core.model import (
 from chalicelib.core.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
 from chalicelib.reading.compression import Limits
 from chalicelib.service.ingestion import Parts
+from chalicelib.service.intake import Intake
+from chalicelib.service.sweep import Sweeper
+from chalicelib.service.uploads import Uploading
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
 
 
 def new_job(**changes: object) -> Job:
@@ -450,3 +455,43 @@ class MemoryUploads:
         if upload_id not in self.arrived:
             raise NotPossible("The upload has ended.")
         return self.arrived[upload_id]
+
+
+class MemoryServices:
+    """What chalicelib.wiring.Services is, over memory."""
+
+    def __init__(self) -> None:
+        self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
+        self.jobs = MemoryJobs()
+        self.sender = MemoryQueue()
+        self.signer = FixedSigner()
+        self.uploads = MemoryUploads()
+        self.objects = MemoryStore()
+        self.store = self
+        self.storage_down = False
+        self.forbidden = False
+        self.intake = Intake(self.jobs, self, self.sender, block_size=64)
+        self.sweeper = Sweeper(self.intake, self.jobs, self.uploads, seconds=60, retention_days=90)
+        self.uploading = Uploading(
+            self.jobs,
+            self.signer,
+            self.uploads,
+            bucket="bucket",
+            block_size=64,
+            max_single=1000,
+            part_size=400,
+            parts_expire=3600,
+        )
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        if self.forbidden:
+            raise JobFailed("source-forbidden", "The service may not read the uploaded object.")
+        return self.objects.pin(bucket, key, version_id)
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        return self.objects.read(source, start, end)
+
+    def ping(self, bucket: str) -> None:
+        assert bucket == "bucket"
+        if self.storage_down:
+            raise RetryLater("S3 is down")

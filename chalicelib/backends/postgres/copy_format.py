@@ -11,7 +11,7 @@ from array import array
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chalicelib.core.model import Job
+from chalicelib.core.jobs import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of what extends the header
 _TRAILER = struct.pack("!h", -1)
@@ -40,9 +40,9 @@ def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
 
 
 def _metadata(job: Job) -> bytes:
-    if job.metadata is None:
+    if job.instructions.metadata is None:
         return _NULL
-    value = _JSONB_VERSION + json.dumps(job.metadata).encode()
+    value = _JSONB_VERSION + json.dumps(job.instructions.metadata).encode()
     return struct.pack("!i", len(value)) + value
 
 

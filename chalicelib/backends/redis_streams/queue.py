@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from chalicelib.backends.redis_streams import scripts
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
 
 GROUP = "workers"
@@ -66,7 +66,7 @@ def _new_entries(reply: Any) -> Iterator[_Entry]:  # noqa: ANN401 - three shapes
 
 
 class RedisSender:
-    """Puts jobs on the stream. Fills the port :class:`chalicelib.core.ports.JobSender`."""
+    """Puts jobs on the stream. Implement :class:`chalicelib.service.queue.JobSender`."""
 
     def __init__(self, client: redis.Redis, stream: str) -> None:
         self._client = client
@@ -86,7 +86,7 @@ class RedisSender:
 
 
 class RedisReceiver:
-    """Takes jobs off the stream. Fills the port :class:`chalicelib.core.ports.JobReceiver`.
+    """Takes jobs off the stream. Implement :class:`chalicelib.service.queue.JobReceiver`.
 
     ``consumer`` names this process and must be its own. Dead letters are entries of ``<stream>:dead`` with
     ``id``, ``reason``, ``deliveries`` and the ``message`` as JSON; they stay until a person removes them.

@@ -4,7 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import psycopg
 
 from infra.local import processes
 from infra.local import stack as local_stack
@@ -29,6 +32,28 @@ def start(root: Path, *services: str) -> None:
     before = dict(_addresses(root))
     local_stack.up(root, components=services or local_stack.SERVICES)
     assert dict(_addresses(root)) == before
+
+
+@contextmanager
+def all_connections_of(url: str) -> Iterator[None]:
+    """Takes every connection that is left, and then those that Sluice had."""
+    with ExitStack() as held:
+
+        def take() -> None:
+            until = time.monotonic() + 1
+            while time.monotonic() < until:  # somebody may just be giving one back
+                try:
+                    held.enter_context(psycopg.connect(url))
+                except psycopg.OperationalError:
+                    time.sleep(0.05)
+
+        first = held.enter_context(psycopg.connect(url))
+        take()
+        first.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'"
+        )
+        take()
+        yield
 
 
 def _addresses(root: Path) -> Iterator[tuple[str, object]]:

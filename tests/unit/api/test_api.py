@@ -18,8 +18,8 @@ from chalicelib.core.model import Reject, Source, Status, Tally
 from chalicelib.core.ports import LoadedBlock
 from chalicelib.rows.identify import SCHEMA
 from chalicelib.service.object_keys import job_of, key_for
-from tests.support.fake_services import MemoryServices
-from tests.support.fakes import NOW, new_job
+from tests.support.fakes import NOW, MemoryServices, new_job
+from tests.support.s3_events import s3_event
 
 
 def post(client: Client, body: Any) -> HTTPResponse:
@@ -262,23 +262,6 @@ def test_a_bug_of_ours_shows_nothing_of_our_insides(client: Client, services: Me
     response = post(client, {"filename": "a"})
     assert_problem(response, 500)
     assert "NoneType" not in json.dumps(response.json_body)
-
-
-def s3_event(*keys: str) -> dict[str, Any]:
-    return {
-        "Records": [
-            {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "eventName": "ObjectCreated:Put",
-                "s3": {
-                    "bucket": {"name": "bucket"},
-                    "object": {"key": key, "size": 5, "eTag": "e", "sequencer": "1"},
-                },
-            }
-            for key in keys
-        ]
-    }
 
 
 @pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])

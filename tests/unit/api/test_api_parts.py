@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.model import Job, Part, Status, Upload
 from chalicelib.service import multipart as parts
-from tests.support.fake_services import MemoryServices
-from tests.support.fakes import NOW, new_job
+from tests.support.fakes import NOW, MemoryServices, new_job
 
 SIZE = 1001  # MemoryServices cuts at 400
 SHA = "ab" * 32

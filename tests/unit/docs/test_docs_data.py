@@ -21,7 +21,7 @@ from chalicelib.service import transform
 from sluice_cli.main import upload_command
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import new_job
-from tests.support.pathflow import look, outcome
+from tests.support.pipeline import look, outcome
 
 AROUND = {  # what stands before and after an example, and the names in the other records
     "CSV": (b"name,city\n", b"\nBob,Cork\n", {"Bob"}),

@@ -21,8 +21,7 @@ from chalicelib.core.errors import BadRequest
 from chalicelib.core.lifecycle import TRANSITIONS
 from chalicelib.core.model import Dialect, Format, Part, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fake_services import MemoryServices
-from tests.support.fakes import MemoryJobs, new_job
+from tests.support.fakes import MemoryJobs, MemoryServices, new_job
 
 JOB = "GET /jobs/{job_id}"
 PLAN = ("size", "part_size", "part_count")

@@ -19,11 +19,9 @@ from chalicelib.core.model import Job, Source, Status
 from chalicelib.core.ports import Delivery
 from chalicelib.entrypoints.lambda_worker import MessageKept, work
 from chalicelib.service.message_handler import Consumer
-from tests.support.fake_services import MemoryServices
-from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
+from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryServices, MemoryStore, loading, new_job
 from tests.support.paths import CHECKOUT
-from tests.unit.api.test_api import s3_event
-from tests.unit.service.test_consume import FILE
+from tests.support.s3_events import s3_event
 
 GRACE = 25  # seconds
 

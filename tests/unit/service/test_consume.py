@@ -15,9 +15,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Job, Source, Status, Tally
 from chalicelib.core.ports import Delivery, LoadedBlock
 from chalicelib.service.message_handler import Consumer, consume
-from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
-
-FILE = b"a,b\n" + b"1,2\n" * 100
+from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
 
 
 class World:

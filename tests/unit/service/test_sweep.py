@@ -9,8 +9,7 @@ from chalicelib.core.errors import RetryLater
 from chalicelib.core.model import Job, Source, Status, Upload
 from chalicelib.service.object_keys import job_for
 from chalicelib.service.sweep import Sweeper, sweep
-from tests.support.fake_services import MemoryServices
-from tests.support.fakes import NOW, new_job
+from tests.support.fakes import NOW, MemoryServices, new_job
 
 OVERDUE = Upload(expires_at=NOW - timedelta(days=1))
 NOTHING = {"announced": 0, "found": 0, "adopted": 0, "purged": 0}

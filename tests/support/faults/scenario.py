@@ -22,7 +22,7 @@ from infra.emulator import resources
 from tests.support.faults import workers
 from tests.support.faults.checks import AUDIT, check
 from tests.support.faults.files import File
-from tests.support.faults.workers import Nursery, Process
+from tests.support.faults.workers import ForkServer, Process
 
 LONG = os.environ.get("SLUICE_FAULTS") == "long"
 SEED = int(os.environ.get("SLUICE_FAULTS_SEED") or random.SystemRandom().randrange(10**6))
@@ -42,12 +42,12 @@ class Loading:
 
 
 @dataclass
-class World:
+class Scenario:
     """The database and the queue of one test, and what it does with them."""
 
     env: dict[str, str]
     logs: Path
-    nursery: Nursery
+    fork_server: ForkServer
     processes: list[Process] = field(default_factory=list)
     loadings: list[Loading] = field(default_factory=list, repr=False)
     _connection: psycopg.Connection[dict[str, Any]] | None = field(default=None, repr=False)
@@ -104,7 +104,7 @@ class World:
         return loading
 
     def lane(self, kind: str) -> dict[str, str]:
-        """Another queue for this world: the settings that lead to it."""
+        """Another queue for this scenario: the settings that lead to it."""
         return queue_of(self.env, kind)
 
     def job(self, loading: Loading) -> Mapping[str, Any]:
@@ -135,7 +135,7 @@ class World:
     def worker(self, *, fault: str = "", thief: int = 0, **env: str) -> Process:
         """Another worker, started cheaply; ``fault`` and ``thief`` as in `dying_worker.py`."""
         wrong = {"FAULT": fault, "FAULT_THIEF": str(thief or "")}
-        self.processes.append(self.nursery.start({**self.env, **wrong, **env}, self._log()))
+        self.processes.append(self.fork_server.start({**self.env, **wrong, **env}, self._log()))
         return self.processes[-1]
 
     def true_worker(self, **env: str) -> Process:
@@ -208,9 +208,9 @@ def key(loading: Loading) -> str:
 
 @contextmanager
 def made(
-    stack: Mapping[str, str], nursery: Nursery, logs: Path, queue: str, **changes: str
-) -> Iterator[World]:
-    """A world on a stack; its database goes afterwards."""
+    stack: Mapping[str, str], fork_server: ForkServer, logs: Path, queue: str, **changes: str
+) -> Iterator[Scenario]:
+    """A scenario on a stack; its database goes afterwards."""
     with database(stack["DATABASE_URL"]) as url:
         env = {
             **stack,
@@ -223,11 +223,11 @@ def made(
             "SLUICE_RANGE_SIZE": "32768",
             **changes,
         }
-        world = World(env, logs, nursery)
+        scenario = Scenario(env, logs, fork_server)
         try:
-            yield world
+            yield scenario
         finally:
-            world.close()
+            scenario.close()
 
 
 def queue_of(stack: Mapping[str, str], kind: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A Sluice of a test's own, whose workers are real processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from chalicelib.api.requests import UploadRequest
 from chalicelib.core.model import Job, Options
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
@@ -84,3 +85,12 @@ class Sluice:
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
         with psycopg.connect(self.env["DATABASE_URL"]) as connection:
             return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def stored(sluice: Sluice) -> list[tuple[str, str]]:
+    return [
+        (digest.hex(), json.dumps(record, sort_keys=True))
+        for digest, record in sluice.sql(
+            "SELECT content_hash, record FROM ingested_data ORDER BY content_hash"
+        )
+    ]

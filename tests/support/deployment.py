@@ -21,7 +21,7 @@ import psycopg
 from infra import stacks
 from infra.emulator import application
 from infra.steps.layout import CHECKOUT, SHARED
-from tests.support.service import PATIENCE
+from tests.support.deployed_service import PATIENCE
 
 STAGE = "dev"
 PAGE = CHECKOUT / "docs" / "deploy.md"
