@@ -1,4 +1,4 @@
-"""What a deployment does around `chalice deploy`; that itself is for the end-to-end tests."""
+"""A deployment around `chalice deploy`, which the end-to-end tests run."""
 
 import io
 import json
@@ -32,7 +32,7 @@ FUNCTIONS = {
 GROUPS = {f"/aws/lambda/sluice-dev{suffix}" for suffix in ("", "-on_upload", "-on_schedule", "-migrate")}
 DEAD_LETTERS = OUTPUTS["EventsDeadLetterQueueArn"]
 
-# The command `chalice`, as far as it is called: it notes how, leaves a state and ends as it was told to.
+# A fake `chalice` command: it records its call, writes a record of a deployment and ends with a given status.
 FAKE = """#!{python}
 import json, os, pathlib, sys
 told = json.loads(pathlib.Path({told!r}).read_text())
@@ -49,7 +49,7 @@ sys.exit(told["status"])
 
 
 def state_of(functions: dict[str, str]) -> dict[str, Any]:
-    """What Chalice keeps of a deployment, as far as it is read here."""
+    """Return Chalice's record of a deployment, as far as the tools read it."""
     resources = [
         {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
         for name, arn in functions.items()
@@ -59,7 +59,7 @@ def state_of(functions: dict[str, str]) -> dict[str, Any]:
 
 
 class Chalice:
-    """The fake command, and what it was told and found."""
+    """The fake command, its instructions and its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.command = folder / "chalice"
@@ -170,7 +170,7 @@ def files(folder: Path) -> set[str]:
     return {str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file()}
 
 
-def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
+def test_the_staged_copy_contains_the_deployed_files_only(world: World) -> None:
     staging.stage_application(world.folder, "dev", world.config)
     assert files(world.folder) == {
         "app.py",
@@ -186,14 +186,14 @@ def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
     assert world.built == [(world.folder, "x86_64")]
 
 
-def test_requirements_are_built_for_the_stages_processor(world: World) -> None:
+def test_requirements_are_built_for_the_stages_architecture(world: World) -> None:
     world.config["stages"]["dev"]["lambda_architecture"] = "arm64"
     staging.stage_application(world.folder, "dev", world.config)
     assert world.built == [(world.folder, "arm64")]
 
 
-def test_chalice_is_not_told_of_a_retention(world: World) -> None:
-    """It would set it for a log group that is not the API's."""
+def test_the_staged_configuration_has_no_retention(world: World) -> None:
+    """Chalice would set it for a log group that is not the API's."""
     before = json.loads(json.dumps(world.config))
     staging.stage_application(world.folder, "dev", world.config)
     staged = json.loads((world.folder / ".chalice" / "config.json").read_text())
@@ -202,7 +202,7 @@ def test_chalice_is_not_told_of_a_retention(world: World) -> None:
     assert staged == before
 
 
-def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> None:
+def test_staging_again_keeps_chalices_files_only(world: World) -> None:
     for name in ("old.py", "vendor/old/x.py", ".chalice/old.json", ".chalice/policies/test/on_job.json"):
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -220,7 +220,7 @@ def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> No
     ]
 
 
-def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> None:
+def test_policies_that_the_checkout_lacks_can_be_passed(world: World) -> None:
     shutil.rmtree(world.checkout / ".chalice" / "policies" / "dev")
     with pytest.raises(StepError, match="stage dev is not configured: run infra"):
         staging.stage_application(world.folder, "dev", world.config)
@@ -231,13 +231,13 @@ def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> No
 
 
 @pytest.mark.parametrize("name", ["app.py", "requirements.txt"])
-def test_without_its_parts_there_is_nothing_to_deploy(world: World, name: str) -> None:
+def test_a_missing_source_file_fails_the_deployment(world: World, name: str) -> None:
     (world.checkout / name).unlink()
     with pytest.raises(StepError, match=f"{name} is missing: there is nothing to deploy"):
         staging.stage_application(world.folder, "dev", world.config)
 
 
-# What Chalice does not do
+# Settings that Chalice does not make
 
 
 def finish(world: World, arns: dict[str, str], days: int | None) -> None:
@@ -246,7 +246,7 @@ def finish(world: World, arns: dict[str, str], days: int | None) -> None:
     world.functions.assert_no_pending_responses()
 
 
-def test_events_in_vain_and_old_logs_are_taken_care_of(world: World) -> None:
+def test_failed_events_get_a_destination_and_logs_a_retention(world: World) -> None:
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev-on_upload")  # it has run already
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev2")
     world.expect_finish()
@@ -257,18 +257,18 @@ def test_events_in_vain_and_old_logs_are_taken_care_of(world: World) -> None:
     assert {world.retentions()[name] for name in GROUPS} == {90}
 
 
-def test_without_a_retention_logs_are_left_alone(world: World) -> None:
+def test_without_a_retention_logs_stay_unchanged(world: World) -> None:
     world.expect_finish()
     finish(world, FUNCTIONS, None)
     assert world.retentions() == {}
 
 
-def test_without_an_intake_no_events_are_in_vain(world: World) -> None:
+def test_without_an_intake_no_destination_is_set(world: World) -> None:
     finish(world, {"api_handler": ARN}, 14)
     assert world.retentions() == {"/aws/lambda/sluice-dev": 14}
 
 
-def test_logs_are_removed_of_these_functions_only(world: World) -> None:
+def test_only_logs_of_the_given_functions_are_removed(world: World) -> None:
     others = {"/aws/lambda/sluice-dev2", "/aws/lambda/sluice-dev-on_upload2"}
     for name in (GROUPS - {"/aws/lambda/sluice-dev-migrate"}) | others:  # one never ran
         world.logs.create_log_group(logGroupName=name)
@@ -276,10 +276,10 @@ def test_logs_are_removed_of_these_functions_only(world: World) -> None:
     assert set(world.retentions()) == others
 
 
-# What exists on AWS: Chalice's state goes from the checkout to the copy and back
+# Chalice's record: copied from the checkout to the staged copy and back
 
 
-def test_a_first_deployment_leaves_its_state_in_the_checkout(
+def test_a_first_deployment_leaves_its_record_in_the_checkout(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.expect_finish()
@@ -294,7 +294,7 @@ def test_a_first_deployment_leaves_its_state_in_the_checkout(
     assert "0001_jobs.sql" in capsys.readouterr().out
 
 
-def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(world: World) -> None:
+def test_a_deployment_starts_from_the_checkouts_record_not_the_copys(world: World) -> None:
     before = state_of({"api_handler": ARN})
     world.write(".chalice/deployed/dev.json", json.dumps(before))
     world.own.parent.mkdir(parents=True)
@@ -306,8 +306,8 @@ def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(wor
     assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
-def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
-    """Whoever removed it from the checkout, or checked out elsewhere, starts afresh."""
+def test_a_record_that_only_the_copy_has_is_ignored(world: World) -> None:
+    """Removing the record from the checkout, or another checkout, starts a new deployment."""
     world.own.parent.mkdir(parents=True)
     world.own.write_text(json.dumps(state_of(FUNCTIONS)))
     world.expect_finish()
@@ -316,7 +316,7 @@ def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
     assert world.chalice.calls[0]["found"] is None
 
 
-def test_a_deployment_that_breaks_off_leaves_what_it_has_made(world: World) -> None:
+def test_a_failed_deployment_keeps_the_record_of_what_it_created(world: World) -> None:
     made = state_of({"migrate": FUNCTIONS["migrate"]})
     world.write(".chalice/deployed/dev.json", json.dumps(state_of({})))
     world.chalice.will(state=made, status=3)
@@ -326,14 +326,14 @@ def test_a_deployment_that_breaks_off_leaves_what_it_has_made(world: World) -> N
     assert world.retentions() == {}  # it was not finished
 
 
-def test_one_that_breaks_off_before_it_has_made_anything_leaves_nothing(world: World) -> None:
+def test_a_deployment_that_fails_before_creating_anything_leaves_no_record(world: World) -> None:
     world.chalice.will(state=None, status=1)
     with pytest.raises(StepError):
         world.deploy()
     assert not world.record.exists()
 
 
-def test_migrations_that_fail_fail_the_deployment(world: World) -> None:
+def test_failed_migrations_fail_the_deployment(world: World) -> None:
     world.expect_finish()
     failed = {"errorType": "RetryLater", "errorMessage": "the database is not available"}
     world.expect_migrate(failed, error="Unhandled")
@@ -342,7 +342,7 @@ def test_migrations_that_fail_fail_the_deployment(world: World) -> None:
     assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
-def test_migrations_may_take_long_and_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_migration_client_waits_long_and_never_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     chosen = functions.patient_client().meta.config
     longest = json.loads((POLICIES.parent / "config.json").read_text())["lambda_functions"]["migrate"]
@@ -350,7 +350,7 @@ def test_migrations_may_take_long_and_are_asked_for_once(monkeypatch: pytest.Mon
     assert chosen.retries["total_max_attempts"] == 1
 
 
-def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
+def test_delete_removes_the_functions_their_logs_and_the_record(world: World) -> None:
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     for name in GROUPS:
         world.logs.create_log_group(logGroupName=name)
@@ -362,7 +362,7 @@ def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
     assert not world.record.exists()
 
 
-def test_what_could_not_be_deleted_can_be_deleted_again(world: World) -> None:
+def test_a_failed_delete_can_be_repeated(world: World) -> None:
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev")
     world.chalice.will(state=None, status=1)
@@ -375,7 +375,7 @@ def test_what_could_not_be_deleted_can_be_deleted_again(world: World) -> None:
     assert not world.record.exists()
 
 
-def test_nothing_is_deleted_that_was_not_deployed_from_here(world: World) -> None:
+def test_delete_without_a_record_fails(world: World) -> None:
     with pytest.raises(StepError, match="nothing is deployed as dev: there is no "):
         world.delete()
     assert world.chalice.calls == []
@@ -393,14 +393,14 @@ def test_the_command_deletes(world: World, capsys: pytest.CaptureFixture[str]) -
 
 
 def asked(world: World, monkeypatch: pytest.MonkeyPatch, exports: dict[str, str], stage: str = "dev") -> None:
-    """Puts CloudFormation beside the others, and leaves out what Lambda's Python is compared with."""
+    """Add CloudFormation to the clients, and skip the check of Lambda's Python version."""
     cloud = Cloud()
     cloud.exports = {stacks.stack_name(stage, name): value for name, value in exports.items()}
     world.clients["cloudformation"] = cloud
     monkeypatch.setattr(deploy, "check_runtime", lambda _: None)
 
 
-def test_the_command_deploys_what_the_checkout_says(
+def test_the_command_deploys_the_checkouts_configuration(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked(world, monkeypatch, OUTPUTS)
@@ -414,7 +414,7 @@ def test_the_command_deploys_what_the_checkout_says(
 
 
 @pytest.mark.parametrize(("stage", "exports"), [("dev", {}), ("test", OUTPUTS)])
-def test_the_command_says_that_a_stage_is_not_prepared(
+def test_the_command_reports_an_unprepared_stage(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -428,7 +428,7 @@ def test_the_command_says_that_a_stage_is_not_prepared(
     assert world.chalice.calls == []
 
 
-def test_the_command_says_why_chalice_failed(
+def test_the_command_reports_why_chalice_failed(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked(world, monkeypatch, OUTPUTS)

@@ -60,7 +60,7 @@ WHOLE = {
 
 
 @pytest.mark.usefixtures("checkout")
-def test_what_is_staged(tmp_path: Path) -> None:
+def test_the_staged_copy_has_the_stages_settings_and_policies(tmp_path: Path) -> None:
     stage(tmp_path / "app", {"DATABASE_URL": "postgresql://x"})
 
     assert staged(tmp_path / "app") == WHOLE
@@ -71,9 +71,7 @@ def test_what_is_staged(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "app/.chalice/policies/local/on_job.json").read_text()) == FILLED
 
 
-def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
-    tmp_path: Path, checkout: Path
-) -> None:
+def test_staging_again_removes_deleted_files_and_keeps_chalices(tmp_path: Path, checkout: Path) -> None:
     folder = tmp_path / "app"
     stage(folder, {})
     for name in ("deployed/local.json", "deployments/package.zip"):
@@ -87,7 +85,7 @@ def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
     assert staged(folder) == (WHOLE - {"chalicelib/one.py"}) | kept
 
 
-def test_nothing_to_deploy(tmp_path: Path, checkout: Path) -> None:
+def test_a_missing_app_fails_staging(tmp_path: Path, checkout: Path) -> None:
     (checkout / "app.py").unlink()
 
     with pytest.raises(StepError, match=r"app: .*app\.py is missing"):
@@ -107,7 +105,7 @@ def require(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [rename, edit, require])
-def test_version_changes_with_what_is_deployed(
+def test_the_version_changes_with_the_deployed_files_only(
     tmp_path: Path, checkout: Path, change: Callable[[Path], None]
 ) -> None:
     def version(**variables: str) -> str:
@@ -124,7 +122,7 @@ def test_version_changes_with_what_is_deployed(
 
 
 class Chalice:
-    """In place of the command: notes that it ran, and writes what Chalice writes."""
+    """A replacement of the command that counts its runs and writes what Chalice writes."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -154,7 +152,7 @@ def chalice(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Chalice:
     return chalice
 
 
-def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
+def test_it_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
     layout = Layout.at(tmp_path / "root")
 
     def released(localstack: str, **variables: str) -> tuple[str, bool]:
@@ -170,7 +168,7 @@ def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalic
     assert len(list(layout.build.glob("app/.chalice/deployments/*.zip"))) == 1
 
 
-def test_a_deployment_that_failed_is_tried_again(
+def test_a_failed_deployment_is_retried(
     tmp_path: Path, chalice: Chalice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = Layout.at(tmp_path / "root")
@@ -189,7 +187,7 @@ def test_a_deployment_that_failed_is_tried_again(
     assert chalice.runs == 2
 
 
-def test_a_deployment_that_was_lost_is_made_again(tmp_path: Path, chalice: Chalice) -> None:
+def test_a_lost_deployment_is_repeated(tmp_path: Path, chalice: Chalice) -> None:
     layout = Layout.at(tmp_path / "root")
     application.deploy(layout, ENDPOINT, "one", {})
     shutil.rmtree(layout.build / "app" / ".chalice" / "deployed")

@@ -17,7 +17,7 @@ AWKWARD = {
 }
 
 
-def test_env_file_read_by_a_shell(tmp_path: Path) -> None:
+def test_a_shell_reads_the_env_file(tmp_path: Path) -> None:
     layout = Layout.at(tmp_path)
     env_file.write_env_file(layout, AWKWARD)
 
@@ -30,7 +30,7 @@ def test_env_file_read_by_a_shell(tmp_path: Path) -> None:
     assert list(tmp_path.glob("env*")) == [layout.env_file]
 
 
-def test_env_file_read_back(tmp_path: Path) -> None:
+def test_the_env_file_is_read_back_as_written(tmp_path: Path) -> None:
     layout = Layout.at(tmp_path)
     assert env_file.read_env_file(layout) == {}
 
@@ -39,7 +39,7 @@ def test_env_file_read_back(tmp_path: Path) -> None:
     assert env_file.read_env_file(layout) == AWKWARD
 
 
-def test_only_the_way_to_the_network_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_inherit_only_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "PYTHONPATH", "VIRTUAL_ENV", "SLUICE_BUCKET", "DATABASE_URL"):
         monkeypatch.setenv(name, "mine")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
@@ -53,14 +53,14 @@ def test_only_the_way_to_the_network_is_passed_on(monkeypatch: pytest.MonkeyPatc
     assert "mine" not in passed.values()
 
 
-def test_own_folders_lie_under_the_root(tmp_path: Path) -> None:
+def test_childrens_folders_are_under_the_root(tmp_path: Path) -> None:
     own = environment.own_env(Layout.at(tmp_path))
 
     folders = [value for name, value in own.items() if name != "PYTHONUNBUFFERED"]
     assert all(Path(folder).is_relative_to(tmp_path) for folder in folders)
 
 
-def test_pip_keeps_the_home_that_its_settings_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_keeps_the_callers_home_for_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
 

@@ -39,7 +39,7 @@ def test_entries_of_a_requirements_file_keep_their_hashes() -> None:
     assert "implementation_name != 'pypy'" in entries["psycopg-binary"]
 
 
-def test_what_the_runtime_or_the_function_brings_is_not_required() -> None:
+def test_packages_of_the_runtime_or_the_functions_are_not_required() -> None:
     assert list(required(REQUIREMENTS)) == ["psycopg-binary", "redis"]
     assert list(required(REQUIREMENTS, without=frozenset({"redis"}))) == ["psycopg-binary"]
 
@@ -59,7 +59,7 @@ def test_what_the_runtime_or_the_function_brings_is_not_required() -> None:
         "redis-8.1.0.dist-info/RECORD",
     ],
 )
-def test_left_out(name: str) -> None:
+def test_unused_files_are_left_out(name: str) -> None:
     assert why_left_out(PurePosixPath(name))
 
 
@@ -77,12 +77,12 @@ def test_left_out(name: str) -> None:
         "psycopg_binary.libs/libpq-e9b5c9ac.so.5.18",
     ],
 )
-def test_kept(name: str) -> None:
+def test_used_files_are_kept(name: str) -> None:
     assert why_left_out(PurePosixPath(name)) is None
 
 
 def packages(folder: Path) -> Path:
-    """A small tree of what pip installs."""
+    """Make a small tree like one that pip installs."""
     files = {
         "bin/tool": "#!/here/python\n",
         "one/__init__.py": "NAMES = {'a', 'b', 'c'}\ndef f(x): return x in {'p', 'q', 'r', 's'}\n",
@@ -103,7 +103,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_thinning_out_says_what_went_and_leaves_no_empty_folders(tmp_path: Path) -> None:
+def test_thinning_out_counts_removed_bytes_and_leaves_no_empty_folders(tmp_path: Path) -> None:
     folder = packages(tmp_path)
     removed = thin_out(folder)
     assert removed["tests"] == 2
@@ -117,7 +117,7 @@ def test_thinning_out_says_what_went_and_leaves_no_empty_folders(tmp_path: Path)
     }
 
 
-def test_what_was_left_out_is_listed_with_the_largest_first() -> None:
+def test_removed_bytes_are_listed_with_the_largest_first() -> None:
     assert (
         list_removed(Counter({"tests": 20_000, "Flight": 3_000_000}))
         == "    3.00 MB  Flight\n    0.02 MB  tests\n"
@@ -125,7 +125,7 @@ def test_what_was_left_out_is_listed_with_the_largest_first() -> None:
 
 
 def built(folder: Path, target: Path) -> bytes:
-    """A package of that tree, as `build_layer` makes one."""
+    """Zip such a tree as `build_layer` does."""
     thin_out(packages(folder))
     compile_tree(RUNNING, folder, ["."], runs_in="/opt/python")
     normalise_files(folder)
@@ -145,7 +145,7 @@ def test_equal_files_make_equal_packages_wherever_and_whenever_they_are_built(tm
     assert code[4:8] == b"\1\0\0\0"  # unchecked-hash, see PEP 552
 
 
-def test_files_are_readable_for_everybody_and_have_one_time(tmp_path: Path) -> None:
+def test_files_are_readable_for_all_users_and_have_one_time(tmp_path: Path) -> None:
     folder = packages(tmp_path / "made")
     (folder / "one" / "two.py").chmod(0o600)
     normalise_files(folder)
@@ -154,7 +154,7 @@ def test_files_are_readable_for_everybody_and_have_one_time(tmp_path: Path) -> N
     assert {stat.st_mtime for stat in stats} == {install.MTIME}
 
 
-def test_bytecode_is_made_by_the_running_python() -> None:
+def test_the_running_python_compiles_bytecode() -> None:
     assert interpreter(RUNNING) == sys.executable
 
 
@@ -164,16 +164,14 @@ def script(folder: Path, content: str) -> None:
     path.chmod(0o755)
 
 
-def test_bytecode_is_made_by_another_python_if_that_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_installed_python_compiles_bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path, "echo 3.99")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert interpreter("3.99") == str(tmp_path / "python3.99")
 
 
 @pytest.mark.parametrize("content", ["exit 127", "echo 3.98", None])
-def test_bytecode_cannot_be_made_by_a_wrong_python(
+def test_a_python_of_another_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     if content:
@@ -183,7 +181,7 @@ def test_bytecode_cannot_be_made_by_a_wrong_python(
         interpreter("3.99")
 
 
-def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
+def test_a_syntax_error_fails_the_compilation(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("def\n")
     with pytest.raises(StepError, match="compileall ended with status 1"):
         compile_tree(bytecode.RUNNING, tmp_path, ["."], runs_in="/var/task")
@@ -196,7 +194,7 @@ def test_runtimes_that_are_too_old_are_refused() -> None:
         check_runtime("3.11")
 
 
-def test_sizes_are_those_of_the_zip_file_and_of_what_is_in_it(tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_zip_file_and_its_content(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(5000))
     archive = tmp_path / "some.zip"
     write_zip(archive, {"zeros": tmp_path / "zeros"})
@@ -204,14 +202,14 @@ def test_sizes_are_those_of_the_zip_file_and_of_what_is_in_it(tmp_path: Path) ->
     assert archive.stat().st_size < 200
 
 
-def test_a_part_at_its_limits_is_allowed() -> None:
+def test_packages_at_their_limits_are_allowed() -> None:
     half = MAX_UNZIPPED // 2
     sizes = [Size(name, "arm64", MAX_ZIPPED, half) for name in ("function", "layer")]
     sizes.append(Size("function", "x86_64", 1, MAX_UNZIPPED))
     assert excesses(sizes) == []
 
 
-def test_what_is_too_large_is_said() -> None:
+def test_packages_above_a_limit_are_reported() -> None:
     sizes = [
         Size("function", "arm64", MAX_ZIPPED + (1 << 20), 1),
         Size("layer", "arm64", 1, MAX_UNZIPPED),
@@ -223,7 +221,7 @@ def test_what_is_too_large_is_said() -> None:
     ]
 
 
-def test_the_table_names_parts_and_limits() -> None:
+def test_the_table_lists_packages_and_limits() -> None:
     assert table([Size("layer", "arm64", 3 << 20, 12_900_000)]).splitlines() == [
         "package     architecture      zipped  unzipped",
         "layer       arm64                3.0      12.3",
@@ -243,7 +241,7 @@ def layer(folder: Path, size: int = 0) -> Layer:
 
 
 def stubbed(newest: str | None) -> tuple[Stubber, Stubber]:
-    """AWS, where the layer's newest version has that SHA-256, if there is one."""
+    """Return stubs of AWS, where the layer's newest version, if any, has that SHA-256."""
     functions = Stubber(
         boto3.client("lambda", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     )
@@ -297,12 +295,12 @@ def test_a_new_layer_is_published(tmp_path: Path, newest: str | None) -> None:
     assert run(functions, objects, layer(tmp_path)) == f"{ARN}:5"
 
 
-def test_a_layer_that_is_there_is_not_published_again(tmp_path: Path) -> None:
+def test_an_unchanged_layer_is_not_published_again(tmp_path: Path) -> None:
     functions, objects = stubbed(EMPTY_SHA256)
     assert run(functions, objects, layer(tmp_path)) == f"{ARN}:4"
 
 
-def test_a_large_layer_goes_by_way_of_a_bucket(tmp_path: Path) -> None:
+def test_a_large_layer_goes_through_a_bucket(tmp_path: Path) -> None:
     functions, objects = stubbed(None)
     place = {"Bucket": "deployments", "Key": "layers/sluice-prod-worker.zip"}
     objects.add_response("put_object", {}, {**place, "Body": bytes(MAX_ZIPPED + 1)})
