@@ -127,11 +127,12 @@ def on_job(event: chalice.SQSEvent) -> None:
     from chalicelib.entrypoints.lambda_worker import handle_invocation  # with pyarrow: this function has it
 
     context: Any = event.context
+    built = services()
     handle_invocation(
         event.to_dict(),
-        services().sqs_receiver,
-        lambda: services().lambda_message_handler,
-        seconds=context.get_remaining_time_in_millis() / 1000 - chosen.grace_seconds,
+        built.sqs_receiver,
+        lambda: built.lambda_message_handler,
+        seconds=context.get_remaining_time_in_millis() / 1000 - built.settings.grace_seconds,
     )
 
 

@@ -126,9 +126,9 @@ def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> 
         again = world.ingest(place, url, few)
         with psycopg.connect(url) as connection:
             sizes = connection.execute(_SIZES).fetchone() or ()
-    if (run.job.tally.inserted, again.job.tally.inserted) != (rows, 0):
+    if (run.job.progress.tally.inserted, again.job.progress.tally.inserted) != (rows, 0):
         raise RuntimeError(
-            f"of {rows:,} rows {run.job.tally.inserted:,} and {again.job.tally.inserted:,} were new"
+            f"of {rows:,} rows {run.job.progress.tally.inserted:,} and {again.job.progress.tally.inserted:,} were new"
         )
     it = Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
     told = ", ".join(f"{rate:.0f}" for rate in it.tenths)

@@ -7,10 +7,20 @@ stops between two blocks and is requeued, so that the next invocation continues 
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from chalicelib.backends.sqs import SqsReceiver
+from chalicelib.core.messages import Delivery
 from chalicelib.service.message_handler import MessageHandler, Outcome
+
+
+class LambdaReceiver(Protocol):
+    """The queue, for messages that Lambda has received."""
+
+    def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
+        """Return the delivery in a record of Lambda's event; None if the message went to the dead letters."""
+
+    def extend(self, delivery: Delivery) -> None:
+        """Restart the visibility timeout. Raises RetryLater."""
 
 
 class MessageKept(Exception):  # noqa: N818 - what it tells Lambda
@@ -19,7 +29,7 @@ class MessageKept(Exception):  # noqa: N818 - what it tells Lambda
 
 def handle_invocation(
     event: Mapping[str, Any],
-    receiver: SqsReceiver,
+    receiver: LambdaReceiver,
     new_handler: Callable[[], MessageHandler],
     *,
     seconds: float,

@@ -86,7 +86,7 @@ class Ingester:
         """
         store = _InterruptibleStore(self.store, keep_going)
         try:
-            return _Ingestion(replace(self, store=store), claim, keep_going).run()
+            return Ingestion(replace(self, store=store), claim, keep_going).run()
         except _Duplicate as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -110,8 +110,8 @@ class _InterruptibleStore:
         return self.store.read(source, start, end)
 
 
-class _Ingestion:
-    """The ingestion of one claim."""
+class Ingestion:
+    """The ingestion of one claim. Opens the job if no worker has; raises what `Ingester.ingest` raises."""
 
     def __init__(self, using: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
         self._using = using
@@ -120,22 +120,23 @@ class _Ingestion:
         self._keep_going = keep_going
         self._range = claim.range
         reading = claim.job.reading or self._open(claim.job)
-        self._job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
+        self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = Contents(
             using.store, reading.source, reading.dialect, using.limits.text, using.limits.read_size
         )
 
     def run(self) -> Result:
+        """Do what :meth:`Ingester.ingest` says."""
         if self._range is None and self._split():
             return Result.CLAIM_DONE
         total = self._fill()
         if self._range is not None:
-            self._using.splits.finish(self._job.id, self._range)
-            if self._ledger.gaps(self._job.id, total):
+            self._using.splits.finish(self.job.id, self._range)
+            if self._ledger.gaps(self.job.id, total):
                 return Result.CLAIM_DONE
         # Several workers may find that nothing is missing any more: one of them completes the job.
-        return Result.JOB_ENDED if self._ledger.complete(self._job.id, total) else Result.CLAIM_DONE
+        return Result.JOB_ENDED if self._ledger.complete(self.job.id, total) else Result.CLAIM_DONE
 
     def _open(self, job: Job) -> Reading:
         """Pin the object, detect its dialect, and fix both, unless another worker has."""
@@ -158,9 +159,9 @@ class _Ingestion:
         if not can_be_split:
             return False
         splitter = Splitter(self._ledger, self._using.splits, self._using.sender, self._limits.range_size)
-        stretches = splitter.plan(self._job, self._reading)
+        stretches = splitter.plan(self.job, self._reading)
         if stretches:
-            splitter.split(self._job, self._text, self._framing(to_end=True), stretches)
+            splitter.split(self.job, self._text, self._framing(to_end=True), stretches)
         return bool(stretches)
 
     def _framing(self, *, to_end: bool) -> Framing:
@@ -168,10 +169,10 @@ class _Ingestion:
 
     def _fill(self) -> int:
         """Load what is missing of the claim; return the size of the whole text, in bytes."""
-        total = self._reading.source.size if self._text.is_plain else self._reading.text_size
+        total = self._known_size()
         writer = self._using.new_writer()
         previous: list[Gap] = []
-        while gaps := _within(self._range, self._ledger.gaps(self._job.id, total)):
+        while gaps := _within(self._range, self._ledger.gaps(self.job.id, total)):
             if gaps == previous or any(gap.end is not None and gap.start > gap.end for gap in gaps):
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
@@ -182,7 +183,7 @@ class _Ingestion:
                     end = self._load(gap, writer, to_end=gap.end in (None, total))
                     if gap.end is None:  # the end of the text has been read
                         total = max(gap.start, end)
-                        self._ledger.measure(self._job, total)
+                        self._ledger.measure(self.job, total)
             except BlockAlreadyCommitted:  # by another worker: look again at what is left
                 continue
         return 0 if total is None else total
@@ -195,7 +196,7 @@ class _Ingestion:
         end = 0
         writing: deque[Future[Tally]] = deque()
         loaders = self._limits.loaders
-        blocks = self._blocks(gap, self._framing(to_end=to_end))
+        blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, block in enumerate(blocks, start=1):
                 if not self._keep_going():
@@ -204,15 +205,25 @@ class _Ingestion:
                     memory.give_back_what_is_free()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
-                writing.append(pool.submit(_write, writer, self._job, block))
+                writing.append(pool.submit(_write, writer, self.job, block))
                 end = block.end
             while writing:
                 writing.popleft().result()
         return end
 
-    def _blocks(self, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
+    def missing_blocks(self) -> Generator[LoadedBlock]:
+        """Yield the blocks that the ledger does not cover now, ready to be written."""
+        total = self._known_size()
+        for gap in _within(self._range, self._ledger.gaps(self.job.id, total)):
+            yield from self._blocks(gap, to_end=gap.end in (None, total))
+
+    def _known_size(self) -> int | None:
+        """Return the size of the text, in bytes; None while its end has not been read."""
+        return self._reading.source.size if self._text.is_plain else self._reading.text_size
+
+    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[LoadedBlock]:
         """Yield the gap's blocks, ready to be written."""
-        dialect, text = self._reading.dialect, self._text
+        framing, dialect, text = self._framing(to_end=to_end), self._reading.dialect, self._text
         end = None if gap.end is None else gap.end + framing.look_ahead
         with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
             for block in cut(

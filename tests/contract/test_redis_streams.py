@@ -12,7 +12,7 @@ import redis
 
 from chalicelib.backends.redis_streams import GROUP, RETURNED, RedisReceiver
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from tests.support.queue_kinds import LONG, MAX_DELIVERIES, RedisQueue
 
 SHORT = 0.05  # seconds

@@ -168,7 +168,7 @@ def test_migrate_then_work_then_stop(
     try:
         data = rows(500)
         job = sluice.finished(sluice.upload(data))
-        assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+        assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
         assert stack.is_healthy()
 
         worker.send_signal(signal.Signals[WORKER.settings["STOPSIGNAL"]])

@@ -15,7 +15,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from chalicelib.core.model import Job, Options
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Options
 from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
@@ -41,7 +42,7 @@ class Sluice:
         services = self.services
         request = UploadRequest(filename, dataset, options=Options(**options))
         job = request_upload(request, services.uploading).job
-        self.s3.put_object(Bucket=job.bucket, Key=job.key, Body=data)
+        self.s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
         services.sender.send(job.id)
         return job.id
 
