@@ -1,9 +1,8 @@
 """A stage's section of `.chalice/config.json`, and the rights of its functions.
 
-`.chalice/config.json` holds by hand what is the same everywhere; a stage adds what only the stacks know:
-addresses, subnets, the layer. `.chalice/policies/` holds the rights, also by hand, one file per function,
-with `${Name}` for an output of the stacks. The filled policies of a stage go into a folder of the stage's
-name.
+The checked-in `.chalice/config.json` holds the common settings. A stage adds those that only the stacks know:
+addresses, subnets, the layer. `.chalice/policies/` holds the rights, one file per function, with
+`${Name}` for an output of the stacks. The filled policies of a stage go into a folder with the stage's name.
 """
 
 import json

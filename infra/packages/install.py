@@ -53,7 +53,7 @@ def installed(
 
 
 def _version(entries: Mapping[str, str], runs_in: str) -> str:
-    """Return a hash of what is installed and of the code that does it."""
+    """Return a hash of the installed requirements and of the code that installs them."""
     content = [
         runs_in,
         *entries.values(),
