@@ -25,8 +25,8 @@ from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
-from infra.local.layout import Layout
 from infra.local.worker import MALLOC
+from infra.steps.layout import Layout
 
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE = 3600.0  # seconds

@@ -14,8 +14,8 @@ from bench import data, machine, world
 from bench.figures import Measured, Table, spread
 from bench.world import World
 from infra.local import ports, services
-from infra.local.layout import Layout
 from infra.local.postgres import Postgres
+from infra.steps.layout import Layout
 
 TENTHS = 10
 _WANTED = 25  # per cent
