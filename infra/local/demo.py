@@ -22,7 +22,7 @@ from psycopg.rows import DictRow, dict_row
 from infra.local.environment import LOOPBACK, read_env_file
 from infra.local.layout import CHECKOUT, DEFAULT_ROOT, Layout
 from infra.local.sample.make_sample import FILE
-from sluice_cli.text import safe
+from sluice_cli.escaping import safe
 
 DATASET = "demo"
 PATIENCE = 120.0  # seconds; the file takes less than one
