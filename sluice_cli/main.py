@@ -24,7 +24,7 @@ Load files into Sluice, and see what became of every record in them.
 _EXIT_STATUS = """
 \b
 Exit status:
-  0    the job is COMPLETED, or the API accepted the request
+  0    the job is COMPLETED, or the command succeeded
   1    the job FAILED, is CANCELED, EXPIRED or UNDONE
   2    something is wrong with the command line or the file,
        or the job is not in a status that allows it
