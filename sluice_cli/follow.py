@@ -15,7 +15,7 @@ _LONG_PENDING = 30.0  # seconds
 
 
 class JobWatcher(Protocol):
-    """Shows how a job proceeds."""
+    """Show how a job proceeds."""
 
     def update(self, job: Job) -> None:
         """Show the job's latest state."""

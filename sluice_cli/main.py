@@ -35,7 +35,7 @@ Exit status:
 
 
 class _Sluice(click.Group):
-    """Turns the errors of all commands into messages and exit statuses."""
+    """Turn the errors of all commands into messages and exit statuses."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         for stream in (sys.stdout, sys.stderr):

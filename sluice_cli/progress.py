@@ -31,7 +31,7 @@ _NAME_LIMIT = 24  # characters
 
 
 class Reporter(Protocol):
-    """Makes watchers that show progress on a console."""
+    """Make watchers that show progress on a console."""
 
     def upload(self, file: LocalFile, already_stored: int = 0) -> AbstractContextManager[UploadWatcher]:
         """Show one upload until the context ends. S3 has ``already_stored`` bytes of it."""
@@ -46,7 +46,7 @@ def reporter_for(out: Console) -> Reporter:
 
 
 class LineReporter:
-    """Shows progress as plain lines, few enough for a log."""
+    """Show progress as plain lines, few enough for a log."""
 
     def __init__(self, out: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -103,7 +103,7 @@ class _JobLines:
 
 
 class BarReporter:
-    """Shows progress as moving bars."""
+    """Show progress as moving bars."""
 
     def __init__(self, out: Console) -> None:
         self._out = out

@@ -126,7 +126,7 @@ def _refuse_settled_options(ctx: click.Context) -> None:
 
 @dataclass(frozen=True)
 class _Upload:
-    """Sends one file. Both methods return the job's id and raise CliErrors, Interrupted among them."""
+    """Send one file. Both methods return the job's id and raise CliErrors, Interrupted among them."""
 
     session: Session
     api: Api

@@ -54,7 +54,7 @@ def _different_file(file: LocalFile, difference: str) -> InputError:
 
 
 class TotalProgress:
-    """Sums the bytes that several threads send, and updates a watcher from one thread at a time."""
+    """Sum the bytes that several threads send, and update a watcher from one thread at a time."""
 
     def __init__(self, watcher: UploadWatcher, already_stored: int) -> None:
         self._watcher = watcher
@@ -77,7 +77,7 @@ class TotalProgress:
 
 @dataclass(frozen=True)
 class MultipartSender:
-    """Sends the parts of one file. Tests give a ``sleep`` that takes the place of all pauses."""
+    """Send the parts of one file. Tests give a ``sleep`` that takes the place of all pauses."""
 
     api: Api
     upload: MultipartUpload

@@ -26,7 +26,7 @@ class UrlExpiredError(ServiceError):
 
 
 class UploadWatcher(Protocol):
-    """Shows how an upload proceeds."""
+    """Show how an upload proceeds."""
 
     def update(self, count: int) -> None:
         """Show how many bytes have been sent. After a failed attempt that is fewer than before."""

@@ -12,11 +12,11 @@ _T = TypeVar("_T")
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the result is no longer needed
-    """Ends a task whose result is no longer needed."""
+    """End a task whose result is no longer needed."""
 
 
 class Stop:
-    """Tells threads that their work is no longer needed."""
+    """Tell threads that their work is no longer needed."""
 
     def __init__(self) -> None:
         self._event = Event()
