@@ -29,14 +29,21 @@ from infra.local.worker import MALLOC
 from infra.steps.layout import Layout
 
 CHECKOUT = Path(__file__).parents[1]
-PATIENCE = 3600.0  # seconds
+TIMEOUT = 3600.0  # seconds
 WORKER = ("chalicelib.worker",)
 Queue = Literal["sqs", "redis"]
 
+_DELETE_ROWS = (
+    "DELETE FROM validation_errors WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
+    "DELETE FROM ingestion_blocks WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
+    "DELETE FROM ingested_data WHERE dataset_id = %s",
+)
+_DELETE_JOBS = "DELETE FROM ingestion_jobs WHERE dataset_id = %s RETURNING bucket, key, uploaded_at"
+
 
 @dataclass(frozen=True)
-class World:
-    """The stack that is measured on, and where files go."""
+class Stack:
+    """The running stack, and the folder for files."""
 
     env: Mapping[str, str]
     layout: Layout
@@ -44,48 +51,48 @@ class World:
 
     @property
     def data(self) -> Path:
-        """Where the files to load are."""
+        """Return the folder of the files to load."""
         return self.folder / "data"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One file through one worker, or several."""
+    """One file's load by one worker or several."""
 
     job: Job
-    seconds: float  # from a worker's taking the job to its completion
+    seconds: float  # from a worker's claim of the job to its completion
     peak_mib: float  # the largest worker's peak resident memory
 
     @property
     def rows(self) -> int:
-        """How many records the file had."""
+        """Return the number of records in the file."""
         return self.job.progress.tally.records
 
     @property
     def rate(self) -> float:
-        """Thousands of rows a second."""
+        """Return the rate in thousands of rows a second."""
         return self.rows / self.seconds / 1000
 
 
 @contextmanager
-def database(world: World) -> Iterator[str]:
-    """The address of a fresh, migrated database."""
-    with scratch.database(world.env["DATABASE_URL"]) as url:
+def database(stack: Stack) -> Iterator[str]:
+    """Yield the URL of a fresh, migrated database."""
+    with scratch.database(stack.env["DATABASE_URL"]) as url:
         migrate(url)
         yield url
 
 
-def checkpoint(world: World) -> None:
-    """Has Postgres write down what others left to write, so that the next measurement does not pay for it."""
+def checkpoint(stack: Stack) -> None:
+    """Run a CHECKPOINT, so that a measurement does not pay for the writes of the one before."""
     superuser = conninfo.make_conninfo(
-        world.env["DATABASE_URL"], user=postgres.SUPERUSER, dbname=postgres.SUPERUSER
+        stack.env["DATABASE_URL"], user=postgres.SUPERUSER, dbname=postgres.SUPERUSER
     )
     with psycopg.connect(superuser, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
 
 
-def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
-    world: World,
+def ingest(  # noqa: PLR0913 - they differ from measurement to measurement
+    stack: Stack,
     url: str,
     path: Path,
     *,
@@ -96,18 +103,18 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
     force: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> Run:
-    """Sends the file through S3 and the queue to workers of its own. Raises RuntimeError if it fails.
+    """Load the file through S3 and a queue by workers of its own. Raises RuntimeError if the job fails.
 
-    `upload`: whether the workers read it from S3 at all. `more`: settings.
+    With `upload` false the file is not put into S3: the workers read it from elsewhere. `more` are settings.
     """
     with (
         bucket() as name,
-        QUEUES[queue](world) as queue_settings,
-        TemporaryDirectory(dir=world.folder) as place,
+        QUEUES[queue](stack) as queue_settings,
+        TemporaryDirectory(dir=stack.folder) as health_folder,
     ):
         own = {
             **os.environ,
-            **world.env,
+            **stack.env,
             "DATABASE_URL": url,
             "SLUICE_BUCKET": name,
             "SLUICE_QUEUE_BACKEND": queue,
@@ -119,14 +126,14 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
             job = request_upload(UploadRequest(path.name, force=force), services.uploading).job
             if upload:
                 boto3.client("s3").upload_file(str(path), job.upload.bucket, job.upload.key)
-            with ExitStack() as stack:
+            with ExitStack() as exits:
                 started = [
-                    stack.enter_context(worker(program, own, Path(place) / f"{number}", world.folder))
+                    exits.enter_context(worker(program, own, Path(health_folder) / f"{number}", stack.folder))
                     for number in range(workers)
                 ]
-                checkpoint(world)
+                checkpoint(stack)
                 services.sender.send(job.id)
-                job = _finished(services, job.id, started)
+                job = _wait_for_end(services, job.id, started)
                 peak = max(peak_mib(process.pid) for process in started)
         finally:
             services.close()
@@ -137,20 +144,20 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
 
 @contextmanager
 def bucket() -> Iterator[str]:
-    """A bucket that announces nothing to the deployed functions; gone afterwards, with what is in it."""
+    """Yield a bucket that sends no events to the deployed functions, and delete it afterwards."""
     client, name = boto3.client("s3"), f"bench-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     try:
         yield name
     finally:
-        for found in client.list_objects_v2(Bucket=name).get("Contents", []):
-            client.delete_object(Bucket=name, Key=found["Key"])
+        for item in client.list_objects_v2(Bucket=name).get("Contents", []):
+            client.delete_object(Bucket=name, Key=item["Key"])
         client.delete_bucket(Bucket=name)
 
 
 @contextmanager
-def sqs_queue(_world: World) -> Iterator[dict[str, str]]:
-    """The settings of a queue; gone afterwards."""
+def sqs_queue(_stack: Stack) -> Iterator[dict[str, str]]:
+    """Yield the settings for a fresh SQS queue, and delete it afterwards."""
     client = boto3.client("sqs")
     url = client.create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
     try:
@@ -160,13 +167,13 @@ def sqs_queue(_world: World) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def redis_queue(world: World) -> Iterator[dict[str, str]]:
-    """The settings of a stream; gone afterwards."""
+def redis_queue(stack: Stack) -> Iterator[dict[str, str]]:
+    """Yield the settings for a fresh Redis stream, and delete it afterwards."""
     name = f"bench:{uuid4().hex}"
     try:
         yield {"SLUICE_REDIS_STREAM": name}
     finally:
-        with redis.Redis.from_url(world.env["REDIS_URL"]) as client:
+        with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
             client.delete(name)
 
 
@@ -177,7 +184,7 @@ QUEUES = {"sqs": sqs_queue, "redis": redis_queue}
 def worker(
     program: Sequence[str], env: Mapping[str, str], health_file: Path, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker's process, which asks for work by now. Raises RuntimeError."""
+    """Yield the process of a worker that polls its queue. Raises RuntimeError if it does not start."""
     own = {**env, **MALLOC, "SLUICE_HEALTH_FILE": str(health_file)}
     command = [sys.executable, "-m", *program]
     with (folder / "worker.log").open("ab") as log:
@@ -189,24 +196,26 @@ def worker(
             time.sleep(0.05)
         yield process
     finally:
-        process.kill()  # it has nothing in hand, and would wait for its question to the queue to be answered
+        process.kill()  # it holds no job, and SIGTERM would have to wait for the end of its long poll
         process.wait()
 
 
-def _finished(services: Services, job_id: UUID, workers: Sequence[subprocess.Popen[bytes]]) -> Job:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and all(it.poll() is None for it in workers):
+def _wait_for_end(services: Services, job_id: UUID, workers: Sequence[subprocess.Popen[bytes]]) -> Job:
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline and all(process.poll() is None for process in workers):
         job = services.jobs.get(job_id)
         if job is not None and job.status.is_terminal:
             if job.status is not Status.COMPLETED:
                 raise RuntimeError(f"the job failed: {job.outcome.error}")
             return job
         time.sleep(0.25)
-    raise RuntimeError(f"the job did not end; the workers' statuses are {[it.poll() for it in workers]}")
+    raise RuntimeError(
+        f"the job did not end; the workers' statuses are {[process.poll() for process in workers]}"
+    )
 
 
 def peak_mib(pid: int) -> float:
-    """Peak resident set of a running process, from Linux's proc(5): VmHWM."""
+    """Return the peak resident set of a running process in MiB, from VmHWM of Linux's proc(5)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -214,18 +223,33 @@ def peak_mib(pid: int) -> float:
 
 
 def count(url: str) -> int:
-    """How many rows the database has."""
-    return _asked(url, "SELECT count(*) FROM ingested_data")
+    """Return the number of rows in the database."""
+    return _query_integer(url, "SELECT count(*) FROM ingested_data")
 
 
 def fingerprint(url: str) -> int:
-    """Equal for databases with the same records under the same hashes, in whatever order."""
-    return _asked(
+    """Return a number that is equal for databases with the same rows and hashes, in any order."""
+    return _query_integer(
         url, "SELECT sum(hashtextextended(content_hash::text || record::text, 0)) FROM ingested_data"
     )
 
 
-def _asked(url: str, query: str) -> int:
+def delete_dataset(database_url: str, name: str) -> None:
+    """Delete a dataset and everything that Postgres and S3 hold of it."""
+    with psycopg.connect(database_url) as connection:
+        dataset_id = connection.execute("SELECT id FROM datasets WHERE name = %s", [name]).fetchone()
+        if dataset_id is None:
+            return
+        for statement in _DELETE_ROWS:
+            connection.execute(statement, dataset_id)
+        jobs = connection.execute(_DELETE_JOBS, dataset_id).fetchall()
+        connection.execute("DELETE FROM datasets WHERE name = %s", [name])
+    for bucket_name, key, uploaded_at in jobs:
+        if uploaded_at:
+            boto3.client("s3").delete_object(Bucket=bucket_name, Key=key)
+
+
+def _query_integer(url: str, query: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(query.encode()).fetchone()
     return int(row[0]) if row else 0
