@@ -130,10 +130,9 @@ def _run(stack: Stack, variant: Variant, path: Path, rows: int, few: Path) -> Gr
         again = ingest(stack, url, few)
         with psycopg.connect(url) as connection:
             sizes = connection.execute(_SIZES).fetchone() or ()
-    if (run.job.progress.tally.inserted, again.job.progress.tally.inserted) != (rows, 0):
-        raise RuntimeError(
-            f"of {rows:,} rows {run.job.progress.tally.inserted:,} and {again.job.progress.tally.inserted:,} were inserted"
-        )
+    first, second = (load.job.progress.tally.inserted for load in (run, again))
+    if (first, second) != (rows, 0):
+        raise RuntimeError(f"of {rows:,} rows {first:,} and {second:,} were inserted")
     per_row = (float(size) / rows for size in sizes)
     growth = Growth([rate / 1000 for rate in tenths], run.rate, again.rate, *per_row)
     rates = ", ".join(f"{rate:.0f}" for rate in growth.tenths)
