@@ -11,13 +11,15 @@ from enum import Enum, auto
 
 from chalicelib import memory
 from chalicelib.core.errors import JobFailed, LostClaim
-from chalicelib.core.model import Format, Gap, Job, Range, Source, Tally
+from chalicelib.core.model import Gap, Job, Range, Source, Tally
 from chalicelib.core.ports import Claims, JobSender, LoadedBlock, ObjectStore, RecordSink
-from chalicelib.reading import split_points as ranges
-from chalicelib.reading.blocks import Framing, cut
+from chalicelib.formats import format_of
+from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.compression import Limits
-from chalicelib.reading.object_text import Contents, opened
-from chalicelib.service import transform
+from chalicelib.reading.object_text import ObjectText
+from chalicelib.reading.split_points import range_ends
+from chalicelib.service.detection import detect_dialect
+from chalicelib.service.transform import transform
 from chalicelib.telemetry import Metric, logger, measured
 
 _TIDY_AFTER = 4  # blocks
@@ -102,13 +104,13 @@ def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> Result:
     return Result.ENDED if parts.claims.complete(job.id, total) else Result.PART
 
 
-def _to_share(job: Job, text: Contents, parts: Parts) -> list[Range]:
+def _to_share(job: Job, text: ObjectText, parts: Parts) -> list[Range]:
     """What of the file is to be shared out among workers: large ones are, if they can be begun anywhere.
 
     Goes on from where another worker had got to at it. A job that is begun anew may have gaps anywhere.
     """
     size, since = text.source.size, job.shared_to
-    may_be = text.is_plain and text.dialect.format in (Format.CSV, Format.NDJSON)
+    may_be = text.is_plain and format_of(text.dialect).can_be_split(text.dialect)
     if not may_be or not parts.range_size or since == size:
         return []
     gaps = parts.claims.gaps(job.id, size)
@@ -118,19 +120,17 @@ def _to_share(job: Job, text: Contents, parts: Parts) -> list[Range]:
     return left if is_large or since is not None else []
 
 
-def _share_out(job: Job, text: Contents, left: list[Range], parts: Parts) -> None:
+def _share_out(job: Job, text: ObjectText, left: list[Range], parts: Parts) -> None:
     """Ranges that any worker may take, a message for each. Raises JobEnded.
 
     The first is announced at once, then as many at a time as there were before: another worker soon has its
     own, and the queue is asked a few times only.
     """
-    framing = transform.framing(text.dialect, parts.max_record, to_end=True)
+    framing = format_of(text.dialect).framing(text.dialect, parts.max_record, to_end=True)
     since, announced, waiting = job.shared_to, 0, 0
     for stretch in left:
         start = stretch.start
-        for end in ranges.ends(
-            text, stretch, framing, block_size=job.block_size, range_size=parts.range_size
-        ):
+        for end in range_ends(text, stretch, framing, block_size=job.block_size, range_size=parts.range_size):
             parts.claims.share(job, Range(start, end), since=since)
             since = start = end
             waiting += 1
@@ -143,7 +143,7 @@ def _share_out(job: Job, text: Contents, left: list[Range], parts: Parts) -> Non
     logger.info("shared out")
 
 
-def _fill(job: Job, text: Contents, parts: Parts, keep_going: Callable[[], bool]) -> int:
+def _fill(job: Job, text: ObjectText, parts: Parts, keep_going: Callable[[], bool]) -> int:
     """Loads what is missing of what was taken; the size of the whole text. Raises Interrupted."""
     total = text.source.size if text.is_plain else job.text_size
     sink = parts.new_sink()
@@ -157,7 +157,7 @@ def _fill(job: Job, text: Contents, parts: Parts, keep_going: Callable[[], bool]
         try:
             for gap in gaps:
                 to_end = gap.end in (None, total)
-                framing = transform.framing(text.dialect, parts.max_record, to_end=to_end)
+                framing = format_of(text.dialect).framing(text.dialect, parts.max_record, to_end=to_end)
                 end = _load(job, _blocks(job, text, gap, framing), sink, parts.loaders, keep_going)
                 if gap.end is None:  # the end has been seen
                     total = max(gap.start, end)
@@ -179,17 +179,17 @@ def _within(taken: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
     ]
 
 
-def _opened(job: Job, parts: Parts) -> tuple[Job, Contents]:
+def _opened(job: Job, parts: Parts) -> tuple[Job, ObjectText]:
     """The job and the text that is read: as fixed by whoever opened it first."""
     if job.source is not None and job.dialect is not None:
-        return job, Contents(parts.store, job.source, job.dialect, parts.limits, parts.read_size)
+        return job, ObjectText(parts.store, job.source, job.dialect, parts.limits, parts.read_size)
     pinned = _pinned(job, parts.store)
     _check_size(job, pinned, parts.max_upload)
     _check_checksum(job, pinned)
     if pinned.checksum is not None and (first := parts.claims.repeated(job, pinned)) is not None:
         raise Repeated(first)
-    dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
-    block_size = min(job.block_size, transform.block_size(dialect))
+    dialect = detect_dialect(parts.store, pinned, job.format, job.options, parts.limits)
+    block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
     job = parts.claims.open(job, pinned, dialect, block_size)
     if job.source is None or job.dialect is None:
         raise AssertionError(f"job {job.id} was opened and is not open")
@@ -229,16 +229,15 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(job: Job, text: Contents, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
+def _blocks(job: Job, text: ObjectText, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
     """The gap's blocks, ready to be written."""
     dialect = text.dialect
     end = None if gap.end is None else gap.end + framing.look_ahead
     with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
-        for block in cut(
+        for block in cut_blocks(
             chunks, gap, data_start=dialect.data_start, block_size=job.block_size, framing=framing
         ):
-            loaded = transform.transform(block, dialect)
-            yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
+            yield transform(block, dialect)
 
 
 def _write(sink: RecordSink, job: Job, block: LoadedBlock) -> Tally:

@@ -17,9 +17,9 @@ from chalicelib.backends.postgres.records import PostgresRecords
 from chalicelib.core.errors import LostClaim
 from chalicelib.core.model import Gap, Job, Status
 from chalicelib.core.ports import LoadedBlock
-from chalicelib.reading.object_text import Contents
+from chalicelib.formats import format_of
+from chalicelib.reading.object_text import ObjectText
 from chalicelib.service import ingestion as ingest
-from chalicelib.service import transform
 from tests.support.fakes import MemoryJobs, MemoryStore, loading, new_job
 from tests.support.faults import files
 from tests.support.faults.world import LONG, World
@@ -60,8 +60,9 @@ class Play:
             blocks += self._cut(gap, text, total)
         return blocks[start % (len(blocks) + 1) :][:count]
 
-    def _cut(self, gap: Gap, text: Contents, total: int | None) -> Iterator[LoadedBlock]:
-        framing = transform.framing(text.dialect, self.parts.max_record, to_end=gap.end in (None, total))
+    def _cut(self, gap: Gap, text: ObjectText, total: int | None) -> Iterator[LoadedBlock]:
+        to_end = gap.end in (None, total)
+        framing = format_of(text.dialect).framing(text.dialect, self.parts.max_record, to_end=to_end)
         with closing(ingest._blocks(self.job, text, gap, framing)) as blocks:
             yield from blocks
 
