@@ -1,4 +1,4 @@
-"""Normalises whole columns, exactly as :func:`chalicelib.rows.text.normalise` does single values."""
+"""Normalise whole columns, exactly as :func:`chalicelib.rows.text.normalise` does single values."""
 
 import re
 from unicodedata import normalize
@@ -16,25 +16,25 @@ _FIRST_MARK = 0xCC  # the first byte of U+0300; text of characters before that i
 _ASCII_WHITESPACE = "".join(char for char in text.WHITESPACE if char.isascii())
 _NULL, _ZERO = pa.scalar(None, pa.string()), pa.scalar(0, pa.int32())
 
-# What values hold that text.DATES change, each of them. (What the last finds without a blank is ISO 8601.)
-_TELLING = (b"/", b"/:", b"-: ")
+# Characters of the values that each of text.DATES changes. (The last form without a blank is ISO 8601.)
+_DATE_CHARACTERS = (b"/", b"/:", b"-: ")
 
 
-def clean(column: pa.Array, rules: Rules = NONE) -> pa.Array:
-    """A column of strings, normalised and under the rules; null where a value is missing.
+def normalise_column(column: pa.Array, rules: Rules = NONE) -> pa.Array:
+    """Return a column of strings normalised and with the rules applied; null where a value is missing.
 
-    A look at all its bytes at once tells what need not be looked for in each value.
+    One scan over all bytes of the column decides which steps its values can be spared.
     """
     if column.null_count == len(column):
         return column
-    column = _without_empty(_trimmed(column))
-    held = content(column)
-    column = _dates(_emails(column, held), held)
-    return column if rules == NONE else _ruled(column, rules)
+    column = _empty_to_null(_trim(column))
+    characters = content(column)
+    column = _dates(_emails(column, characters), characters)
+    return column if rules == NONE else _apply_rules(column, rules)
 
 
-def _trimmed(column: pa.Array) -> pa.Array:
-    """In NFC, without white space at the ends."""
+def _trim(column: pa.Array) -> pa.Array:
+    """Return the column in NFC, without white space at the ends of its values."""
     lowest, highest = pc.min_max(octets(column)).as_py().values()
     if highest is None or (highest <= _LAST_ASCII and lowest > _LAST_BLANK):
         return column
@@ -46,17 +46,18 @@ def _trimmed(column: pa.Array) -> pa.Array:
 
 
 def _nfc(column: pa.Array) -> pa.Array:
-    """Long values are looked at one by one: some would take for ever (see :func:`text.may_be_slow`)."""
+    """Return the column in NFC. Long values are checked one by one: see :func:`text.may_be_slow`."""
     long = pc.fill_null(pc.greater(pc.utf8_length(column), text.LONGEST_RUN), fill_value=False)
     if not pc.any(long).as_py():
         return pc.utf8_normalize(column, form="NFC")
-    values = [it if text.may_be_slow(it) else normalize("NFC", it) for it in column.filter(long).to_pylist()]
+    long_values = column.filter(long).to_pylist()
+    values = [value if text.may_be_slow(value) else normalize("NFC", value) for value in long_values]
     rest = pc.utf8_normalize(pc.if_else(long, "", column), form="NFC")
     return pc.replace_with_mask(rest, long, pa.array(values, pa.string()))
 
 
-def _emails(column: pa.Array, held: bytes) -> pa.Array:
-    if b"@" not in held:
+def _emails(column: pa.Array, characters: bytes) -> pa.Array:
+    if b"@" not in characters:
         return column
     lower = pc.ascii_lower(column)
     if lower.equals(column):
@@ -64,18 +65,18 @@ def _emails(column: pa.Array, held: bytes) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(column, text.EMAIL), lower, column)
 
 
-def _dates(column: pa.Array, held: bytes) -> pa.Array:
-    for (pattern, _), telling in zip(text.DATES, _TELLING, strict=True):
-        if all(char in held for char in telling):
+def _dates(column: pa.Array, characters: bytes) -> pa.Array:
+    for (pattern, _), needed in zip(text.DATES, _DATE_CHARACTERS, strict=True):
+        if all(char in characters for char in needed):
             is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
             if pc.any(is_date).as_py():
-                found = _iso_8601(column.filter(is_date), has_time=b":" in telling)
-                column = pc.replace_with_mask(column, is_date, found)
+                dates = _iso_8601(column.filter(is_date), has_time=b":" in needed)
+                column = pc.replace_with_mask(column, is_date, dates)
     return column
 
 
 def _iso_8601(dates: pa.Array, *, has_time: bool) -> pa.Array:
-    """What the replacements of text.DATES make of what their patterns match."""
+    """Apply the replacements of text.DATES to values that their patterns match."""
     dates = pc.replace_substring(dates, pattern="/", replacement="-")
     if not has_time:
         return dates
@@ -83,12 +84,12 @@ def _iso_8601(dates: pa.Array, *, has_time: bool) -> pa.Array:
     return pc.replace_substring(dates, pattern=" ", replacement="")
 
 
-def _without_empty(column: pa.Array) -> pa.Array:
+def _empty_to_null(column: pa.Array) -> pa.Array:
     sizes = pc.binary_length(column)
     return pc.if_else(pc.equal(sizes, _ZERO), _NULL, column) if pc.min(sizes).as_py() == 0 else column
 
 
-def _ruled(column: pa.Array, rules: Rules) -> pa.Array:
+def _apply_rules(column: pa.Array, rules: Rules) -> pa.Array:
     if rules.missing:
         is_missing = pc.is_in(column, pa.array(sorted(rules.missing), pa.string()))
         column = pc.if_else(is_missing, _NULL, column)
@@ -97,14 +98,17 @@ def _ruled(column: pa.Array, rules: Rules) -> pa.Array:
     for pattern in rules.dates:
         is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
         if pc.any(is_date).as_py():
-            column = pc.replace_with_mask(column, is_date, _iso(column.filter(is_date), pattern))
+            column = pc.replace_with_mask(column, is_date, _declared_dates(column.filter(is_date), pattern))
     return column
 
 
-def _iso(dates: pa.Array, pattern: str) -> pa.Array:
-    """Days repeat, so each is worked out once."""
+def _declared_dates(dates: pa.Array, pattern: str) -> pa.Array:
+    """Return the dates in ISO 8601. Days repeat, so each distinct one is converted once."""
     days = dates.dictionary_encode()
     compiled = re.compile(pattern)
-    found = [(value, compiled.search(value)) for value in days.dictionary.to_pylist()]
-    values = [iso(it, m["year"], m["month"], m["day"], m["time"]) if m else it for it, m in found]
+    matches = [(value, compiled.search(value)) for value in days.dictionary.to_pylist()]
+    values = [
+        iso(value, match["year"], match["month"], match["day"], match["time"]) if match else value
+        for value, match in matches
+    ]
     return pa.array(values, pa.string()).take(days.indices)
