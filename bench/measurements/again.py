@@ -19,7 +19,7 @@ def measure(stack: Stack, rounds: int, rows: int) -> Measurement:
         with database(stack) as url:
             runs = [ingest(stack, url, path), ingest(stack, url, path, force=True)]
             written = count(url)
-        inserted = [run.job.tally.inserted for run in runs]
+        inserted = [run.job.progress.tally.inserted for run in runs]
         if (inserted, runs[1].rows, written) != ([rows, 0], rows, rows):
             raise RuntimeError(f"{inserted} rows of {rows:,} were inserted, and the table has {written:,}")
         first.append(runs[0].rate)

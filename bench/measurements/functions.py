@@ -26,16 +26,16 @@ import httpx
 
 from bench.figures import Measurement, Table, percentiles, ratios, spread
 from bench.stack import Stack, delete_dataset
+from infra.emulator.application import STAGE
+from infra.emulator.environment import REGION, aws_env
+from infra.emulator.resources import ACCOUNT, functions
 from infra.local import installs, processes
-from infra.local.application import STAGE
-from infra.local.environment import REGION, aws_env
-from infra.local.layout import Layout
-from infra.local.resources import ACCOUNT, functions
 from infra.local.sample.make_sample import FILE
 from infra.packages.__main__ import sizes
 from infra.packages.bytecode import RUNNING
 from infra.packages.install import ARCHITECTURES
 from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, MIB, Size
+from infra.steps.layout import Layout
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -142,7 +142,7 @@ def _figures(rows_by_name: Mapping[str, Sequence[_Figures]]) -> dict[str, list[f
 
 def _packages_table(packages: Sequence[Size]) -> Table:
     lines = [
-        [size.part, size.architecture, f"{size.zipped / MIB:.1f}", f"{size.unzipped / MIB:.1f}"]
+        [size.name, size.architecture, f"{size.zipped / MIB:.1f}", f"{size.unzipped / MIB:.1f}"]
         for size in packages
     ]
     lines.append(["limit", "each; together", f"{MAX_ZIPPED // MIB}", f"{MAX_UNZIPPED // MIB}"])

@@ -14,8 +14,8 @@ from bench import data, machine
 from bench.figures import Measurement, Table, spread
 from bench.stack import CHECKOUT, Stack, database, ingest
 from infra.local import ports, services
-from infra.local.layout import Layout
 from infra.local.postgres import Postgres
+from infra.steps.layout import Layout
 
 TENTHS = 10
 _MAX_GROWTH = 25  # per cent
@@ -130,10 +130,9 @@ def _run(stack: Stack, variant: Variant, path: Path, rows: int, few: Path) -> Gr
         again = ingest(stack, url, few)
         with psycopg.connect(url) as connection:
             sizes = connection.execute(_SIZES).fetchone() or ()
-    if (run.job.tally.inserted, again.job.tally.inserted) != (rows, 0):
-        raise RuntimeError(
-            f"of {rows:,} rows {run.job.tally.inserted:,} and {again.job.tally.inserted:,} were inserted"
-        )
+    first, second = (load.job.progress.tally.inserted for load in (run, again))
+    if (first, second) != (rows, 0):
+        raise RuntimeError(f"of {rows:,} rows {first:,} and {second:,} were inserted")
     per_row = (float(size) / rows for size in sizes)
     growth = Growth([rate / 1000 for rate in tenths], run.rate, again.rate, *per_row)
     rates = ", ".join(f"{rate:.0f}" for rate in growth.tenths)

@@ -49,7 +49,7 @@ def _sluice_rate(stack: Stack, rows: int) -> float:
     """Return Sluice's thousands of rows a second."""
     with database(stack) as url:
         run = ingest(stack, url, data.narrow(stack.data, rows))
-    _check(_SLUICE, run.job.tally.inserted, rows)
+    _check(_SLUICE, run.job.progress.tally.inserted, rows)
     return run.rate
 
 

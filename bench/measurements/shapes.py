@@ -67,6 +67,6 @@ def _sluice_rate(stack: Stack, path: Path, records: int, rows: int) -> tuple[flo
     with database(stack) as url:
         run = ingest(stack, url, path)
         written = count(url)
-        if (run.rows, run.job.tally.inserted, written) != (records, rows, rows):
-            raise RuntimeError(f"{written:,} rows of {records:,} records: {run.job.tally}")
+        if (run.rows, run.job.progress.tally.inserted, written) != (records, rows, rows):
+            raise RuntimeError(f"{written:,} rows of {records:,} records: {run.job.progress.tally}")
         return run.rate, fingerprint(url)

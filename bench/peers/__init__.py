@@ -16,10 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.local import installs
-from infra.local.environment import own_env
 from infra.local.installs import Installation, Run
-from infra.local.layout import Layout
-from infra.local.progress import to_terminal
+from infra.steps.environment import own_env
+from infra.steps.layout import Layout
+from infra.steps.pip import PIP_INSTALL, pip
+from infra.steps.progress import to_terminal
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-peers.txt"
@@ -45,7 +46,7 @@ class PeersInstallation(Installation):
 
 def _make(run: Run) -> None:
     run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(PEERS.folder)])
-    into = installs.pip("--python", str(PEERS.python), *installs.PIP_INSTALL)
+    into = pip("--python", str(PEERS.python), *PIP_INSTALL)
     run("pip install", {}, [*into, "--only-binary", ":all:", "-r", str(REQUIREMENTS)])
 
 
@@ -53,7 +54,7 @@ PEERS = PeersInstallation("peers", "installing the loaders that Sluice is compar
 
 
 def ensure() -> None:
-    """Install the loaders unless they are installed. Raises StackError if that fails."""
+    """Install the loaders unless they are installed. Raises StepError if that fails."""
     installs.ensure([PEERS], to_terminal)
 
 

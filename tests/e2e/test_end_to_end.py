@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from infra.local import stack as local_stack
+from tests.support.deployed_service import PATIENCE, finished, query, rows, upload
 from tests.support.paths import CHECKOUT
-from tests.support.service import PATIENCE, finished, query, rows, upload
 
 PEOPLE = CHECKOUT.parent / "shared" / "data" / "people-0.csv"
 

@@ -13,7 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.bypage import (
+from tests.support.deployed_service import finished, upload
+from tests.support.deployment import (
     STAGE,
     Deployment,
     commands,
@@ -24,7 +25,6 @@ from tests.support.bypage import (
     wait_for,
     what_is_there,
 )
-from tests.support.service import finished, upload
 
 TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
 SETTINGS = {

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from localstack_client.session import Session
 
-from tests.support.service import PATIENCE, change, finished, query, rows, upload
+from tests.support.deployed_service import PATIENCE, change, finished, query, rows, upload
 
 FILE = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(1000)) + b"short\n"
 COUNTS = {"read": 1001, "inserted": 1000, "duplicates": 0, "rejected": 1}

@@ -16,7 +16,7 @@ import pytest
 from localstack_client.session import Session
 
 from infra.local import stack as local_stack
-from tests.support.service import PATIENCE, finished, query, rows
+from tests.support.deployed_service import PATIENCE, finished, query, rows
 
 PART = 5 << 20
 MEGABYTES = 200

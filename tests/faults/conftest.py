@@ -1,4 +1,4 @@
-"""A stack of the harness's own, which its tests may break, and worlds on it."""
+"""A stack of the harness's own, which its tests may break, and scenarios on it."""
 
 import os
 import random
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.emulator.environment import aws_env
 from infra.local import stack as local_stack
-from infra.local.environment import aws_env
-from tests.support.faults.workers import Nursery
-from tests.support.faults.world import FIGURES, LONG, SEED, World, made
+from tests.support.faults.scenario import FIGURES, LONG, SEED, Scenario, made
+from tests.support.faults.workers import ForkServer
 from tests.support.paths import CHECKOUT
 
 _SHARED = os.environ.get("SLUICE_TEST_ROOT")
@@ -22,7 +22,7 @@ ROOT = Path(_SHARED) / "faults" if _SHARED else CHECKOUT / ".local" / "faults"
 def faults_stack() -> Iterator[Mapping[str, str]]:
     """The addresses of a Postgres, a Redis and a LocalStack that no other tests use."""
     local_stack.down(ROOT)  # of a run that was killed
-    env = local_stack.up(ROOT, parts=local_stack.SERVICES)
+    env = local_stack.up(ROOT, components=local_stack.SERVICES)
     yield {**env, **aws_env(env["AWS_ENDPOINT_URL"])}
     local_stack.down(ROOT)
 
@@ -35,25 +35,27 @@ def faults_root(faults_stack: Mapping[str, str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def nursery(faults_stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    log = tmp_path_factory.mktemp("nursery") / "nursery.log"
-    nursery = Nursery(faults_stack, log)
-    yield nursery
-    nursery.close()
+def fork_server(
+    faults_stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ForkServer]:
+    log = tmp_path_factory.mktemp("fork_server") / "fork_server.log"
+    fork_server = ForkServer(faults_stack, log)
+    yield fork_server
+    fork_server.close()
     assert log.read_text() == ""
 
 
 @pytest.fixture
-def make_world(
-    faults_stack: Mapping[str, str], nursery: Nursery, tmp_path: Path
-) -> Iterator[Callable[..., World]]:
-    """Makes a world with the given settings, on a queue of the given kind."""
-    with ExitStack() as worlds:
+def make_scenario(
+    faults_stack: Mapping[str, str], fork_server: ForkServer, tmp_path: Path
+) -> Iterator[Callable[..., Scenario]]:
+    """Makes a scenario with the given settings, on a queue of the given kind."""
+    with ExitStack() as scenarios:
 
-        def make(queue: str = "sqs", **changes: str) -> World:
-            logs = tmp_path / f"world-{len(list(tmp_path.iterdir()))}"
+        def make(queue: str = "sqs", **changes: str) -> Scenario:
+            logs = tmp_path / f"scenario-{len(list(tmp_path.iterdir()))}"
             logs.mkdir()
-            return worlds.enter_context(made(faults_stack, nursery, logs, queue, **changes))
+            return scenarios.enter_context(made(faults_stack, fork_server, logs, queue, **changes))
 
         yield make
 

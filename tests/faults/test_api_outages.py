@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from infra.local import stack as local_stack
-from tests.faults.test_outages import all_connections_of
 from tests.support.faults import outages
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -75,7 +74,7 @@ def check_every_endpoint(url: str, job: str, *, outage: bool) -> set[int]:
 @pytest.fixture
 def api(faults_stack: Mapping[str, str], faults_root: Path) -> Iterator[str]:
     assert faults_stack
-    env = local_stack.up(faults_root, parts=("migrations", "app"))
+    env = local_stack.up(faults_root, components=("migrations", "app"))
     yield env["SLUICE_URL"]
     outages.start(faults_root)
 
@@ -104,7 +103,7 @@ def test_postgres_is_down(api: str, faults_root: Path) -> None:
 
 def test_postgres_has_no_connection_left(api: str, faults_stack: Mapping[str, str]) -> None:
     job = new_job(api)
-    with all_connections_of(faults_stack["DATABASE_URL"]):
+    with outages.all_connections_of(faults_stack["DATABASE_URL"]):
         assert 503 in check_every_endpoint(api, job, outage=True)
     well_again(api, job)
 

@@ -6,58 +6,58 @@ from collections.abc import Callable
 from itertools import cycle, product
 
 from tests.support.faults import files
-from tests.support.faults.world import FIGURES, LONG, World
+from tests.support.faults.scenario import FIGURES, LONG, Scenario
 
 # each: the faults of the workers that take the job, one after another, before one that is well
 DEATHS = {
     "taken off the queue, not claimed": ["receiver.receive after 1"],
-    "claimed, nothing read": ["claims.claim after 1"],
-    "head read, job not opened": ["claims.open before 1"],
-    "job opened, no block": ["claims.open after 1"],
-    "the first block is ready": ["records.load before 1"],
-    "between COPY straight into the table and the ledger": ["records._write after 1"],
-    "between COPY and the ledger": ["records._write after 4"],
-    "between the ledger and the commit": ["ledger._record after 4"],
-    "a block was committed": ["records.load after 4"],
-    "the end was seen": ["claims.measure before 1"],
-    "the end was noted": ["claims.measure after 1"],
-    "covered, not completed": ["claims.complete before 1"],
-    "completed, not acknowledged": ["claims.complete after 1"],
+    "claimed, nothing read": ["leases.claim after 1"],
+    "head read, job not opened": ["ledger.open before 1"],
+    "job opened, no block": ["ledger.open after 1"],
+    "the first block is ready": ["blocks.write before 1"],
+    "between COPY straight into the table and the ledger": ["destination.write after 1"],
+    "between COPY and the ledger": ["destination.write after 4"],
+    "between the ledger and the commit": ["entries._enter after 4"],
+    "a block was committed": ["blocks.write after 4"],
+    "the end was seen": ["ledger.measure before 1"],
+    "the end was noted": ["ledger.measure after 1"],
+    "covered, not completed": ["ledger.complete before 1"],
+    "completed, not acknowledged": ["ledger.complete after 1"],
     "just before acknowledgement": ["receiver.acknowledge before 1"],
     "just after acknowledgement": ["receiver.acknowledge after 1"],
     "at each step of a take-over": [
-        "records.load after 2",
-        "claims.claim after 1",
-        "claims.gaps after 1",
-        "records._write after 1",
+        "blocks.write after 2",
+        "leases.claim after 1",
+        "ledger.gaps after 1",
+        "destination.write after 1",
     ],
-    "while completing, twice": ["claims.complete before 1", "claims.complete after 1"],
+    "while completing, twice": ["ledger.complete before 1", "ledger.complete after 1"],
 }
 
 
 def test_death_at_an_exact_point_costs_no_record(
-    make_world: Callable[..., World], draw: random.Random
+    make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
-    world = make_world()
+    scenario = make_scenario()
     lanes = []  # all at once, each on a queue of its own: most of the time goes by waiting for leases
     places = product(["sqs", "redis"], DEATHS) if LONG else zip(cycle(["sqs", "redis"]), DEATHS, strict=False)
     for queue, place in places:
         deaths = [f"{fault} kill" for fault in DEATHS[place]]
         kind = "csv-gzip" if "measure" in deaths[0] else draw.choice(list(files.KINDS))
-        lane = world.lane(queue)
-        world.load(files.make(kind, draw.random(), 800), lane)
-        lanes.append((place, lane, deaths, world.worker(fault=deaths.pop(0), **lane)))
+        lane = scenario.lane(queue)
+        scenario.load(files.make(kind, draw.random(), 800), lane)
+        lanes.append((place, lane, deaths, scenario.worker(fault=deaths.pop(0), **lane)))
 
     def step() -> bool:
         for number, (place, lane, deaths, process) in enumerate(lanes):
             if process is not None and (status := process.poll()) is not None:
                 assert status == -signal.SIGKILL, place
                 FIGURES["kills"] += 1
-                following = world.worker(fault=deaths.pop(0), **lane) if deaths else None
+                following = scenario.worker(fault=deaths.pop(0), **lane) if deaths else None
                 lanes[number] = (place, lane, deaths, following)
                 if following is None:
-                    world.worker(**lane)
+                    scenario.worker(**lane)
         return all(process is None for *_, process in lanes)
 
-    world.until(step, "all have died that should")
-    world.check()
+    scenario.until(step, "all have died that should")
+    scenario.check()

@@ -10,15 +10,15 @@ from itertools import product
 import redis
 
 from tests.support.faults import files
+from tests.support.faults.scenario import FIGURES, Loading, Scenario, sqs
 from tests.support.faults.workers import Process
-from tests.support.faults.world import FIGURES, Loading, World, sqs
 
 MOST = 3  # deliveries
 FAULTS = {
     # where it dies: whether the last worker would die there, too, if it came so far
-    "claims.claim after 1 kill": False,
+    "leases.claim after 1 kill": False,
     "store.read after 1 kill": True,
-    "records.load before 1 kill": True,
+    "blocks.write before 1 kill": True,
 }
 
 
@@ -33,15 +33,15 @@ class Lane:
     deaths: int = 0
 
 
-def start(world: World, fault: str, queue: dict[str, str]) -> Process:
+def start(scenario: Scenario, fault: str, queue: dict[str, str]) -> Process:
     # no sweeps: all deliveries shall be those of one message
-    return world.worker(fault=fault, **queue, SLUICE_SWEEP_SECONDS="3600")
+    return scenario.worker(fault=fault, **queue, SLUICE_SWEEP_SECONDS="3600")
 
 
-def with_dead_letters(world: World, queue: dict[str, str]) -> dict[str, str]:
+def with_dead_letters(scenario: Scenario, queue: dict[str, str]) -> dict[str, str]:
     if queue["SLUICE_QUEUE_BACKEND"] == "sqs":
-        client = sqs(world.env["AWS_ENDPOINT_URL"])
-        dead = world.lane("sqs")["SLUICE_QUEUE_URL"]
+        client = sqs(scenario.env["AWS_ENDPOINT_URL"])
+        dead = scenario.lane("sqs")["SLUICE_QUEUE_URL"]
         told = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
         policy = {"deadLetterTargetArn": told["Attributes"]["QueueArn"], "maxReceiveCount": MOST}
         client.set_queue_attributes(
@@ -51,22 +51,24 @@ def with_dead_letters(world: World, queue: dict[str, str]) -> dict[str, str]:
     return queue
 
 
-def dead_letters(world: World, queue: dict[str, str]) -> int:
+def dead_letters(scenario: Scenario, queue: dict[str, str]) -> int:
     if queue["SLUICE_QUEUE_BACKEND"] == "sqs":
         dead, name = queue["SLUICE_DEAD_LETTER_QUEUE_URL"], "ApproximateNumberOfMessages"
-        client = sqs(world.env["AWS_ENDPOINT_URL"])
+        client = sqs(scenario.env["AWS_ENDPOINT_URL"])
         return int(client.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])["Attributes"][name])
-    with redis.Redis.from_url(world.env["REDIS_URL"]) as store:
+    with redis.Redis.from_url(scenario.env["REDIS_URL"]) as store:
         return store.xlen(f"{queue['SLUICE_REDIS_STREAM']}:dead")
 
 
-def test_a_job_that_kills_its_workers_fails(make_world: Callable[..., World], draw: random.Random) -> None:
-    world = make_world(SLUICE_MAX_DELIVERIES=str(MOST))
+def test_a_job_that_kills_its_workers_fails(
+    make_scenario: Callable[..., Scenario], draw: random.Random
+) -> None:
+    scenario = make_scenario(SLUICE_MAX_DELIVERIES=str(MOST))
     lanes = []
     for kind, fault in product(["sqs", "redis"], FAULTS):
-        queue = with_dead_letters(world, world.lane(kind))
-        loading = world.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 500), queue)
-        lanes.append(Lane(fault, queue, loading, start(world, fault, queue)))
+        queue = with_dead_letters(scenario, scenario.lane(kind))
+        loading = scenario.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 500), queue)
+        lanes.append(Lane(fault, queue, loading, start(scenario, fault, queue)))
 
     def all_buried() -> bool:
         for lane in lanes:
@@ -74,16 +76,16 @@ def test_a_job_that_kills_its_workers_fails(make_world: Callable[..., World], dr
                 assert status == -signal.SIGKILL
                 FIGURES["kills"] += 1
                 lane.deaths += 1
-                lane.worker = start(world, lane.fault, lane.queue)
-        return all(dead_letters(world, lane.queue) for lane in lanes)
+                lane.worker = start(scenario, lane.fault, lane.queue)
+        return all(dead_letters(scenario, lane.queue) for lane in lanes)
 
-    world.until(all_buried, "all messages are dead letters")
+    scenario.until(all_buried, "all messages are dead letters")
     assert [lane.deaths for lane in lanes] == [MOST] * len(lanes)
     for lane in lanes:
         again = lane.fault if FAULTS[lane.fault] else ""
         lane.worker.kill()
-        lane.worker = world.worker(fault=again, **lane.queue, SLUICE_SWEEP_SECONDS="2")
-    for job in world.ended():
+        lane.worker = scenario.worker(fault=again, **lane.queue, SLUICE_SWEEP_SECONDS="2")
+    for job in scenario.ended():
         assert (job["status"], job["error_code"], job["attempts"]) == (
             "FAILED",
             "retries-exhausted",
@@ -91,13 +93,13 @@ def test_a_job_that_kills_its_workers_fails(make_world: Callable[..., World], dr
         )
         assert job["blocks"] == 0
     for lane in lanes:  # and that is that, whoever announces it
-        world.announce(lane.loading, **lane.queue)
-        world.load(files.make("csv", draw.random(), 50), lane.queue)
-    if_well = [it for it in world.loadings if it not in [lane.loading for lane in lanes]]
+        scenario.announce(lane.loading, **lane.queue)
+        scenario.load(files.make("csv", draw.random(), 50), lane.queue)
+    if_well = [it for it in scenario.loadings if it not in [lane.loading for lane in lanes]]
     for lane in lanes:
         lane.worker.kill()
-        lane.worker = world.worker(**lane.queue)
-    assert [job["status"] for job in world.ended(*if_well)] == ["COMPLETED"] * len(lanes)
-    assert [job["attempts"] for job in world.jobs(*[lane.loading for lane in lanes])] == [MOST + 1] * len(
+        lane.worker = scenario.worker(**lane.queue)
+    assert [job["status"] for job in scenario.ended(*if_well)] == ["COMPLETED"] * len(lanes)
+    assert [job["attempts"] for job in scenario.jobs(*[lane.loading for lane in lanes])] == [MOST + 1] * len(
         lanes
     )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from tests.support.faults import files
+from tests.support.faults.scenario import FIGURES, LONG, Scenario
 from tests.support.faults.workers import Process
-from tests.support.faults.world import FIGURES, LONG, World
 
 ROUNDS = 3 if LONG else 1
 KILLS = 300 if LONG else 60  # of a round; test_exact_points.py and test_poison.py bring as many
@@ -20,18 +20,18 @@ LIFE = 0.4  # seconds, at most, that a worker has from when it took a job
 IDLE = 0.04  # how many of the workers are killed whether they have a job or not
 
 
-def submit(world: World, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
+def submit(scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
     """The next file, of another kind each time; every seventh is a part of an earlier one, in its dataset."""
-    number = len(world.loadings)
+    number = len(scenario.loadings)
     lane = lanes[number % len(lanes)]
     if number % 7 == 6:
-        whole = next(it for it in reversed(world.loadings) if it.file.kind == "csv")
+        whole = next(it for it in reversed(scenario.loadings) if it.file.kind == "csv")
         data = whole.file.data
         head = files.File("csv", "file.csv", data[: data.index(b"\n", len(data) // 2) + 1])
-        world.load(head, lane, dataset=whole.dataset, block_size=BLOCK_SIZE)
+        scenario.load(head, lane, dataset=whole.dataset, block_size=BLOCK_SIZE)
     else:
         kind = list(files.KINDS)[number % 7]
-        world.load(files.make(kind, draw.random(), RECORDS), lane, block_size=BLOCK_SIZE)
+        scenario.load(files.make(kind, draw.random(), RECORDS), lane, block_size=BLOCK_SIZE)
 
 
 class Killer:
@@ -42,20 +42,20 @@ class Killer:
     are killed all the time, no message arrives.
     """
 
-    def __init__(self, world: World, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
         self.kills = self.hits = 0
-        self._world = world
+        self._scenario = scenario
         self._draw = draw
         self._lanes = [*lanes] * WORKERS
         self._alive: list[tuple[Process, float | None]] = [self._another(lane) for lane in self._lanes]
 
     def _another(self, lane: Mapping[str, str]) -> tuple[Process, float | None]:
         rash = self._draw.random() < IDLE
-        return self._world.worker(**lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
+        return self._scenario.worker(**lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
 
     def step(self) -> int:
         """Kills whose time has come, while there are not enough yet. How many jobs have not ended."""
-        jobs = self._world.jobs(*self._world.loadings)
+        jobs = self._scenario.jobs(*self._world.loadings)
         busy = {int(owner.rsplit("-", 2)[1]) for job in jobs for owner in job["owners"] if owner}
         now = time.monotonic()
         for place, (worker, due) in enumerate(self._alive):
@@ -72,21 +72,21 @@ class Killer:
 
 @pytest.mark.parametrize("attempt", range(ROUNDS))
 def test_killed_workers_cost_no_record(
-    make_world: Callable[..., World], draw: random.Random, attempt: int
+    make_scenario: Callable[..., Scenario], draw: random.Random, attempt: int
 ) -> None:
-    world = make_world(SLUICE_WORKER_JOBS=str(1 + attempt % 2))
-    lanes = [world.lane("sqs"), world.lane("redis")]
-    killer = Killer(world, draw, lanes)
+    scenario = make_scenario(SLUICE_WORKER_JOBS=str(1 + attempt % 2))
+    lanes = [scenario.lane("sqs"), scenario.lane("redis")]
+    killer = Killer(scenario, draw, lanes)
 
     def killed_enough() -> bool:
         under_way = killer.step()
         if under_way < JOBS and killer.kills < KILLS:
-            submit(world, draw, lanes)
+            submit(scenario, draw, lanes)
         return killer.kills >= KILLS and not under_way
 
-    world.until(killed_enough, f"{KILLS} workers were killed and all jobs have ended")
+    scenario.until(killed_enough, f"{KILLS} workers were killed and all jobs have ended")
     FIGURES["kills"] += killer.kills
-    world.check()
+    scenario.check()
     # most kills must have hit a worker at work, or this has tested little
     assert killer.hits >= killer.kills / 2
-    assert any(job["shared_to"] for job in world.jobs(*world.loadings))
+    assert any(job["shared_to"] for job in scenario.jobs(*scenario.loadings))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults import files
-from tests.support.faults.world import LONG, World
+from tests.support.faults.scenario import LONG, Scenario
 
 FREEZES = {
-    "between blocks": "records.load after 3 stop",
-    "before completing": "claims.complete before 1 stop",
+    "between blocks": "blocks.write after 3 stop",
+    "before completing": "ledger.complete before 1 stop",
     "before acknowledgement": "receiver.acknowledge before 1 stop",
 }
 THIEVES = [(2, "sqs"), (4, "redis"), *([(4, "sqs"), (2, "redis")] if LONG else [])]
@@ -21,71 +21,73 @@ THIEVES = [(2, "sqs"), (4, "redis"), *([(4, "sqs"), (2, "redis")] if LONG else [
 
 @pytest.mark.parametrize(("thieves", "queue"), THIEVES)
 def test_without_leases_the_ledger_is_enough(
-    make_world: Callable[..., World], draw: random.Random, thieves: int, queue: str
+    make_scenario: Callable[..., Scenario], draw: random.Random, thieves: int, queue: str
 ) -> None:
-    world = make_world(queue, SLUICE_RANGE_SIZE="0")
+    scenario = make_scenario(queue, SLUICE_RANGE_SIZE="0")
     for _ in range(thieves):
-        world.worker(thief=thieves)
+        scenario.worker(thief=thieves)
     for kind in files.KINDS:
-        loading = world.put(files.make(kind, draw.random(), 10_000 if LONG else 1500))
+        loading = scenario.put(files.make(kind, draw.random(), 10_000 if LONG else 1500))
         for _ in range(thieves):
-            world.announce(loading)
-        (job,) = world.ended(loading)
+            scenario.announce(loading)
+        (job,) = scenario.ended(loading)
         assert job["attempts"] >= thieves
-    world.check()
+    scenario.check()
 
 
 @pytest.mark.parametrize("queue", ["sqs", "redis"])
-def test_every_message_three_times(make_world: Callable[..., World], draw: random.Random, queue: str) -> None:
-    world = make_world(queue)
-    announced = [world.put(files.make(kind, draw.random(), 2000)) for kind in files.KINDS] * 3
+def test_every_message_three_times(
+    make_scenario: Callable[..., Scenario], draw: random.Random, queue: str
+) -> None:
+    scenario = make_scenario(queue)
+    announced = [scenario.put(files.make(kind, draw.random(), 2000)) for kind in files.KINDS] * 3
     draw.shuffle(announced)
     for loading in announced:
-        world.announce(loading)
+        scenario.announce(loading)
     for _ in range(3):
-        world.worker()
-    world.check()
+        scenario.worker()
+    scenario.check()
 
 
 def test_a_worker_that_was_frozen_does_no_harm_and_works_on(
-    make_world: Callable[..., World], draw: random.Random
+    make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
-    world = make_world(SLUICE_LOADERS="1")
+    scenario = make_scenario(SLUICE_LOADERS="1")
     frozen = []
     for queue, fault in product(
         ["sqs", "redis"], FREEZES.values()
     ):  # each on a queue of its own, all at once
-        lane = world.lane(queue)
-        world.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 1500), lane)
-        frozen.append((lane, world.worker(fault=fault, **lane)))
+        lane = scenario.lane(queue)
+        scenario.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 1500), lane)
+        frozen.append((lane, scenario.worker(fault=fault, **lane)))
     for _, worker in frozen:
-        world.until(lambda pid=worker.pid: is_frozen(pid), "the worker is frozen")
-    others = [world.worker(**lane) for lane, _ in frozen]
-    world.ended()
+        scenario.until(lambda pid=worker.pid: is_frozen(pid), "the worker is frozen")
+    others = [scenario.worker(**lane) for lane, _ in frozen]
+    scenario.ended()
     for _, worker in frozen:
         worker.send_signal(signal.SIGCONT)
-    world.check()
+    scenario.check()
     for other in others:
         other.send_signal(signal.SIGTERM)
     for other in others:
         assert other.wait() == 0
     for lane, worker in frozen:
         assert worker.poll() is None
-        world.load(files.make("csv", draw.random(), 300), lane)
-    world.check()
+        scenario.load(files.make("csv", draw.random(), 300), lane)
+    scenario.check()
 
 
 def test_a_worker_that_is_frozen_within_a_transaction_does_not_hold_others_up_for_ever(
-    make_world: Callable[..., World], draw: random.Random
+    make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
-    world = make_world(SLUICE_LOADERS="1")
-    loading = world.load(files.make("csv", draw.random(), 1500))
-    frozen = world.worker(fault="ledger._record after 3 stop")
-    world.until(lambda: is_frozen(frozen.pid), "the worker is frozen")
-    world.worker()
-    world.ended(loading)
+    scenario = make_scenario(SLUICE_LOADERS="1")
+    loading = scenario.load(files.make("csv", draw.random(), 1500))
+    frozen = scenario.worker(fault="entries._enter after 3 stop")
+    scenario.until(lambda: is_frozen(frozen.pid), "the worker is frozen")
+    scenario.worker()
+    scenario.ended(loading)
     frozen.send_signal(signal.SIGCONT)
-    world.check()
+    scenario.check()
 
 
 def is_frozen(pid: int) -> bool:

@@ -7,19 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.faults import files
-from tests.support.faults.world import World
+from tests.support.faults.scenario import Scenario
 
 POINTS = (
-    "claims.share before 1 kill",
-    "claims.share after 1 kill",
-    "claims.share after 3 kill",
+    "splits.add before 1 kill",
+    "splits.add after 1 kill",
+    "splits.add after 3 kill",
     "sender.send after 2 kill",
-    "claims.release before 1 kill",  # shared out, and no range taken yet
-    "records._write after 2 kill",
-    "claims.finish before 1 kill",
-    "claims.finish after 2 kill",
-    "claims.complete before 1 kill",
-    "claims.complete after 1 kill",
+    "leases.release before 1 kill",  # shared out, and no range taken yet
+    "destination.write after 2 kill",
+    "splits.finish before 1 kill",
+    "splits.finish after 2 kill",
+    "ledger.complete before 1 kill",
+    "ledger.complete after 1 kill",
     "receiver.acknowledge before 1 kill",
 )
 RECORDS = 2500  # some 100 KB and more
@@ -27,29 +27,29 @@ RECORDS = 2500  # some 100 KB and more
 
 @pytest.mark.parametrize(("kind", "queue"), [("csv", "sqs"), ("ndjson", "redis")])
 def test_a_worker_that_dies_at_any_point(
-    make_world: Callable[..., World], draw: random.Random, kind: str, queue: str
+    make_scenario: Callable[..., Scenario], draw: random.Random, kind: str, queue: str
 ) -> None:
-    world = make_world(queue, SLUICE_LOADERS="1")
+    scenario = make_scenario(queue, SLUICE_LOADERS="1")
     lanes = []
     for point in POINTS:  # each on a queue of its own, all at once
-        lane = world.lane(queue)
-        world.load(files.make(kind, draw.random(), RECORDS), lane)
-        lanes.append((lane, world.worker(fault=point, **lane)))
+        lane = scenario.lane(queue)
+        scenario.load(files.make(kind, draw.random(), RECORDS), lane)
+        lanes.append((lane, scenario.worker(fault=point, **lane)))
     for _, worker in lanes:
-        assert world.until(worker.poll, "the worker is dead") == -signal.SIGKILL
+        assert scenario.until(worker.poll, "the worker is dead") == -signal.SIGKILL
     for lane, _ in lanes:
-        world.worker(**lane)
-    world.check()
-    jobs = world.jobs(*world.loadings)
+        scenario.worker(**lane)
+    scenario.check()
+    jobs = scenario.jobs(*scenario.loadings)
     assert [job["shared_to"] for job in jobs] == [job["size"] for job in jobs]
 
 
-def test_leases_that_mean_nothing(make_world: Callable[..., World], draw: random.Random) -> None:
+def test_leases_that_mean_nothing(make_scenario: Callable[..., Scenario], draw: random.Random) -> None:
     """Every worker takes any range from whoever has it."""
-    world = make_world(SLUICE_LOADERS="1")
-    loadings = [world.put(files.make(kind, draw.random(), RECORDS)) for kind in ("csv", "ndjson")]
+    scenario = make_scenario(SLUICE_LOADERS="1")
+    loadings = [scenario.put(files.make(kind, draw.random(), RECORDS)) for kind in ("csv", "ndjson")]
     for _ in range(3):
-        world.worker(thief=1)
+        scenario.worker(thief=1)
         for loading in loadings:
-            world.announce(loading)
-    world.check()
+            scenario.announce(loading)
+    scenario.check()

@@ -9,8 +9,24 @@ from localstack_client.session import Session
 
 from chalicelib import settings
 from chalicelib.wiring import Services
-from tests.integration.test_lifecycle import Life
-from tests.support.harness import Sluice
+from tests.support.life import Backend, Life
+from tests.support.partitions import partition
+from tests.support.worker_processes import Sluice
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> str:
+    """How `ingested_data` is stored: "plain" unless the test says "partitioned"."""
+    kind: str = getattr(request, "param", "plain")
+    return kind
+
+
+@pytest.fixture
+def database_url(database_url: str, table: str) -> str:
+    """The address of a fresh, migrated database whose rows are in such a table."""
+    if table == "partitioned":
+        partition(database_url)
+    return database_url
 
 
 @pytest.fixture
@@ -40,6 +56,13 @@ def make_sluice(
     for sluice in made:
         sluice.stop_workers()
         sluice.services.close()
+
+
+@pytest.fixture
+def backend(database_url: str) -> Iterator[Backend]:
+    made = Backend(database_url)
+    yield made
+    made.pool.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Lambda functions on the embedded LocalStack behave as on AWS, as far as the project relies on it."""
 
 import base64
-import io
 import json
 import os
 import signal
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,12 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from infra.local import resources
+from infra.emulator import resources
 from infra.local.launch import identity
 from infra.local.processes import wait_until
+from tests.support.lambda_functions import ROLE, zipped
 from tests.support.paths import CHECKOUT
-
-ROLE = "arn:aws:iam::000000000000:role/any"
 
 # One function for all cases: what it does is in the event.
 CODE = """
@@ -69,13 +66,6 @@ def breed(event, context):
 
 Invoke = Callable[..., tuple[dict[str, Any], Any]]
 Create = Callable[..., str]
-
-
-def zipped(code: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("main.py", code)
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -1,140 +1,19 @@
 """The life of a job on a real Postgres: what leads to what; cancel and retry."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import psycopg
 import pytest
 from psycopg import errors
 
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.backends.postgres.upkeep import PostgresUpkeep
 from chalicelib.core.errors import JobEnded, JobFailed, NotPossible, RetryLater
+from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import Job, Options, Source, Status, Tally, Upload
-from chalicelib.core.ports import LoadedBlock, NewJob
-from tests.integration.test_postgres import DIALECT, World, block
-from tests.support.harness import PATIENCE
-
-DAY = 24 * 3600
-SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")
-UNFINISHED = (Status.PENDING, Status.PROCESSING)
-
-# How a job comes into each status; what it has loaded by then is one block, unless it never was PROCESSING.
-WAYS: Mapping[Status, tuple[Action, ...]] = {
-    Status.PENDING: (),
-    Status.PROCESSING: (Action.CLAIM,),
-    Status.COMPLETED: (Action.CLAIM, Action.COMPLETE),
-    Status.FAILED: (Action.CLAIM, Action.FAIL),
-    Status.CANCELED: (Action.CLAIM, Action.CANCEL),
-    Status.EXPIRED: (Action.EXPIRE,),
-    Status.UNDOING: (Action.CLAIM, Action.FAIL, Action.UNDO, Action.CLAIM),
-    Status.UNDONE: (Action.CLAIM, Action.COMPLETE, Action.UNDO, Action.CLAIM, Action.FINISH_UNDO),
-}
-# What the table does not have and is no error: it changes no status.
-QUIET = {(Status.UNDOING, Action.CLAIM), (Status.COMPLETED, Action.COMPLETE)}
-
-
-class Life(World):
-    """The backend over a fresh database, and time that passes when it is told to."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
-        self.upkeep = PostgresUpkeep(self.pool)
-
-    def pending(self) -> UUID:
-        new = NewJob(uuid4(), "default", "f.csv", "bucket", "key", None, Options(), None, 64, Upload())
-        return self.jobs.create(new).id
-
-    def found(self, job_id: UUID) -> Job:
-        job = self.jobs.get(job_id)
-        assert job is not None
-        return job
-
-    def load(self, job: Job, loaded: LoadedBlock) -> Tally:
-        return PostgresRecords(self.pool).load(job, loaded)
-
-    def job_in(self, status: Status) -> UUID:
-        job_id = self.pending()
-        for step, action in enumerate(WAYS[status]):
-            assert self.do(job_id, action), action
-            if step == 0 and action is Action.CLAIM:
-                job = self.claims.open(self.found(job_id), SOURCE, DIALECT, 10)
-                self.load(job, block(0, [f"row of {job_id}"], rejects=1))
-                self.claims.measure(job, 10)
-        assert self.found(job_id).status is status
-        return job_id
-
-    def do(self, job_id: UUID, action: Action, owner: str = "me") -> bool:
-        """Whether the ports let it happen."""
-        ports: Mapping[Action, Callable[[], Any]] = {
-            Action.CLAIM: lambda: self.claims.claim(job_id, owner=owner, lease_seconds=60),
-            Action.COMPLETE: lambda: (
-                self.claims.complete(job_id, self.found(job_id).bytes_processed) is not None
-            ),
-            Action.FAIL: lambda: self.claims.fail(job_id, owner=owner, code="code", message="Why."),
-            Action.EXPIRE: lambda: self.upkeep.expire(job_id),
-            Action.FINISH_UNDO: lambda: self.claims.undo(
-                self.found(job_id), owner=owner, keep_going=lambda: True
-            ),
-        }
-        try:
-            if action in ports:
-                return bool(ports[action]())
-            acted = self.jobs.act(job_id, action)
-        except (NotPossible, JobEnded):
-            return False
-        assert acted == self.found(job_id)
-        return True
-
-    def everything(self) -> list[tuple[object, ...]]:
-        """Every row of every table, to see that nothing changed."""
-        tables = (
-            *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
-            *("validation_errors", "ingested_data"),
-        )
-        parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
-        return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
-
-    def change(self, statement: str) -> None:
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
-
-    def later(self, seconds: float) -> None:
-        """As if so much time had passed."""
-        shift = f"'%1$I = %1$I - make_interval(secs => {seconds})'"
-        shifts = self.sql(
-            f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
-            " FROM information_schema.columns"
-            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges')"
-            " AND data_type LIKE 'timestamp%'"
-            " GROUP BY table_name"
-        )
-        for table, shifted in shifts:
-            self.change(f"UPDATE {table} SET {shifted}")
-
-    @contextmanager
-    def meanwhile(self, statement: str) -> Iterator[None]:
-        """The statement's transaction is open meanwhile, and committed then."""
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
-            yield
-
-    def until_waiting(self, count: int) -> None:
-        """Comes back once so many of the backend's connections wait for a lock."""
-        deadline = time.monotonic() + PATIENCE
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = 'sluice' AND wait_event_type = 'Lock'"
-        )
-        while self.sql(waiting) != [(count,)]:
-            assert time.monotonic() < deadline
+from chalicelib.core.model import Status, Tally
+from tests.support.blocks import block
+from tests.support.life import DAY, DIALECT, QUIET, SOURCE, UNFINISHED, Life
 
 
 @pytest.mark.parametrize("status", Status)
@@ -184,11 +63,14 @@ def test_nobody_can_act_on_a_job_that_is_not_there(life: Life) -> None:
 
 def test_a_worker_learns_that_its_job_was_canceled(life: Life) -> None:
     job = life.job()
-    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
+    assert life.leases.renew(job.id, owner="me", lease_seconds=60)
     life.jobs.act(job.id, Action.CANCEL)
-    assert not life.claims.renew(job.id, owner="me", lease_seconds=60)
-    life.claims.release(job.id, owner="me", vain=False)  # as it lets go, nothing changes
-    assert (life.found(job.id).status, life.found(job.id).vain_attempts) == (Status.CANCELED, 1)
+    assert not life.leases.renew(job.id, owner="me", lease_seconds=60)
+    life.leases.release(job.id, owner="me", without_progress=False)  # as it lets go, nothing changes
+    assert (life.found(job.id).status, life.found(job.id).progress.attempts_without_progress) == (
+        Status.CANCELED,
+        1,
+    )
 
 
 def test_cancel_waits_for_a_block_that_is_being_committed(life: Life) -> None:
@@ -202,7 +84,7 @@ def test_cancel_waits_for_a_block_that_is_being_committed(life: Life) -> None:
         assert loading.result() == Tally(2, 1, 0, 1)
     canceled = canceling.result()
     assert canceled is not None
-    assert (canceled.status, canceled.tally) == (Status.CANCELED, Tally(2, 1, 0, 1))
+    assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally(2, 1, 0, 1))
 
 
 def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
@@ -221,7 +103,7 @@ def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
             loading.result()
     canceled = canceling.result()
     assert canceled is not None
-    assert (canceled.status, canceled.tally) == (Status.CANCELED, Tally())
+    assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally())
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
 
 
@@ -249,7 +131,7 @@ def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
 
     with ThreadPoolExecutor() as threads:
         loaders = [threads.submit(load_on) for _ in range(4)]
-        while not life.found(job.id).tally.records:
+        while not life.found(job.id).progress.tally.records:
             assert not any(it.done() for it in loaders)
         life.jobs.act(job.id, Action.CANCEL)  # gives up after 10 s
         for loader in loaders:
@@ -258,7 +140,7 @@ def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
 
 def opened(life: Life, *, blocks: int) -> Job:
     job = life.job(source=SOURCE)
-    life.claims.measure(job, 70)
+    life.ledger.measure(job, 70)
     for no in range(blocks):
         life.load(job, block(no, [f"{no}"], rejects=1))
     return life.found(job.id)
@@ -271,21 +153,25 @@ def test_a_retried_job_goes_on_from_what_it_had_loaded(life: Life, ending: Actio
     assert life.do(job.id, ending)
     retried = life.jobs.act(job.id, Action.RETRY)
     assert retried is not None
-    assert (retried.status, retried.error, retried.completed_at) == (Status.PENDING, None, None)
-    assert (retried.vain_attempts, retried.attempts, retried.tally) == (0, 1, job.tally)
-    fixed = (SOURCE, DIALECT, 70) if blocks else (None, None, None)
-    assert (retried.source, retried.dialect, retried.text_size) == fixed
-    taken = life.claims.claim(job.id, owner="other", lease_seconds=60)
+    assert (retried.status, retried.outcome.error, retried.times.completed_at) == (Status.PENDING, None, None)
+    assert (
+        retried.progress.attempts_without_progress,
+        retried.progress.attempts,
+        retried.progress.tally,
+    ) == (0, 1, job.progress.tally)
+    assert retried.source == (SOURCE if blocks else None)
+    assert retried.reading == (Reading(SOURCE, DIALECT, job.block_size, text_size=70) if blocks else None)
+    taken = life.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert (taken.vain_attempts, taken.attempts) == (1, 2)
+    assert (taken.attempts_without_progress, taken.job.progress.attempts) == (1, 2)
     other = replace(SOURCE, etag="e2")
     if blocks:
         with pytest.raises(JobFailed, match="replaced"):
-            life.claims.open(taken, other, DIALECT, 10)
+            life.open(taken.job, other, DIALECT, 10)
     else:
         with pytest.raises(JobEnded):
-            life.claims.open(job, SOURCE, DIALECT, 10)  # by a worker from before the retry
-        assert life.claims.open(taken, other, DIALECT, 10).source == other
+            life.open(job, SOURCE, DIALECT, 10)  # by a worker from before the retry
+        assert life.open(taken.job, other, DIALECT, 10).source == other
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELED])

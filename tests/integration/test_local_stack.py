@@ -15,11 +15,13 @@ import psycopg
 import pytest
 import redis
 
-from infra.local import cli, ports, processes, resources, stack
-from infra.local.errors import StackError
-from infra.local.layout import Layout
+from infra.emulator import resources
+from infra.local import cli, ports, processes, stack
 from infra.local.processes import wait_until
-from infra.local.progress import to_nowhere
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
+from infra.steps.progress import to_nowhere
+from tests.support.lambda_functions import ROLE, zipped
 from tests.support.paths import CHECKOUT
 
 ROOT = CHECKOUT / ".local" / "test-stack"
@@ -39,8 +41,8 @@ def layout() -> Iterator[Layout]:
     shutil.rmtree(ROOT)
 
 
-def up(*parts: str) -> dict[str, str]:
-    return stack.up(ROOT, parts=parts or STORES, report=to_nowhere)
+def up(*components: str) -> dict[str, str]:
+    return stack.up(ROOT, components=components or STORES, report=to_nowhere)
 
 
 def pid(layout: Layout, name: str) -> int:
@@ -122,8 +124,8 @@ def cpu_ticks(pid: int) -> int:
 
 
 def test_a_frozen_service_is_replaced(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.services.BUSY_PATIENCE", 0.5)
-    monkeypatch.setattr("infra.local.redis.Redis.stop_patience", 0.5)
+    monkeypatch.setattr("infra.local.services.BUSY_TIMEOUT", 0.5)
+    monkeypatch.setattr("infra.local.redis.Redis.stop_timeout", 0.5)
     env = up()
     frozen = pid(layout, "redis")
     os.kill(frozen, signal.SIGSTOP)
@@ -219,7 +221,7 @@ def test_a_failure_names_the_part_and_its_log(
 ) -> None:
     monkeypatch.setattr("infra.local.redis.SETTINGS", {"no-such-setting": "1"})
 
-    with pytest.raises(StackError, match="redis: it ended while starting"):
+    with pytest.raises(StepError, match="redis: it ended while starting"):
         up("redis")
     assert cli.main(["up", "--root", str(ROOT), "--only", "redis"]) == 1
 
@@ -233,8 +235,6 @@ def test_a_failure_names_the_part_and_its_log(
 
 def invoke_breeding_function(env: dict[str, str]) -> list[int]:
     """The process ids of a function and of the child that it leaves behind."""
-    from tests.integration.test_lambda_executor import ROLE, zipped
-
     endpoint = env["AWS_ENDPOINT_URL"]
     client = resources.session().client("lambda", endpoint_url=endpoint, config=resources.config())
     client.create_function(

@@ -11,56 +11,28 @@ import pytest
 from chalicelib.backends.postgres import migrate as migrations
 from chalicelib.backends.postgres import undo as undo_module
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Job, Status, Tally
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Status, Tally
 from infra.local import scratch
-from tests.integration.test_lifecycle import Life
+from tests.support.blocks import block
+from tests.support.csv_files import expected, rows
+from tests.support.life import Life, undo, undoing
+from tests.support.partitions import PARTITIONS, partition
+from tests.support.worker_processes import Sluice, stored
 
-# What is so of a plain table. Run here they get this module's `database_url`.
-from tests.integration.test_lifecycle_undo import (  # noqa: F401
-    test_a_row_that_is_being_brought_again_is_not_removed,
-    test_undo_and_another_job_with_the_same_rows_at_once,
-    test_undo_keeps_a_row_that_another_job_brought_in_between,
-    test_undo_removes_what_the_job_alone_brought,
-    test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew,
-    undo,
-    undoing,
-)
-from tests.integration.test_postgres import (  # noqa: F401
-    block,
-    test_a_block_that_is_in_the_ledger_changes_nothing,
-    test_completion_needs_the_whole_object_and_every_reject,
-    test_datasets_are_apart_and_jobs_are_remembered,
-    test_inserted_duplicates_and_rejects_are_counted_and_add_up,
-    test_labels_of_later_jobs_are_added,
-    test_two_workers_on_the_same_blocks_at_once,
-    world,
-)
-from tests.integration.test_worker import expected, rows, stored
-from tests.support.harness import Sluice
-from tests.support.paths import CHECKOUT
-
-PARTITION = (CHECKOUT / "infra/postgres/partition_ingested_data.sql").read_text()
-PARTS = 8
 NAMES = [f"row {number}" for number in range(2000)]
 
 
-def partition(url: str) -> None:
-    """As `psql -f` runs the file."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(PARTITION.encode())
+@pytest.fixture
+def table() -> str:
+    """Every database of this module that is not asked for as a plain one is partitioned."""
+    return "partitioned"
 
 
 @pytest.fixture
 def plain_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
     with scratch.database(services["DATABASE_URL"], template_database) as url:
         yield url
-
-
-@pytest.fixture
-def database_url(plain_url: str) -> str:
-    """Shadows the one of all tests: here it is partitioned."""
-    partition(plain_url)
-    return plain_url
 
 
 @pytest.fixture
@@ -79,27 +51,27 @@ def make_life() -> Iterator[Callable[[str], Life]]:
 def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: Any = None) -> Job:
     """A job that has loaded two blocks, the second of them half new, and is COMPLETED."""
     job = life.job(dataset=dataset, metadata=labels)
-    life.claims.measure(job, 20)
+    life.ledger.measure(job, 20)
     middle = len(values) // 2
     life.load(job, block(0, values[:middle]))
     with pytest.raises(JobFailed, match="10 to 20"):
-        life.claims.complete(job.id, 20)
+        life.ledger.complete(job.id, 20)
     life.load(job, block(1, values[middle // 2 :], rejects=2))
-    life.claims.complete(job.id, 20)
+    life.ledger.complete(job.id, 20)
     return life.found(job.id)
 
 
 def load_some(life: Life) -> list[Tally]:
     """New rows, and some of them again."""
     jobs = [loaded(life, NAMES), loaded(life, NAMES[:100], dataset="other")]
-    return [job.tally for job in jobs]
+    return [job.progress.tally for job in jobs]
 
 
 def load_more(life: Life) -> list[object]:
     """The same again with labels, a few more, and these taken back."""
     again = loaded(life, NAMES, labels={"run": "2"})
     more = loaded(life, [*NAMES[:50], *(f"more {number}" for number in range(150))])
-    return [again.tally, more.tally, undo(life, more), undo(life, again)]
+    return [again.progress.tally, more.progress.tally, undo(life, more), undo(life, again)]
 
 
 def everything(life: Life) -> list[tuple[object, ...]]:
@@ -139,8 +111,8 @@ def test_rows_spread_evenly(database_url: str, make_life: Callable[[str], Life])
     life = make_life(database_url)
     load_some(life)
     counts = dict(life.sql("SELECT tableoid::regclass::text, count(*) FROM ingested_data GROUP BY 1"))
-    assert sorted(counts) == [f"ingested_data_{part}" for part in range(PARTS)]
-    mean = 2100 / PARTS
+    assert sorted(counts) == [f"ingested_data_{part}" for part in range(PARTITIONS)]
+    mean = 2100 / PARTITIONS
     assert all(0.7 * mean < count < 1.3 * mean for count in counts.values())
 
 
@@ -152,12 +124,12 @@ def test_an_undo_goes_on_where_it_was_interrupted(
     life = make_life(database_url)
     kept, job = loaded(life, NAMES[:50]), undoing(life, loaded(life, NAMES))
     answers = [True, False]
-    assert not life.claims.undo(job, owner="me", keep_going=lambda: answers.pop(0))
-    halfway = life.found(job.id).undone_rows
+    assert not life.undo.undo(job, owner="me", keep_going=lambda: answers.pop(0))
+    halfway = life.found(job.id).outcome.undone_rows
     assert halfway is not None
     assert 0 < halfway == 2000 - life.sql("SELECT count(*)::int FROM ingested_data")[0][0]
-    assert life.claims.undo(job, owner="me", keep_going=lambda: True)
-    assert life.found(job.id).undone_rows == 1950
+    assert life.undo.undo(job, owner="me", keep_going=lambda: True)
+    assert life.found(job.id).outcome.undone_rows == 1950
     assert life.sql("SELECT DISTINCT first_job FROM ingested_data") == [(kept.number,)]
 
 
@@ -167,15 +139,15 @@ def test_a_worker_does_not_notice(make_sluice: Callable[..., Sluice], queue: str
     data = rows(2000)
     sluice.start_worker()
     job = sluice.finished(sluice.upload(data))
-    assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+    assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
     first = stored(sluice)
-    assert len(first) == job.tally.inserted
+    assert len(first) == job.progress.tally.inserted
     again = sluice.finished(sluice.upload(data))  # answered by the ledger: all rows are there still
-    assert (again.tally.inserted, again.tally.records) == (0, job.tally.records)
+    assert (again.progress.tally.inserted, again.progress.tally.records) == (0, job.progress.tally.records)
     gone = sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
     assert gone == [(len(first),)]
     anew = sluice.finished(sluice.upload(data))  # they are not any more
-    assert (anew.tally, stored(sluice)) == (job.tally, first)
+    assert (anew.progress.tally, stored(sluice)) == (job.progress.tally, first)
 
 
 def test_names_and_rights_stay(plain_url: str, make_life: Callable[[str], Life]) -> None:
@@ -232,7 +204,7 @@ def test_parts_keep_their_room_for_updates_and_get_it(database_url: str) -> None
     room = (migrations.FOLDER / "0005_room_for_updates.sql").read_text()
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]
-        for part in range(PARTS):  # as where it was partitioned before there was that migration
+        for part in range(PARTITIONS):  # as where it was partitioned before there was that migration
             connection.execute(f"ALTER TABLE ingested_data_{part} RESET (fillfactor)".encode())
         connection.execute(room.encode())
         assert connection.execute(parameters).fetchall() == [(["fillfactor=70"],)]

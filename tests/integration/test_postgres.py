@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -10,75 +9,32 @@ from itertools import pairwise
 from uuid import UUID, uuid4
 
 import psycopg
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres import database
-from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, RetryLater
-from chalicelib.core.model import Dialect, Format, Gap, Job, Options, Reject, Source, Status, Tally, Upload
-from chalicelib.core.ports import LoadedBlock, NewJob
-from chalicelib.rows.identify import identify
-from chalicelib.service.ingestion import ingest
-from tests.support.fakes import MemoryStore, loading
-
-SOURCE = Source("bucket", "key", "e0", 10)
-DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
-
-
-class World:
-    """The backend over a fresh database."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.pool = database.Pool(url, size=10)
-        self.jobs, self.claims = PostgresJobs(self.pool), PostgresClaims(self.pool)
-
-    def job(
-        self,
-        *,
-        dataset: str = "default",
-        block_size: int = 64,
-        metadata: dict[str, str] | None = None,
-        source: Source | None = None,
-    ) -> Job:
-        place = ("f.csv", "bucket", "key")
-        new = NewJob(uuid4(), dataset, *place, None, Options(), metadata, block_size, Upload())
-        self.jobs.create(new)
-        job = self.claims.claim(new.id, owner="me", lease_seconds=60)
-        assert job is not None
-        return self.claims.open(job, source or SOURCE, DIALECT, block_size)
-
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(statement.encode()).fetchall()
+from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, RetryLater
+from chalicelib.core.jobs import Instructions, NewJob, Reading, Upload
+from chalicelib.core.model import Format, Gap, Options, Source, Status, Tally
+from tests.support.blocks import block
+from tests.support.fakes import MemoryJobs, MemoryStore
+from tests.support.life import DIALECT, SMALL_SOURCE, Backend
+from tests.support.partitions import in_either_table
+from tests.support.workers import ingest, new_ingester
 
 
-@pytest.fixture
-def world(database_url: str) -> Iterator[World]:
-    made = World(database_url)
-    yield made
-    made.pool.close()
-
-
-def block(no: int, values: list[str], *, rejects: int = 0, size: int = 10) -> LoadedBlock:
-    rows = identify(pa.array([f'{{"v":"{value}"}}' for value in values], pa.string()))
-    faults = tuple(Reject("missing-cell", "Too few.", len(values) + n, n, "raw") for n in range(rejects))
-    records = len(values) + rejects
-    return LoadedBlock(no, no * size, (no + 1) * size, records, len(values) - len(rows), rows, faults)
-
-
-def test_creating_a_job_twice_is_creating_it_once(world: World) -> None:
+def test_creating_a_job_twice_is_creating_it_once(backend: Backend) -> None:
     options = Options(delimiter=";", missing_values=("-",))
-    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, options, {"a": 1}, 64, Upload(7))
-    first = world.jobs.create(new)
-    assert world.jobs.create(new) == first == world.jobs.get(new.id)
-    assert first.options == options
-    assert (first.dataset, first.format, first.upload.size, first.metadata) == (
+    new = NewJob(
+        uuid4(), "crm", "f.csv", Upload("bucket", "key", 7), 64, Instructions(Format.CSV, options, {"a": 1})
+    )
+    first = backend.jobs.create(new)
+    assert backend.jobs.create(new) == first == backend.jobs.get(new.id)
+    assert first.instructions.options == options
+    assert (first.dataset, first.instructions.format, first.upload.size, first.instructions.metadata) == (
         "crm",
         Format.CSV,
         7,
@@ -86,159 +42,174 @@ def test_creating_a_job_twice_is_creating_it_once(world: World) -> None:
     )
 
 
-def test_inserted_duplicates_and_rejects_are_counted_and_add_up(world: World) -> None:
-    job, sink = world.job(), PostgresRecords(world.pool)
-    assert sink.load(job, block(0, ["a", "b", "c", "a"])) == Tally(4, 3, 1, 0)
-    assert sink.load(job, block(1, ["b", "c", "d"], rejects=2)) == Tally(5, 1, 2, 2)
-    assert sink.load(job, block(2, ["d"])) == Tally(1, 0, 1, 0)  # by way of the staging table at once
-    assert sink.load(job, block(3, ["e"])) == Tally(1, 1, 0, 0)
-    assert sink.load(job, block(4, ["f"])) == Tally(1, 1, 0, 0)
-    assert sink.load(job, block(5, [], rejects=1)) == Tally(1, 0, 0, 1)
-    found = world.jobs.get(job.id)
+@in_either_table
+def test_inserted_duplicates_and_rejects_are_counted_and_add_up(backend: Backend) -> None:
+    job, writer = backend.job(), backend.writer()
+    assert writer.write(job, block(0, ["a", "b", "c", "a"])) == Tally(4, 3, 1, 0)
+    assert writer.write(job, block(1, ["b", "c", "d"], rejects=2)) == Tally(5, 1, 2, 2)
+    assert writer.write(job, block(2, ["d"])) == Tally(1, 0, 1, 0)  # by way of the staging table at once
+    assert writer.write(job, block(3, ["e"])) == Tally(1, 1, 0, 0)
+    assert writer.write(job, block(4, ["f"])) == Tally(1, 1, 0, 0)
+    assert writer.write(job, block(5, [], rejects=1)) == Tally(1, 0, 0, 1)
+    found = backend.jobs.get(job.id)
     assert found is not None
-    assert found.tally == Tally(13, 6, 4, 3)
-    assert found.bytes_processed == 60
-    assert world.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1") == [(v,) for v in "abcdef"]
-    stored = world.sql("SELECT content_hash, first_job, last_job FROM ingested_data WHERE record->>'v' = 'a'")
+    assert found.progress.tally == Tally(13, 6, 4, 3)
+    assert found.progress.bytes_processed == 60
+    assert backend.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1") == [(v,) for v in "abcdef"]
+    stored = backend.sql(
+        "SELECT content_hash, first_job, last_job FROM ingested_data WHERE record->>'v' = 'a'"
+    )
     assert stored == [(hashlib.sha256(b'{"v":"a"}').digest(), job.number, job.number)]
 
 
-def test_datasets_are_apart_and_jobs_are_remembered(world: World) -> None:
-    first, second, other = world.job(), world.job(), world.job(dataset="other")
+@in_either_table
+def test_datasets_are_apart_and_jobs_are_remembered(backend: Backend) -> None:
+    first, second, other = backend.job(), backend.job(), backend.job(dataset="other")
     for job in (first, second, other):
-        PostgresRecords(world.pool).load(job, block(0, ["a"]))
-    assert world.sql("SELECT dataset_id, first_job, last_job FROM ingested_data ORDER BY dataset_id") == [
+        backend.load(job, block(0, ["a"]))
+    assert backend.sql("SELECT dataset_id, first_job, last_job FROM ingested_data ORDER BY dataset_id") == [
         (first.dataset_id, first.number, second.number),
         (other.dataset_id, other.number, other.number),
     ]
 
 
-def test_labels_of_later_jobs_are_added(world: World) -> None:
+@in_either_table
+def test_labels_of_later_jobs_are_added(backend: Backend) -> None:
     for labels in ({"from": "x", "run": "1"}, None, {"run": "2"}):
-        PostgresRecords(world.pool).load(world.job(metadata=labels), block(0, ["a"]))
-    assert world.sql("SELECT metadata FROM ingested_data") == [({"from": "x", "run": "2"},)]
+        backend.load(backend.job(metadata=labels), block(0, ["a"]))
+    assert backend.sql("SELECT metadata FROM ingested_data") == [({"from": "x", "run": "2"},)]
 
 
-def test_a_block_that_is_in_the_ledger_changes_nothing(world: World) -> None:
-    job, sink = world.job(), PostgresRecords(world.pool)
-    sink.load(job, block(0, ["a"], rejects=1))
-    with pytest.raises(LostClaim):
-        sink.load(job, block(0, ["b"], rejects=1))
-    assert world.sql("SELECT record->>'v' FROM ingested_data") == [("a",)]
-    assert world.sql("SELECT count(*) FROM validation_errors") == [(1,)]
+@in_either_table
+def test_a_block_that_is_in_the_ledger_changes_nothing(backend: Backend) -> None:
+    job, writer = backend.job(), backend.writer()
+    writer.write(job, block(0, ["a"], rejects=1))
+    with pytest.raises(BlockAlreadyCommitted):
+        writer.write(job, block(0, ["b"], rejects=1))
+    assert backend.sql("SELECT record->>'v' FROM ingested_data") == [("a",)]
+    assert backend.sql("SELECT count(*) FROM validation_errors") == [(1,)]
 
 
-def test_two_workers_on_the_same_blocks_at_once(world: World) -> None:
+@in_either_table
+def test_two_workers_on_the_same_blocks_at_once(backend: Backend) -> None:
     """Without leases to keep them apart: the ledger's key alone must do."""
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
     store = MemoryStore(b"a,b\n" + lines)
-    job = world.job(block_size=2048, source=store.pin("bucket", "key"))
+    job = backend.job(block_size=2048, source=store.pin("bucket", "key"))
     sizes = {"max_upload": 10**9, "max_record": 10**6}
-    parts = loading(world.claims, store, new_sink=lambda: PostgresRecords(world.pool), **sizes)
+    ingester = new_ingester(
+        MemoryJobs(),
+        store,
+        ledger=backend.ledger,
+        splits=backend.splits,
+        new_writer=backend.writer,
+        **sizes,
+    )
     start = threading.Barrier(4)
 
     def work() -> None:
         start.wait()
         with suppress(JobEnded):  # another was the last to finish
-            ingest(job, parts, lambda: True)
+            ingest(job, ingester, lambda: True)
 
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(work) for _ in range(4)]:
             done.result()
-    found = world.jobs.get(job.id)
+    found = backend.jobs.get(job.id)
     assert found is not None
-    assert (found.status, found.tally) == (Status.COMPLETED, Tally(4000, 4000, 0, 0))
-    assert world.sql("SELECT count(*) FROM ingested_data") == [(4000,)]
+    assert (found.status, found.progress.tally) == (Status.COMPLETED, Tally(4000, 4000, 0, 0))
+    assert backend.sql("SELECT count(*) FROM ingested_data") == [(4000,)]
 
 
-def test_a_lease_keeps_others_out_until_it_ends(world: World) -> None:
-    job = world.job()
-    assert world.claims.claim(job.id, owner="other", lease_seconds=60) is None
-    assert world.claims.renew(job.id, owner="me", lease_seconds=0)
-    taken = world.claims.claim(job.id, owner="other", lease_seconds=60)
+def test_a_lease_keeps_others_out_until_it_ends(backend: Backend) -> None:
+    job = backend.job()
+    assert backend.leases.claim(job.id, owner="other", lease_seconds=60) is None
+    assert backend.leases.renew(job.id, owner="me", lease_seconds=0)
+    taken = backend.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert taken.attempts == 2
-    assert not world.claims.renew(job.id, owner="me", lease_seconds=60)
-    world.claims.release(job.id, owner="me", vain=True)  # not ours to release
-    assert world.claims.claim(job.id, owner="me", lease_seconds=60) is None
-    world.claims.release(job.id, owner="other", vain=True)
-    assert world.claims.claim(job.id, owner="me", lease_seconds=60) is not None
+    assert taken.job.progress.attempts == 2
+    assert not backend.leases.renew(job.id, owner="me", lease_seconds=60)
+    backend.leases.release(job.id, owner="me", without_progress=True)  # not ours to release
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is None
+    backend.leases.release(job.id, owner="other", without_progress=True)
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is not None
 
 
-def test_completion_needs_the_whole_object_and_every_reject(world: World) -> None:
-    job, sink = world.job(), PostgresRecords(world.pool)
-    world.claims.measure(job, 30)
-    sink.load(job, block(0, ["a"]))
-    sink.load(job, block(2, ["b"], rejects=1))
+@in_either_table
+def test_completion_needs_the_whole_object_and_every_reject(backend: Backend) -> None:
+    job, writer = backend.job(), backend.writer()
+    backend.ledger.measure(job, 30)
+    writer.write(job, block(0, ["a"]))
+    writer.write(job, block(2, ["b"], rejects=1))
     with pytest.raises(JobFailed, match="40 bytes"):
-        world.claims.complete(job.id, 40)
-    assert world.claims.gaps(job.id, 40) == [Gap(10, 20), Gap(30, 40)]
+        backend.ledger.complete(job.id, 40)
+    assert backend.ledger.gaps(job.id, 40) == [Gap(10, 20), Gap(30, 40)]
     with pytest.raises(JobFailed, match="10 to 20"):
-        world.claims.complete(job.id, 30)
-    sink.load(job, block(1, []))
-    world.sql("DELETE FROM validation_errors RETURNING 1")
+        backend.ledger.complete(job.id, 30)
+    writer.write(job, block(1, []))
+    backend.sql("DELETE FROM validation_errors RETURNING 1")
     with pytest.raises(JobFailed, match="rejects"):
-        world.claims.complete(job.id, 30)
+        backend.ledger.complete(job.id, 30)
 
 
-def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
-    job = world.job()
-    world.claims.measure(job, 10)
-    PostgresRecords(world.pool).load(job, block(0, ["a"]))
-    world.claims.complete(job.id, 10)
-    assert not world.claims.fail(job.id, owner="me", code="code", message="message")
-    world.claims.complete(job.id, 10)
+def test_a_job_that_has_ended_stays_as_it_is(backend: Backend) -> None:
+    job = backend.job()
+    backend.ledger.measure(job, 10)
+    backend.load(job, block(0, ["a"]))
+    backend.ledger.complete(job.id, 10)
+    assert not backend.ledger.fail(job.id, owner="me", code="code", message="message")
+    backend.ledger.complete(job.id, 10)
     with pytest.raises(JobEnded):
-        PostgresRecords(world.pool).load(job, block(1, ["b"]))
-    assert world.claims.claim(job.id, owner="me", lease_seconds=60) is None
-    assert not world.jobs.mark_uploaded(job.id, Source("bucket", "key", "new", 1))
-    found = world.jobs.get(job.id)
+        backend.load(job, block(1, ["b"]))
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is None
+    assert not backend.jobs.mark_arrived(job.id, Source("bucket", "key", "new", 1))
+    found = backend.jobs.get(job.id)
     assert found is not None
-    assert (found.status, found.error) == (Status.COMPLETED, None)
+    assert (found.status, found.outcome.error) == (Status.COMPLETED, None)
 
 
-def test_the_first_to_open_a_job_pins_its_source(world: World) -> None:
-    job = world.job()
-    assert world.claims.open(job, SOURCE, replace(DIALECT, delimiter=";"), 32) == job
+def test_the_first_to_open_a_job_pins_its_source(backend: Backend) -> None:
+    job = backend.job()
+    assert backend.open(job, SMALL_SOURCE, replace(DIALECT, delimiter=";"), 32) == job
     with pytest.raises(JobFailed) as raised:
-        world.claims.open(job, replace(SOURCE, etag="e2"), DIALECT, 64)
+        backend.open(job, replace(SMALL_SOURCE, etag="e2"), DIALECT, 64)
     assert raised.value.code == "source-changed"
-    assert (job.source, job.dialect, job.block_size) == (SOURCE, DIALECT, 64)
-    assert world.jobs.get(job.id) == job
+    assert job.reading == Reading(SMALL_SOURCE, DIALECT, 64)
+    assert backend.jobs.get(job.id) == job
 
 
-def test_record_numbers_are_known_once_everything_before_is_there(world: World) -> None:
-    job, sink = world.job(), PostgresRecords(world.pool)
-    sink.load(job, block(2, ["a"], rejects=2))
-    sink.load(job, block(0, ["b", "c"], rejects=1))
-    numbers = [it.record_number for it in world.jobs.rejects(job.id, limit=10, after=None)]
+def test_record_numbers_are_known_once_everything_before_is_there(backend: Backend) -> None:
+    job, writer = backend.job(), backend.writer()
+    writer.write(job, block(2, ["a"], rejects=2))
+    writer.write(job, block(0, ["b", "c"], rejects=1))
+    numbers = [it.record_number for it in backend.jobs.rejects(job.id, limit=10, after=None)]
     assert numbers == [3, None, None]
-    sink.load(job, block(1, ["d", "e"]))
-    found = world.jobs.rejects(job.id, limit=10, after=None)
+    writer.write(job, block(1, ["d", "e"]))
+    found = backend.jobs.rejects(job.id, limit=10, after=None)
     assert [it.record_number for it in found] == [3, 7, 8]
-    assert world.jobs.rejects(job.id, limit=10, after=found[1].cursor) == [found[2]]
+    assert backend.jobs.rejects(job.id, limit=10, after=found[1].cursor) == [found[2]]
 
 
-def test_jobs_are_listed_newest_first(world: World) -> None:
-    jobs = [world.job(dataset=name) for name in ("a", "b", "a")]
-    listed = world.jobs.list(limit=2, before=None, status=None, dataset=None)
+def test_jobs_are_listed_newest_first(backend: Backend) -> None:
+    jobs = [backend.job(dataset=name) for name in ("a", "b", "a")]
+    listed = backend.jobs.list(limit=2, before=None, status=None, dataset=None)
     assert [job.id for job in listed] == [jobs[2].id, jobs[1].id]
-    rest = world.jobs.list(limit=2, before=listed[-1].number, status=None, dataset=None)
+    rest = backend.jobs.list(limit=2, before=listed[-1].number, status=None, dataset=None)
     assert [job.id for job in rest] == [jobs[0].id]
-    only = world.jobs.list(limit=9, before=None, status=Status.PROCESSING, dataset="a")
+    only = backend.jobs.list(limit=9, before=None, status=Status.PROCESSING, dataset="a")
     assert [job.id for job in only] == [jobs[2].id, jobs[0].id]
-    assert not world.jobs.list(limit=9, before=None, status=Status.FAILED, dataset=None)
+    assert not backend.jobs.list(limit=9, before=None, status=Status.FAILED, dataset=None)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.permutations(range(8)), st.sets(st.integers(0, 7)))
-def test_gaps_are_what_no_block_covers(world: World, order: list[int], loaded: set[int]) -> None:
-    job, sink = world.job(), PostgresRecords(world.pool)
+def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loaded: set[int]) -> None:
+    job, writer = backend.job(), backend.writer()
     for no in order:
         if no in loaded:
-            sink.load(job, block(no, [str(no)]))
+            writer.write(job, block(no, [str(no)]))
     missing = {byte for no in set(range(8)) - loaded for byte in range(no * 10, no * 10 + 10)}
-    gaps = world.claims.gaps(job.id, 80)
+    gaps = backend.ledger.gaps(job.id, 80)
     assert [byte for gap in gaps for byte in range(gap.start, gap.end)] == sorted(missing)
     assert all(one.end < other.start for one, other in pairwise(gaps))
 
@@ -246,18 +217,18 @@ def test_gaps_are_what_no_block_covers(world: World, order: list[int], loaded: s
 def test_a_database_that_is_not_there_is_retried_later() -> None:
     pool = database.Pool("postgresql://sluice@127.0.0.1:1/sluice", size=1, wait_seconds=0.2)
     with pytest.raises(RetryLater):
-        PostgresJobs(pool).ping()
+        PostgresRegister(pool).ping()
     pool.close()
 
 
-def test_a_connection_that_broke_while_idle_is_replaced(world: World) -> None:
-    world.jobs.ping()
-    with psycopg.connect(world.url, autocommit=True) as other:
+def test_a_connection_that_broke_while_idle_is_replaced(backend: Backend) -> None:
+    backend.jobs.ping()
+    with psycopg.connect(backend.url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    world.jobs.ping()
+    backend.jobs.ping()
 
 
 def test_migrations_by_many_at_once(empty_database_url: str) -> None:
@@ -275,19 +246,19 @@ def test_a_schema_of_another_version_is_refused(empty_database_url: str) -> None
         migrate(empty_database_url)
 
 
-def test_an_unknown_job_is_none(world: World) -> None:
+def test_an_unknown_job_is_none(backend: Backend) -> None:
     nobody: UUID = uuid4()
-    assert world.jobs.get(nobody) is None
-    assert world.claims.claim(nobody, owner="me", lease_seconds=1) is None
-    assert not world.jobs.mark_uploaded(nobody, Source("b", "k", "e", 1))
+    assert backend.jobs.get(nobody) is None
+    assert backend.leases.claim(nobody, owner="me", lease_seconds=1) is None
+    assert not backend.jobs.mark_arrived(nobody, Source("b", "k", "e", 1))
 
 
 @pytest.mark.parametrize("statement", ["mark_known", "find_known"])
-def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(world: World, statement: str) -> None:
+def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
     queries = database.load_queries("records.sql")
     parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
-    with psycopg.connect(world.url) as connection:
+    with psycopg.connect(backend.url) as connection:
         connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it
         connection.execute(
             "INSERT INTO ingested_data (first_job, last_job, dataset_id, content_hash, record)"

@@ -10,7 +10,7 @@ from chalice.test import Client
 import app as deployed
 from tests.support.cli_fake import CSV, FakeSluice
 from tests.support.cli_fake_parts import PART, SIZE, FakeParts
-from tests.support.fake_services import MemoryServices
+from tests.support.fakes import MemoryServices
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import psycopg
 
 from infra.local import processes
 from infra.local import stack as local_stack
-from infra.local.layout import Layout
+from infra.steps.layout import Layout
 
 PATIENCE = 30.0  # seconds
 
@@ -27,8 +30,30 @@ def kill(root: Path, service: str) -> None:
 def start(root: Path, *services: str) -> None:
     """The services again, where they were."""
     before = dict(_addresses(root))
-    local_stack.up(root, parts=services or local_stack.SERVICES)
+    local_stack.up(root, components=services or local_stack.SERVICES)
     assert dict(_addresses(root)) == before
+
+
+@contextmanager
+def all_connections_of(url: str) -> Iterator[None]:
+    """Takes every connection that is left, and then those that Sluice had."""
+    with ExitStack() as held:
+
+        def take() -> None:
+            until = time.monotonic() + 1
+            while time.monotonic() < until:  # somebody may just be giving one back
+                try:
+                    held.enter_context(psycopg.connect(url))
+                except psycopg.OperationalError:
+                    time.sleep(0.05)
+
+        first = held.enter_context(psycopg.connect(url))
+        take()
+        first.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'"
+        )
+        take()
+        yield
 
 
 def _addresses(root: Path) -> Iterator[tuple[str, object]]:

@@ -45,13 +45,13 @@ def spawn(env: Mapping[str, str], log: Path, *program: str) -> Process:
         )
 
 
-class Nursery:
-    """See `nursery.py`. Its children are killed when it is closed."""
+class ForkServer:
+    """See `fork_server.py`. Its children are killed when it is closed."""
 
     def __init__(self, env: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.faults.nursery"],
+                [sys.executable, "-m", "tests.support.faults.fork_server"],
                 cwd=CHECKOUT,
                 env={**os.environ, **env},
                 stdin=subprocess.PIPE,
@@ -86,16 +86,16 @@ class Nursery:
 
 
 class Child:
-    """A process that the nursery started. It keeps its number until somebody has heard that it ended."""
+    """A process that the fork server started. It keeps its number until somebody has heard that it ended."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
+    def __init__(self, fork_server: ForkServer, pid: int) -> None:
         self.pid = pid
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._status: int | None = None
 
     def poll(self) -> int | None:
         if self._status is None:
-            self._status = self._nursery.ask(poll=self.pid)
+            self._status = self._fork_server.ask(poll=self.pid)
         return self._status
 
     def wait(self, timeout: float | None = None) -> int:

@@ -11,9 +11,10 @@ import pytest
 from bench import peers
 from bench.peers import upsert
 from bench.worker import DiskStore, NoRows, copy_lines
-from chalicelib.core.model import Job, Tally
-from chalicelib.core.ports import LoadedBlock
-from infra.local.layout import Layout
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Tally
+from infra.steps.layout import Layout
 
 RECORDS = ['{"a":"x","id":"10"}', '{"a":"back\\\\slash","id":"9"}', '{"id":7,"sub":{"id":99}}']
 JOB = cast("Job", None)  # only passed on
@@ -29,7 +30,7 @@ def block(records: list[str]) -> LoadedBlock:
 class Ledger:
     blocks: list[LoadedBlock] = field(default_factory=list)
 
-    def load(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
         self.blocks.append(block)
         return Tally(block.records, len(block.rows), block.records - len(block.rows), 0)
 
@@ -52,14 +53,14 @@ def test_copy_lines_need_records_with_ids() -> None:
 
 def test_without_a_folder_rows_are_dropped_and_the_ledger_is_written(tmp_path: Path) -> None:
     ledger = Ledger()
-    tally = NoRows(ledger, None).load(JOB, block(RECORDS))
+    tally = NoRows(ledger, None).write(JOB, block(RECORDS))
     assert (tally.records, tally.inserted) == (3, 0)
     assert [(block.start, block.end, len(block.rows)) for block in ledger.blocks] == [(4096, 8192, 0)]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_gets_one_file_per_block_named_by_its_offset(tmp_path: Path) -> None:
-    NoRows(Ledger(), tmp_path).load(JOB, block(RECORDS))
+    NoRows(Ledger(), tmp_path).write(JOB, block(RECORDS))
     (file,) = tmp_path.iterdir()
     assert file.name == "000000000004096.copy"
     assert file.read_bytes() == copy_lines(block(RECORDS))

@@ -20,8 +20,8 @@ from chalicelib.rows import canonical, text
 from chalicelib.service import transform
 from sluice_cli.main import upload_command
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fakes import new_job
-from tests.support.pathflow import look, outcome
+from tests.support.jobs import new_job
+from tests.support.pipeline import look, outcome
 
 AROUND = {  # what stands before and after an example, and the names in the other records
     "CSV": (b"name,city\n", b"\nBob,Cork\n", {"Bob"}),
@@ -212,6 +212,9 @@ def test_every_code_is_documented_and_no_other_is() -> None:
         quoted(row[0]) for row in table(section("data.md", "Errors of a whole file"), "code", "meaning")
     }
 
-    assert rejects <= codes("steps")
-    assert failures == raised() | {"retries-exhausted", "internal-error"}  # by flow/consume.py
-    assert rejects | failures == codes("steps", "flow", "backends")
+    assert rejects <= codes("reading", "formats", "rows", "service")
+    assert failures == raised() | {
+        "retries-exhausted",
+        "internal-error",
+    }  # by service/attempt.py and service/message_handler.py
+    assert rejects | failures == codes("reading", "formats", "rows", "service", "backends")

@@ -18,7 +18,7 @@ from chalicelib.formats.csv import records as csv_records
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, rules
 from chalicelib.rows.text import normalise
-from tests.support.pathflow import Outcome, outcome
+from tests.support.pipeline import Outcome, outcome
 
 NAMES = ("a", "b")
 

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format
 from chalicelib.formats.detect import MAX_COLUMNS, MAX_HEADER, column_names
-from tests.support.pathflow import look
+from tests.support.pipeline import look
 
 
 def test_csv_with_a_header() -> None:

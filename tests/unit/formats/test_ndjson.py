@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.model import Dialect, Format
 from chalicelib.rows import canonical
-from tests.support.pathflow import outcome
+from tests.support.pipeline import outcome
 
 DIALECT = Dialect(Format.NDJSON, data_start=0)
 LINES = st.lists(

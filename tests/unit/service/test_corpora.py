@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.rows import canonical
-from tests.support.pathflow import look, outcome
 from tests.support.paths import SHARED
+from tests.support.pipeline import look, outcome
 
 SPECTRUM = SHARED / "corpora/csv-spectrum"
 # The corpus's JSON gives another number than its CSV.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Format
 from chalicelib.rows import canonical
-from tests.support.pathflow import look, outcome
+from tests.support.pipeline import look, outcome
 
 LONG = "x" * 200_000
 

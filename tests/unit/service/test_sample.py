@@ -3,7 +3,7 @@
 from collections import Counter
 
 from infra.local.sample import make_sample
-from tests.support.pathflow import look, outcome
+from tests.support.pipeline import look, outcome
 
 
 def test_committed_file_is_what_the_script_makes() -> None:

@@ -1,0 +1,215 @@
+"""The Postgres backend over a fresh database, and jobs that are led through their lives on it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from chalicelib.backends.postgres import database
+from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
+from chalicelib.backends.postgres.leases import PostgresLeases
+from chalicelib.backends.postgres.ledger import PostgresLedger
+from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.backends.postgres.splits import PostgresSplits
+from chalicelib.backends.postgres.undo import PostgresUndo
+from chalicelib.backends.postgres.upkeep import PostgresUpkeep
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
+from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Dialect, Format, Source, Status, Tally
+from tests.support.blocks import block
+from tests.support.worker_processes import PATIENCE
+
+DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
+DAY = 24 * 3600
+SMALL_SOURCE = Source("bucket", "key", "e0", 10)
+SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")
+UNFINISHED = (Status.PENDING, Status.PROCESSING)
+
+# How a job comes into each status; what it has loaded by then is one block, unless it never was PROCESSING.
+WAYS: Mapping[Status, tuple[Action, ...]] = {
+    Status.PENDING: (),
+    Status.PROCESSING: (Action.CLAIM,),
+    Status.COMPLETED: (Action.CLAIM, Action.COMPLETE),
+    Status.FAILED: (Action.CLAIM, Action.FAIL),
+    Status.CANCELED: (Action.CLAIM, Action.CANCEL),
+    Status.EXPIRED: (Action.EXPIRE,),
+    Status.UNDOING: (Action.CLAIM, Action.FAIL, Action.UNDO, Action.CLAIM),
+    Status.UNDONE: (Action.CLAIM, Action.COMPLETE, Action.UNDO, Action.CLAIM, Action.FINISH_UNDO),
+}
+# What the table does not have and is no error: it changes no status.
+QUIET = {(Status.UNDOING, Action.CLAIM), (Status.COMPLETED, Action.COMPLETE)}
+
+
+class Backend:
+    """The backend over a fresh database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.pool = database.Pool(url, size=10)
+        self.jobs = PostgresRegister(self.pool)
+        self.leases = PostgresLeases(self.pool)
+        self.ledger = PostgresLedger(self.pool, IngestedData())
+        self.splits = PostgresSplits(self.pool)
+        self.undo = PostgresUndo(self.pool, IngestedData())
+
+    def writer(self) -> PostgresBlocks:
+        return PostgresBlocks(self.pool, IngestedData())
+
+    def load(self, job: Job, loaded: LoadedBlock) -> Tally:
+        return self.writer().write(job, loaded)
+
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
+        """Open the job, and return it as it is then."""
+        self.ledger.open(job, source, dialect, block_size)
+        return self.found(job.id)
+
+    def found(self, job_id: UUID) -> Job:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        return job
+
+    def job(
+        self,
+        *,
+        dataset: str = "default",
+        block_size: int = 64,
+        metadata: dict[str, str] | None = None,
+        source: Source | None = None,
+    ) -> Job:
+        upload, instructions = Upload("bucket", "key"), Instructions(metadata=metadata)
+        new = NewJob(uuid4(), dataset, "f.csv", upload, block_size, instructions)
+        self.jobs.create(new)
+        claim = self.leases.claim(new.id, owner="me", lease_seconds=60)
+        assert claim is not None
+        return self.open(claim.job, source or SMALL_SOURCE, DIALECT, block_size)
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+
+class Life(Backend):
+    """The backend over a fresh database, and time that passes when it is told to."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
+        self.upkeep = PostgresUpkeep(self.pool)
+
+    def pending(self) -> UUID:
+        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64)
+        return self.jobs.create(new).id
+
+    def job_in(self, status: Status) -> UUID:
+        job_id = self.pending()
+        for step, action in enumerate(WAYS[status]):
+            assert self.do(job_id, action), action
+            if step == 0 and action is Action.CLAIM:
+                job = self.open(self.found(job_id), SOURCE, DIALECT, 10)
+                self.load(job, block(0, [f"row of {job_id}"], rejects=1))
+                self.ledger.measure(job, 10)
+        assert self.found(job_id).status is status
+        return job_id
+
+    def do(self, job_id: UUID, action: Action, owner: str = "me") -> bool:
+        """Whether the ports let it happen."""
+        ports: Mapping[Action, Callable[[], Any]] = {
+            Action.CLAIM: lambda: self.leases.claim(job_id, owner=owner, lease_seconds=60),
+            Action.COMPLETE: lambda: (
+                self.ledger.complete(job_id, self.found(job_id).progress.bytes_processed) is not None
+            ),
+            Action.FAIL: lambda: self.ledger.fail(job_id, owner=owner, code="code", message="Why."),
+            Action.EXPIRE: lambda: self.upkeep.expire(job_id),
+            Action.FINISH_UNDO: lambda: self.undo.undo(
+                self.found(job_id), owner=owner, keep_going=lambda: True
+            ),
+        }
+        try:
+            if action in ports:
+                return bool(ports[action]())
+            acted = self.jobs.act(job_id, action)
+        except (NotPossible, JobEnded):
+            return False
+        assert acted == self.found(job_id)
+        return True
+
+    def everything(self) -> list[tuple[object, ...]]:
+        """Every row of every table, to see that nothing changed."""
+        tables = (
+            *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
+            *("validation_errors", "ingested_data"),
+        )
+        parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
+        return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
+
+    def change(self, statement: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
+    def later(self, seconds: float) -> None:
+        """As if so much time had passed."""
+        shift = f"'%1$I = %1$I - make_interval(secs => {seconds})'"
+        shifts = self.sql(
+            f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
+            " FROM information_schema.columns"
+            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges')"
+            " AND data_type LIKE 'timestamp%'"
+            " GROUP BY table_name"
+        )
+        for table, shifted in shifts:
+            self.change(f"UPDATE {table} SET {shifted}")
+
+    @contextmanager
+    def meanwhile(self, statement: str) -> Iterator[None]:
+        """The statement's transaction is open meanwhile, and committed then."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+            yield
+
+    def until_waiting(self, count: int) -> None:
+        """Comes back once so many of the backend's connections wait for a lock."""
+        deadline = time.monotonic() + PATIENCE
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'sluice' AND wait_event_type = 'Lock'"
+        )
+        while self.sql(waiting) != [(count,)]:
+            assert time.monotonic() < deadline
+
+
+def undoing(life: Life, job: Job) -> Job:
+    """The job, ended and taken by "me" to be undone."""
+    if not life.found(job.id).status.is_terminal:
+        assert life.do(job.id, Action.CANCEL)
+    assert life.do(job.id, Action.UNDO)
+    assert life.do(job.id, Action.CLAIM)
+    return life.found(job.id)
+
+
+def undo(life: Life, job: Job) -> int | None:
+    assert life.do(undoing(life, job).id, Action.FINISH_UNDO)
+    undone = life.found(job.id)
+    assert (undone.status, undone.progress.tally) == (Status.UNDONE, Tally())
+    return undone.outcome.undone_rows
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each gives back, or the BlockAlreadyCommitted that it raises."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return call()
+        except BlockAlreadyCommitted as lost:
+            return lost
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))

@@ -1,0 +1,97 @@
+"""A Sluice of a test's own, whose workers are real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Options
+from chalicelib.core.uploads import UploadRequest
+from chalicelib.service.uploads import request_upload
+from chalicelib.wiring import Services
+from tests.support.paths import CHECKOUT
+
+PATIENCE = 120.0  # seconds; how long a test waits for something that should happen
+
+
+@dataclass
+class Sluice:
+    """The services of one test, and what it does with them."""
+
+    env: Mapping[str, str]
+    services: Services
+    s3: Any
+    logs: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def upload(
+        self, data: bytes, *, filename: str = "file.csv", dataset: str = "default", **options: Any
+    ) -> UUID:
+        """Registers a job, stores its object and queues it, as API and intake do."""
+        services = self.services
+        request = UploadRequest(filename, dataset, options=Options(**options))
+        job = request_upload(request, services.uploading).job
+        self.s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
+        services.sender.send(job.id)
+        return job.id
+
+    def start_worker(self, **env: str) -> subprocess.Popen[bytes]:
+        log = (self.logs / f"worker-{len(self.workers)}.log").open("wb")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "chalicelib.worker"],
+            cwd=CHECKOUT,
+            env={**os.environ, **self.env, **env},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+        self.workers.append(worker)
+        return worker
+
+    def stop_workers(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGKILL)
+            worker.wait()
+
+    def job(self, job_id: UUID) -> Job:
+        job = self.services.jobs.get(job_id)
+        assert job is not None
+        return job
+
+    def wait_for(self, job_id: UUID, met: Callable[[Job], bool]) -> Job:
+        """The job once ``met``; fails the test, with what the workers said, if that takes too long."""
+        deadline = time.monotonic() + PATIENCE
+        while not met(job := self.job(job_id)):
+            if time.monotonic() > deadline:
+                said = "".join(path.read_text() for path in self.logs.glob("worker-*.log"))
+                pytest.fail(f"waited in vain: {job}\n{said[-5000:]}")
+            time.sleep(0.02)
+        return job
+
+    def finished(self, job_id: UUID) -> Job:
+        return self.wait_for(job_id, lambda job: job.status.is_terminal)
+
+    def sql(self, statement: str, *parameters: Any) -> list[Any]:
+        with psycopg.connect(self.env["DATABASE_URL"]) as connection:
+            return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def stored(sluice: Sluice) -> list[tuple[str, str]]:
+    return [
+        (digest.hex(), json.dumps(record, sort_keys=True))
+        for digest, record in sluice.sql(
+            "SELECT content_hash, record FROM ingested_data ORDER BY content_hash"
+        )
+    ]
