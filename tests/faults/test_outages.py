@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import resources
+from infra.emulator import resources
 from tests.support.faults import files, outages
 from tests.support.faults.proxy import Proxy, plan, running
 from tests.support.faults.scenario import LONG, Scenario, s3, sqs

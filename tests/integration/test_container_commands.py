@@ -26,8 +26,9 @@ from packaging.requirements import Requirement
 from chalicelib import settings
 from chalicelib.core.model import Status
 from chalicelib.wiring import Services
-from infra.compose.files import command_of, compose, is_sent, targets
-from infra.local import installs, resources
+from infra.emulator import resources
+from infra.local import installs
+from tests.support.container_files import command_of, compose, is_sent, targets
 from tests.support.csv_files import expected, rows
 from tests.support.paths import CHECKOUT
 from tests.support.worker_processes import PATIENCE, Sluice

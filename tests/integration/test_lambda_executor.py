@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra.local import resources
+from infra.emulator import resources
 from infra.local.launch import identity
 from infra.local.processes import wait_until
 from tests.support.lambda_functions import ROLE, zipped

@@ -160,7 +160,7 @@ def test_a_retried_job_goes_on_from_what_it_had_loaded(life: Life, ending: Actio
         retried.progress.tally,
     ) == (0, 1, job.progress.tally)
     assert retried.source == (SOURCE if blocks else None)
-    assert retried.reading == (Reading(SOURCE, DIALECT, 10, text_size=70) if blocks else None)
+    assert retried.reading == (Reading(SOURCE, DIALECT, job.block_size, text_size=70) if blocks else None)
     taken = life.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
     assert (taken.attempts_without_progress, taken.job.progress.attempts) == (1, 2)

@@ -19,11 +19,11 @@ from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 
 from infra.local import installs
-from infra.local.layout import CHECKOUT
-from infra.local.progress import to_nowhere
 from infra.packages import build_layer, build_vendor
 from infra.packages.__main__ import main
 from infra.packages.bytecode import RUNNING
+from infra.steps.layout import CHECKOUT
+from infra.steps.progress import to_nowhere
 
 SAMPLE = CHECKOUT / "infra" / "local" / "sample" / "customers.csv"
 TESTS = CHECKOUT / "tests" / "support"

@@ -19,8 +19,8 @@ import boto3
 import psycopg
 
 from infra import stacks
-from infra.local import application
-from infra.local.layout import CHECKOUT, SHARED
+from infra.emulator import application
+from infra.steps.layout import CHECKOUT, SHARED
 from tests.support.deployed_service import PATIENCE
 
 STAGE = "dev"

@@ -110,7 +110,7 @@ def _fits(value: object, annotation: Any) -> bool:  # noqa: ANN401
 
 def _decode(kind: type, value: object) -> object:
     """Return the value as one of the types that msgspec does not know. Raises ValueError."""
-    if kind is TextEncoding and isinstance(value, str) and encodings.known(value) is not None:
+    if kind is TextEncoding and isinstance(value, str) and encodings.python_name(value) is not None:
         return TextEncoding(value)
     raise ValueError
 

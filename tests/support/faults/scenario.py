@@ -18,7 +18,7 @@ import redis
 from psycopg import sql
 
 from chalicelib.backends.postgres.migrate import migrate
-from infra.local import resources
+from infra.emulator import resources
 from tests.support.faults import workers
 from tests.support.faults.checks import AUDIT, check
 from tests.support.faults.files import File
