@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,9 +15,11 @@ from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
+from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
+from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
-from chalicelib.service.uploads import Uploading
+from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
 
 if TYPE_CHECKING:
@@ -44,34 +47,53 @@ class Services:
 
     @cached_property
     def signer(self) -> S3Signer:
-        """Signs uploads, for the address under which clients reach the bucket."""
-        endpoint = self.settings.public_s3_endpoint_url or self.settings.aws_endpoint_url
-        return S3Signer(_s3(endpoint), self.settings.bucket, expires=self.settings.upload_expires)
+        """Return what signs uploads, for the address under which clients reach the bucket."""
+        public = self.settings.public_s3_endpoint_url
+        client = _s3(public) if public else self._s3
+        return S3Signer(client, self.settings.bucket, expires=self.settings.upload_expires)
 
     @cached_property
     def store(self) -> S3Store:
-        """Reads uploads."""
-        return S3Store(_s3(self.settings.aws_endpoint_url))
+        """Return what reads objects."""
+        return S3Store(self._s3)
 
     @cached_property
-    def uploads(self) -> S3Bucket:
-        """The bucket that clients upload to."""
-        return S3Bucket(_s3(self.settings.aws_endpoint_url), self.settings.bucket)
+    def upload_bucket(self) -> S3Bucket:
+        """Return the bucket that clients upload to."""
+        return S3Bucket(self._s3, self.settings.bucket)
 
     @cached_property
-    def uploading(self) -> Uploading:
-        """All that is needed to register uploads."""
+    def uploads(self) -> Uploads:
+        """Return the service that registers uploads."""
         chosen = self.settings
-        return Uploading(
-            self.jobs,
-            self.signer,
-            self.uploads,
+        rules = UploadRules(
             bucket=chosen.bucket,
             block_size=chosen.block_size,
+            max_size=chosen.max_upload_size,
             max_single=chosen.max_single_upload,
             part_size=chosen.part_size,
             parts_expire=chosen.parts_expire,
         )
+        return Uploads(self.jobs, self.signer, self.multipart_uploads, rules)
+
+    @cached_property
+    def multipart_uploads(self) -> MultipartUploads:
+        """Return the service for multipart uploads."""
+        return MultipartUploads(self.signer, self.upload_bucket, self.store)
+
+    @cached_property
+    def job_actions(self) -> JobActions:
+        """Return the service that cancels, retries and undoes jobs."""
+        return JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
+
+    @property
+    def dependencies(self) -> Mapping[str, Callable[[], None]]:
+        """Return a ping for each dependency. A ping raises RetryLater."""
+        return {
+            "database": self.jobs.ping,
+            "queue": self.sender.ping,
+            "storage": lambda: self.store.ping(self.settings.bucket),
+        }
 
     @cached_property
     def intake(self) -> Intake:
@@ -87,7 +109,7 @@ class Services:
         return Sweeper(
             self.intake,
             PostgresUpkeep(self._pool),
-            self.uploads,
+            self.upload_bucket,
             seconds=self.settings.sweep_seconds,
             retention_days=self.settings.retention_days,
         )
@@ -252,6 +274,10 @@ class Services:
         return redis.Redis.from_url(
             required(self.settings.redis_url, "REDIS_URL"), socket_timeout=30, socket_connect_timeout=5
         )
+
+    @cached_property
+    def _s3(self) -> "S3Client":
+        return _s3(self.settings.aws_endpoint_url)
 
     @cached_property
     def _sqs(self) -> "SQSClient":

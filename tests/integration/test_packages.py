@@ -57,7 +57,7 @@ for module in list(sys.modules.values()):
 API = """
 import app
 made = app.services()
-print([made.jobs, made.intake, made.uploading, made.sweeper, made.sender])
+print([made.jobs, made.intake, made.uploads, made.job_actions, made.sweeper, made.sender])
 made.close()
 """
 

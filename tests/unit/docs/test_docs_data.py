@@ -10,10 +10,10 @@ import pytest
 import rfc8785
 
 from chalicelib import settings
-from chalicelib.api import serializers as status
-from chalicelib.api.options import parse_options
+from chalicelib.api import serializers
+from chalicelib.api.requests.uploads import OptionsBody, parse_upload
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format
+from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats import format_of
 from chalicelib.formats.csv import dialect as csv_dialect
 from chalicelib.formats.json import framing as json_framing
@@ -72,7 +72,8 @@ def test_options_as_the_client_gives_them() -> None:
     given = upload_command.make_context(upload, arguments).params["options"]
 
     assert (sluice, upload) == ("sluice", upload_command.name)
-    assert parse_options(given).to_json() == given
+    request = parse_upload({"filename": "x", "options": given}, max_size=0)
+    assert request.instructions.options.to_json() == given
 
 
 def test_every_option_is_documented() -> None:
@@ -80,7 +81,7 @@ def test_every_option_is_documented() -> None:
         quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
     }
 
-    assert documented == vars(parse_options(None)).keys()
+    assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
 
 
 def test_how_names_bound_blocks() -> None:
@@ -192,7 +193,7 @@ def codes(*folders: str) -> set[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    others = {status.phase(new_job()), "sluice-migrate"}
+    others = {serializers.phase(new_job()), "sluice-migrate"}
     return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others
 
 

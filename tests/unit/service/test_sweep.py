@@ -64,7 +64,7 @@ def test_an_upload_that_no_event_told_of_is_found(services: MemoryServices, swee
 
 
 def test_an_upload_that_never_came_expires_with_its_parts(services: MemoryServices, sweeper: Sweeper) -> None:
-    upload_id = services.uploads.begin("k", checksums=True)
+    upload_id = services.upload_bucket.begin("k", checksums=True)
     in_parts = services.jobs.put(new_job(upload=replace(OVERDUE, upload_id=upload_id, part_size=5)))
     whole = services.jobs.put(new_job(upload=OVERDUE, number=2))
     waiting = services.jobs.put(
@@ -76,8 +76,8 @@ def test_an_upload_that_never_came_expires_with_its_parts(services: MemoryServic
         Status.EXPIRED,
         Status.PENDING,
     ]
-    assert not services.uploads.arrived
-    assert services.uploads.removed == [in_parts.upload.key, whole.upload.key]
+    assert not services.upload_bucket.arrived
+    assert services.upload_bucket.removed == [in_parts.upload.key, whole.upload.key]
     assert not queued(services)
 
 
@@ -96,7 +96,7 @@ def test_dropped_files_that_no_event_told_of_are_adopted_once(
     services.objects.missing = False
     old, new = NOW, datetime.now(UTC)
     lost = Source("bucket", "drop/people/a.csv", "e1", 0, modified_at=old)
-    services.uploads.dropped = [
+    services.upload_bucket.dropped = [
         lost,
         Source("bucket", "drop/people/folder/", "e1", 0, modified_at=old),
         Source("bucket", "drop/people/fresh.csv", "e1", 0, modified_at=new),  # its event has time yet
@@ -117,7 +117,7 @@ def test_a_bug_in_one_chore_does_not_keep_the_others_from_theirs(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
-    services.uploads.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
+    services.upload_bucket.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
     broken = replace(sweeper, uploads=None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         broken.sweep()
@@ -128,7 +128,7 @@ def test_a_dropped_file_that_may_not_be_read_does_not_stop_those_behind_it(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:
     services.forbidden = True
-    services.uploads.dropped = [
+    services.upload_bucket.dropped = [
         Source("bucket", f"drop/people/{n}.csv", "e1", 0, modified_at=NOW) for n in range(3)
     ]
     assert sweeper.sweep()["adopted"] == 0
@@ -140,7 +140,7 @@ def test_what_one_chore_fails_at_does_not_keep_the_others_from_theirs(
     silent = services.jobs.put(new_job(status=Status.PROCESSING))
     services.jobs.put(new_job(upload=replace(OVERDUE, upload_id="x", part_size=5), number=2))
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW, number=3))
-    services.uploads.down = True
+    services.upload_bucket.down = True
     with pytest.raises(RetryLater):
         sweeper.sweep()
     assert queued(services) == [silent.id]
