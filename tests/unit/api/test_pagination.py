@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.api.pagination import format_cursor, page_of, parse_cursor
-from tests.support.http import assert_problem
+from tests.support.api_client import assert_problem
 
 BIGINT = 10**18 - 1
 
