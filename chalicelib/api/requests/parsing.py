@@ -1,4 +1,4 @@
-"""Parsing of JSON bodies: msgspec decides whether a body fits, this module says what is wrong with it.
+"""Parse JSON bodies: msgspec decides whether a body fits, this module says what is wrong with it.
 
 A member's ``Meta(description=…)`` completes the sentence "NAME must be …". The wrong member is found by
 converting one member after the other, not from the text of msgspec's error: that text quotes names that
@@ -65,7 +65,7 @@ def must_be(path: str, description: str, **figures: int) -> InvalidRequest:
 
 
 class _Explanation:
-    """Finds out which member of a refused body is wrong."""
+    """Find the member of a refused body that is wrong."""
 
     def __init__(self, figures: Mapping[str, int]) -> None:
         self._figures = figures

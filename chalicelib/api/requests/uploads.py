@@ -42,7 +42,6 @@ Sha256 = Annotated[
 Size = Annotated[int, Meta(ge=0, description="the file's size in bytes, a whole number")]
 FileFormat = Annotated[Format, Meta(description=f"one of {', '.join(Format)}")]
 Flag = Annotated[bool, Meta(description="true or false")]
-Character = Annotated[str, Meta(pattern=r"\A[\t\x20-\x7e]\Z", description="one printable ASCII character")]
 Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
 WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
 Number = Annotated[float, Meta(gt=-float(_LARGEST_NUMBER), lt=float(_LARGEST_NUMBER))]
@@ -56,50 +55,41 @@ Metadata = Annotated[
 ]
 
 
+_CHARACTER = r"\A[\t\x20-\x7e]\Z"
+Character = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character")]
+Delimiter = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character or a tab")]
+Quote = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\t\x21-\x7e]?\Z",
+        description="one printable ASCII character, or empty for a file without quotes",
+    ),
+]
+Encoding = Annotated[
+    TextEncoding, Meta(description="the name of a text encoding, such as utf-8, cp1252 or utf-16")
+]
+Lines = Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]
+Decimal = Annotated[Literal[".", ","], Meta(description="one of . and ,")]
+DateOrder = Annotated[Literal["DMY", "MDY", "YMD"], Meta(description="one of DMY, MDY, YMD")]
+Token = Annotated[str, Meta(max_length=_LONGEST_TOKEN, pattern=TEXT_PATTERN)]
+Tokens = Annotated[
+    tuple[Token, ...], Meta(max_length=_MOST_TOKENS, description=f"a list of up to {_MOST_TOKENS} texts")
+]
+
+
 class OptionsBody(Body):
     """How the file is written. A member that is not there is detected from the file; null is an error."""
 
-    delimiter: (
-        Annotated[
-            str,
-            Meta(pattern=r"\A[\t\x20-\x7e]\Z", description="one printable ASCII character or a tab"),
-        ]
-        | UnsetType
-    ) = UNSET
-    quote: (
-        Annotated[
-            str,
-            Meta(
-                pattern=r"\A[\t\x21-\x7e]?\Z",
-                description="one printable ASCII character, or empty for a file without quotes",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    delimiter: Delimiter | UnsetType = UNSET
+    quote: Quote | UnsetType = UNSET
     escape: Character | UnsetType = UNSET
-    encoding: (
-        Annotated[
-            TextEncoding, Meta(description="the name of a text encoding, such as utf-8, cp1252 or utf-16")
-        ]
-        | UnsetType
-    ) = UNSET
+    encoding: Encoding | UnsetType = UNSET
     header: Flag | UnsetType = UNSET
-    skip_lines: (
-        Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]
-        | UnsetType
-    ) = UNSET
+    skip_lines: Lines | UnsetType = UNSET
     comment: Character | UnsetType = UNSET
-    decimal: Annotated[Literal[".", ","], Meta(description="one of . and ,")] | UnsetType = UNSET
-    date_order: (
-        Annotated[Literal["DMY", "MDY", "YMD"], Meta(description="one of DMY, MDY, YMD")] | UnsetType
-    ) = UNSET
-    missing_values: (
-        Annotated[
-            tuple[Annotated[str, Meta(max_length=_LONGEST_TOKEN, pattern=TEXT_PATTERN)], ...],
-            Meta(max_length=_MOST_TOKENS, description=f"a list of up to {_MOST_TOKENS} texts"),
-        ]
-        | UnsetType
-    ) = UNSET
+    decimal: Decimal | UnsetType = UNSET
+    date_order: DateOrder | UnsetType = UNSET
+    missing_values: Tokens | UnsetType = UNSET
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:

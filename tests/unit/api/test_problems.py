@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from chalice.test import Client
 
-from tests.support.fakes import MemoryServices
 from tests.support.api_client import assert_problem, post
+from tests.support.fakes import MemoryServices
 
 
 def test_an_invalid_body_is_a_problem_that_names_the_field(client: Client) -> None:

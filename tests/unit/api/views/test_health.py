@@ -2,8 +2,8 @@
 
 from chalice.test import Client
 
-from tests.support.fakes import MemoryServices
 from tests.support.api_client import assert_problem
+from tests.support.fakes import MemoryServices
 
 
 def test_health_is_ok_when_every_dependency_answers(client: Client) -> None:

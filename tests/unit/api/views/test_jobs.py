@@ -10,8 +10,8 @@ from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.jobs import JobError
 from chalicelib.core.model import Reject, Source, Status, Tally
 from chalicelib.rows.identify import SCHEMA
-from tests.support.fakes import MemoryServices
 from tests.support.api_client import assert_problem
+from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
 

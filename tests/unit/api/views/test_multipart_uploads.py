@@ -10,8 +10,8 @@ from chalice.test import Client
 from chalicelib.core.jobs import Job, Part, Upload
 from chalicelib.core.model import Status
 from chalicelib.service.multipart import all_parts
-from tests.support.fakes import MemoryServices
 from tests.support.api_client import assert_problem, post
+from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, changed, new_job
 
 SIZE = 1001  # over the limit of MemoryServices, whose parts have 400 bytes

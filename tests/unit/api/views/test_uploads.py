@@ -4,8 +4,8 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.service.object_keys import uploaded_job_id
-from tests.support.fakes import MemoryServices
 from tests.support.api_client import assert_problem, post
+from tests.support.fakes import MemoryServices
 from tests.support.metrics import written_metrics
 
 SHA = "ab" * 32
