@@ -22,9 +22,9 @@ from tests.support.deployment import (
     messages,
     prepared,
     rows_of,
-    wait_for,
     what_is_there,
 )
+from tests.support.waiting import wait_for
 
 TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
 SETTINGS = {

@@ -55,7 +55,7 @@ class Killer:
 
     def step(self) -> int:
         """Kills whose time has come, while there are not enough yet. How many jobs have not ended."""
-        jobs = self._scenario.jobs(*self._world.loadings)
+        jobs = self._scenario.jobs(*self._scenario.loadings)
         busy = {int(owner.rsplit("-", 2)[1]) for job in jobs for owner in job["owners"] if owner}
         now = time.monotonic()
         for place, (worker, due) in enumerate(self._alive):

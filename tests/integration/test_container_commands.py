@@ -30,7 +30,8 @@ from infra.compose.files import command_of, compose, is_sent, targets
 from infra.local import installs, resources
 from tests.support.csv_files import expected, rows
 from tests.support.paths import CHECKOUT
-from tests.support.worker_processes import PATIENCE, Sluice
+from tests.support.waiting import PATIENCE, wait_for
+from tests.support.worker_processes import Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows
 WORKER = targets()["worker"]
@@ -191,15 +192,12 @@ def test_a_worker_that_was_killed_is_unhealthy_once_its_file_is_old(
     stack = containers()
     ended(stack.start("migrate"), PATIENCE)
     worker = stack.start("worker")
-    deadline = time.monotonic() + PATIENCE
-    while not stack.is_healthy():
-        assert worker.poll() is None
-        assert time.monotonic() < deadline
+    wait_for(lambda: worker.poll() is not None or stack.is_healthy())
+    assert worker.poll() is None
     file = Path(stack.env("worker")["SLUICE_HEALTH_FILE"])
     old = time.time() - STALE
     os.utime(file, (old, old))
-    while not stack.is_healthy():  # it is touched again while the worker runs
-        assert time.monotonic() < deadline
+    wait_for(stack.is_healthy)  # it is touched again while the worker runs
     worker.kill()
     worker.communicate()
     os.utime(file, (old, old))

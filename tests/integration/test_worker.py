@@ -16,6 +16,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, Tally
 from chalicelib.service.intake import announce
 from tests.support.csv_files import expected, rows
+from tests.support.waiting import PATIENCE, wait_for
 from tests.support.worker_processes import Sluice, stored
 
 MakeSluice = Callable[..., Sluice]
@@ -113,7 +114,7 @@ def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> No
     worker = sluice.start_worker()
     sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=PATIENCE) == 0
     stopped = sluice.job(job_id)
     assert stopped.status is Status.PROCESSING
     sluice.start_worker()  # the lease would last a minute: it was given back
@@ -236,7 +237,7 @@ def test_ndjson(make_sluice: MakeSluice) -> None:
 
 def test_a_worker_without_settings_says_what_is_missing(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(DATABASE_URL="")
-    assert sluice.start_worker().wait(timeout=30) == 2
+    assert sluice.start_worker().wait(timeout=PATIENCE) == 2
     assert "DATABASE_URL is not set" in (sluice.logs / "worker-0.log").read_text()
 
 
@@ -244,11 +245,6 @@ def test_the_health_file_is_kept_fresh(make_sluice: MakeSluice) -> None:
     sluice = make_sluice()
     file = sluice.logs / "healthy"
     sluice.start_worker(SLUICE_HEALTH_FILE=str(file))
-    deadline = time.monotonic() + 30
-    while not file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(file.exists)
     first = file.stat().st_mtime
-    while file.stat().st_mtime == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: file.stat().st_mtime != first)

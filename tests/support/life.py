@@ -1,7 +1,6 @@
 """The Postgres backend over a fresh database, and jobs that are led through their lives on it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Job, Options, Source, Status, Tally, Upload
 from chalicelib.core.ports import LoadedBlock, NewJob
 from tests.support.blocks import block
-from tests.support.worker_processes import PATIENCE
+from tests.support.waiting import wait_for
 
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
 DAY = 24 * 3600
@@ -157,13 +156,11 @@ class Life(Backend):
 
     def until_waiting(self, count: int) -> None:
         """Comes back once so many of the backend's connections wait for a lock."""
-        deadline = time.monotonic() + PATIENCE
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'sluice' AND wait_event_type = 'Lock'"
         )
-        while self.sql(waiting) != [(count,)]:
-            assert time.monotonic() < deadline
+        wait_for(lambda: self.sql(waiting) == [(count,)])
 
 
 def undoing(life: Life, job: Job) -> Job:

@@ -16,6 +16,7 @@ from chalicelib.core.model import Job, Source, Status, Tally
 from chalicelib.core.ports import Delivery, LoadedBlock
 from chalicelib.service.message_handler import Consumer, consume
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
+from tests.support.waiting import PATIENCE
 
 
 class World:
@@ -245,7 +246,7 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
             world.jobs.owners[world.job.id] = "another"
             for thread in threading.enumerate():
                 if thread.name == "lease":  # it ends when it finds the lease lost
-                    thread.join(5)
+                    thread.join(PATIENCE)
             return super().read(*args)
 
     parts = loading(world.jobs, Slow(FILE), loaders=1)
@@ -271,7 +272,7 @@ def test_an_outage_of_one_who_has_lost_the_job_is_nobody_elses_business() -> Non
             world.jobs.owners[world.job.id] = "another"
             for thread in threading.enumerate():
                 if thread.name == "lease":
-                    thread.join(5)
+                    thread.join(PATIENCE)
             raise RetryLater("S3 is down")
 
     parts = replace(world.consumer.parts, store=Lost(FILE))
