@@ -16,15 +16,16 @@ PATIENCE = 30.0  # seconds
 def database(url: str, template: str = "template1") -> Iterator[str]:
     """The address of a fresh database, made from `template`, beside the one at `url`; gone afterwards.
 
-    Creating one makes Postgres write a checkpoint.
+    Creating one makes Postgres write a checkpoint. No connection is kept: Postgres may restart meanwhile.
     """
     name = f"scratch_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         identifiers = (sql.Identifier(name), sql.Identifier(template))
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
-        try:
-            yield f"{url.rpartition('/')[0]}/{name}"
-        finally:
+    try:
+        yield f"{url.rpartition('/')[0]}/{name}"
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
             _drop(connection, name)
 
 

@@ -51,7 +51,7 @@ class Killer:
 
     def _another(self, lane: Mapping[str, str]) -> tuple[Process, float | None]:
         rash = self._draw.random() < IDLE
-        return self._scenario.worker(**lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
+        return self._scenario.worker(lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
 
     def step(self) -> int:
         """Kills whose time has come, while there are not enough yet. How many jobs have not ended."""

@@ -216,7 +216,7 @@ def test_a_migration_that_fails_keeps_the_others_from_starting(containers: Calla
 def test_the_environment_holds_no_more_than_the_image(app: Path) -> None:
     python = app / "venv/bin/python"
     for module, there in {"psycopg": True, "pyarrow": True, "pip": False, "chalice": False}.items():
-        argv = [python, "-c", f"import {module}"]
+        argv = [str(python), "-c", f"import {module}"]
         told = subprocess.run(argv, cwd=app / "app", env=WORKER.env, capture_output=True, check=False)
         assert (told.returncode == 0) is there, module
     assert sorted(path.name for path in (app / "app").iterdir()) == ["chalicelib"]

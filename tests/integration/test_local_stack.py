@@ -17,6 +17,7 @@ import redis
 
 from infra.local import cli, ports, processes, resources, stack
 from infra.local.errors import StackError
+from infra.local.launch import identity
 from infra.local.layout import Layout
 from infra.local.progress import to_nowhere
 from tests.support.lambda_functions import ROLE, zipped
@@ -112,7 +113,7 @@ def test_postgres_killed_in_the_middle_of_a_query(layout: Layout) -> None:
         wait_for(lambda: processes.running(layout, "postgres") is None)
 
         assert up() == env
-        assert processes.identity(backend) is None
+        assert identity(backend) is None
         with pytest.raises(psycopg.OperationalError):
             connection.pgconn.consume_input()
 
@@ -194,9 +195,9 @@ def test_localstack_dies_hard_and_takes_its_functions_along(layout: Layout) -> N
 
     os.kill(pid(layout, "localstack"), signal.SIGKILL)
 
-    wait_for(lambda: processes.identity(pids[0]) is None)
+    wait_for(lambda: identity(pids[0]) is None)
     again = up("localstack")
-    assert processes.identity(pids[1]) is None  # what the function had started
+    assert identity(pids[1]) is None  # what the function had started
     assert again["AWS_ENDPOINT_URL"] == env["AWS_ENDPOINT_URL"]
     queues = resources.sqs(again["AWS_ENDPOINT_URL"])
     asked = queues.get_queue_attributes(QueueUrl=again["SLUICE_QUEUE_URL"], AttributeNames=["All"])
@@ -211,7 +212,7 @@ def test_down_stops_functions_too(layout: Layout) -> None:
 
     stack.down(ROOT, report=to_nowhere)
 
-    assert not any(map(processes.identity, pids))
+    assert not any(map(identity, pids))
     assert everything_of(layout) == []
 
 
@@ -245,5 +246,5 @@ def invoke_breeding_function(env: dict[str, str]) -> list[int]:
     )
     client.get_waiter("function_active_v2").wait(FunctionName="breeds", WaiterConfig={"Delay": 1})
     pids: list[int] = json.load(client.invoke(FunctionName="breeds")["Payload"])
-    assert all(map(processes.identity, pids))
+    assert all(map(identity, pids))
     return pids

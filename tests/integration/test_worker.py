@@ -13,7 +13,7 @@ import pytest
 import rfc8785
 
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Status, Tally
+from chalicelib.core.model import Job, Status, Tally
 from chalicelib.service.intake import announce
 from tests.support.csv_files import expected, rows
 from tests.support.waiting import PATIENCE, wait_for
@@ -69,6 +69,10 @@ def test_rejects_know_their_place_in_the_file(make_sluice: MakeSluice) -> None:
     assert [it.byte_offset for it in found] == [data.index(line) for line in bad.values()]
 
 
+def loaded_to(position: float) -> Callable[[Job], bool]:
+    return lambda job: job.bytes_processed >= position
+
+
 def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE=str(1 << 17))
     data = rows(200_000)
@@ -76,7 +80,7 @@ def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeS
     moments = random.Random(7)
     for share in (0.1, 0.3, 0.5, 0.8):
         worker = sluice.start_worker()
-        sluice.wait_for(job_id, lambda job, share=share: job.bytes_processed >= share * len(data))
+        sluice.wait_for(job_id, loaded_to(share * len(data)))
         time.sleep(moments.random() * 0.05)
         worker.kill()
         worker.wait()

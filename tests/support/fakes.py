@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from chalicelib import settings
@@ -33,7 +34,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
 
 
-def new_job(**changes: object) -> Job:
+def new_job(**changes: Any) -> Job:
     job = Job(
         id=uuid4(),
         number=1,
@@ -65,7 +66,7 @@ def new_job(**changes: object) -> Job:
         updated_at=NOW,
         completed_at=None,
     )
-    return replace(job, **changes)  # type: ignore[arg-type]
+    return replace(job, **changes)
 
 
 @dataclass
@@ -155,8 +156,8 @@ class MemoryJobs:
             return replace(job, range=part, vain_attempts=1)
         self.owners[job_id] = owner
         status = Status.PROCESSING if job.status is Status.PENDING else job.status
-        counted = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
-        self.jobs[job_id] = replace(job, status=status, **counted)  # type: ignore[arg-type]
+        counted: dict[str, Any] = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
+        self.jobs[job_id] = replace(job, status=status, **counted)
         return self.jobs[job_id]
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
@@ -199,8 +200,8 @@ class MemoryJobs:
 
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
         self.ping()
-        opened = {"source": source, "dialect": dialect, "block_size": block_size}
-        self.jobs[job.id] = replace(self.jobs[job.id], **opened)  # type: ignore[arg-type]
+        opened: dict[str, Any] = {"source": source, "dialect": dialect, "block_size": block_size}
+        self.jobs[job.id] = replace(self.jobs[job.id], **opened)
         return self.jobs[job.id]
 
     def measure(self, job: Job, size: int) -> None:
@@ -256,8 +257,8 @@ class MemoryJobs:
         self.ranges.pop(job_id, None)
         ended = None if action is Action.RETRY else NOW
         after = TRANSITIONS[action].after
-        changed = {"status": after, "completed_at": ended, "error": None, "shared_to": None}
-        self.jobs[job_id] = replace(job, **changed)  # type: ignore[arg-type]
+        changed: dict[str, Any] = {"status": after, "completed_at": ended, "error": None, "shared_to": None}
+        self.jobs[job_id] = replace(job, **changed)
         return self.jobs[job_id]
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
@@ -376,7 +377,7 @@ class MemoryQueue:
         self.waiting.clear()
 
 
-def loading(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
+def loading(jobs: MemoryJobs, store: MemoryStore, **changes: Any) -> Parts:
     """What an ingestion works with, over these."""
     made = Parts(
         claims=jobs,
@@ -390,7 +391,7 @@ def loading(jobs: MemoryJobs, store: MemoryStore, **changes: object) -> Parts:
         range_size=0,
         loaders=2,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 class FixedSigner:

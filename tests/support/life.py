@@ -64,7 +64,7 @@ class Backend:
         assert job is not None
         return self.claims.open(job, source or SMALL_SOURCE, DIALECT, block_size)
 
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
+    def sql(self, statement: str) -> list[Any]:
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement.encode()).fetchall()
 
@@ -121,7 +121,7 @@ class Life(Backend):
         assert acted == self.found(job_id)
         return True
 
-    def everything(self) -> list[tuple[object, ...]]:
+    def everything(self) -> list[Any]:
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),

@@ -106,8 +106,8 @@ def steal(others: int) -> None:
     def renew(_self: PostgresClaims, _job_id: UUID, **_lease: Any) -> bool:
         return True
 
-    PostgresClaims.claim = claim  # type: ignore[method-assign]
-    PostgresClaims.renew = renew  # type: ignore[method-assign]
+    claims: Any = PostgresClaims
+    claims.claim, claims.renew = claim, renew
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ import json
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -53,6 +55,11 @@ def keep(client: "SecretsManagerClient", secret: Any) -> str:
     return client.create_secret(Name=SECRET, SecretString=text)["ARN"]
 
 
+def local_now() -> datetime:
+    """Return the time as Powertools has it: the local one, without its zone."""
+    return datetime.now(UTC).astimezone().replace(tzinfo=None)
+
+
 def parsed(secret: str = SECRET, url: str = URL) -> dict[str, Any]:
     return dict(conninfo_to_dict(with_credentials(url, secret)))
 
@@ -75,7 +82,7 @@ def test_any_user_and_password_reach_postgres_as_they_are(user: str, password: s
     parameters.clear_caches()
     with pytest.MonkeyPatch.context() as patched:
         provider = Told({"username": user, "password": password})
-        patched.setitem(parameters.base.DEFAULT_PROVIDERS, "secrets", provider)
+        patched.setitem(DEFAULT_PROVIDERS, "secrets", provider)
         found = parsed()
     assert (found["user"], found["password"]) == (user, password)
     assert (found["host"], found["port"], found["dbname"]) == ("db.example", "5432", "sluice")
@@ -137,7 +144,7 @@ def test_the_rest_of_the_address_stays(
 )
 def test_a_secret_that_does_not_serve_is_not_told(secret: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters.clear_caches()
-    monkeypatch.setitem(parameters.base.DEFAULT_PROVIDERS, "secrets", Told(secret))
+    monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", Told(secret))
     with pytest.raises(RetryLater, match=SECRET) as caught:
         with_credentials(URL, SECRET)
     told = traceback.format_exception(caught.value)
@@ -159,7 +166,7 @@ def test_an_outage_of_secrets_manager_is_waited_for(monkeypatch: pytest.MonkeyPa
             raise ConnectionError
 
     parameters.clear_caches()
-    monkeypatch.setitem(parameters.base.DEFAULT_PROVIDERS, "secrets", Down({}))
+    monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", Down({}))
     with pytest.raises(RetryLater, match=f"{SECRET}: GetParameterError"):
         with_credentials(URL, SECRET)
 
@@ -167,13 +174,13 @@ def test_an_outage_of_secrets_manager_is_waited_for(monkeypatch: pytest.MonkeyPa
 def test_it_is_asked_for_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters.clear_caches()
     provider = Told({"username": "u", "password": "before"})
-    monkeypatch.setitem(parameters.base.DEFAULT_PROVIDERS, "secrets", provider)
+    monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", provider)
     assert parsed()["password"] == parsed()["password"] == "before"
     assert provider.asked == 1
     provider.secret["password"] = "rotated"
     [(key, kept)] = provider.store.items()
-    assert 0 < (kept.ttl - parameters.base.datetime.now()).total_seconds() <= 300
-    provider.store[key] = kept._replace(ttl=parameters.base.datetime.now())  # the while is over
+    assert 0 < (kept.ttl - local_now()).total_seconds() <= 300
+    provider.store[key] = kept._replace(ttl=local_now())  # the while is over
     assert parsed()["password"] == "rotated"
     assert provider.asked == 2
 
@@ -237,8 +244,11 @@ def test_the_address_is_asked_for_each_new_connection() -> None:
 
     pool = Pool(url, size=1, wait_seconds=0.3)
     for _ in range(2):
-        before = len(asked)
-        wait_for(lambda before=before: refused(pool) and len(asked) > before)
+
+        def asked_again(before: int = len(asked)) -> bool:
+            return refused(pool) and len(asked) > before
+
+        wait_for(asked_again)
     pool.close()
 
 

@@ -19,7 +19,7 @@ from chalicelib.formats import detect
 from chalicelib.formats.json import framing as json_framing
 from chalicelib.rows import canonical, text
 from chalicelib.service import transform
-from sluice_cli.main import upload_command
+from sluice_cli.uploading import upload_command
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import new_job
 from tests.support.pipeline import look, outcome

@@ -18,7 +18,7 @@ from chalicelib.api import jobs as jobs_api
 from chalicelib.api import serializers as status
 from chalicelib.api.options import parse_options
 from chalicelib.core.errors import BadRequest
-from chalicelib.core.lifecycle import TRANSITIONS
+from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Part, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryJobs, MemoryServices, new_job
@@ -50,7 +50,7 @@ def test_every_route_is_documented_and_no_other_is() -> None:
 def test_the_job_is_what_describe_gives() -> None:
     document = example(JOB)
     source, counts, detected = document["source"], document["counts"], document["detected"]
-    times = {
+    times: dict[str, Any] = {
         name: datetime.fromisoformat(document[name])
         for name in ("created_at", "started_at", "updated_at", "completed_at")
     }
@@ -142,7 +142,7 @@ def test_the_life_of_a_job_is_the_table_in_the_code() -> None:
     statuses = [quoted(row[0]) for row in table(markdown, "status", "")]
     assert statuses == list(Status)
     documented = {
-        quoted(action): (set(names(before)), quoted(after))
+        Action(quoted(action)): (frozenset(map(Status, names(before))), Status(quoted(after)))
         for action, before, after, _ in table(markdown, "action", "from", "to", "who")
     }
     assert documented == {
@@ -236,10 +236,15 @@ def test_limits_of_pages(title: str, most: int) -> None:
     assert told
     assert int(told[1].replace(",", "")) == most
     asked: list[int] = []
+
+    def note(limit: int) -> list[object]:
+        asked.append(limit)
+        return []
+
     jobs = SimpleNamespace(
         get=lambda _: new_job(),
-        list=lambda limit, **_: asked.append(limit) or [],
-        rejects=lambda _, limit, after: asked.append(limit) or after or [],
+        list=lambda limit, **_: note(limit),
+        rejects=lambda _, limit, **__: note(limit),
     )
     services: Any = SimpleNamespace(jobs=jobs)
 

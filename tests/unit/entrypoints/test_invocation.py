@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from chalice.test import Client
 
-from chalicelib import settings
+from chalicelib import settings, wiring
 from chalicelib.backends.sqs import parse_body
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.model import Job, Source, Status
@@ -25,6 +25,7 @@ from tests.support.s3_events import s3_event
 from tests.support.waiting import PATIENCE
 
 GRACE = 600  # seconds
+ANY_TIME = -GRACE  # of grace: the 3 s of the test client's invocations are never up
 
 
 @dataclass
@@ -66,7 +67,8 @@ class Services:
         self.sqs_receiver = LambdaQueue()
         self.jobs = Register(queue=self.sqs_receiver)
         self.job = self.jobs.add(new_job())
-        parts = loading(self.jobs, store or MemoryStore(FILE), loaders=1)
+        self.store = store or MemoryStore(FILE)
+        parts = loading(self.jobs, self.store, loaders=1)
         elsewhere = MemoryQueue()  # a receiver that asks for messages itself is not the invocation's
         self.consumer = Consumer(self.jobs, parts, self.sqs_receiver, elsewhere, "me", 30, 10, 60)
 
@@ -102,6 +104,10 @@ def message(job_id: UUID) -> str:
     return f'{{"job_id": "{job_id}"}}'
 
 
+def invoke(services: Services, sqs_event: dict[str, Any], remaining_seconds: float) -> None:
+    work(cast("wiring.Services", services), sqs_event, remaining_seconds)
+
+
 @pytest.fixture(autouse=True)
 def no_timer_is_left() -> Iterator[None]:
     yield
@@ -112,22 +118,22 @@ def no_timer_is_left() -> Iterator[None]:
 
 def test_a_job_that_is_done_lets_lambda_remove_its_message() -> None:
     services = Services()
-    work(services, event(message(services.job.id)), 900)
+    invoke(services, event(message(services.job.id)), 900)
     assert services.status is Status.COMPLETED
     assert [it.receipt for it in services.sqs_receiver.acknowledged] == ["r0"]
 
 
 def test_the_visibility_is_shortened_before_the_job_is_claimed() -> None:
     services = Services()
-    work(services, event(message(services.job.id)), 900)
+    invoke(services, event(message(services.job.id)), 900)
     assert services.sqs_receiver.said == ["taken", "extended", "claimed", "acknowledged"]
 
 
 def test_a_message_that_is_to_come_again_is_kept() -> None:
     services = Services(MemoryStore(FILE))
-    services.consumer.parts.store.errors.append(KeyError("bug"))
+    services.store.errors.append(KeyError("bug"))
     with pytest.raises(MessageKept, match=str(services.job.id)):
-        work(services, event(message(services.job.id)), 900)
+        invoke(services, event(message(services.job.id)), 900)
     assert services.sqs_receiver.returned == [(Delivery(services.job.id, "r0", 1), 2)]
     assert services.sqs_receiver.acknowledged == []
 
@@ -137,7 +143,7 @@ def test_a_job_that_another_worker_holds_is_looked_at_again() -> None:
     services.jobs.owners[services.job.id] = "another"
     services.sqs_receiver.taken = lambda record: Delivery(services.job.id, record["receiptHandle"], 2)  # type: ignore[method-assign]
     with pytest.raises(MessageKept):
-        work(services, event(message(services.job.id)), 900)
+        invoke(services, event(message(services.job.id)), 900)
     assert services.sqs_receiver.returned == [(Delivery(services.job.id, "r0", 2), 30)]
 
 
@@ -146,14 +152,14 @@ def test_an_outage_keeps_the_message(down: str) -> None:
     services = Services()
     getattr(services, down).down = True
     with pytest.raises(RetryLater):
-        work(services, event(message(services.job.id)), 900)
+        invoke(services, event(message(services.job.id)), 900)
     assert services.sqs_receiver.acknowledged == []
     assert services.jobs.owners == {}
 
 
 def test_a_message_that_is_no_jobs_id_is_buried_and_gone() -> None:
     services = Services()
-    work(services, event("nonsense"), 900)
+    invoke(services, event("nonsense"), 900)
     assert services.sqs_receiver.said == ["buried"]
 
 
@@ -162,7 +168,7 @@ def test_an_event_has_one_message(count: int) -> None:
     """Of several, one that failed would bring back the others, too."""
     services = Services()
     with pytest.raises(ValueError, match="unpack"):
-        work(services, event(*[message(services.job.id)] * count), 900)
+        invoke(services, event(*[message(services.job.id)] * count), 900)
     assert services.sqs_receiver.said == []
 
 
@@ -171,7 +177,7 @@ def test_a_while_before_its_time_is_up_the_job_is_handed_on(seconds: float) -> N
     store = Patient(FILE)
     services = Services(store)
     began = time.monotonic()
-    work(services, event(message(services.job.id)), GRACE + seconds)
+    invoke(services, event(message(services.job.id)), GRACE + seconds)
     assert max(0, seconds) <= store.until - began < GRACE
     assert services.status is Status.PROCESSING
     assert not services.jobs.owners
@@ -189,7 +195,7 @@ def test_with_time_enough_nothing_stops_it() -> None:
 
     left: list[float] = []
     services = Services(Looking(FILE))
-    work(services, event(message(services.job.id)), 900)
+    invoke(services, event(message(services.job.id)), 900)
     assert services.status is Status.COMPLETED
     assert set(left) == {900 - GRACE}
 
@@ -197,7 +203,7 @@ def test_with_time_enough_nothing_stops_it() -> None:
 def test_the_services_own_worker_is_left_as_it_is() -> None:
     services = Services()
     before = replace(services.consumer)
-    work(services, event(message(services.job.id)), 900)
+    invoke(services, event(message(services.job.id)), 900)
     assert services.consumer == before
     assert not services.consumer.stops_count
 
@@ -253,18 +259,20 @@ def test_the_function_works_on_a_job(worker: tuple[ModuleType, Services]) -> Non
     with Client(loaded.app) as client:
         client.lambda_.invoke("on_job", client.events.generate_sqs_event([message(services.job.id)]))
         # the test client's invocations have 3 s: less than the grace, so there was time for nothing
-        assert services.status is Status.PROCESSING
-        assert services.sqs_receiver.said == ["taken", "extended", "claimed", "acknowledged"]
+        assert (services.status, services.sqs_receiver.said) == (
+            Status.PROCESSING,
+            ["taken", "extended", "claimed", "acknowledged"],
+        )
         assert [it.job_id for it in services.sqs_receiver.waiting] == [services.job.id]
-        services.settings = replace(services.settings, grace_seconds=1)
+        services.settings = replace(services.settings, grace_seconds=ANY_TIME)
         client.lambda_.invoke("on_job", client.events.generate_sqs_event([message(services.job.id)]))
     assert services.status is Status.COMPLETED
 
 
 def test_the_function_fails_if_its_message_is_to_come_again(worker: tuple[ModuleType, Services]) -> None:
     loaded, services = worker
-    services.settings = replace(services.settings, grace_seconds=1)
-    services.consumer.parts.store.errors.append(KeyError("bug"))
+    services.settings = replace(services.settings, grace_seconds=ANY_TIME)
+    services.store.errors.append(KeyError("bug"))
     with Client(loaded.app) as client, pytest.raises(MessageKept):
         client.lambda_.invoke("on_job", client.events.generate_sqs_event([message(services.job.id)]))
 
