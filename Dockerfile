@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
-# The worker, which also applies migrations, is the last target and so the default one; `deploy` is what deploys the
-# functions to LocalStack. docs/containers.md says how to use them.
+# The default target, the last one, is the worker, which also applies migrations. The target `deploy` deploys the
+# functions to LocalStack. docs/containers.md says how to use both.
 #
-# Base images are pinned by tag, not by digest: pin the digest where it can be looked up.
+# Base images are pinned by tag. Pin the digest where you build for production.
 
 FROM python:3.12-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -10,7 +10,7 @@ ENV PYTHONUNBUFFERED=1 \
     PATH=/venv/bin:$PATH
 WORKDIR /app
 
-# The base image's pip installs into the environment, so that the environment has none of its own.
+# The base image's pip installs into the environment, so that the environment contains no pip.
 FROM base AS install-worker
 COPY requirements-worker.txt ./
 RUN python -m venv --without-pip /venv \
@@ -18,7 +18,7 @@ RUN python -m venv --without-pip /venv \
         --require-hashes --no-deps --only-binary :all: -r requirements-worker.txt \
     && python -m compileall -q --invalidation-mode unchecked-hash /venv
 
-# This one keeps its pip: `chalice deploy` runs it. One requirement, localstack-client, comes as source only.
+# This environment keeps its pip, which `chalice deploy` runs. localstack-client is available as source only.
 FROM base AS install-deploy
 COPY requirements-dev.txt ./
 RUN python -m venv /venv \
@@ -39,13 +39,13 @@ CMD ["python", "-m", "infra.compose.deploy"]
 FROM base AS worker
 COPY --from=install-worker /venv /venv
 COPY chalicelib/ chalicelib/
-# Files come with the rights that they have in the checkout, which may be for one user only. Nothing that runs here
-# installs anything.
+# Copied files keep the permissions of the checkout, which may be for one user only. Nothing is installed at run time,
+# so pip is removed.
 RUN chmod -R a+rX chalicelib \
     && python -m compileall -q --invalidation-mode unchecked-hash chalicelib \
     && rm -rf /usr/local/lib/python3.12/site-packages/* /usr/local/lib/python3.12/ensurepip /usr/local/bin/pip*
 USER 10001:10001
-# What malloc gets from the kernel in one piece it gets in large pages: docs/decisions.md, "Large pieces of memory".
+# malloc uses large pages for large allocations: docs/decisions.md, "Large pieces of memory".
 ENV SLUICE_HEALTH_FILE=/tmp/worker.health \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 STOPSIGNAL SIGTERM

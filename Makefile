@@ -15,12 +15,12 @@ VENV_READY := .venv/installed
 PROJECT_READY := .venv/installed-project
 REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt)
 
-# Nothing is written outside the checkout. HOME stays: pip's own settings are read from there.
+# Write nothing outside the checkout. HOME stays: pip reads its settings from there.
 export TMPDIR := $(LOCAL)/tmp
 export XDG_CACHE_HOME := $(LOCAL)/cache
 export PIP_CACHE_DIR := $(LOCAL)/cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# pip asks rustc for its version, and rustup answers by creating a folder in HOME
+# pip asks rustc for its version, and rustup answers by creating a folder in HOME.
 export RUSTUP_HOME := $(LOCAL)/cache/rustup
 export UV_CACHE_DIR := $(LOCAL)/cache/uv
 
@@ -60,11 +60,11 @@ down: ## stop the stack
 	@if [ -x $(VENV_PYTHON) ]; then $(VENV_PYTHON) -m infra.local down --root $(ROOT); fi
 
 .PHONY: status
-status: $(PROJECT_READY) ## say what runs
+status: $(PROJECT_READY) ## show which components run
 	@$(VENV_PYTHON) -m infra.local status --root $(ROOT)
 
 .PHONY: demo
-demo: up ## start the stack and show one file going through it
+demo: up ## start the stack, load the sample and show the result
 	@$(VENV_PYTHON) -m infra.local.demo --root $(ROOT)
 
 .PHONY: test
@@ -72,18 +72,18 @@ test: $(PROJECT_READY) ## run all tests
 	@.venv/bin/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: fuzz
-fuzz: $(PROJECT_READY) ## draw nasty files for the row path, until one fails or Ctrl-C
+fuzz: $(PROJECT_READY) ## generate hostile files for the row path, until one fails or Ctrl-C
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
 	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats/test_csv.py tests/unit/formats/test_ndjson.py \
 	    tests/unit/formats/test_json.py tests/unit/service/test_ingest.py tests/unit/reading/test_compression.py; \
 	done
 
 .PHONY: faults
-faults: $(PROJECT_READY) ## kill workers and services for long; SLUICE_FAULTS_SEED=N repeats
+faults: $(PROJECT_READY) ## kill workers and services for a long run; SLUICE_FAULTS_SEED=N repeats one
 	@SLUICE_FAULTS=long .venv/bin/pytest tests/faults
 
 .PHONY: lint
-lint: $(PROJECT_READY) ## style, types, architecture, known vulnerabilities
+lint: $(PROJECT_READY) ## check style, types, imports, known vulnerabilities
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
@@ -95,11 +95,11 @@ bench: up ## measure everything and write docs/benchmarks.md
 	@$(VENV_PYTHON) -m bench --page --root $(ROOT)
 
 .PHONY: bench-functions
-bench-functions: up ## measure packages, cold starts and the API's answers
+bench-functions: up ## measure packages, cold starts and the API's response times
 	@$(VENV_PYTHON) -m bench functions --rounds 5 --root $(ROOT)
 
 .PHONY: lock
-lock: $(VENV_READY) ## compile the pinned requirements anew
+lock: $(VENV_READY) ## compile the pinned requirements again
 	@for name in requirements requirements-worker requirements-dev \
 	    infra/local/requirements-localstack infra/local/requirements-lambda \
 	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers; do \

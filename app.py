@@ -8,7 +8,6 @@ from chalicelib import settings
 from chalicelib.api import health, http, jobs, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.lifecycle import Action
-from chalicelib.service.sweep import sweep
 from chalicelib.telemetry import logger, traced_function
 from chalicelib.wiring import services
 
@@ -106,9 +105,9 @@ def show_health() -> chalice.Response:
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:
     """Puts the jobs of the objects that arrived on the queue."""
-    from chalicelib.entrypoints import s3_events as events
+    from chalicelib.entrypoints.s3_events import handle_s3_event
 
-    return events.arrived(services(), event if isinstance(event, dict) else event.to_dict())
+    return handle_s3_event(event if isinstance(event, dict) else event.to_dict(), services().intake)
 
 
 if chosen.bucket_events == "chalice":
@@ -120,15 +119,21 @@ else:  # `chalice package` cannot do that: see infra/cloudformation/merge.yaml
 @app.schedule(chalice.Rate(1, unit=chalice.Rate.MINUTES))
 def on_schedule(_event: chalice.CloudWatchEvent) -> dict[str, int]:
     """Looks for what no event or message told of."""
-    return sweep(services().sweeper)
+    return services().sweeper.sweep()
 
 
 def on_job(event: chalice.SQSEvent) -> None:
     """Works on a job for as long as the invocation may take."""
-    from chalicelib.entrypoints.lambda_worker import work  # with pyarrow, which only this function has
+    from chalicelib.entrypoints.lambda_worker import handle_invocation  # with pyarrow: this function has it
 
     context: Any = event.context
-    work(services(), event.to_dict(), context.get_remaining_time_in_millis() / 1000)
+    built = services()
+    handle_invocation(
+        event.to_dict(),
+        built.sqs_receiver,
+        lambda: built.lambda_message_handler,
+        seconds=context.get_remaining_time_in_millis() / 1000 - built.settings.grace_seconds,
+    )
 
 
 if chosen.lambda_workers:

@@ -15,8 +15,8 @@ from bench.page import FOLDER, PAGE, write
 from bench.parts import PARTS
 from bench.results import Result
 from bench.world import World
-from infra.local.environment import read_env_file
-from infra.local.layout import DEFAULT_ROOT, Layout
+from infra.local.env_file import read_env_file
+from infra.steps.layout import DEFAULT_ROOT, Layout
 
 ROWS = 1_000_000
 QUICK_ROWS = 100_000

@@ -27,16 +27,16 @@ import psycopg
 
 from bench.figures import Measured, Table, percentiles, ratios, spread
 from bench.world import World
+from infra.emulator.application import STAGE
+from infra.emulator.environment import REGION, aws_env
+from infra.emulator.resources import ACCOUNT, functions
 from infra.local import installs, processes
-from infra.local.application import STAGE
-from infra.local.environment import REGION, aws_env
-from infra.local.layout import Layout
-from infra.local.resources import ACCOUNT, functions
 from infra.local.sample.make_sample import FILE
 from infra.packages.__main__ import sizes
 from infra.packages.bytecode import RUNNING
 from infra.packages.install import ARCHITECTURES
 from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, MIB, Size
+from infra.steps.layout import Layout
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -149,7 +149,7 @@ def _each(found: Mapping[str, Sequence[_Figures]]) -> dict[str, list[float]]:
 
 def _packages_table(packages: Sequence[Size]) -> Table:
     lines = [
-        [it.part, it.architecture, f"{it.zipped / MIB:.1f}", f"{it.unzipped / MIB:.1f}"] for it in packages
+        [it.name, it.architecture, f"{it.zipped / MIB:.1f}", f"{it.unzipped / MIB:.1f}"] for it in packages
     ]
     lines.append(["limit", "each; together", f"{MAX_ZIPPED // MIB}", f"{MAX_UNZIPPED // MIB}"])
     return Table("Packages", _ABOUT_PACKAGES, ["part", "architecture", "zipped", "unzipped"], lines)

@@ -12,16 +12,16 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from chalicelib import settings
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.core.model import Job, Source, Tally
-from chalicelib.core.ports import LoadedBlock, RecordSink
-from chalicelib.entrypoints.worker import run
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Source, Tally
+from chalicelib.entrypoints.worker import slots_of
 from chalicelib.memory import give_back_large_pieces
-from chalicelib.service.message_handler import Consumer
+from chalicelib.reading.object_store import ObjectStore
+from chalicelib.service.ingestion import BlockWriter
 from chalicelib.settings import Settings
 from chalicelib.wiring import Services
 
@@ -47,16 +47,16 @@ class DiskStore:
 
 @dataclass(frozen=True)
 class NoRows:
-    """Fills the port RecordSink: the ledger is written and counts all rows as duplicates."""
+    """Fills the port BlockWriter: the ledger is written and counts all rows as duplicates."""
 
-    ledger: RecordSink
+    ledger: BlockWriter
     folder: Path | None  # where the rows go
 
-    def load(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
         """See the port."""
         if self.folder is not None:
             (self.folder / f"{block.start:015}.copy").write_bytes(copy_lines(block))
-        return self.ledger.load(job, replace(block, rows=block.rows.slice(0, 0)))
+        return self.ledger.write(job, replace(block, rows=block.rows.slice(0, 0)))
 
 
 def copy_lines(block: LoadedBlock) -> bytes:
@@ -88,17 +88,17 @@ class ExchangedServices(Services):
         self._file = file
         self._sink = sink
 
-    @cached_property
-    def consumer(self) -> Consumer:
+    @property
+    def ingested_store(self) -> ObjectStore:
         """See Services."""
-        usual = super().consumer
-        parts = usual.parts
-        if self._file is not None:
-            parts = replace(parts, store=DiskStore(self._file))
-        if self._sink is not None:
-            folder = None if self._sink == NO_SINK else Path(self._sink)
-            parts = replace(parts, new_sink=lambda: NoRows(PostgresRecords(self._pool), folder))
-        return replace(usual, parts=parts)
+        return super().ingested_store if self._file is None else DiskStore(self._file)
+
+    def new_block_writer(self) -> BlockWriter:
+        """See Services."""
+        writer = super().new_block_writer()
+        if self._sink is None:
+            return writer
+        return NoRows(writer, None if self._sink == NO_SINK else Path(self._sink))
 
 
 def main() -> int:
@@ -112,7 +112,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     services = ExchangedServices(settings.load(), asked.file, asked.sink)
     health_file = services.settings.health_file
-    in_time = run(services.consumer, stop, slots=1, health_file=Path(health_file) if health_file else None)
+    slots = replace(slots_of(services), count=1)
+    in_time = slots.run(stop, health_file=Path(health_file) if health_file else None, grace_seconds=25)
     services.close()
     return 0 if in_time else 1
 

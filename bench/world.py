@@ -18,14 +18,15 @@ import redis
 from psycopg import conninfo
 
 from chalicelib import settings
-from chalicelib.api.requests import UploadRequest
 from chalicelib.backends.postgres.migrate import migrate
-from chalicelib.core.model import Job, Status
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Status
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
-from infra.local.layout import Layout
 from infra.local.worker import MALLOC
+from infra.steps.layout import Layout
 
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE = 3600.0  # seconds
@@ -58,7 +59,7 @@ class Run:
     @property
     def rows(self) -> int:
         """How many records the file had."""
-        return self.job.tally.records
+        return self.job.progress.tally.records
 
     @property
     def rate(self) -> float:
@@ -117,7 +118,7 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
         try:
             job = request_upload(UploadRequest(path.name, force=force), services.uploading).job
             if upload:
-                boto3.client("s3").upload_file(str(path), job.bucket, job.key)
+                boto3.client("s3").upload_file(str(path), job.upload.bucket, job.upload.key)
             with ExitStack() as stack:
                 started = [
                     stack.enter_context(worker(program, own, Path(place) / f"{number}", world.folder))
@@ -129,9 +130,9 @@ def ingest(  # noqa: PLR0913 - what differs from measurement to measurement
                 peak = max(peak_mib(process.pid) for process in started)
         finally:
             services.close()
-    if job.started_at is None or job.completed_at is None:
+    if job.times.started_at is None or job.times.completed_at is None:
         raise RuntimeError(f"a finished job without times: {job}")
-    return Run(job, (job.completed_at - job.started_at).total_seconds(), peak)
+    return Run(job, (job.times.completed_at - job.times.started_at).total_seconds(), peak)
 
 
 @contextmanager
@@ -198,7 +199,7 @@ def _finished(services: Services, job_id: UUID, workers: Sequence[subprocess.Pop
         job = services.jobs.get(job_id)
         if job is not None and job.status.is_terminal:
             if job.status is not Status.COMPLETED:
-                raise RuntimeError(f"the job failed: {job.error}")
+                raise RuntimeError(f"the job failed: {job.outcome.error}")
             return job
         time.sleep(0.25)
     raise RuntimeError(f"the job did not end; the workers' statuses are {[it.poll() for it in workers]}")

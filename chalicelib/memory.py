@@ -1,4 +1,4 @@
-"""How the worker's process gets its memory, so that a long run takes no more of it than a short one."""
+"""How the worker's process returns memory, so that a long run takes no more of it than a short one."""
 
 import ctypes
 
@@ -9,11 +9,11 @@ _LARGE = 8 << 20  # bytes
 
 
 def give_back_large_pieces() -> None:
-    """Has pieces of 8 MiB and more given back to the system as soon as they are done with.
+    """Make the allocator return pieces of 8 MiB and more to the system as soon as they are freed.
 
-    They are a block's records as text, and as COPY takes them. Arrow's own allocator keeps what it once had;
-    that of the GNU C library does the same with ever larger pieces, unless it is told a threshold: see
-    mallopt(3), M_MMAP_THRESHOLD. Other C libraries have no mallopt, and are left alone.
+    Such a piece holds a block's records, as text or as COPY takes them. Arrow's own allocator keeps freed
+    memory; that of the GNU C library keeps ever larger pieces unless a threshold is set: see mallopt(3),
+    M_MMAP_THRESHOLD. Other C libraries have no mallopt, and are left alone.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
@@ -21,5 +21,5 @@ def give_back_large_pieces() -> None:
 
 
 def give_back_what_is_free() -> None:
-    """Gives back smaller pieces that are free just now: see malloc_trim(3). Takes some milliseconds."""
+    """Return smaller free pieces to the system: see malloc_trim(3). Takes some milliseconds."""
     pa.default_memory_pool().release_unused()

@@ -1,4 +1,4 @@
-"""Every setting, read from the environment in this one place. `docs/operations.md` explains them."""
+"""All settings, read from the environment here and nowhere else. `docs/operations.md` explains them."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 class SettingError(ValueError):
-    """A setting is missing or makes no sense; the message names it."""
+    """A setting is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings:
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
-    lambda_workers: int  # at most so many at once; 0: workers are containers
+    lambda_workers: int  # the most that run at once; 0: workers are containers
     bucket_events: Literal["chalice", "template"]  # who attaches the intake to the bucket
     dead_letter_queue_url: str  # SQS
     redis_url: str  # Redis
@@ -39,7 +39,7 @@ class Settings:
     max_decompression_seconds: int
     block_size: int
     read_size: int
-    range_size: int  # 0: files are not shared out
+    range_size: int  # 0: files are not split
     max_record_size: int
     loaders: int
     worker_jobs: int
@@ -64,12 +64,14 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     return value
 
 
-def _choice(env: Mapping[str, str], name: str, default: _Choice, other: _Choice) -> _Choice:
-    value = env.get(name, default)
-    for choice in (default, other):
+def _choice(env: Mapping[str, str], name: str, *choices: _Choice) -> _Choice:
+    """Return one of the choices; the first is the default."""
+    value = env.get(name, choices[0])
+    for choice in choices:
         if value == choice:
             return choice
-    raise SettingError(f"{name} must be {default} or {other}, not {value!r}")
+    *others, last = choices
+    raise SettingError(f"{name} must be {', '.join(others)} or {last}, not {value!r}")
 
 
 def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
@@ -82,9 +84,9 @@ def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
 
 
 def load(env: Mapping[str, str] = os.environ) -> Settings:
-    """The settings in ``env``. Raises SettingError naming the one that is wrong.
+    """Read the settings in ``env``. Raises SettingError naming the one that is wrong.
 
-    Addresses may be missing here: a part that needs one asks for it with :func:`required`.
+    Addresses may be missing here: code that needs one calls :func:`required`.
     """
     queue_backend: Literal["sqs", "redis"] = _choice(env, "SLUICE_QUEUE_BACKEND", "sqs", "redis")
     return Settings(
@@ -126,7 +128,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
 
 
 def required(value: str, name: str) -> str:
-    """``value``, or SettingError that says which variable to set."""
+    """Return ``value``. Raises SettingError that names the variable to set if it is empty."""
     if not value:
         raise SettingError(f"{name} is not set")
     return value

@@ -1,7 +1,6 @@
 """Structured logs, metrics and traces, one of each for the whole process (Powertools for AWS Lambda).
 
-The correlation id is the job's, from its upload to its last block: logs, metrics and traces bear it as
-`job_id`.
+The correlation id is the job's id, from its upload to its last block: `job_id` in logs, metrics and traces.
 """
 
 import json
@@ -24,7 +23,7 @@ _SERVICE = "sluice"
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
 _IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
-# Chalice has a logger named after the app; one of the same name here would print every line twice.
+# Chalice has a logger named after the app: the same name here would print every line twice.
 logger = Logger(service="sluice-service")
 
 
@@ -58,7 +57,7 @@ _UNITS = {
 
 
 def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
-    """Writes the metrics as one line in CloudWatch's embedded metric format. From any thread.
+    """Write the metrics as one line in CloudWatch's embedded metric format. Thread-safe.
 
     Source of the format: Amazon CloudWatch User Guide, "Embedded metric format".
     """
@@ -67,14 +66,14 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
         line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
     if job_id is not None:
         line.add_metadata("job_id", str(job_id))
-    # in one piece: what Powertools prints is two, between which another thread's line may come
+    # in one write: Powertools prints in two, between which another thread's line may come
     sys.stdout.write(f"{json.dumps(line.serialize_metric_set(), separators=(',', ':'))}\n")
 
 
 @contextmanager
 def traced(name: str, **annotations: str) -> Iterator[None]:
-    """Part of the work: within a function a part of its trace, in a worker process a trace of its own."""
-    if not _wanted():
+    """Trace a section of the work: a subsegment within a function, a segment in a worker process."""
+    if not _is_sampled():
         yield
         return
     from aws_xray_sdk.core import xray_recorder
@@ -87,16 +86,16 @@ def traced(name: str, **annotations: str) -> Iterator[None]:
 
 
 def traced_function(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The function's handler, with a segment of its own in the trace if X-Ray wants this invocation."""
-    if not _wanted():
+    """Return the function's handler, with a segment in the trace if X-Ray samples this invocation."""
+    if not _is_sampled():
         return handler
-    # what is answered is nobody else's business
+    # responses hold customers' data
     wrapped: Callable[..., Any] = _tracer().capture_lambda_handler(handler, capture_response=False)
     return wrapped
 
 
-def _wanted() -> bool:
-    """X-Ray wants few invocations, and says so in the trace's header; a worker process needs its daemon.
+def _is_sampled() -> bool:
+    """Return whether to trace: X-Ray's header says so for an invocation; a worker needs its daemon.
 
     Source: AWS X-Ray Developer Guide, "Tracing header".
     """
@@ -107,7 +106,7 @@ def _wanted() -> bool:
 
 @cache
 def _tracer() -> "Tracer":
-    from aws_lambda_powertools import Tracer  # with X-Ray's library a fifth of a cold start
+    from aws_lambda_powertools import Tracer  # with X-Ray's library, a fifth of a cold start
 
-    # not patched: threads read ahead and write, and what they call belongs to no segment
+    # not patched: threads read ahead and write, outside of any segment
     return Tracer(service=_SERVICE, auto_patch=False, disabled=False)

@@ -11,11 +11,11 @@ from botocore.config import Config
 
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
-from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
+from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
-from chalicelib.core.ports import JobReceiver, JobSender
 from chalicelib.service.intake import Intake
+from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.uploads import Uploading
 from chalicelib.settings import Settings, required
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
-    from chalicelib.service.message_handler import Consumer
+    from chalicelib.backends.postgres.ledger import PostgresLedger
+    from chalicelib.reading.object_store import ObjectStore
+    from chalicelib.service.ingestion import BlockWriter, Ingester
+    from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.sweep import Sweeper
 
 
@@ -35,9 +38,9 @@ class Services:
         self.settings = settings
 
     @cached_property
-    def jobs(self) -> PostgresJobs:
+    def jobs(self) -> PostgresRegister:
         """The job register."""
-        return PostgresJobs(self._pool)
+        return PostgresRegister(self._pool)
 
     @cached_property
     def signer(self) -> S3Signer:
@@ -72,12 +75,12 @@ class Services:
 
     @cached_property
     def intake(self) -> Intake:
-        """All that is needed to take objects in."""
+        """Takes objects in."""
         return Intake(self.jobs, self.store, self.sender, block_size=self.settings.block_size)
 
     @cached_property
     def sweeper(self) -> "Sweeper":
-        """All that a sweep needs."""
+        """Sweeps."""
         from chalicelib.backends.postgres.upkeep import PostgresUpkeep
         from chalicelib.service.sweep import Sweeper
 
@@ -129,41 +132,92 @@ class Services:
         """Names this process in leases and consumer groups."""
         return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
-    @cached_property
-    def consumer(self) -> "Consumer":
-        """All that a worker needs to deal with messages."""
-        # the worker's requirements (pyarrow) are not in the functions' package
-        from chalicelib.backends.postgres.records import PostgresRecords
-        from chalicelib.reading.compression import Limits
-        from chalicelib.service.ingestion import Parts
-        from chalicelib.service.message_handler import Consumer
+    # The worker's requirements (pyarrow) are not in the functions' package: imported where they are used.
 
-        parts = Parts(
-            claims=PostgresClaims(self._pool),
-            store=self.store,
+    @cached_property
+    def ingester(self) -> "Ingester":
+        """Loads files."""
+        from chalicelib.backends.postgres.splits import PostgresSplits
+        from chalicelib.reading.compression import Limits
+        from chalicelib.service.ingestion import Ingester, IngestionLimits
+
+        chosen = self.settings
+        return Ingester(
+            ledger=self.ledger,
+            splits=PostgresSplits(self._pool),
+            store=self.ingested_store,
             sender=self.sender,
-            new_sink=lambda: PostgresRecords(self._pool),
-            limits=Limits(
-                size=self.settings.max_text_size,
-                ratio=self.settings.max_ratio,
-                seconds=self.settings.max_decompression_seconds,
+            new_writer=self.new_block_writer,
+            limits=IngestionLimits(
+                text=Limits(
+                    size=chosen.max_text_size,
+                    ratio=chosen.max_ratio,
+                    seconds=chosen.max_decompression_seconds,
+                ),
+                max_upload=chosen.max_upload_size,
+                max_record=chosen.max_record_size,
+                read_size=chosen.read_size,
+                range_size=chosen.range_size,
+                loaders=chosen.loaders,
             ),
-            max_upload=self.settings.max_upload_size,
-            max_record=self.settings.max_record_size,
-            read_size=self.settings.read_size,
-            range_size=self.settings.range_size,
-            loaders=self.settings.loaders,
         )
+
+    @property
+    def ingested_store(self) -> "ObjectStore":
+        """The store that workers read objects from."""
+        return self.store
+
+    def new_block_writer(self) -> "BlockWriter":
+        """Return a writer for the blocks of one job."""
+        from chalicelib.backends.postgres.blocks import PostgresBlocks
+        from chalicelib.backends.postgres.ingested_data import IngestedData
+
+        return PostgresBlocks(self._pool, IngestedData())
+
+    @cached_property
+    def ledger(self) -> "PostgresLedger":
+        """The ledger of all jobs."""
+        from chalicelib.backends.postgres.ingested_data import IngestedData
+        from chalicelib.backends.postgres.ledger import PostgresLedger
+
+        return PostgresLedger(self._pool, IngestedData())
+
+    @cached_property
+    def message_handler(self) -> "MessageHandler":
+        """Handles the messages of a long-running worker."""
+        return self._message_handler(self.receiver, one_claim=False)
+
+    @cached_property
+    def lambda_message_handler(self) -> "MessageHandler":
+        """Handles the messages that Lambda receives."""
+        return self._message_handler(self.sqs_receiver, one_claim=True)
+
+    def _message_handler(self, receiver: JobReceiver, *, one_claim: bool) -> "MessageHandler":
+        from chalicelib.backends.postgres.ingested_data import IngestedData
+        from chalicelib.backends.postgres.leases import PostgresLeases
+        from chalicelib.backends.postgres.undo import PostgresUndo
+        from chalicelib.service.attempt import Attempts
+        from chalicelib.service.message_handler import MessageHandler
+
         lease, visibility = self.settings.lease_seconds, self.settings.visibility_timeout
-        return Consumer(
+        attempts = Attempts(
             self.jobs,
-            parts,
-            self.sender,
-            self.receiver,
-            self.owner,
-            lease_seconds=lease,
-            beat_seconds=min(lease, visibility) / 3,
+            self.ingester,
+            PostgresUndo(self._pool, IngestedData()),
+            self.ledger,
+            max_attempts=receiver.max_deliveries,
             patience=self.settings.outage_seconds,
+        )
+        return MessageHandler(
+            self.jobs,
+            PostgresLeases(self._pool),
+            attempts,
+            self.sender,
+            receiver,
+            worker=self.owner,
+            lease_seconds=lease,
+            heartbeat_seconds=min(lease, visibility) / 3,
+            one_claim=one_claim,
         )
 
     def close(self) -> None:

@@ -1,13 +1,14 @@
-"""`python -m infra.bundle --stage prod`: the functions as one CloudFormation template.
+"""`python -m infra.bundle --stage prod`: deploy the functions as one CloudFormation stack. The variant.
 
-The other way to deploy them, for who wants CloudFormation to know of everything; :mod:`infra.deploy` lets
-Chalice make them by itself. Here, the real `chalice package` makes a template of the same staged copy,
-`infra/cloudformation/merge.yaml` adds what it leaves undone, and a stack, `sluice-STAGE-app`, comes of it.
+Take it instead of :mod:`infra.deploy` where everything must be in CloudFormation stacks, for example because
+another pipeline applies them. It shares the staged copy, the configuration and the migrations with the main
+way. The real `chalice package` writes a template, `infra/cloudformation/merge.yaml` adds what Chalice leaves
+out, and the stack is `sluice-STAGE-app`.
 
-`chalice package` knows no events of buckets that exist. So the bucket's own stack, `storage`, is told of the
-intake afterwards, and made to forget it before the functions are deleted.
+`chalice package` does not support events of existing buckets. So the stack `storage` connects the bucket to
+the intake afterwards, and disconnects it before the functions are deleted.
 
-`--deploy` does what the printed commands do; `--delete` takes it away again.
+`--deploy` does what the printed commands do; `--delete` removes the stack.
 """
 
 import argparse
@@ -23,51 +24,55 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.package import YAMLTemplateSerializer
 
 from chalicelib import settings
-from infra import configure, deploy, stacks
-from infra.local.errors import StackError
-from infra.local.layout import CHECKOUT, SHARED
-from infra.local.progress import Report, step, to_terminal
+from infra import stacks
+from infra.deployment.chalice import run_chalice
+from infra.deployment.configuration import ConfigurationError, Document, configure_stage, read_config
+from infra.deployment.functions import MIGRATE, migrate, patient_client
+from infra.deployment.staging import stage_application
 from infra.packages.build import check_runtime
 from infra.packages.bytecode import RUNNING
+from infra.steps.errors import StepError, exit_status
+from infra.steps.layout import SHARED
+from infra.steps.progress import Report, step, to_terminal
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_s3 import S3Client
 
 STACK = "app"
-TEMPLATE, PACKAGE = "sam.json", "deployment.zip"  # as Chalice calls them
+TEMPLATE, PACKAGE = "sam.json", "deployment.zip"  # Chalice's names
 MERGE = stacks.FOLDER / "merge.yaml"
-OF_JOBS = ("OnJob", "OnJobLogGroup")  # in MERGE, and only there if a function works on jobs
+JOB_RESOURCES = ("OnJob", "OnJobLogGroup")  # in MERGE, for stages with Lambda workers only
 INTAKE = "IntakeFunctionArn"  # an output of this stack, and a parameter of `storage`
-_LOG_DAYS = 30  # if the configuration says nothing
+_LOG_DAYS = 30  # default
 
 
-def bundle(stage: str, config: configure.Document, output: Path) -> Path:
-    """Write the template and the package beside it to `output`, and return the template.
+def bundle(stage: str, config: Document, output: Path) -> Path:
+    """Write the template and, beside it, the package to `output`, and return the template.
 
-    Raises `StackError`, `ConfigureError` for an unknown stage and `SettingError` for a setting.
+    Raises `StepError`, `ConfigurationError` for an unknown stage and `SettingError` for a setting.
     """
-    made = configure.configured(config, stage, {}, settings={"SLUICE_BUCKET_EVENTS": "template"})
+    configured = configure_stage(config, stage, {}, settings={"SLUICE_BUCKET_EVENTS": "template"})
     folder = output / "app"
-    deploy.stage_copy(folder, stage, made)
+    stage_application(folder, stage, configured)
     merge = folder / "merge.json"
-    merge.write_text(json.dumps(additions(made["stages"][stage]["environment_variables"])))
+    merge.write_text(json.dumps(additions(configured["stages"][stage]["environment_variables"])))
     merging = ("--pkg-format", "cloudformation", "--merge-template", str(merge))
-    deploy.run_chalice(folder, "package", "--stage", stage, *merging, str(output))
+    run_chalice(folder, "package", "--stage", stage, *merging, str(output))
     return output / TEMPLATE
 
 
-def additions(environment: Mapping[str, str]) -> configure.Document:
-    """What is merged into Chalice's template of functions that have this environment."""
-    made: configure.Document = YAMLTemplateSerializer().load_template(MERGE.read_text(), str(MERGE))
+def additions(environment: Mapping[str, str]) -> Document:
+    """Return what to merge into Chalice's template of functions that have this environment."""
+    document: Document = YAMLTemplateSerializer().load_template(MERGE.read_text(), str(MERGE))
     if not settings.load(environment).lambda_workers:
-        for name in OF_JOBS:
-            del made["Resources"][name]
-    return made
+        for name in JOB_RESOURCES:
+            del document["Resources"][name]
+    return document
 
 
-def parameters(stage: str, config: configure.Document) -> dict[str, str]:
-    """The values of the template's parameters."""
+def parameters(stage: str, config: Document) -> dict[str, str]:
+    """Return the values of the template's parameters."""
     days = config["stages"][stage].get("log_retention_in_days", _LOG_DAYS)
     return {"Stage": stage, "LogDays": str(days)}
 
@@ -80,116 +85,109 @@ def release(
     bucket: str,
     report: Report = to_terminal,
 ) -> None:
-    """Make the stack of what is bundled, or bring it up to date; migrate; have the bucket tell the intake.
+    """Create or update the stack from the template, migrate, and connect the uploads' bucket to the intake.
 
-    The package goes by way of `bucket`. Raises `StackFailedError`, `StackError` and botocore's errors.
+    `bucket` holds the package for Lambda. Raises `StackFailedError`, `StepError` and botocore's errors.
     """
     stage = values["Stage"]
     with step(report, STACK, "changing") as current:
-        body = uploaded(template, f"sluice-{stage}", bucket, boto3.client("s3"))
+        body = upload_package(template, f"sluice-{stage}", bucket, boto3.client("s3"))
         name = stacks.stack_name(stage, STACK)
         current.result = stacks.change(client, name, body, values)
     with step(report, "migrations") as current:
-        functions = {deploy.MIGRATE: f"sluice-{stage}-migrate"}
-        applied = deploy.migrate(functions, deploy.patient_client())
+        applied = migrate(f"sluice-{stage}-{MIGRATE}", patient_client())
         current.result = f"{len(applied)} applied"
-    intake = stacks.outputs(stage, client)[INTAKE]
+    _connect_bucket(client, stage, stacks.outputs(stage, client)[INTAKE], report)
+
+
+def _connect_bucket(client: "CloudFormationClient", stage: str, intake: str, report: Report) -> None:
+    """Send the bucket's events to the function `intake`, or to none if that is empty."""
     stacks.deploy(client, stage, ["storage"], {"storage": {INTAKE: intake}}, report=report)
 
 
-def uploaded(template: Path, folder: str, bucket: str, client: "S3Client") -> str:
-    """The template, its package put into `folder` of `bucket` under a name that changes with its content."""
+def upload_package(template: Path, folder: str, bucket: str, client: "S3Client") -> str:
+    """Upload the package to `folder` of `bucket` and return the template that names it.
+
+    The package's key contains its hash, so CloudFormation sees a change if and only if the content changes.
+    """
     package = template.with_name(PACKAGE).read_bytes()
     key = f"{folder}/{hashlib.sha256(package).hexdigest()}.zip"
     client.put_object(Bucket=bucket, Key=key, Body=package)
-    made = json.loads(template.read_text())
-    for resource in made["Resources"].values():
+    document = json.loads(template.read_text())
+    for resource in document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
-    return json.dumps(made, separators=(",", ":"))  # a request takes 51,200 bytes
+    return json.dumps(document, separators=(",", ":"))  # compact: a request takes 51,200 bytes
 
 
 def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_terminal) -> None:
-    """Have the bucket tell nobody, and delete the stack.
+    """Disconnect the bucket from the intake, and delete the stack.
 
-    Raises `StackError` if there is none, `StackFailedError`, and botocore's errors.
+    Raises `StepError` if there is no stack, `StackFailedError`, and botocore's errors.
     """
     name = stacks.stack_name(stage, STACK)
     if not stacks.find(client, name):
-        raise StackError(STACK, f"nothing is deployed as {stage}: there is no stack {name}")
-    stacks.deploy(client, stage, ["storage"], {"storage": {INTAKE: ""}}, report=report)
+        raise StepError(STACK, f"nothing is deployed as {stage}: there is no stack {name}")
+    _connect_bucket(client, stage, "", report)
     with step(report, STACK, "deleting") as current:
         stacks.remove(client, name)
         current.result = "deleted"
 
 
 def commands(template: Path, values: Mapping[str, str], bucket: str) -> str:
-    """What :func:`release` does, to be typed."""
+    """Return the shell commands that do the same as :func:`release`."""
     stage, packaged = values["Stage"], template.with_name("packaged.json")
     name = stacks.stack_name(stage, STACK)
-    given = " ".join(f"{key}={value}" for key, value in values.items())
+    overrides = " ".join(f"{key}={value}" for key, value in values.items())
     query = f"Stacks[0].Outputs[?OutputKey=='{INTAKE}'].OutputValue"
     return f"""\
 aws cloudformation package --template-file {template} \\
     --s3-bucket {bucket} --s3-prefix sluice-{stage} --use-json --output-template-file {packaged}
 aws cloudformation deploy --template-file {packaged} --stack-name {name} \\
     --s3-bucket {bucket} --s3-prefix sluice-{stage} --capabilities CAPABILITY_IAM \\
-    --parameter-overrides {given}
-aws lambda invoke --function-name sluice-{stage}-migrate --cli-read-timeout 900 /dev/stdout
+    --parameter-overrides {overrides}
+aws lambda invoke --function-name sluice-{stage}-{MIGRATE} --cli-read-timeout 900 /dev/stdout
 INTAKE=$(aws cloudformation describe-stacks --stack-name {name} --query "{query}" --output text)
 python -m infra.stacks deploy --stage {stage} --parameter "storage.{INTAKE}=$INTAKE"
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 1 with a reason if something fails."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Return 0, or 1 after saying why it failed."""
     parser = _parser()
-    chosen = parser.parse_args(arguments)
-    if chosen.deploy and not chosen.bucket:
+    arguments = parser.parse_args(argv)
+    if arguments.deploy and not arguments.bucket:
         parser.error("--deploy needs a --bucket")
-    try:
-        _run(chosen, boto3.client("cloudformation"))
-    except StackError as error:
-        sys.stderr.write(f"{error.report()}\n")
-        return 1
-    except (
-        configure.ConfigureError,
-        settings.SettingError,
-        stacks.StackFailedError,
-        ClientError,
-        BotoCoreError,
-    ) as error:
-        sys.stderr.write(f"\n{error}\n")
-        return 1
-    return 0
+    own = (ConfigurationError, settings.SettingError, stacks.StackFailedError)
+    return exit_status(lambda: _run(arguments), *own, ClientError, BotoCoreError)
 
 
-def _run(chosen: argparse.Namespace, client: "CloudFormationClient") -> None:
-    stage, bucket = chosen.stage, chosen.bucket
-    if chosen.delete:
+def _run(arguments: argparse.Namespace) -> None:
+    stage, client = arguments.stage, boto3.client("cloudformation")
+    if arguments.delete:
         delete(client, stage)
         return
     check_runtime(RUNNING)
-    config = json.loads((CHECKOUT / ".chalice" / "config.json").read_text())
-    output = (chosen.output or SHARED / "bundle" / stage).absolute()
+    config = read_config()
+    output = (arguments.output or SHARED / "bundle" / stage).absolute()
     template = bundle(stage, config, output)
     values = parameters(stage, config)
-    if chosen.deploy:
-        release(client, template, values, bucket=bucket)
+    if arguments.deploy:
+        release(client, template, values, bucket=arguments.bucket)
     else:
-        print(f"\n{commands(template, values, bucket or 'BUCKET')}", end="")
+        print(f"\n{commands(template, values, arguments.bucket or 'BUCKET')}", end="")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.bundle", description=__doc__)
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--output", type=Path, help="a folder; .local/bundle/STAGE")
+    parser.add_argument("--output", type=Path, help="a folder (default: .local/bundle/STAGE)")
     parser.add_argument(
-        "--bucket", help="where the package goes on its way to Lambda: another one than for uploads"
+        "--bucket", help="the bucket for the package on its way to Lambda, not that for uploads"
     )
-    doing = parser.add_mutually_exclusive_group()
-    doing.add_argument("--deploy", action="store_true")
-    doing.add_argument("--delete", action="store_true")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--deploy", action="store_true")
+    mode.add_argument("--delete", action="store_true")
     return parser
 
 

@@ -1,6 +1,6 @@
-"""Deploy what Chalice does not make: `python -m infra.stacks deploy --stage prod`.
+"""Deploy the resources that Chalice does not create: `python -m infra.stacks deploy --stage prod`.
 
-The templates are in `infra/cloudformation`, a stack each. Deploying again is cheap, and changes what has
+Each template in `infra/cloudformation` is a stack. Deploying again is cheap and updates only stacks that
 changed. A parameter keeps its value until another is given; `cache` and `worker`, once deployed, stay.
 """
 
@@ -15,7 +15,8 @@ from uuid import uuid4
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.progress import Report, step, to_terminal
+from infra.steps.errors import exit_status
+from infra.steps.progress import Report, step, to_terminal
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -25,20 +26,20 @@ FOLDER = Path(__file__).with_name("cloudformation")
 TEMPLATES = ("storage", "network", "database", "cache", "worker", "monitoring")  # each uses those before it
 OPTIONAL = ("cache", "worker")
 STAGES = ("dev", "prod", "local")
-NEVER_MADE = ("ROLLBACK_COMPLETE", "CREATE_FAILED")  # such a stack can only be deleted
-LOOKED_AT = "REVIEW_IN_PROGRESS"  # what a first change set that was not executed leaves behind
+NEVER_CREATED = ("ROLLBACK_COMPLETE", "CREATE_FAILED")  # such a stack can only be deleted
+IN_REVIEW = "REVIEW_IN_PROGRESS"  # left by a first change set that was not executed
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE")
-PREPARED = ("CREATE_COMPLETE", "FAILED")  # of a change set
+PREPARED = ("CREATE_COMPLETE", "FAILED")  # final states of a change set
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 MAX_PAUSE_SECONDS = 5.0
 
-# Of each template the values to set, by the parameters' names.
+# Parameter values, by template and by the parameter's name.
 Values = Mapping[str, Mapping[str, str]]
 
 
 class StackFailedError(Exception):
-    """A stack did not come to be what its template says; `reasons` are CloudFormation's own."""
+    """CloudFormation failed to bring a stack to its template; `reasons` are its own."""
 
     def __init__(self, name: str, status: str, reasons: Iterable[str]) -> None:
         self.reasons = list(reasons)
@@ -46,20 +47,20 @@ class StackFailedError(Exception):
 
 
 def stack_name(stage: str, template: str) -> str:
-    """What a template's stack is called."""
+    """Return the name of a template's stack."""
     return f"sluice-{stage}-{template}"
 
 
 def outputs(stage: str, client: "CloudFormationClient") -> dict[str, str]:
-    """What the stage's stacks export, by the names that the templates give it."""
+    """Return the exports of the stage's stacks, by their names in the templates."""
     prefix = f"sluice-{stage}-"
     pages = client.get_paginator("list_exports").paginate()
     exports = {export["Name"]: export["Value"] for page in pages for export in page["Exports"]}
     return {name.removeprefix(prefix): value for name, value in exports.items() if name.startswith(prefix)}
 
 
-def chosen(client: "CloudFormationClient", stage: str, extra: Collection[str]) -> list[str]:
-    """The templates to deploy: those that are always needed, `extra`, and what is deployed already."""
+def select_templates(client: "CloudFormationClient", stage: str, extra: Collection[str]) -> list[str]:
+    """Return the templates to deploy: the required ones, `extra`, and those that are deployed already."""
     return [
         template
         for template in TEMPLATES
@@ -75,13 +76,13 @@ def deploy(
     *,
     report: Report = to_terminal,
 ) -> None:
-    """Make the stacks of the templates, in the given order, or bring them up to date.
+    """Create or update the stacks of the templates, in the given order.
 
-    Raises `StackFailedError` at the first that fails, and botocore's errors; those before it stay.
+    Raises `StackFailedError` at the first stack that fails, and botocore's errors. The stacks before it stay.
     """
-    parts = {f"With{part.title()}": str(part in templates).lower() for part in ("database", *OPTIONAL)}
+    flags = {f"With{name.title()}": str(name in templates).lower() for name in ("database", *OPTIONAL)}
     for template in templates:
-        given = {"Stage": stage, **(parts if template == "monitoring" else {}), **values.get(template, {})}
+        given = {"Stage": stage, **(flags if template == "monitoring" else {}), **values.get(template, {})}
         name = stack_name(stage, template)
         with step(report, template, "changing") as current:
             current.result = change(client, name, (FOLDER / f"{template}.yaml").read_text(), given)
@@ -90,10 +91,10 @@ def deploy(
 
 
 def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_terminal) -> None:
-    """Delete the stage's stacks, those first that use others.
+    """Delete the stage's stacks, dependent ones first.
 
-    What was uploaded stays, in its bucket, and a snapshot of the database. Raises `StackFailedError`, and
-    botocore's errors: AWS refuses to delete what is protected.
+    The bucket with the uploaded files stays, and a snapshot of the database. Raises `StackFailedError`, and
+    botocore's errors: AWS refuses to delete protected stacks.
     """
     for template in reversed(TEMPLATES):
         if find(client, stack_name(stage, template)):
@@ -103,12 +104,12 @@ def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_te
 
 
 def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[str, str]) -> str:
-    """Make or change one stack by a change set; says what was done."""
-    stack = _settled(client, name, but=LOOKED_AT)
-    if stack and stack["StackStatus"] in NEVER_MADE:
+    """Create or update one stack by a change set. Return `created`, `updated` or `unchanged`."""
+    stack = _wait_until_settled(client, name, unless=IN_REVIEW)
+    if stack and stack["StackStatus"] in NEVER_CREATED:
         remove(client, name)
         stack = None
-    exists = stack is not None and stack["StackStatus"] != LOOKED_AT
+    exists = stack is not None and stack["StackStatus"] != IN_REVIEW
     kind: Literal["UPDATE", "CREATE"] = "UPDATE" if exists else "CREATE"
     change_set = client.create_change_set(
         StackName=name,
@@ -119,34 +120,37 @@ def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": "application", "Value": "sluice"}, {"Key": "stage", "Value": given["Stage"]}],
     )["Id"]
-    if not _changes(client, name, change_set):
+    if not _has_changes(client, name, change_set):
         client.delete_change_set(ChangeSetName=change_set)
         return "unchanged"
     client.execute_change_set(ChangeSetName=change_set)
-    _done(client, name)
+    _wait_until_done(client, name)
     return "updated" if exists else "created"
 
 
 def _parameters(
     client: "CloudFormationClient", body: str, stack: "StackTypeDef | None", given: Mapping[str, str]
 ) -> "list[ParameterTypeDef]":
-    """What is given, and of the rest that the template knows what it was."""
-    known = {one["ParameterKey"] for one in client.get_template_summary(TemplateBody=body)["Parameters"]}
-    before = {one["ParameterKey"] for one in stack.get("Parameters", [])} if stack else set()
-    kept = sorted((before & known) - given.keys())
-    told: list[ParameterTypeDef] = [
+    """Return the `given` values, and for the template's other parameters their previous values."""
+    declared = {
+        parameter["ParameterKey"]
+        for parameter in client.get_template_summary(TemplateBody=body)["Parameters"]
+    }
+    before = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])} if stack else set()
+    kept = sorted((before & declared) - given.keys())
+    values: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
     ]
-    return told + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
+    return values + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
 
 
-def _changes(client: "CloudFormationClient", name: str, change_set: str) -> bool:
-    """Wait for the change set; whether there is anything in it."""
+def _has_changes(client: "CloudFormationClient", name: str, change_set: str) -> bool:
+    """Wait for the change set and return whether it changes anything. Raises `StackFailedError`."""
     pauses = _pauses()
-    while (told := client.describe_change_set(ChangeSetName=change_set))["Status"] not in PREPARED:
+    while (description := client.describe_change_set(ChangeSetName=change_set))["Status"] not in PREPARED:
         time.sleep(next(pauses))
-    reason = told.get("StatusReason", "")
-    if told["Status"] == "CREATE_COMPLETE":
+    reason = description.get("StatusReason", "")
+    if description["Status"] == "CREATE_COMPLETE":
         return True
     if any(text in reason for text in UNCHANGED):
         return False
@@ -156,28 +160,30 @@ def _changes(client: "CloudFormationClient", name: str, change_set: str) -> bool
 def remove(client: "CloudFormationClient", name: str) -> None:
     """Delete one stack. Raises `StackFailedError`."""
     client.delete_stack(StackName=name)
-    _done(client, name)
+    _wait_until_done(client, name)
 
 
-def _done(client: "CloudFormationClient", name: str) -> None:
-    """Wait for what is under way, and raise `StackFailedError` if it failed."""
-    stack = _settled(client, name)
+def _wait_until_done(client: "CloudFormationClient", name: str) -> None:
+    """Wait for the running operation. Raises `StackFailedError` if it fails."""
+    stack = _wait_until_settled(client, name)
     if stack and stack["StackStatus"] not in DONE:
         raise StackFailedError(name, stack["StackStatus"], _reasons(client, name))
 
 
-def _settled(client: "CloudFormationClient", name: str, *, but: str = "") -> "StackTypeDef | None":
-    """The stack, once nothing (``but`` this) is under way; None if there is none."""
+def _wait_until_settled(
+    client: "CloudFormationClient", name: str, *, unless: str = ""
+) -> "StackTypeDef | None":
+    """Wait until no operation runs, or the status is `unless`. Return the stack, or None if there is none."""
     pauses = _pauses()
     while (stack := find(client, name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
-        if stack["StackStatus"] == but:
+        if stack["StackStatus"] == unless:
             break
         time.sleep(next(pauses))
     return stack
 
 
 def find(client: "CloudFormationClient", name: str) -> "StackTypeDef | None":
-    """The stack as it is; None if there is none."""
+    """Return the stack as it is, or None if there is no stack."""
     try:
         return client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -187,7 +193,7 @@ def find(client: "CloudFormationClient", name: str) -> "StackTypeDef | None":
 
 
 def _reasons(client: "CloudFormationClient", name: str) -> Iterator[str]:
-    """What failed in the latest operation, first things first."""
+    """Yield the failures of the latest operation, the first one first."""
     failed = []
     for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
         for event in page["StackEvents"]:  # newest first
@@ -208,55 +214,61 @@ def _pauses() -> Iterator[float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Exit status 0: done; 1: something failed."""
+    """Run one command. Return 0, or 1 after saying why it failed."""
     arguments = parser().parse_args(argv)
-    client = boto3.client("cloudformation")
-    try:
-        if arguments.command == "delete":
-            delete(client, arguments.stage)
-        else:
-            values = merged(arguments.parameter, arguments.image)
-            deploy(client, arguments.stage, chosen(client, arguments.stage, arguments.extra), values)
-    except (StackFailedError, ClientError, BotoCoreError) as error:
-        sys.stderr.write(f"\n{error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: _run(arguments), StackFailedError, ClientError, BotoCoreError)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    client, stage = boto3.client("cloudformation"), arguments.stage
+    if arguments.command == "delete":
+        delete(client, stage)
+        return
+    values = merge_values(arguments.parameter, arguments.image)
+    deploy(client, stage, select_templates(client, stage, arguments.extra), values)
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be typed."""
+    """Return the parser of the command line."""
     result = argparse.ArgumentParser(prog="python -m infra.stacks", description=__doc__)
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    making = commands.add_parser("deploy", help="make the stacks, or bring them up to date")
-    deleting = commands.add_parser("delete", help="delete them; uploaded files and a snapshot stay")
+    making = commands.add_parser("deploy", help="create or update the stacks")
+    deleting = commands.add_parser(
+        "delete", help="delete them; uploaded files and a snapshot of the database stay"
+    )
     for command in (making, deleting):
         command.add_argument("--stage", choices=STAGES, required=True)
     making.add_argument(
-        "--with", dest="extra", action="append", default=[], choices=OPTIONAL, help="deploy this, too"
+        "--with",
+        dest="extra",
+        action="append",
+        default=[],
+        choices=OPTIONAL,
+        help="an optional stack to deploy",
     )
     making.add_argument("--image", help="the worker's image: --parameter worker.Image=IMAGE")
     making.add_argument(
         "--parameter",
         action="append",
         default=[],
-        type=assignment,
+        type=parse_assignment,
         metavar="TEMPLATE.NAME=VALUE",
         help="such as worker.MaxWorkers=20; without it, a parameter stays as it is",
     )
     return result
 
 
-def assignment(text: str) -> tuple[str, str, str]:
-    """`TEMPLATE.NAME=VALUE` as its three parts. Raises ArgumentTypeError."""
-    place, equals, value = text.partition("=")
-    template, _, name = place.partition(".")
+def parse_assignment(text: str) -> tuple[str, str, str]:
+    """Split `TEMPLATE.NAME=VALUE` into these three. Raises ArgumentTypeError."""
+    key, equals, value = text.partition("=")
+    template, _, name = key.partition(".")
     if template not in TEMPLATES or not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not TEMPLATE.NAME=VALUE with one of {TEMPLATES}")
     return template, name, value
 
 
-def merged(assignments: Iterable[tuple[str, str, str]], image: str | None) -> dict[str, dict[str, str]]:
-    """The values to set, by template."""
+def merge_values(assignments: Iterable[tuple[str, str, str]], image: str | None) -> dict[str, dict[str, str]]:
+    """Return the parameter values by template; `image` is short for the worker's."""
     values: dict[str, dict[str, str]] = {"worker": {"Image": image}} if image else {}
     for template, name, value in assignments:
         values.setdefault(template, {})[name] = value

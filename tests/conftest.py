@@ -41,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack
 @pytest.fixture(scope="session")
 def services() -> Iterator[Mapping[str, str]]:
     """The addresses of a Postgres, a Redis and a LocalStack of the tests' own, as environment variables."""
-    env = local_stack.up(ROOT, parts=local_stack.SERVICES)
+    env = local_stack.up(ROOT, components=local_stack.SERVICES)
     added = {name: value for name, value in env.items() if name.startswith("AWS_")}
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)  # boto3's credentials and region

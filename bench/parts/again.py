@@ -19,7 +19,7 @@ def measure(place: World, rounds: int, rows: int) -> Measured:
         with world.database(place) as url:
             runs = [world.ingest(place, url, path), world.ingest(place, url, path, force=True)]
             written = world.count(url)
-        new = [it.job.tally.inserted for it in runs]
+        new = [it.job.progress.tally.inserted for it in runs]
         if (new, runs[1].rows, written) != ([rows, 0], rows, rows):
             raise RuntimeError(f"{new} rows of {rows:,} were new, and there are {written:,}")
         first.append(runs[0].rate)

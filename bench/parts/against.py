@@ -49,7 +49,7 @@ def _ingested(place: World, rows: int) -> float:
     """Sluice's thousands of rows a second."""
     with world.database(place) as url:
         run = world.ingest(place, url, data.narrow(place.data, rows))
-    _check(_SLUICE, run.job.tally.inserted, rows)
+    _check(_SLUICE, run.job.progress.tally.inserted, rows)
     return run.rate
 
 

@@ -14,8 +14,8 @@ from bench import data, machine, world
 from bench.figures import Measured, Table, spread
 from bench.world import World
 from infra.local import ports, services
-from infra.local.layout import Layout
 from infra.local.postgres import Postgres
+from infra.steps.layout import Layout
 
 TENTHS = 10
 _WANTED = 25  # per cent
@@ -126,10 +126,9 @@ def _grown(place: World, variant: Variant, path: Path, rows: int, few: Path) -> 
         again = world.ingest(place, url, few)
         with psycopg.connect(url) as connection:
             sizes = connection.execute(_SIZES).fetchone() or ()
-    if (run.job.tally.inserted, again.job.tally.inserted) != (rows, 0):
-        raise RuntimeError(
-            f"of {rows:,} rows {run.job.tally.inserted:,} and {again.job.tally.inserted:,} were new"
-        )
+    first, second = (it.job.progress.tally.inserted for it in (run, again))
+    if (first, second) != (rows, 0):
+        raise RuntimeError(f"of {rows:,} rows {first:,} and {second:,} were new")
     it = Grown([it / 1000 for it in tenths], run.rate, again.rate, *(float(it) / rows for it in sizes))
     told = ", ".join(f"{rate:.0f}" for rate in it.tenths)
     print(f"  {variant.name}: {told} krows/s: cost {it.growth:+.0f} %; again {it.again:.0f}", flush=True)

@@ -59,6 +59,6 @@ def _run(place: World, file: File, rows: int) -> tuple[float, float, float]:
     with data.lent(file.make, place.data, rows) as path, world.database(place) as url:
         run = world.ingest(place, url, path, more=file.settings)
         size = path.stat().st_size / 1e6
-    if run.job.tally.inserted != rows:
-        raise RuntimeError(f"{run.job.tally.inserted:,} of {rows:,} rows were loaded")
+    if run.job.progress.tally.inserted != rows:
+        raise RuntimeError(f"{run.job.progress.tally.inserted:,} of {rows:,} rows were loaded")
     return run.peak_mib, run.rate, size

@@ -67,6 +67,6 @@ def _ingested(place: World, path: Path, records: int, rows: int) -> tuple[float,
     with world.database(place) as url:
         run = world.ingest(place, url, path)
         written = world.count(url)
-        if (run.rows, run.job.tally.inserted, written) != (records, rows, rows):
-            raise RuntimeError(f"{written:,} rows of {records:,} records: {run.job.tally}")
+        if (run.rows, run.job.progress.tally.inserted, written) != (records, rows, rows):
+            raise RuntimeError(f"{written:,} rows of {records:,} records: {run.job.progress.tally}")
         return run.rate, world.fingerprint(url)

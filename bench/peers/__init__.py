@@ -16,10 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.local import installs
-from infra.local.environment import own_env
 from infra.local.installs import Installation, Run
-from infra.local.layout import Layout
-from infra.local.progress import to_terminal
+from infra.steps.environment import own_env
+from infra.steps.layout import Layout
+from infra.steps.pip import PIP_INSTALL, pip
+from infra.steps.progress import to_terminal
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-peers.txt"
@@ -39,7 +40,7 @@ class PeersInstallation(Installation):
 
 def _make(run: Run) -> None:
     run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(PEERS.folder)])
-    into = installs.pip("--python", str(PEERS.python), *installs.PIP_INSTALL)
+    into = pip("--python", str(PEERS.python), *PIP_INSTALL)
     run("pip install", {}, [*into, "--only-binary", ":all:", "-r", str(REQUIREMENTS)])
 
 
@@ -47,7 +48,7 @@ PEERS = PeersInstallation("peers", "installing what Sluice is compared with, onc
 
 
 def ensure() -> None:
-    """Installs them if they are not there. Raises StackError."""
+    """Installs them if they are not there. Raises StepError."""
     installs.ensure([PEERS], to_terminal)
 
 

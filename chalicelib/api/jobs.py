@@ -11,9 +11,9 @@ from chalicelib.api import serializers as status
 from chalicelib.api.http import answer, cursor, cursor_text, identifier, limit, not_found
 from chalicelib.api.requests import parse_dataset
 from chalicelib.core.errors import BadRequest, JobFailed, RetryLater
+from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Status
-from chalicelib.service.intake import notice
+from chalicelib.core.model import Status
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services
 
@@ -42,13 +42,13 @@ def act(services: Services, job_id: str, action: Action) -> Response:
 
 def _follow_up(services: Services, job: Job) -> None:
     """What a move brings with it outside the job register. Raises RetryLater."""
-    if job.status is Status.CANCELED and job.upload.upload_id and job.uploaded_at is None:
-        services.uploads.abort(job.key, job.upload.upload_id)
-    elif not job.status.is_terminal and job.uploaded_at is not None:
+    if job.status is Status.CANCELED and job.upload.upload_id and job.upload.arrived_at is None:
+        services.uploads.abort(job.upload.key, job.upload.upload_id)
+    elif not job.status.is_terminal and job.upload.arrived_at is not None:
         services.sender.send(job.id)
     elif job.status is Status.PENDING:
         with suppress(JobFailed):  # the file has not come yet, and its event will tell
-            notice(job, services.intake)
+            services.intake.find_object(job)
 
 
 def list_jobs(services: Services, query: Mapping[str, str]) -> Response:

@@ -1,15 +1,14 @@
 """What a client may ask for when it wants to upload a file: its request, checked."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.api.options import parse_options
 from chalicelib.core.errors import BadRequest
-from chalicelib.core.model import Format, Options
+from chalicelib.core.model import Format
+from chalicelib.core.names import LONGEST_FILENAME, is_dataset, is_text
+from chalicelib.core.uploads import UploadRequest
 
-_DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-LONGEST_NAME = 1024  # characters
 _MOST_METADATA = 20  # members
 _LONGEST_LABEL = 200  # characters
 _LARGEST_NUMBER = 10**15  # below 2**53: every JSON reader takes it for what it is
@@ -25,21 +24,6 @@ _FIELDS = {
     "force",
     "part_checksums",
 }
-
-
-@dataclass(frozen=True)
-class UploadRequest:
-    """What the client asked for, checked."""
-
-    filename: str
-    dataset: str = "default"
-    format: Format | None = None
-    size: int | None = None  # bytes
-    metadata: dict[str, str | int | float | bool] | None = None
-    options: Options = field(default_factory=Options)
-    sha256: str | None = None  # hexadecimal, in lower case
-    force: bool = False
-    part_checksums: bool = False
 
 
 def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401 - whatever the client sent
@@ -61,20 +45,10 @@ def parse_request(body: Any, *, max_size: int) -> UploadRequest:  # noqa: ANN401
     )
 
 
-def is_text(value: object) -> bool:
-    """Text that Postgres and UTF-8 can hold."""
-    return isinstance(value, str) and "\0" not in value and not re.search("[\ud800-\udfff]", value)
-
-
 def _filename(value: Any) -> str:  # noqa: ANN401
-    if not is_text(value) or not value.strip() or len(value) > LONGEST_NAME:
-        raise BadRequest(f"filename must be a text of 1 to {LONGEST_NAME} characters.", field="filename")
+    if not is_text(value) or not value.strip() or len(value) > LONGEST_FILENAME:
+        raise BadRequest(f"filename must be a text of 1 to {LONGEST_FILENAME} characters.", field="filename")
     return str(value)
-
-
-def is_dataset(name: str) -> bool:
-    """Whether a dataset may be called so."""
-    return _DATASET.fullmatch(name) is not None
 
 
 def parse_dataset(value: Any) -> str:  # noqa: ANN401

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.core.model import Job, Status, StoredReject
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Status, StoredReject
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
@@ -15,30 +16,31 @@ def summarise(job: Job, now: datetime) -> dict[str, Any]:
 
 def describe(job: Job, now: datetime) -> dict[str, Any]:
     """The job as a JSON document; `docs/http-api.md` explains each member."""
+    error = job.outcome.error
     return {
         "id": str(job.id),
         "status": job.status.value,
         "phase": phase(job),
         "dataset": job.dataset,
         "filename": job.filename,
-        "metadata": job.metadata,
-        "created_at": _time(job.created_at),
-        "started_at": _time(job.started_at),
-        "updated_at": _time(job.updated_at),
-        "completed_at": _time(job.completed_at),
+        "metadata": job.instructions.metadata,
+        "created_at": _time(job.times.created_at),
+        "started_at": _time(job.times.started_at),
+        "updated_at": _time(job.times.updated_at),
+        "completed_at": _time(job.times.completed_at),
         "source": _source(job),
-        "detected": job.dialect.to_json() if job.dialect else {},
+        "detected": job.reading.dialect.to_json() if job.reading else {},
         "progress": _progress(job, now),
         "counts": {
-            "read": job.tally.records,
-            "inserted": job.tally.inserted,
-            "duplicates": job.tally.duplicates,
-            "rejected": job.tally.rejected,
+            "read": job.progress.tally.records,
+            "inserted": job.progress.tally.inserted,
+            "duplicates": job.progress.tally.duplicates,
+            "rejected": job.progress.tally.rejected,
         },
-        "attempts": job.attempts,
-        "duplicate_of": str(job.duplicate_of) if job.duplicate_of else None,
-        "undone_rows": job.undone_rows,
-        "error": {"code": job.error[0], "message": job.error[1]} if job.error else None,
+        "attempts": job.progress.attempts,
+        "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
+        "undone_rows": job.outcome.undone_rows,
+        "error": {"code": error.code, "message": error.message} if error else None,
         "links": links(job),
     }
 
@@ -55,8 +57,8 @@ def phase(job: Job) -> str:
     if job.status is Status.UNDOING:
         return "undoing"
     if job.status is Status.PENDING:
-        return "queued" if job.uploaded_at else "awaiting-upload"
-    return "loading" if job.dialect else "detecting"
+        return "queued" if job.upload.arrived_at else "awaiting-upload"
+    return "loading" if job.reading else "detecting"
 
 
 def describe_reject(reject: StoredReject) -> dict[str, Any]:
@@ -84,10 +86,14 @@ def _source(job: Job) -> dict[str, Any] | None:
 
 def _progress(job: Job, now: datetime) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
-    done = job.bytes_processed
+    done = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
         done = total  # however the ends of a compressed file were counted
-    seconds = ((job.completed_at or now) - job.started_at).total_seconds() if job.started_at else 0
+    seconds = (
+        ((job.times.completed_at or now) - job.times.started_at).total_seconds()
+        if job.times.started_at
+        else 0
+    )
     eta = None
     if job.status is Status.PROCESSING and total and done and seconds > 0:
         eta = round((total - done) * seconds / done, 1)
@@ -95,7 +101,7 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
         "bytes_processed": done,
         "bytes_total": total,
         "percent": round(100 * done / total, 1) if total else None,
-        "rows_per_second": round(job.tally.records / seconds, 1) if seconds > 0 and done else None,
+        "rows_per_second": round(job.progress.tally.records / seconds, 1) if seconds > 0 and done else None,
         "eta_seconds": eta,
     }
 

@@ -11,8 +11,9 @@ from chalicelib.api.http import answer, cursor, cursor_text, problem
 from chalicelib.api.jobs import POLL_SECONDS, accepted, act, found
 from chalicelib.api.requests import parse_request
 from chalicelib.core.errors import JobFailed, NotPossible
+from chalicelib.core.jobs import Job, Part
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Part, Status
+from chalicelib.core.model import Status
 from chalicelib.core.ports import SignedUpload
 from chalicelib.service import multipart as parts
 from chalicelib.service.uploads import Ticket, request_upload
@@ -43,7 +44,7 @@ def sign_parts(services: Services, job_id: str, body: Any) -> Response:  # noqa:
     job = found(services, job_id)
     upload_id = parts.check_open(job)
     wanted = parts.parse_parts(body, job.upload)
-    signed = parts.sign(job.key, upload_id, wanted, services.signer)
+    signed = parts.sign(job.upload.key, upload_id, wanted, services.signer)
     return answer({"parts": _signed(signed), "expires_at": status.seconds(signed[0][1].expires_at)})
 
 
@@ -52,7 +53,7 @@ def list_parts(services: Services, job_id: str, query: dict[str, str]) -> Respon
     job = found(services, job_id)
     upload_id = parts.check_open(job)
     after = cursor(query, parts=1, most=parts.MOST_PARTS) or (0,)
-    page = services.uploads.parts(job.key, upload_id, after=after[0])
+    page = services.uploads.parts(job.upload.key, upload_id, after=after[0])
     document = {
         "job_id": str(job.id),
         **_plan(job),
@@ -67,7 +68,7 @@ def list_parts(services: Services, job_id: str, query: dict[str, str]) -> Respon
 def complete(services: Services, job_id: str) -> Response:
     """`POST /uploads/{id}/complete`. Raises BadRequest, NotPossible, RetryLater."""
     job = found(services, job_id)
-    if job.upload.upload_id is not None and job.uploaded_at is not None:
+    if job.upload.upload_id is not None and job.upload.arrived_at is not None:
         return accepted(job)  # this client has said so before, and did not get the answer
     try:
         parts.complete(job, services.uploads)
@@ -91,7 +92,7 @@ def _is_there(services: Services, job: Job) -> bool:
     if job.upload.upload_id is None or job.status is not Status.PENDING:
         return False
     try:
-        services.store.pin(job.bucket, job.key)
+        services.store.pin(job.upload.bucket, job.upload.key)
     except JobFailed:
         return False
     return True

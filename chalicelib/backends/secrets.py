@@ -1,4 +1,4 @@
-"""Credentials out of AWS Secrets Manager, kept for a while (Powertools Parameters)."""
+"""Credentials from AWS Secrets Manager, cached (Powertools Parameters)."""
 
 from urllib.parse import quote, urlsplit
 
@@ -7,13 +7,13 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from chalicelib.core.errors import RetryLater
 
-_KEPT_SECONDS = 300  # after a rotation, connections with the old password are tried for no longer than this
+_KEPT_SECONDS = 300  # after a rotation, the old password is used for at most this long
 
 
 def with_credentials(url: str, secret: str) -> str:
-    """``url`` with the user and the password of the secret ``secret`` (its name or ARN) in it.
+    """Return ``url`` with the user and the password of the secret ``secret`` (its name or ARN).
 
-    The secret is a JSON object with `username` and `password`, as RDS makes them. Raises RetryLater.
+    The secret is a JSON object with `username` and `password`, as RDS writes it. Raises RetryLater.
     Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
     """
     trouble = ""
@@ -24,7 +24,7 @@ def with_credentials(url: str, secret: str) -> str:
         trouble = f"no credentials from the secret {secret}: {type(error).__name__}"
     except (KeyError, TypeError, ValueError):
         trouble = f"the secret {secret} has no username and password"
-    if trouble:  # not raised above: what went wrong there has the secret in it, and would hang on this
+    if trouble:  # not raised above: those errors contain the secret, and would be chained to this one
         raise RetryLater(trouble)
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]

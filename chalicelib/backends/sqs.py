@@ -1,8 +1,8 @@
 """The job queue on Amazon SQS (a standard queue).
 
-A message's body is ``{"job_id": "<uuid>"}``. Visibility timeout, counting hand-outs and moving a message to
-the dead-letter queue after ``maxReceiveCount`` of them are the queue's own; this module only asks for them.
-Rules are those of the Amazon SQS API Reference: ReceiveMessage, ChangeMessageVisibility, DeleteMessage,
+A message's body is ``{"job_id": "<uuid>"}``. The queue itself keeps the visibility timeout, counts
+deliveries, and moves a message to the dead-letter queue after ``maxReceiveCount`` of them. The rules are
+those of the Amazon SQS API Reference: ReceiveMessage, ChangeMessageVisibility, DeleteMessage,
 SetQueueAttributes (RedrivePolicy).
 """
 
@@ -17,7 +17,7 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
 
 if TYPE_CHECKING:  # the stubs are a development dependency
@@ -27,28 +27,28 @@ if TYPE_CHECKING:  # the stubs are a development dependency
 MAX_WAIT_SECONDS = 20  # ReceiveMessage: WaitTimeSeconds
 MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages; SendMessageBatch: Entries
 MAX_VISIBILITY_SECONDS = 43_200  # ChangeMessageVisibility: VisibilityTimeout
-SLACK_SECONDS = 0.05  # so that 0.9999 s of a wait of 1 s is not cut down to no wait at all
-# ChangeMessageVisibility and DeleteMessage answer so for a message that is visible again, or was deleted.
+SLACK_SECONDS = 0.05  # so that a wait of 0.9999 s is rounded to 1 s and not to none
+# The answers of ChangeMessageVisibility and DeleteMessage for a message that is visible again, or deleted.
 LOST = ("MessageNotInflight", "ReceiptHandleIsInvalid")
 
 
 @contextmanager
-def _retry_later(doing: str) -> Iterator[None]:
+def _retry_later(action: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise RetryLater(f"SQS: could not {doing}: {error}") from error
+        raise RetryLater(f"SQS: could not {action}: {error}") from error
 
 
 @contextmanager
 def _unless_lost(job_id: UUID) -> Iterator[None]:
-    """Do nothing, and say so, when the message is not this receiver's any more."""
+    """Log and continue when the message is no longer this receiver's."""
     try:
         yield
     except ClientError as error:
         if not _is_lost(error):
             raise
-        logger.warning("message is held by another or gone", extra={"job_id": str(job_id)})
+        logger.warning("message is held by another receiver or gone", extra={"job_id": str(job_id)})
 
 
 def _is_lost(error: ClientError) -> bool:
@@ -58,7 +58,7 @@ def _is_lost(error: ClientError) -> bool:
 
 
 def parse_body(body: str) -> UUID | None:
-    """The job's id in a message's body; None if it is not of the form that :class:`SqsSender` writes."""
+    """Return the job's id in a message's body; None if :class:`SqsSender` cannot have written it."""
     try:
         return UUID(json.loads(body)["job_id"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -66,14 +66,14 @@ def parse_body(body: str) -> UUID | None:
 
 
 class SqsSender:
-    """Puts jobs on the queue. Fills the port :class:`chalicelib.core.ports.JobSender`."""
+    """Enqueue jobs. Implement :class:`chalicelib.service.queue.JobSender`."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
     def send(self, job_id: UUID, *, copies: int = 1) -> None:
-        """Send messages. A client that retries may send them twice, which at-least-once allows."""
+        """Enqueue messages. boto3's retries may send them twice, which at-least-once allows."""
         body = json.dumps({"job_id": str(job_id)})
         for first in range(0, copies, MAX_BATCH):
             numbers = range(first, min(first + MAX_BATCH, copies))
@@ -86,18 +86,18 @@ class SqsSender:
                 raise RetryLater(f"SQS: could not send job {job_id}: {failed.get('Message', failed['Code'])}")
 
     def ping(self) -> None:
-        """Answer, or raise RetryLater."""
+        """Return if the queue answers. Raises RetryLater."""
         with _retry_later("reach the queue"):
             self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
 
 
 class SqsReceiver:
-    """Takes jobs off the queue. Fills the port :class:`chalicelib.core.ports.JobReceiver`.
+    """Take messages off the queue. Implement :class:`chalicelib.service.queue.JobReceiver`.
 
-    ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy, which does the work.
-    ``dead_letter_url`` is looked up from that policy, when it is needed, if it is not given. SQS counts in
-    whole seconds: timeouts and delays are rounded up, waits down. It lets no message be held for more than
-    12 hours in all. Threads may share a receiver.
+    ``max_deliveries`` must be the ``maxReceiveCount`` of the queue's redrive policy. Without a
+    ``dead_letter_url``, the receiver looks it up in that policy when it needs it. SQS counts in whole
+    seconds: timeouts and delays are rounded up, waits down. SQS lets no message be held for more than 12
+    hours in all. Threads may share a receiver.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class SqsReceiver:
         self._dead_letter_url = dead_letter_url
 
     def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        """Up to 10 messages; returns early with whatever there is. Raises RetryLater."""
+        """Return up to 10 messages; return as soon as there are any. Raises RetryLater."""
         deadline = time.monotonic() + wait_seconds
         with _retry_later("receive"):
             while True:
@@ -125,8 +125,8 @@ class SqsReceiver:
                 if deliveries or deadline - time.monotonic() + SLACK_SECONDS < 1:
                     return deliveries
 
-    def taken(self, record: Mapping[str, Any]) -> Delivery | None:
-        """The delivery in a record of the event that Lambda makes of a message. None: it had to be buried.
+    def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
+        """Return the delivery in a record of Lambda's event; None if the message went to the dead letters.
 
         Source of the form: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
         """
@@ -145,17 +145,17 @@ class SqsReceiver:
             self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=delivery.receipt)
 
     def extend(self, delivery: Delivery) -> None:
-        """Start the visibility timeout anew, unless the message is not ours by now. Raises RetryLater."""
+        """Restart the visibility timeout, unless the message was lost. Raises RetryLater."""
         with _retry_later(f"extend the lease on job {delivery.job_id}"), _unless_lost(delivery.job_id):
             self._hide(delivery, self._visibility)
 
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
-        """Give the message back, unless it is not ours by now. Raises RetryLater."""
+        """Give the message back, unless it was lost to another receiver. Raises RetryLater."""
         with _retry_later(f"give job {delivery.job_id} back"), _unless_lost(delivery.job_id):
             self._hide(delivery, _whole_seconds(delay_seconds))
 
     def close(self) -> None:
-        """Nothing to leave: SQS knows no consumers. Here so that both queues are closed alike."""
+        """Do nothing: SQS has no consumers that leave. Both queues are closed alike."""
 
     def _receive_once(self, limit: int, wait_seconds: int) -> list[Delivery]:
         answer = self._client.receive_message(
@@ -169,7 +169,7 @@ class SqsReceiver:
         return [delivery for delivery in deliveries if delivery is not None]
 
     def _delivery(self, message: "MessageTypeDef") -> Delivery | None:
-        """The message as a delivery; None when it had to go to the dead letters."""
+        """Return the message as a delivery; None if it went to the dead letters."""
         if (job_id := parse_body(message["Body"])) is None:
             self._bury(message)
             return None
@@ -178,7 +178,7 @@ class SqsReceiver:
         )
 
     def _bury(self, message: "MessageTypeDef") -> None:
-        """Copy first, delete then: a crash in between leaves two copies rather than none."""
+        """Copy the message to the dead letters, then delete it: a crash in between loses nothing."""
         details = {"message_id": message["MessageId"], "body": message["Body"][:1000]}
         logger.error("message is not a job's id", extra=details)
         try:
@@ -191,11 +191,11 @@ class SqsReceiver:
                 MessageAttributes={"reason": {"DataType": "String", "StringValue": "not a job's id"}},
             )
             self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
-        except (BotoCoreError, ClientError):  # must not cost the good messages beside it; it comes again
+        except (BotoCoreError, ClientError):  # the messages beside it are good, and this one is redelivered
             logger.exception("dead letter not written", extra=details)
 
     def _dead_letters(self) -> str | None:
-        """Where the queue's own redrive policy sends messages; None if it has no such policy."""
+        """Return the URL that the queue's redrive policy names; None without such a policy."""
         if self._dead_letter_url is None:
             answer = self._client.get_queue_attributes(
                 QueueUrl=self._queue_url, AttributeNames=["RedrivePolicy"]

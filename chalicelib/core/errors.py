@@ -17,12 +17,12 @@ class JobFailed(Exception):  # noqa: N818 - named for what to do, not for what w
         self.message = message
 
 
-class LostClaim(Exception):  # noqa: N818 - named for what happened to us
-    """Another worker has finished this piece of work already: drop it, nothing of ours was kept."""
+class BlockAlreadyCommitted(Exception):  # noqa: N818 - named for the state of the ledger
+    """Another worker has committed this block: drop it. Nothing of this attempt at it was kept."""
 
 
 class JobEnded(Exception):  # noqa: N818 - named for what happened to the job
-    """The job was canceled, failed or ended otherwise meanwhile: drop the work, nothing of ours was kept."""
+    """The job has ended, or was taken over: drop the work. Nothing of this attempt was kept."""
 
 
 class NotPossible(Exception):  # noqa: N818 - named for what to tell the client

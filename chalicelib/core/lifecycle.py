@@ -1,4 +1,4 @@
-"""The life of a job: which action leads from which statuses to which. Everything that moves a job asks here.
+"""The life of a job: which action leads from which statuses to which. This table alone decides.
 
 `docs/http-api.md` shows this table; a test holds the two equal.
 """
@@ -13,14 +13,14 @@ from chalicelib.core.model import Status
 class Action(StrEnum):
     """What can happen to a job."""
 
-    CLAIM = "claim"  # a worker takes it, for the first time or again
+    CLAIM = "claim"  # by a worker, for the first time or again
     COMPLETE = "complete"  # every record is accounted for
     FAIL = "fail"  # it cannot be loaded as it is
-    EXPIRE = "expire"  # the upload never came
+    EXPIRE = "expire"  # the upload never arrived
     CANCEL = "cancel"
     RETRY = "retry"
     UNDO = "undo"
-    FINISH_UNDO = "finish-undo"  # all rows that it alone brought are gone
+    FINISH_UNDO = "finish-undo"  # all rows that only this job brought are removed
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ TRANSITIONS: Mapping[Action, Transition] = {
 
 
 def possible(status: Status) -> frozenset[Action]:
-    """The actions that a job in ``status`` allows."""
-    return frozenset(action for action, it in TRANSITIONS.items() if status in it.before)
+    """Return the actions that a job in ``status`` allows."""
+    return frozenset(action for action, transition in TRANSITIONS.items() if status in transition.before)

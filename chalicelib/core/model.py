@@ -1,11 +1,10 @@
-"""The nouns of Sluice: jobs, their source objects, blocks, rejects. Plain data, no behaviour to speak of."""
+"""Files and records: what is read, how it is written, what became of its records. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 
 class Status(StrEnum):
@@ -22,34 +21,36 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a job in this status stays in it until somebody asks for something else."""
+        """Whether a job in this status stays in it until a client acts on the job."""
         return self not in (Status.PENDING, Status.PROCESSING, Status.UNDOING)
 
 
 class Format(StrEnum):
-    """File formats that can be read."""
+    """File formats that Sluice reads."""
 
     CSV = "csv"
-    NDJSON = "ndjson"  # one object a line
+    NDJSON = "ndjson"  # one object per line
     JSON = "json"  # one array of objects, or objects one after another, over any lines
 
 
 @dataclass(frozen=True)
 class Source:
-    """The object a job reads, pinned: a changed object has another ``etag`` and is not this source."""
+    """The object that a job reads, pinned: an object that was replaced has another ``etag``."""
 
     bucket: str
     key: str
     etag: str
     size: int  # bytes
     version_id: str | None = None
-    checksum: str | None = None  # SHA-256 as S3 verified it, in base64; of an object sent in parts: of theirs
-    modified_at: datetime | None = field(default=None, compare=False)  # not known from an event
+    checksum: str | None = (
+        None  # SHA-256 as S3 verified it, in base64; of a multipart upload: of its parts' checksums
+    )
+    modified_at: datetime | None = field(default=None, compare=False)  # events do not say
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the client says its CSV file is written; what is None is found out from the file's head."""
+    """What a client declares about its CSV file; Sluice detects whatever is None from the head."""
 
     delimiter: str | None = None
     quote: str | None = None  # empty: there are no quotes
@@ -57,13 +58,13 @@ class Options:
     encoding: str | None = None  # a name that Python knows
     header: bool = True
     skip_lines: int = 0
-    comment: str | None = None  # begins a line that is no record
+    comment: str | None = None  # the first character of lines to ignore
     decimal: str = "."
     date_order: str | None = None  # DMY, MDY or YMD
     missing_values: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The members that were set."""
+        """Return the options that were set."""
         default = Options()
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -73,19 +74,19 @@ class Options:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Options":
-        """The inverse of :meth:`to_json`."""
+        """Invert :meth:`to_json`."""
         return cls(**{**stored, "missing_values": tuple(stored.get("missing_values", ()))})
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What was found at the head of a file; enough to read any block of it without the head."""
+    """How a file is written; enough to read any block of it without the head."""
 
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     encoding: str = "utf-8"
     bom: bool = False
-    recoded: bool = False  # the text is turned into UTF-8 before it is cut: offsets are those of the UTF-8
+    recoded: bool = False  # transcoded to UTF-8 before it is cut: offsets are those of the UTF-8
     array: bool = False  # JSON only: the records are in an array
     compression: str | None = None
     # CSV only
@@ -99,7 +100,7 @@ class Dialect:
     missing_values: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The form stored with the job and shown as ``detected``."""
+        """Return the form that is stored with the job and shown as ``detected``."""
         members = {**vars(self), "format": self.format.value}
         common = ("format", "data_start", "encoding", "bom", "recoded", "compression")
         if self.format is not Format.CSV:
@@ -110,28 +111,28 @@ class Dialect:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Dialect":
-        """The inverse of :meth:`to_json`."""
+        """Invert :meth:`to_json`."""
         lists = {name: tuple(stored.get(name, ())) for name in ("columns", "missing_values")}
         return cls(**{**stored, **lists, "format": Format(stored["format"])})
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of the file that the ledger does not cover; it begins where a record begins. Bytes."""
+    """A stretch of the text that the ledger does not cover, in bytes. It begins where a record begins."""
 
     start: int
-    end: int | None  # None: where the file ends, which is not known yet
+    end: int | None  # None: the end of the text, which is not known yet
 
 
 @dataclass(frozen=True)
 class Range:
-    """A stretch of the file that one worker may take; it begins and ends where records do. Bytes."""
+    """A stretch of the text, in bytes, that begins and ends at record borders."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)  # a bad file has millions
+@dataclass(frozen=True, slots=True)  # a bad file has millions of them
 class Reject:
     """A record that was not loaded, and why. ``record`` counts from 0 within its block."""
 
@@ -154,71 +155,10 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Upload:
-    """What the client promised to send, and how."""
-
-    size: int | None = None  # bytes
-    sha256: str | None = None  # of the whole file, in hexadecimal
-    expires_at: datetime | None = None  # nobody waits for the file any longer; None: nobody was asked for it
-    # of a file that is sent in parts
-    upload_id: str | None = None  # S3's name for it
-    part_size: int | None = None  # bytes; the last part may be shorter
-    part_checksums: bool = False  # the client names the SHA-256 of each part before it sends it
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a file that is sent in parts; ``number`` counts from 1."""
-
-    number: int
-    size: int  # bytes
-    sha256: str | None = None  # in hexadecimal
-    etag: str = ""  # once S3 has it
-
-
-@dataclass(frozen=True)
-class Job:
-    """One upload and how far it is, as stored. Sums over the ledger are joined in, never stored."""
-
-    id: UUID
-    number: int  # the job's short name inside the database
-    status: Status
-    dataset: str
-    dataset_id: int
-    filename: str
-    bucket: str
-    key: str
-    format: Format | None
-    options: Options
-    metadata: Mapping[str, Any] | None
-    source: Source | None
-    uploaded_at: datetime | None
-    dialect: Dialect | None
-    text_size: int | None  # bytes, if that is not the object's size and its end has been seen
-    shared_to: int | None  # bytes: so far the file has been shared out in ranges; None: it is not
-    block_size: int  # bytes: the grid the job's blocks lie on, fixed when it is created
-    attempts: int
-    vain_attempts: int  # of these the last ones, in a row, that did not get one block further
-    error: tuple[str, str] | None  # code, message
-    upload: Upload
-    force: bool  # load it even if the same content was loaded before
-    duplicate_of: UUID | None  # the job that loaded the same content
-    undone_rows: int | None
-    purged_at: datetime | None  # since then its rejects are gone
-    created_at: datetime
-    started_at: datetime | None
-    updated_at: datetime
-    completed_at: datetime | None
-    bytes_processed: int = 0
-    tally: Tally = field(default_factory=Tally)
-    range: Range | None = None  # a worker has taken just this; then vain_attempts counts those at it
-
-
-@dataclass(frozen=True)
 class StoredReject:
     """A reject as read back; ``record_number`` counts from 1 over the file's records.
 
-    It is a prefix sum over the ledger, so it is None while blocks before it are still missing.
+    It is a prefix sum over the ledger, so it is None while earlier blocks are missing.
     """
 
     cursor: tuple[int, int]  # block number, record within the block

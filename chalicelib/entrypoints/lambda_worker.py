@@ -1,44 +1,57 @@
-"""One invocation of the Lambda worker: a message that Lambda took off the queue, and the time it has.
+"""The Lambda worker: one invocation handles one message, for as long as the invocation may run.
 
-It works as the container does (:mod:`chalicelib.entrypoints.worker`), but for two things. Lambda hands out
-the messages, and removes one unless the invocation raises. And it ends: a while before that the job stops between two
-blocks and goes back on the queue, so that the next invocation goes on where the ledger ends.
+It works as the container does (:mod:`chalicelib.entrypoints.worker`), except in two ways. Lambda receives the
+messages, and removes one unless the invocation raises. And an invocation ends: some time before that, the job
+stops between two blocks and is requeued, so that the next invocation continues where the ledger ends.
 """
 
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from chalicelib.service.message_handler import consume
-from chalicelib.wiring import Services
+from chalicelib.core.messages import Delivery
+from chalicelib.service.message_handler import MessageHandler, Outcome
+
+
+class LambdaReceiver(Protocol):
+    """The queue, for messages that Lambda has received."""
+
+    def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
+        """Return the delivery in a record of Lambda's event; None if the message went to the dead letters."""
+
+    def extend(self, delivery: Delivery) -> None:
+        """Restart the visibility timeout. Raises RetryLater."""
 
 
 class MessageKept(Exception):  # noqa: N818 - what it tells Lambda
-    """The message is to be handed out again."""
+    """The message is to be redelivered."""
 
 
-def work(services: Services, event: Mapping[str, Any], remaining_seconds: float) -> None:
-    """Works on the one message in the SQS event for as long as ``remaining_seconds`` allow.
+def handle_invocation(
+    event: Mapping[str, Any],
+    receiver: LambdaReceiver,
+    new_handler: Callable[[], MessageHandler],
+    *,
+    seconds: float,
+) -> None:
+    """Handle the one message in the SQS event, within ``seconds``. Raises MessageKept, RetryLater.
 
-    Raises MessageKept, RetryLater.
+    ``new_handler`` makes a handler for ``receiver``.
     """
     (record,) = event["Records"]
-    receiver = services.sqs_receiver
-    delivery = receiver.taken(record)
+    delivery = receiver.delivery_of(record)
     if delivery is None:
         return
-    # The queue's own visibility timeout is longer than any invocation. Should this one be killed, the
-    # message is to be handed out sooner.
+    # The queue's own visibility timeout is longer than any invocation. Should this one be killed, the message
+    # is to be redelivered sooner.
     receiver.extend(delivery)
-    # An invocation that does not get one block further is an attempt in vain, else it would go on for ever.
-    consumer = replace(services.consumer, receiver=receiver, stops_count=True)
+    handler = new_handler()
     stop = threading.Event()
-    time_is_up = threading.Timer(max(0.0, remaining_seconds - services.settings.grace_seconds), stop.set)
-    time_is_up.daemon = True
-    time_is_up.start()
+    timer = threading.Timer(max(0.0, seconds), stop.set)
+    timer.daemon = True
+    timer.start()
     try:
-        if not consume(consumer, delivery, stop):
+        if handler.handle(delivery, stop) is Outcome.KEPT:
             raise MessageKept(f"job {delivery.job_id} is to be looked at again")
     finally:
-        time_is_up.cancel()
+        timer.cancel()

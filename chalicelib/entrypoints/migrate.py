@@ -1,4 +1,4 @@
-"""`python -m chalicelib.migrate`: brings the database in DATABASE_URL to the schema of this version."""
+"""`python -m chalicelib.migrate`: bring the database in DATABASE_URL to the schema of this version."""
 
 import sys
 
@@ -11,7 +11,7 @@ from chalicelib.wiring import services
 
 
 def main() -> int:
-    """Applies what is missing and says what that was; 0, or 1 with the reason on standard error."""
+    """Apply missing migrations and print their names; return 0, or 1 with the reason on standard error."""
     try:
         applied = migrate(services().database_url())
     except (SettingError, RetryLater, SchemaMismatch, psycopg.Error) as error:
@@ -19,7 +19,3 @@ def main() -> int:
         return 1
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

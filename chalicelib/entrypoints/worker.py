@@ -1,7 +1,7 @@
 """`python -m chalicelib.worker`: the long-running worker. `docs/operations.md` says how to run it.
 
-Takes jobs off the queue until it is told to stop (SIGTERM or SIGINT); then it finishes the blocks under
-way, gives its jobs back and ends with status 0.
+It takes messages off the queue until SIGTERM or SIGINT; then it finishes the blocks under way, gives its jobs
+back and exits with status 0.
 """
 
 import os
@@ -9,54 +9,70 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from chalicelib import settings
 from chalicelib.core.errors import RetryLater
 from chalicelib.memory import give_back_large_pieces
-from chalicelib.service.message_handler import Consumer, consume
-from chalicelib.service.sweep import Sweeper, sweep
+from chalicelib.service.message_handler import MessageHandler
+from chalicelib.service.queue import JobReceiver
+from chalicelib.service.sweep import Sweeper
 from chalicelib.telemetry import logger
-from chalicelib.wiring import services
+from chalicelib.wiring import Services, services
 
-_POLL_SECONDS = 5.0  # a stop is noticed within this time when there is nothing to do
-_SWEEP_PATIENCE = 5.0  # for a sweep under way to end; one that is cut short harms nothing
+_POLL_SECONDS = 5.0  # an idle worker notices a stop within this time
+_SWEEP_PATIENCE = 5.0  # seconds for a sweep under way to end; cutting one short is harmless
 _PAUSE_SECONDS = 2.0  # after the queue or the database did not answer
 
 
-def run(
-    consumer: Consumer,
-    stop: threading.Event,
-    *,
-    slots: int,
-    health_file: Path | None,
-    grace_seconds: float = 25,
-) -> bool:
-    """Works on up to ``slots`` jobs at once until ``stop`` is set; whether all of them ended in good time.
+@dataclass(frozen=True)
+class Slots:
+    """Work on up to ``count`` jobs at once."""
 
-    What has not ended ``grace_seconds`` after the stop is left as it is: nothing is lost by that but time.
+    handler: MessageHandler
+    receiver: JobReceiver
+    check_database: Callable[[], None]  # raises RetryLater
+    count: int
 
-    ``health_file`` is touched whenever a slot asks for work and while one is working: a file that grows
-    old says that the worker hangs.
-    """
-    threads = [
-        threading.Thread(target=_work, args=(consumer, stop), name=f"slot-{number}", daemon=True)
-        for number in range(slots)
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = None
-    while any(thread.is_alive() for thread in threads):
-        if health_file is not None and all(thread.is_alive() for thread in threads):
-            _touch(health_file)
+    def run(self, stop: threading.Event, *, health_file: Path | None, grace_seconds: float) -> bool:
+        """Work until ``stop`` is set; return whether all slots ended ``grace_seconds`` after that.
+
+        A job whose slot did not end in time loses nothing but time. ``health_file`` is touched while all
+        slots are alive: a file that grows old means that the worker hangs.
+        """
+        threads = [
+            threading.Thread(target=self._work, args=(stop,), name=f"slot-{number}", daemon=True)
+            for number in range(self.count)
+        ]
         for thread in threads:
-            thread.join(timeout=1 / slots)
-        if stop.is_set():
-            deadline = deadline or time.monotonic() + grace_seconds
-            if time.monotonic() > deadline:
-                return False
-    return True
+            thread.start()
+        deadline = None
+        while any(thread.is_alive() for thread in threads):
+            if health_file is not None and all(thread.is_alive() for thread in threads):
+                _touch(health_file)
+            for thread in threads:
+                thread.join(timeout=1 / self.count)
+            if stop.is_set():
+                deadline = deadline or time.monotonic() + grace_seconds
+                if time.monotonic() > deadline:
+                    return False
+        return True
+
+    def _work(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                self.check_database()  # a message received during an outage would only use up a delivery
+                for delivery in self.receiver.receive(limit=1, wait_seconds=_POLL_SECONDS):
+                    self.handler.handle(delivery, stop)
+            except RetryLater as error:
+                logger.warning("trying again shortly", extra={"reason": str(error)})
+                stop.wait(_PAUSE_SECONDS)
+            except Exception:  # noqa: BLE001 - nothing restarts a slot that ends
+                logger.exception("trying again shortly")
+                stop.wait(_PAUSE_SECONDS)
 
 
 def _touch(health_file: Path) -> None:
@@ -66,33 +82,24 @@ def _touch(health_file: Path) -> None:
         logger.exception("health file not touched")
 
 
-def _work(consumer: Consumer, stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            consumer.jobs.ping()  # a message taken while the database is down would only use up a delivery
-            for delivery in consumer.receiver.receive(limit=1, wait_seconds=_POLL_SECONDS):
-                consume(consumer, delivery, stop)
-        except RetryLater as trouble:
-            logger.warning("trying again shortly", extra={"reason": str(trouble)})
-            stop.wait(_PAUSE_SECONDS)
-        except Exception:  # noqa: BLE001 - a slot that ends would be missed by nobody
-            logger.exception("trying again shortly")
-            stop.wait(_PAUSE_SECONDS)
-
-
 def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
-    """Sweeps every so often until ``stop`` is set: whoever is busy with a long job must not be waited for."""
+    """Sweep at intervals until ``stop`` is set, in a thread of its own: long jobs do not delay sweeps."""
     while not stop.wait(sweeper.seconds):
         try:
-            sweep(sweeper)
-        except RetryLater as trouble:
-            logger.warning("the next sweep tries again", extra={"reason": str(trouble)})
-        except Exception:  # noqa: BLE001 - a thread that ends would be missed by nobody
+            sweeper.sweep()
+        except RetryLater as error:
+            logger.warning("the next sweep tries again", extra={"reason": str(error)})
+        except Exception:  # noqa: BLE001 - nothing restarts this thread
             logger.exception("the next sweep tries again")
 
 
+def slots_of(built: Services) -> Slots:
+    """Return the slots of a worker with these services. Raises SettingError."""
+    return Slots(built.message_handler, built.receiver, built.jobs.ping, built.settings.worker_jobs)
+
+
 def main() -> int:
-    """Runs the worker with the settings of the environment; 2 if one of them is wrong."""
+    """Run the worker with the settings of the environment; return its exit status, 2 for a wrong setting."""
     give_back_large_pieces()
     stop = threading.Event()
 
@@ -104,23 +111,21 @@ def main() -> int:
     signal.signal(signal.SIGINT, on_signal)
     try:
         built = services()
-        consumer, sweeper = built.consumer, built.sweeper
+        slots, sweeper = slots_of(built), built.sweeper
     except settings.SettingError as error:
         print(f"the worker cannot start: {error}", file=sys.stderr)
         return 2
-    chosen = built.settings
-    logger.info("worker started", extra={"owner": consumer.owner, "queue": chosen.queue_backend})
+    logger.info("worker started", extra={"owner": built.owner, "queue": built.settings.queue_backend})
     sweeping = threading.Thread(target=sweep_regularly, args=(sweeper, stop), name="sweep", daemon=True)
     sweeping.start()
-    in_time = run(
-        consumer,
+    health_file = built.settings.health_file
+    in_time = slots.run(
         stop,
-        slots=chosen.worker_jobs,
-        health_file=Path(chosen.health_file) if chosen.health_file else None,
-        grace_seconds=chosen.grace_seconds,
+        health_file=Path(health_file) if health_file else None,
+        grace_seconds=built.settings.grace_seconds,
     )
     if not in_time:
-        logger.error("stopped with work in hand: it goes on elsewhere when the lease has run out")
+        logger.error("stopped with work in hand: another worker continues it when the lease has expired")
         os._exit(1)  # threads that hang would keep the process
     sweeping.join(_SWEEP_PATIENCE)
     try:
@@ -129,7 +134,3 @@ def main() -> int:
         logger.exception("not everything was closed")
     logger.info("worker stopped")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options, Source
-from chalicelib.core.ports import ObjectStore
 from chalicelib.formats import detect
 from chalicelib.reading import compression, encodings
 from chalicelib.reading import range_reads as source
+from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.range_reads import RANGE
 
 

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from chalicelib.core.model import Source
-from chalicelib.core.ports import ObjectStore
+from chalicelib.reading.object_store import ObjectStore
 
 RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
 AHEAD = 2

@@ -1,4 +1,4 @@
-"""Loads what the ledger of a job does not cover. First run, resumption and take-over are the same."""
+"""Load what the ledger of a job does not cover. A first run, a resumed one and a take-over are the same."""
 
 import time
 from base64 import b64decode
@@ -8,209 +8,262 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Protocol
 
 from chalicelib import memory
-from chalicelib.core.errors import JobFailed, LostClaim
-from chalicelib.core.model import Format, Gap, Job, Range, Source, Tally
-from chalicelib.core.ports import Claims, JobSender, LoadedBlock, ObjectStore, RecordSink
-from chalicelib.reading import split_points as ranges
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
+from chalicelib.core.jobs import Claim, Job, Reading
+from chalicelib.core.model import Format, Gap, Range, Source, Tally
 from chalicelib.reading.blocks import Framing, cut
 from chalicelib.reading.compression import Limits
+from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import Contents, opened
 from chalicelib.service import transform
+from chalicelib.service.ledger import Ledger
+from chalicelib.service.queue import JobSender
+from chalicelib.service.splitting import Splits, Splitter
 from chalicelib.telemetry import Metric, logger, measured
 
-_TIDY_AFTER = 4  # blocks
+_RELEASE_MEMORY_AFTER = 4  # blocks
+
+
+class BlockWriter(Protocol):
+    """Write the blocks of one job."""
+
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
+        """Write rows, rejects and the ledger's entry in one transaction; return what became of the records.
+
+        Raises BlockAlreadyCommitted when the ledger has that block, JobEnded when the job is no longer
+        PROCESSING or was reopened with another object, RetryLater when writing may succeed later.
+        """
 
 
 class Result(Enum):
-    """What an attempt came to."""
+    """What an attempt at a claim came to."""
 
-    ENDED = auto()  # the job is done
-    PART = auto()  # what was taken of it is done; the rest is left for others, or done by them
-    INTERRUPTED = auto()  # it is to be gone on with another time
-
-
-class Repeated(Exception):  # noqa: N818 - no error
-    """Another job, which this names, has loaded the same content."""
+    JOB_ENDED = auto()
+    CLAIM_DONE = auto()  # the rest of the job is for other claims
+    INTERRUPTED = auto()  # to be continued by another attempt
 
 
-class Interrupted(Exception):  # noqa: N818 - no error
-    """The work is to stop here, to be gone on with another time."""
+class _Duplicate(Exception):  # noqa: N818 - no error
+    """Another job has loaded the same content."""
+
+
+class _Interrupted(Exception):  # noqa: N818 - no error
+    """The work stops here, to be continued by another attempt."""
 
 
 @dataclass(frozen=True)
-class Watched:
-    """An ObjectStore that reads no more once the work is to stop: there may be much to skip first."""
+class IngestionLimits:
+    """The bounds of an ingestion. Sizes in bytes."""
+
+    text: Limits  # of decompressed text
+    max_upload: int
+    max_record: int
+    read_size: int  # of one request to the store
+    range_size: int  # of the ranges that large files are split into; 0: they are not split
+    loaders: int  # how many blocks may be written at once
+
+
+@dataclass(frozen=True)
+class Ingester:
+    """Ingest claims."""
+
+    ledger: Ledger
+    splits: Splits
+    store: ObjectStore
+    sender: JobSender
+    new_writer: Callable[[], BlockWriter]
+    limits: IngestionLimits
+
+    def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
+        """Load what is missing of the claim, or split it; complete the job once the ledger is whole.
+
+        ``keep_going`` is called between blocks; blocks under way are finished first.
+        Raises JobFailed, JobEnded, RetryLater.
+        """
+        store = _InterruptibleStore(self.store, keep_going)
+        try:
+            return Ingestion(replace(self, store=store), claim, keep_going).run()
+        except _Duplicate as duplicate:
+            logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
+            return Result.JOB_ENDED
+        except _Interrupted:
+            return Result.INTERRUPTED
+
+
+@dataclass(frozen=True)
+class _InterruptibleStore:
+    """Stop reading once the work is to stop: a stream may skip much before its first block."""
 
     store: ObjectStore
     keep_going: Callable[[], bool]
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        """See the port."""
         return self.store.pin(bucket, key, version_id)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
-        """See the port. Raises Interrupted too."""
         if not self.keep_going():
-            raise Interrupted
+            raise _Interrupted
         return self.store.read(source, start, end)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What an ingestion works with. Sizes in bytes."""
+class Ingestion:
+    """The ingestion of one claim. Opens the job if no worker has; raises what `Ingester.ingest` raises."""
 
-    claims: Claims
-    store: ObjectStore
-    sender: JobSender
-    new_sink: Callable[[], RecordSink]
-    limits: Limits  # of what comes out of compressed files
-    max_upload: int
-    max_record: int
-    read_size: int  # of one request to the store
-    range_size: int  # of the ranges in which large files are shared out; 0: they are not
-    loaders: int  # how many blocks may be written at once
+    def __init__(self, using: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
+        self._using = using
+        self._limits = using.limits
+        self._ledger = using.ledger
+        self._keep_going = keep_going
+        self._range = claim.range
+        reading = claim.job.reading or self._open(claim.job)
+        self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
+        self._reading = reading
+        self._text = Contents(
+            using.store, reading.source, reading.dialect, using.limits.text, using.limits.read_size
+        )
+
+    def run(self) -> Result:
+        """Do what :meth:`Ingester.ingest` says."""
+        if self._range is None and self._split():
+            return Result.CLAIM_DONE
+        total = self._fill()
+        if self._range is not None:
+            self._using.splits.finish(self.job.id, self._range)
+            if self._ledger.gaps(self.job.id, total):
+                return Result.CLAIM_DONE
+        # Several workers may find that nothing is missing any more: one of them completes the job.
+        return Result.JOB_ENDED if self._ledger.complete(self.job.id, total) else Result.CLAIM_DONE
+
+    def _open(self, job: Job) -> Reading:
+        """Pin the object, detect its dialect, and fix both, unless another worker has."""
+        source = _pin(job, self._using.store)
+        _check_size(job, source, self._limits.max_upload)
+        _check_checksum(job, source)
+        if source.checksum is not None:
+            first = self._ledger.complete_as_duplicate(job, source)
+            if first is not None:
+                raise _Duplicate(first)
+        dialect = opened(
+            self._using.store, source, job.instructions.format, job.instructions.options, self._limits.text
+        )
+        block_size = min(job.block_size, transform.block_size(dialect))
+        return self._ledger.open(job, source, dialect, block_size)
+
+    def _split(self) -> bool:
+        """Split the file among workers if it is large; return whether it was split."""
+        can_be_split = self._text.is_plain and self._reading.dialect.format in (Format.CSV, Format.NDJSON)
+        if not can_be_split:
+            return False
+        splitter = Splitter(self._ledger, self._using.splits, self._using.sender, self._limits.range_size)
+        stretches = splitter.plan(self.job, self._reading)
+        if stretches:
+            splitter.split(self.job, self._text, self._framing(to_end=True), stretches)
+        return bool(stretches)
+
+    def _framing(self, *, to_end: bool) -> Framing:
+        return transform.framing(self._reading.dialect, self._limits.max_record, to_end=to_end)
+
+    def _fill(self) -> int:
+        """Load what is missing of the claim; return the size of the whole text, in bytes."""
+        total = self._known_size()
+        writer = self._using.new_writer()
+        previous: list[Gap] = []
+        while gaps := _within(self._range, self._ledger.gaps(self.job.id, total)):
+            if gaps == previous or any(gap.end is not None and gap.start > gap.end for gap in gaps):
+                raise JobFailed(
+                    "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
+                )
+            previous = gaps
+            try:
+                for gap in gaps:
+                    end = self._load(gap, writer, to_end=gap.end in (None, total))
+                    if gap.end is None:  # the end of the text has been read
+                        total = max(gap.start, end)
+                        self._ledger.measure(self.job, total)
+            except BlockAlreadyCommitted:  # by another worker: look again at what is left
+                continue
+        return 0 if total is None else total
+
+    def _load(self, gap: Gap, writer: BlockWriter, *, to_end: bool) -> int:
+        """Write the gap's blocks, several at once while the next is prepared: memory holds only a few.
+
+        Return where the last one ends, 0 without any.
+        """
+        end = 0
+        writing: deque[Future[Tally]] = deque()
+        loaders = self._limits.loaders
+        blocks = self._blocks(gap, to_end=to_end)
+        with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
+            for number, block in enumerate(blocks, start=1):
+                if not self._keep_going():
+                    raise _Interrupted
+                if number % _RELEASE_MEMORY_AFTER == 0:
+                    memory.give_back_what_is_free()
+                while len(writing) >= loaders:  # backpressure
+                    writing.popleft().result()
+                writing.append(pool.submit(_write, writer, self.job, block))
+                end = block.end
+            while writing:
+                writing.popleft().result()
+        return end
+
+    def missing_blocks(self) -> Generator[LoadedBlock]:
+        """Yield the blocks that the ledger does not cover now, ready to be written."""
+        total = self._known_size()
+        for gap in _within(self._range, self._ledger.gaps(self.job.id, total)):
+            yield from self._blocks(gap, to_end=gap.end in (None, total))
+
+    def _known_size(self) -> int | None:
+        """Return the size of the text, in bytes; None while its end has not been read."""
+        return self._reading.source.size if self._text.is_plain else self._reading.text_size
+
+    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[LoadedBlock]:
+        """Yield the gap's blocks, ready to be written."""
+        framing, dialect, text = self._framing(to_end=to_end), self._reading.dialect, self._text
+        end = None if gap.end is None else gap.end + framing.look_ahead
+        with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
+            for block in cut(
+                chunks,
+                gap,
+                data_start=dialect.data_start,
+                block_size=self._reading.block_size,
+                framing=framing,
+            ):
+                loaded = transform.transform(block, dialect)
+                yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
 
 
-def ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> Result:
-    """Loads what is missing of what was taken of the job, or shares it out; completes what is whole.
-
-    ``keep_going`` is asked between blocks; what is under way is finished first.
-    Raises JobFailed, JobEnded, RetryLater.
-    """
-    try:
-        return _ingest(job, replace(parts, store=Watched(parts.store, keep_going)), keep_going)
-    except Repeated as repeated:
-        logger.info("the same content was loaded before", extra={"duplicate_of": str(repeated)})
-        return Result.ENDED
-    except Interrupted:
-        return Result.INTERRUPTED
-
-
-def _ingest(job: Job, parts: Parts, keep_going: Callable[[], bool]) -> Result:
-    job, text = _opened(job, parts)
-    if job.range is None and (left := _to_share(job, text, parts)):
-        _share_out(job, text, left, parts)
-        return Result.PART
-    total = _fill(job, text, parts, keep_going)
-    if job.range is not None:
-        parts.claims.finish(job.id, job.range)
-        if parts.claims.gaps(job.id, total):
-            return Result.PART
-    # several workers may find that nothing is missing any more: one of them completes the job
-    return Result.ENDED if parts.claims.complete(job.id, total) else Result.PART
-
-
-def _to_share(job: Job, text: Contents, parts: Parts) -> list[Range]:
-    """What of the file is to be shared out among workers: large ones are, if they can be begun anywhere.
-
-    Goes on from where another worker had got to at it. A job that is begun anew may have gaps anywhere.
-    """
-    size, since = text.source.size, job.shared_to
-    may_be = text.is_plain and text.dialect.format in (Format.CSV, Format.NDJSON)
-    if not may_be or not parts.range_size or since == size:
-        return []
-    gaps = parts.claims.gaps(job.id, size)
-    left = [Range(max(gap.start, since or 0), size if gap.end is None else gap.end) for gap in gaps]
-    left = [it for it in left if it.start < it.end]
-    is_large = sum(it.end - it.start for it in left) >= 2 * parts.range_size
-    return left if is_large or since is not None else []
-
-
-def _share_out(job: Job, text: Contents, left: list[Range], parts: Parts) -> None:
-    """Ranges that any worker may take, a message for each. Raises JobEnded.
-
-    The first is announced at once, then as many at a time as there were before: another worker soon has its
-    own, and the queue is asked a few times only.
-    """
-    framing = transform.framing(text.dialect, parts.max_record, to_end=True)
-    since, announced, waiting = job.shared_to, 0, 0
-    for stretch in left:
-        start = stretch.start
-        for end in ranges.ends(
-            text, stretch, framing, block_size=job.block_size, range_size=parts.range_size
-        ):
-            parts.claims.share(job, Range(start, end), since=since)
-            since = start = end
-            waiting += 1
-            if waiting > announced:
-                parts.sender.send(job.id, copies=waiting)
-                announced, waiting = announced + waiting, 0
-    parts.claims.share(job, None, since=since)
-    if waiting:
-        parts.sender.send(job.id, copies=waiting)
-    logger.info("shared out")
-
-
-def _fill(job: Job, text: Contents, parts: Parts, keep_going: Callable[[], bool]) -> int:
-    """Loads what is missing of what was taken; the size of the whole text. Raises Interrupted."""
-    total = text.source.size if text.is_plain else job.text_size
-    sink = parts.new_sink()
-    before: list[Gap] = []
-    while gaps := _within(job.range, parts.claims.gaps(job.id, total)):
-        if gaps == before or any(gap.end is not None and gap.start > gap.end for gap in gaps):
-            raise JobFailed(
-                "ledger-mismatch", f"Bytes {gaps[0].start} to {gaps[0].end} are not accounted for."
-            )
-        before = gaps
-        try:
-            for gap in gaps:
-                to_end = gap.end in (None, total)
-                framing = transform.framing(text.dialect, parts.max_record, to_end=to_end)
-                end = _load(job, _blocks(job, text, gap, framing), sink, parts.loaders, keep_going)
-                if gap.end is None:  # the end has been seen
-                    total = max(gap.start, end)
-                    parts.claims.measure(job, total)
-        except LostClaim:  # another worker wrote one of the blocks: see what is left now
-            continue
-    return 0 if total is None else total
-
-
-def _within(taken: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
-    """The gaps in what was taken; None stands for everything."""
-    if taken is None:
+def _within(claimed: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
+    """Return the parts of the gaps that lie in the claimed range; None stands for the whole file."""
+    if claimed is None:
         return list(gaps)
-    ends = [taken.end if gap.end is None else gap.end for gap in gaps]
+    ends = [claimed.end if gap.end is None else gap.end for gap in gaps]
     return [
-        Gap(max(gap.start, taken.start), min(end, taken.end))
+        Gap(max(gap.start, claimed.start), min(end, claimed.end))
         for gap, end in zip(gaps, ends, strict=True)
-        if gap.start < taken.end and end > taken.start
+        if gap.start < claimed.end and end > claimed.start
     ]
 
 
-def _opened(job: Job, parts: Parts) -> tuple[Job, Contents]:
-    """The job and the text that is read: as fixed by whoever opened it first."""
-    if job.source is not None and job.dialect is not None:
-        return job, Contents(parts.store, job.source, job.dialect, parts.limits, parts.read_size)
-    pinned = _pinned(job, parts.store)
-    _check_size(job, pinned, parts.max_upload)
-    _check_checksum(job, pinned)
-    if pinned.checksum is not None and (first := parts.claims.repeated(job, pinned)) is not None:
-        raise Repeated(first)
-    dialect = opened(parts.store, pinned, job.format, job.options, parts.limits)
-    block_size = min(job.block_size, transform.block_size(dialect))
-    job = parts.claims.open(job, pinned, dialect, block_size)
-    if job.source is None or job.dialect is None:
-        raise AssertionError(f"job {job.id} was opened and is not open")
-    return _opened(job, parts)
+def _pin(job: Job, store: ObjectStore) -> Source:
+    """Return the object to load: the version that was announced, where the bucket keeps versions.
 
-
-def _pinned(job: Job, store: ObjectStore) -> Source:
-    """The object that is to be loaded: the version that was announced, where the bucket keeps versions.
-
-    Elsewhere it is what lies there now, unless the job is for just that object: see the intake.
+    Without versions it is the object that is there now, unless the job is for one exact object (see intake).
     """
     announced = job.source
-    pinned = store.pin(job.bucket, job.key, announced.version_id if announced else None)
-    adopted = job.upload.expires_at is None and announced is not None
-    if adopted and announced is not None and announced.etag != pinned.etag:
+    pinned = store.pin(job.upload.bucket, job.upload.key, announced.version_id if announced else None)
+    is_dropped = job.upload.expires_at is None
+    if is_dropped and announced is not None and announced.etag != pinned.etag:
         raise JobFailed("source-changed", "The object was replaced before it was loaded.")
     return pinned
 
 
 def _check_checksum(job: Job, pinned: Source) -> None:
-    """What S3 knows of the object is what the client said of its file. S3 has compared the bytes."""
+    """Compare the checksum that S3 has verified with the one that the client announced."""
     if job.upload.sha256 is None:
         return
     if pinned.checksum is None:
@@ -229,21 +282,9 @@ def _check_size(job: Job, pinned: Source, most: int) -> None:
         raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
 
 
-def _blocks(job: Job, text: Contents, gap: Gap, framing: Framing) -> Generator[LoadedBlock]:
-    """The gap's blocks, ready to be written."""
-    dialect = text.dialect
-    end = None if gap.end is None else gap.end + framing.look_ahead
-    with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
-        for block in cut(
-            chunks, gap, data_start=dialect.data_start, block_size=job.block_size, framing=framing
-        ):
-            loaded = transform.transform(block, dialect)
-            yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
-
-
-def _write(sink: RecordSink, job: Job, block: LoadedBlock) -> Tally:
-    began = time.perf_counter()
-    tally = sink.load(job, block)
+def _write(writer: BlockWriter, job: Job, block: LoadedBlock) -> Tally:
+    started = time.perf_counter()
+    tally = writer.write(job, block)
     measured(
         {
             Metric.RECORDS_READ: tally.records,
@@ -251,36 +292,8 @@ def _write(sink: RecordSink, job: Job, block: LoadedBlock) -> Tally:
             Metric.ROWS_DUPLICATE: tally.duplicates,
             Metric.RECORDS_REJECTED: tally.rejected,
             Metric.BYTES_LOADED: block.end - block.start,
-            Metric.BLOCK_TIME: (time.perf_counter() - began) * 1000,
+            Metric.BLOCK_TIME: (time.perf_counter() - started) * 1000,
         },
         job.id,
     )
     return tally
-
-
-def _load(
-    job: Job,
-    blocks: Generator[LoadedBlock],
-    sink: RecordSink,
-    loaders: int,
-    keep_going: Callable[[], bool],
-) -> int:
-    """Writes the blocks, ``loaders`` at once while the next is prepared; so few blocks are ever held.
-
-    Where the last one ends, 0 without any. Raises Interrupted.
-    """
-    end = 0
-    writing: deque[Future[Tally]] = deque()
-    with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
-        for number, block in enumerate(blocks, start=1):
-            if not keep_going():
-                raise Interrupted
-            if number % _TIDY_AFTER == 0:
-                memory.give_back_what_is_free()
-            while len(writing) >= loaders:
-                writing.popleft().result()
-            writing.append(pool.submit(_write, sink, job, block))
-            end = block.end
-        while writing:
-            writing.popleft().result()
-    return end

@@ -1,132 +1,107 @@
-"""Objects have arrived in the bucket: that is noted, and their jobs go on the queue.
+"""Take note of objects that arrived in the bucket, and enqueue their jobs.
 
-In this order, so that no worker meets a job whose object has not arrived. A message that is lost after the
-note is made up for by a sweep.
+In this order, so that no worker receives a job whose object has not arrived. A sweep reconciles lost
+messages.
 
-An object that somebody asked to upload has a job already. One that was dropped into the bucket, and a new
-version of one that is being loaded, get a job of their own, which is the same however often and in whatever
-order events tell of them.
+An object that was uploaded through the API has a job already. A dropped file, and a new version of an object
+that is being loaded, get a job of their own, with the same id however often and in whatever order events
+report them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Job, Options, Source, Upload
-from chalicelib.core.ports import Jobs, JobSender, NewJob, ObjectStore
-from chalicelib.service.object_keys import dropped, job_for, job_of
+from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
+from chalicelib.core.model import Source
+from chalicelib.reading.object_store import ObjectStore
+from chalicelib.service.object_keys import adopted_job_id, dropped_file, uploaded_job_id
+from chalicelib.service.queue import JobSender
+from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What is needed to take objects in."""
+    """Take objects in. Every method raises RetryLater; repeating a call is harmless."""
 
-    jobs: Jobs
+    jobs: JobRegister
     store: ObjectStore
     sender: JobSender
-    block_size: int  # bytes, of jobs that are made here
+    block_size: int  # bytes, of jobs that are created here
 
+    def take_in(self, objects: Iterable[Source]) -> int:
+        """Note the arrival of each object and enqueue its job; return how many jobs were enqueued.
 
-def announce(objects: Iterable[Source], intake: Intake) -> int:
-    """Queues the job of each object and notes its arrival; returns how many there were.
+        Objects that are not uploads are logged and left alone.
+        """
+        return sum(self._take_in(source) for source in objects)
 
-    Objects that are no upload of ours are logged and left alone. Raises RetryLater; doing it all again
-    then does no harm: a message too many changes nothing.
-    """
-    return sum(_announce(source, intake) for source in objects)
+    def find_object(self, job: Job) -> None:
+        """Look for the object of a job whose event was lost, note its arrival, and enqueue the job.
 
+        Raises JobFailed when the object is not there or may not be read.
+        """
+        source = self.store.pin(job.upload.bucket, job.upload.key)
+        self.jobs.mark_arrived(job.id, source)
+        self.sender.send(job.id)
+        logger.info("object found", extra={"job_id": str(job.id), "size": source.size})
 
-def _announce(source: Source, intake: Intake) -> bool:
-    job_id = job_of(source.key)
-    if job_id is not None:
-        _asked_for(job_id, source, intake)
-    elif dropped(source.key) is not None:
-        take_dropped(source, intake)
-    else:
-        place_of = {"bucket": source.bucket, "key": source.key}
-        logger.warning("object is not an upload, ignored", extra=place_of)
-        return False
-    return True
+    def adopt_dropped(self, source: Source) -> bool:
+        """Create and enqueue the job of a dropped file; return False if it is none, or is no longer there."""
+        file = dropped_file(source.key)
+        pinned = self._pin(source, source.version_id) if file is not None else None
+        if file is None or pinned is None:
+            return False
+        self._adopt(pinned, file.dataset, file.filename, Instructions())
+        return True
 
+    def _take_in(self, source: Source) -> bool:
+        job_id = uploaded_job_id(source.key)
+        if job_id is not None:
+            self._take_in_upload(job_id, source)
+        elif dropped_file(source.key) is not None:
+            self.adopt_dropped(source)
+        else:
+            place = {"bucket": source.bucket, "key": source.key}
+            logger.warning("object is not an upload, ignored", extra=place)
+            return False
+        return True
 
-def _asked_for(job_id: UUID, source: Source, intake: Intake) -> None:
-    known = intake.jobs.mark_uploaded(job_id, source)
-    intake.sender.send(job_id)
-    logger.info("object announced", extra={"job_id": str(job_id), "size": source.size, "waiting": known})
-    if not known and source.version_id is not None:
-        _newer_version(job_id, source, intake)
+    def _take_in_upload(self, job_id: UUID, source: Source) -> None:
+        was_waiting = self.jobs.mark_arrived(job_id, source)
+        self.sender.send(job_id)
+        arrival = {"job_id": str(job_id), "size": source.size, "waiting": was_waiting}
+        logger.info("object arrived", extra=arrival)
+        if not was_waiting and source.version_id is not None:
+            self._adopt_newer_version(job_id, source)
 
+    def _adopt_newer_version(self, job_id: UUID, source: Source) -> None:
+        """Give the newest version of an overwritten object a job of its own, where versions are kept."""
+        job = self.jobs.get(job_id)
+        latest = self._pin(source, None)
+        if job is None or job.source is None or latest is None:
+            return
+        is_known = job.source.version_id in (None, latest.version_id)
+        if not is_known and latest.version_id == source.version_id:
+            self._adopt(latest, job.dataset, job.filename, job.instructions)
 
-def _newer_version(job_id: UUID, source: Source, intake: Intake) -> None:
-    """The object was overwritten in a bucket that keeps versions: what lies there now is loaded, too."""
-    job = intake.jobs.get(job_id)
-    latest = _found(source, None, intake)
-    if job is not None and job.source is not None and latest is not None:
-        seen = job.source.version_id in (None, latest.version_id)
-        if not seen and latest.version_id == source.version_id:
-            _adopt(latest, _like(job, intake), intake)
+    def _pin(self, source: Source, version_id: str | None) -> Source | None:
+        """Return the object as the store describes it: an event does not say when it was written."""
+        try:
+            return self.store.pin(source.bucket, source.key, version_id)
+        except JobFailed as failure:
+            details = {"key": source.key, "reason": failure.message}
+            logger.warning("object cannot be taken in", extra=details)
+            return None
 
-
-def notice(job: Job, intake: Intake) -> None:
-    """Looks for a job's object, whose event was lost, and queues it.
-
-    Raises JobFailed when it is not there or may not be seen, RetryLater.
-    """
-    found = intake.store.pin(job.bucket, job.key)
-    intake.jobs.mark_uploaded(job.id, found)
-    intake.sender.send(job.id)
-    logger.info("object found", extra={"job_id": str(job.id), "size": found.size})
-
-
-def take_dropped(source: Source, intake: Intake) -> bool:
-    """Makes and queues the job of a file in `drop/`; whether it is one and is there. Raises RetryLater."""
-    place = dropped(source.key)
-    found = _found(source, source.version_id, intake) if place is not None else None
-    if place is None or found is None:
-        return False
-    _adopt(found, _blank(*place, intake), intake)
-    return True
-
-
-def _found(source: Source, version_id: str | None, intake: Intake) -> Source | None:
-    """The object as S3 describes it; an event does not tell when it was written."""
-    try:
-        return intake.store.pin(source.bucket, source.key, version_id)
-    except JobFailed as gone:
-        logger.warning("object cannot be taken in", extra={"key": source.key, "reason": gone.message})
-        return None
-
-
-def _adopt(source: Source, new: NewJob, intake: Intake) -> None:
-    """Makes the job of an object that nobody asked for, unless it is there, and queues it. Raises RetryLater.
-
-    ``new`` says how to load it; the object's own place and the job's id are filled in here.
-    """
-    job_id = job_for(source)
-    intake.jobs.create(replace(new, id=job_id, bucket=source.bucket, key=source.key))
-    intake.jobs.mark_uploaded(job_id, source)
-    intake.sender.send(job_id)
-    logger.info("object adopted", extra={"job_id": str(job_id), "key": source.key, "size": source.size})
-
-
-def _blank(dataset: str, filename: str, intake: Intake) -> NewJob:
-    """A job of which nothing but its dataset and its name was said."""
-    return NewJob(
-        id=UUID(int=0),
-        dataset=dataset,
-        filename=filename,
-        bucket="",
-        key="",
-        format=None,
-        options=Options(),
-        metadata=None,
-        block_size=intake.block_size,
-        upload=Upload(),
-    )
-
-
-def _like(job: Job, intake: Intake) -> NewJob:
-    as_before = _blank(job.dataset, job.filename, intake)
-    return replace(as_before, format=job.format, options=job.options, metadata=job.metadata, force=job.force)
+    def _adopt(self, source: Source, dataset: str, filename: str, instructions: Instructions) -> None:
+        """Create the job of an object that was not uploaded through the API, unless it exists; enqueue it."""
+        job_id = adopted_job_id(source)
+        upload = Upload(source.bucket, source.key)
+        self.jobs.create(NewJob(job_id, dataset, filename, upload, self.block_size, instructions))
+        self.jobs.mark_arrived(job_id, source)
+        self.sender.send(job_id)
+        adopted = {"job_id": str(job_id), "key": source.key, "size": source.size}
+        logger.info("object adopted", extra=adopted)

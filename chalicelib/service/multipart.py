@@ -10,7 +10,8 @@ from typing import Any
 
 from chalicelib.api.requests import parse_sha256
 from chalicelib.core.errors import BadRequest, NotPossible
-from chalicelib.core.model import Job, Part, Status, Upload
+from chalicelib.core.jobs import Job, Part, Upload
+from chalicelib.core.model import Status
 from chalicelib.core.ports import SignedUpload, UploadBucket, UploadSigner
 
 MOST_AT_ONCE = 100  # URLs in one answer
@@ -45,7 +46,7 @@ def check_open(job: Job) -> str:
     """S3's name of the job's upload. Raises NotPossible unless parts of it may still be sent."""
     if job.upload.upload_id is None:
         raise NotPossible("This job's file is not sent in parts.")
-    if job.status is not Status.PENDING or job.uploaded_at is not None:
+    if job.status is not Status.PENDING or job.upload.arrived_at is not None:
         raise NotPossible(f"The upload has ended: the job is {job.status}.")
     if job.upload.expires_at is not None and job.upload.expires_at <= datetime.now(UTC):
         raise NotPossible("The upload took too long and has expired.")
@@ -96,11 +97,11 @@ def complete(job: Job, uploads: UploadBucket) -> None:
     Raises MissingParts, NotPossible, RetryLater.
     """
     upload_id = check_open(job)
-    arrived = _all(uploads, job.key, upload_id)
+    arrived = _all(uploads, job.upload.key, upload_id)
     missing = [part.number for part in every(job.upload) if not _is_there(part, arrived)]
     if missing:
         raise MissingParts(missing)
-    uploads.complete(job.key, upload_id, [arrived[number] for number in sorted(arrived)])
+    uploads.complete(job.upload.key, upload_id, [arrived[number] for number in sorted(arrived)])
 
 
 def _is_there(part: Part, arrived: Mapping[int, Part]) -> bool:

@@ -1,124 +1,158 @@
-"""What no message tells of: objects nobody announced, uploads that never came, jobs nobody works on any more.
+"""Reconcile: lost events and messages, uploads that never arrived, jobs that no worker holds any more.
 
-Any number of sweeps may run at once, at any time: each job is given to one of them at a time, and a message
-too many changes nothing.
+Any number of sweeps may run at once, at any time: each job is given to one of them at a time, and a duplicate
+message changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Protocol
+from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Job, Source
-from chalicelib.core.ports import Unseen, Upkeep, UploadBucket
-from chalicelib.service.intake import Intake, notice, take_dropped
-from chalicelib.service.object_keys import DROP, dropped, job_for
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Source
+from chalicelib.core.sweeping import UnseenJob
+from chalicelib.service.intake import Intake
+from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file
 from chalicelib.telemetry import Metric, logger, measured
 
-_AT_ONCE = 100  # jobs a sweep takes of each kind; the next one takes more
+_AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
 _PAGE = 1000  # objects looked up at once
+
+
+class Upkeep(Protocol):
+    """Find the jobs that a sweep should look at. Every method raises RetryLater.
+
+    A job that one sweep takes is not given to another at the same time, nor for a while afterwards.
+    """
+
+    def take_turn(self, chore: str, *, seconds: float) -> bool:
+        """Take a turn at a scheduled task, and return True, unless one was taken in the last ``seconds``."""
+
+    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of the ids that no job has."""
+
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
+        """Return PENDING jobs older than ``seconds`` for whose object no event has come."""
+
+    def expire(self, job_id: UUID) -> bool:
+        """Mark the job EXPIRED and return True, if it still waits for its object."""
+
+    def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        """Return unfinished jobs without a lease that have not moved for ``seconds``."""
+
+    def purge(self, *, days: int, limit: int) -> int:
+        """Remove rejects and ledger, but not the sums, of jobs that ended ``days`` ago; return how many."""
+
+
+class SweptBucket(Protocol):
+    """The bucket, as a sweep uses it. Every method raises RetryLater."""
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Remove the parts of a multipart upload."""
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if it is there."""
+
+    def objects(self, prefix: str) -> Iterator[Source]:
+        """Return all objects whose key begins with the prefix."""
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """What a sweep works with."""
+    """Sweep."""
 
     intake: Intake
     upkeep: Upkeep
-    uploads: UploadBucket
+    uploads: SweptBucket
     seconds: float  # how long something must have been silent
     retention_days: int
 
+    def sweep(self) -> dict[str, int]:
+        """Do one round of all tasks; return how many jobs each has dealt with.
 
-def sweep(sweeper: Sweeper) -> dict[str, int]:
-    """One round; how much was done of what. What one chore fails at does not keep the others from theirs.
+        A task that fails does not keep the others from running. Raises what the first failed task raised:
+        RetryLater if a dependency was not available.
+        """
+        tasks: dict[str, Callable[[], int]] = {
+            "announced": self._requeue_silent,
+            "found": self._find_objects,
+            "adopted": self._adopt_dropped,
+            "purged": self._purge,
+        }
+        done: dict[str, int] = {}
+        errors: list[Exception] = []
+        for name, task in tasks.items():
+            try:
+                done[name] = task()
+            except Exception as error:  # noqa: BLE001 - raised again below
+                logger.exception("sweep interrupted", extra={"chore": name})
+                errors.append(error)
+        requeued, found = done.get("announced", 0), done.get("found", 0)
+        measured({Metric.JOBS_ANNOUNCED_AGAIN: requeued, Metric.OBJECTS_FOUND: found})
+        if any(done.values()):
+            logger.info("swept", extra=done)
+        if errors:
+            raise errors[0]
+        return done
 
-    Raises at the end what the first chore that failed has raised: RetryLater if something was not available.
-    """
-    chores = {
-        "announced": _announce_silent,
-        "found": _look_for_objects,
-        "adopted": _adopt_dropped,
-        "purged": _purge,
-    }
-    done: dict[str, int] = {}
-    trouble: list[Exception] = []
-    for name, chore in chores.items():
+    def _requeue_silent(self) -> int:
+        """Requeue jobs whose message was lost, or whose worker died for good."""
+        silent = self.upkeep.take_silent(seconds=self.seconds, limit=_AT_ONCE)
+        for job_id in silent:
+            self.intake.sender.send(job_id)
+            logger.info("silent job requeued", extra={"job_id": str(job_id)})
+        return len(silent)
+
+    def _find_objects(self) -> int:
+        """Enqueue uploads whose event was lost; expire those that can no longer arrive."""
+        unseen = self.upkeep.take_unseen(seconds=self.seconds, limit=_AT_ONCE)
+        return sum(self._find_object(job) for job in unseen)
+
+    def _find_object(self, unseen: UnseenJob) -> bool:
+        job = self.intake.jobs.get(unseen.job_id)
+        if job is None:
+            return False
         try:
-            done[name] = chore(sweeper)
-        except Exception as error:  # noqa: BLE001 - raised again below
-            logger.exception("sweep interrupted", extra={"chore": name})
-            trouble.append(error)
-    measured(
-        {Metric.JOBS_ANNOUNCED_AGAIN: done.get("announced", 0), Metric.OBJECTS_FOUND: done.get("found", 0)}
-    )
-    if any(done.values()):
-        logger.info("swept", extra=done)
-    if trouble:
-        raise trouble[0]
-    return done
+            self.intake.find_object(job)
+        except JobFailed as failure:
+            if failure.code != "source-missing":
+                details = {"job_id": str(job.id), "reason": failure.message}
+                logger.warning("upload cannot be read", extra=details)
+            elif unseen.overdue:
+                return self._expire(job)
+            return False
+        return True
 
+    def _expire(self, job: Job) -> bool:
+        if job.upload.upload_id is not None:  # first: if it fails, the next sweep tries again
+            self.uploads.abort(job.upload.key, job.upload.upload_id)
+        if not self.upkeep.expire(job.id):
+            return False
+        logger.info("upload never arrived: expired", extra={"job_id": str(job.id)})
+        self.uploads.remove(job.upload.key)  # it may have arrived a moment ago
+        return True
 
-def _announce_silent(sweeper: Sweeper) -> int:
-    """Jobs that nobody works on: their message was lost, or the worker that held it died for good."""
-    silent = sweeper.upkeep.take_silent(seconds=sweeper.seconds, limit=_AT_ONCE)
-    for job_id in silent:
-        sweeper.intake.sender.send(job_id)
-        logger.info("announced again", extra={"job_id": str(job_id)})
-    return len(silent)
+    def _adopt_dropped(self) -> int:
+        """Adopt dropped files whose event was lost. One sweep at a time lists them."""
+        if not self.upkeep.take_turn("drop", seconds=self.seconds):
+            return 0
+        newest = datetime.now(UTC) - timedelta(seconds=self.seconds)  # events of newer files may still come
+        objects = self.uploads.objects(DROP)
+        old = (source for source in objects if source.modified_at is not None and source.modified_at < newest)
+        return sum(self._adopt_page(page) for page in _pages(old))
 
+    def _adopt_page(self, page: list[Source]) -> int:
+        files = {adopted_job_id(source): source for source in page if dropped_file(source.key) is not None}
+        unknown = self.upkeep.unknown(list(files))
+        return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown)
 
-def _look_for_objects(sweeper: Sweeper) -> int:
-    """Uploads of which no event told: those that are there are queued, those that never will be expire."""
-    unseen = sweeper.upkeep.take_unseen(seconds=sweeper.seconds, limit=_AT_ONCE)
-    return sum(_look_for(it, sweeper) for it in unseen)
-
-
-def _look_for(unseen: Unseen, sweeper: Sweeper) -> bool:
-    job = sweeper.intake.jobs.get(unseen.job_id)
-    if job is None:
-        return False
-    try:
-        notice(job, sweeper.intake)
-    except JobFailed as missing:
-        if missing.code != "source-missing":
-            logger.warning("upload cannot be seen", extra={"job_id": str(job.id), "reason": missing.message})
-        elif unseen.overdue:
-            return _expire(job, sweeper)
-        return False
-    return True
-
-
-def _expire(job: Job, sweeper: Sweeper) -> bool:
-    if job.upload.upload_id is not None:  # first: should it fail, the next sweep tries again
-        sweeper.uploads.abort(job.key, job.upload.upload_id)
-    if not sweeper.upkeep.expire(job.id):
-        return False
-    logger.info("upload never came: expired", extra={"job_id": str(job.id)})
-    sweeper.uploads.remove(job.key)  # it may have come just now
-    return True
-
-
-def _adopt_dropped(sweeper: Sweeper) -> int:
-    """Files in `drop/` of which no event told. One sweep at a time lists them."""
-    if not sweeper.upkeep.take_turn("drop", seconds=sweeper.seconds):
-        return 0
-    old_enough = datetime.now(UTC) - timedelta(seconds=sweeper.seconds)  # the event has had its time
-    objects = sweeper.uploads.objects(DROP)
-    old = (it for it in objects if it.modified_at is not None and it.modified_at < old_enough)
-    return sum(_adopt_page(page, sweeper) for page in _pages(old))
-
-
-def _adopt_page(page: list[Source], sweeper: Sweeper) -> int:
-    wanted = {job_for(it): it for it in page if dropped(it.key) is not None}
-    unknown = sweeper.upkeep.unknown(list(wanted))
-    return sum(take_dropped(wanted[job_id], sweeper.intake) for job_id in unknown)
-
-
-def _purge(sweeper: Sweeper) -> int:
-    """Rejects and ledgers that have been kept for long enough."""
-    return sweeper.upkeep.purge(days=sweeper.retention_days, limit=_AT_ONCE)
+    def _purge(self) -> int:
+        """Remove rejects and ledgers whose retention has ended."""
+        return self.upkeep.purge(days=self.retention_days, limit=_AT_ONCE)
 
 
 def _pages(objects: Iterator[Source]) -> Iterator[list[Source]]:

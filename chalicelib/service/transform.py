@@ -6,8 +6,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.model import Dialect, Format, Reject
-from chalicelib.core.ports import LoadedBlock
 from chalicelib.formats.csv import decode as csv_decode
 from chalicelib.formats.csv.decode import Fault
 from chalicelib.formats.csv.framing import CsvFraming

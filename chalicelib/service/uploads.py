@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from chalicelib.api.requests import UploadRequest
 from chalicelib.core.errors import BadRequest, RetryLater
-from chalicelib.core.model import Job, Part, Upload
-from chalicelib.core.ports import Jobs, NewJob, SignedUpload, UploadBucket, UploadSigner
+from chalicelib.core.jobs import Instructions, Job, NewJob, Part, Upload
+from chalicelib.core.ports import SignedUpload, UploadBucket, UploadSigner
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service import multipart as parts
-from chalicelib.service.object_keys import key_for
+from chalicelib.service.object_keys import upload_key
+from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
 
 # A PUT that began while its URL was good may go on for long: so much longer the file is waited for.
@@ -22,7 +23,7 @@ _GRACE = timedelta(days=1)
 class Uploading:
     """What registering uploads works with. Sizes in bytes, times in seconds."""
 
-    jobs: Jobs
+    jobs: JobRegister
     signer: UploadSigner
     uploads: UploadBucket
     bucket: str
@@ -44,12 +45,12 @@ class Ticket:
 def request_upload(request: UploadRequest, using: Uploading) -> Ticket:
     """Registers the job and signs its upload. Raises BadRequest, RetryLater."""
     job_id = uuid4()  # unguessable: whoever has it may look at the job
-    key = key_for(request.dataset, job_id, request.filename)
+    key = upload_key(request.dataset, job_id, request.filename)
     if request.size is not None and request.size > using.max_single:
         return _in_parts(request, job_id, key, using)
     signed = using.signer.sign(key, size=request.size, sha256=request.sha256)
-    upload = Upload(request.size, request.sha256, signed.expires_at + _GRACE)
-    return Ticket(using.jobs.create(_new_job(request, job_id, key, using, upload)), signed)
+    upload = Upload(using.bucket, key, request.size, request.sha256, signed.expires_at + _GRACE)
+    return Ticket(using.jobs.create(_new_job(request, job_id, using, upload)), signed)
 
 
 def _in_parts(request: UploadRequest, job_id: UUID, key: str, using: Uploading) -> Ticket:
@@ -61,6 +62,8 @@ def _in_parts(request: UploadRequest, job_id: UUID, key: str, using: Uploading) 
         )
     upload_id = using.uploads.begin(key, checksums=request.part_checksums)
     upload = Upload(
+        using.bucket,
+        key,
         size=request.size,
         expires_at=datetime.now(UTC) + timedelta(seconds=using.parts_expire),
         upload_id=upload_id,
@@ -68,7 +71,7 @@ def _in_parts(request: UploadRequest, job_id: UUID, key: str, using: Uploading) 
         part_checksums=request.part_checksums,
     )
     with _aborted_on_failure(using.uploads, key, upload_id):
-        job = using.jobs.create(_new_job(request, job_id, key, using, upload))
+        job = using.jobs.create(_new_job(request, job_id, using, upload))
     first = [] if request.part_checksums else parts.every(job.upload)[: parts.MOST_AT_ONCE]
     return Ticket(job, None, parts.sign(key, upload_id, first, using.signer))
 
@@ -85,17 +88,12 @@ def _aborted_on_failure(uploads: UploadBucket, key: str, upload_id: str) -> Iter
         raise
 
 
-def _new_job(request: UploadRequest, job_id: UUID, key: str, using: Uploading, upload: Upload) -> NewJob:
+def _new_job(request: UploadRequest, job_id: UUID, using: Uploading, upload: Upload) -> NewJob:
     return NewJob(
         id=job_id,
         dataset=request.dataset,
         filename=request.filename,
-        bucket=using.bucket,
-        key=key,
-        format=request.format,
-        options=request.options,
-        metadata=request.metadata,
-        block_size=using.block_size,
         upload=upload,
-        force=request.force,
+        block_size=using.block_size,
+        instructions=Instructions(request.format, request.options, request.metadata, request.force),
     )

@@ -1,1 +1,1 @@
-"""What the containers of `docker-compose.yml` run that is not the service itself."""
+"""The tools that the containers of `docker-compose.yml` run beside the service itself."""

@@ -1,4 +1,4 @@
-"""`python -m infra.local`."""
+"""Run `python -m infra.local`: see `cli`."""
 
 import sys
 

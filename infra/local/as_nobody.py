@@ -2,10 +2,10 @@
 
 Run by path with `python -I`, as root: `as_nobody.py COMMAND [ARGUMENT...]`.
 
-Postgres refuses to run as root (it asks for the effective user id and nothing else), but the
-checkout may lie in a folder that nobody else can enter, such as /root. So the two capabilities that
-pass by file permissions are kept through the change of user, as ambient ones, which survive `exec`.
-Every other right of root is gone.
+Postgres refuses to run as root (it checks the effective user id only), but the checkout may lie in a
+folder that only root can enter, such as /root. So the two capabilities that override file permissions are
+kept through the change of user, as ambient ones, which survive `exec`. The process loses every other right
+of root.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
-WANTED = (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)
+CAPABILITIES = (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,41 +42,41 @@ class CapabilitySet(ctypes.Structure):
     )
 
 
-def checked(result: int, what: str) -> None:
-    """Raise `OSError` when a call of the C library failed."""
+def check(result: int, call: str) -> None:
+    """Raise `OSError` if a call of the C library failed."""
     if result != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
 def permitted() -> set[int]:
-    """Those of the wanted capabilities that this process has (containers take some away)."""
+    """Return the capabilities to keep that this process has. Containers remove some."""
     lines = Path("/proc/self/status").read_text().splitlines()
     mask = next(int(line.split()[1], 16) for line in lines if line.startswith("CapPrm:"))
-    return {capability for capability in WANTED if mask >> capability & 1}
+    return {capability for capability in CAPABILITIES if mask >> capability & 1}
 
 
 def change_user(user: pwd.struct_passwd) -> None:
-    """Become `user` for good, keeping the wanted capabilities. Raises `OSError`."""
-    # Capabilities then neither go with the user id, nor are left out by access(), which asks for
-    # the rights of the user alone otherwise (initdb looks for its programs with it). Where that is
-    # not allowed they are lost, which matters only if nobody else may enter the checkout.
+    """Become `user` for good, with the two capabilities. Raises `OSError`."""
+    # With this bit the capabilities survive the change of user, and access(), with which initdb looks for
+    # its programs, respects them. Where the bit is not allowed they are lost, which matters only if the
+    # checkout is closed to other users.
     keeps = libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
-    kept = permitted() if keeps else set()
+    capabilities = permitted() if keeps else set()
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    mask = sum(1 << capability for capability in kept)
+    mask = sum(1 << capability for capability in capabilities)
     header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
     sets = (CapabilitySet * 2)(CapabilitySet(mask, mask, mask))
-    checked(libc.capset(ctypes.byref(header), ctypes.byref(sets)), "capset")
-    for capability in kept:
+    check(libc.capset(ctypes.byref(header), ctypes.byref(sets)), "capset")
+    for capability in capabilities:
         raised = libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
-        checked(raised, f"PR_CAP_AMBIENT {capability}")
+        check(raised, f"PR_CAP_AMBIENT {capability}")
 
 
 def main(command: list[str]) -> None:
-    """Give up root's rights and become the command."""
+    """Drop root's rights and become the command."""
     try:
         change_user(pwd.getpwnam("nobody"))
     except (OSError, KeyError) as error:
@@ -87,7 +87,7 @@ def main(command: list[str]) -> None:
         sys.exit(
             f"{error}: user nobody cannot reach the checkout, and this machine does not let root "
             "pass that right on. Start the stack as an ordinary user, or move the checkout to a "
-            "folder that everybody can enter."
+            "folder that every user can enter."
         )
 
 

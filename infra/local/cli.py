@@ -6,20 +6,20 @@ import time
 from pathlib import Path
 
 from infra.local import installs, processes, stack
-from infra.local.environment import read_env_file
-from infra.local.errors import StackError
-from infra.local.layout import DEFAULT_ROOT, Layout
-from infra.local.progress import line, to_terminal
+from infra.local.env_file import read_env_file
+from infra.steps.errors import StepError
+from infra.steps.layout import DEFAULT_ROOT, Layout
+from infra.steps.progress import line, to_terminal
 
-DOWN_HINT = "What did start keeps running: `make up` tries again, `make down` stops it."
+DOWN_HINT = "Started components keep running: `make up` tries again, `make down` stops them."
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Exit status 0: done; 1: a part failed; 3: `status` found parts missing."""
+    """Run one command. Return 0, or 1 if a component failed, or 3 if `status` finds one that does not run."""
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.command(arguments)
-    except StackError as error:
+    except StepError as error:
         sys.stderr.write(f"\n{error.report()}\n")
         return 1
     except OSError as error:  # no room, no permission, no such program
@@ -32,36 +32,36 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be typed."""
+    """Return the parser of the command line."""
     result = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     root = argparse.ArgumentParser(add_help=False)
     root.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)")
-    up = commands.add_parser("up", parents=[root], help="start what does not run yet")
+    up = commands.add_parser("up", parents=[root], help="start the components that do not run yet")
     up.add_argument("--queue", choices=stack.QUEUES, default="sqs", help="default: sqs")
     up.add_argument(
         "--only",
         type=lambda text: text.split(","),
-        default=stack.PARTS,
-        metavar="PART,...",
-        help=f"these parts and what they need, of: {', '.join(stack.PARTS)}",
+        default=stack.COMPONENTS,
+        metavar="COMPONENT,...",
+        help=f"these components and those they need, of: {', '.join(stack.COMPONENTS)}",
     )
     up.set_defaults(command=run_up)
-    for name, command, told in (
-        ("down", run_down, "stop everything that up started"),
-        ("status", run_status, "say what runs"),
-        ("install", run_install, "install what up needs, so that up is quick"),
+    for name, command, description in (
+        ("down", run_down, "stop all components that up started"),
+        ("status", run_status, "show which components run"),
+        ("install", run_install, "install the requirements of up, so that up is quick"),
     ):
-        commands.add_parser(name, parents=[root], help=told).set_defaults(command=command)
+        commands.add_parser(name, parents=[root], help=description).set_defaults(command=command)
     return result
 
 
 def run_up(arguments: argparse.Namespace) -> int:
-    """Bring the stack up and say where it is."""
+    """Bring the stack up and print its addresses."""
     began = time.monotonic()
     try:
-        env = stack.up(arguments.root, queue=arguments.queue, parts=arguments.only)
-    except StackError as error:
+        env = stack.up(arguments.root, queue=arguments.queue, components=arguments.only)
+    except StepError as error:
         error.add_note(DOWN_HINT)
         raise
     to_terminal(line("up", f"settings in {arguments.root / 'env'}", time.monotonic() - began))
@@ -71,17 +71,17 @@ def run_up(arguments: argparse.Namespace) -> int:
 
 
 def run_down(arguments: argparse.Namespace) -> int:
-    """Stop the stack and say what is left of it."""
+    """Stop the stack and print which data stay."""
     stack.down(arguments.root)
     to_terminal(
         f"\n  Postgres's and Redis's data stay in {arguments.root / 'data'}.\n"
-        "  S3 objects and SQS messages are gone: LocalStack keeps nothing."
+        "  LocalStack stores nothing: S3 objects and SQS messages are deleted."
     )
     return 0
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Say what runs, and where its log is."""
+    """Print which components run, and their logs."""
     layout = Layout.at(arguments.root)
     missing = False
     for name in (*stack.SERVICES, "worker"):
@@ -95,6 +95,6 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def run_install(_arguments: argparse.Namespace) -> int:
-    """Install what is missing."""
-    installs.ensure(stack.installations_of(stack.PARTS), to_terminal)
+    """Install the missing requirements."""
+    installs.ensure(stack.installations_of(stack.COMPONENTS), to_terminal)
     return 0

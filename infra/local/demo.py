@@ -1,8 +1,7 @@
-"""`make demo`: one file goes through a running stack, and what became of it is shown.
+"""`make demo`: load one file into a running stack, and compare the job with the database.
 
-`python -m infra.local.demo [--root FOLDER]`. The file is loaded and its rejects are read with the
-`sluice` command, that is, over HTTP as by any client. The rows and the figures that the job's are
-compared with come from Postgres.
+`python -m infra.local.demo [--root FOLDER]`. The `sluice` command loads the file and reads its rejects, over
+HTTP as any client does. The rows and the counts to compare with come from Postgres.
 """
 
 import argparse
@@ -19,17 +18,18 @@ import psycopg
 import rfc8785
 from psycopg.rows import DictRow, dict_row
 
-from infra.local.environment import LOOPBACK, read_env_file
-from infra.local.layout import CHECKOUT, DEFAULT_ROOT, Layout
+from infra.local.env_file import read_env_file
 from infra.local.sample.make_sample import FILE
+from infra.steps.environment import LOOPBACK
+from infra.steps.layout import CHECKOUT, DEFAULT_ROOT, Layout
 from sluice_cli.text import safe
 
 DATASET = "demo"
-PATIENCE = 120.0  # seconds; the file takes less than one
+TIMEOUT = 120.0  # seconds; the file takes less than one
 EXCERPT = 90  # characters of a rejected record
 WIDTH = 80  # of a record's lines
 
-# The sample's second time through is answered by the job that loaded it first, which holds rejects and rows.
+# When the sample is loaded again, the rejects and rows belong to the job that loaded it first.
 _FIGURES = """
     SELECT status,
         (SELECT count(*) FROM ingested_data WHERE dataset_id = job.dataset_id AND first_job = job.number)
@@ -53,11 +53,11 @@ Job = Mapping[str, Any]
 
 
 class DemoError(Exception):
-    """The demonstration did not come out as it should; the sentence says how."""
+    """The demonstration failed; the message says why."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demonstration; 0 if all is as it should be, else 1 with the reason on standard error."""
+    """Run the demonstration. Return 0, or 1 after writing to standard error why it failed."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.demo", description=__doc__)
     parser.add_argument(
         "--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)"
@@ -75,17 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def addresses(layout: Layout) -> Mapping[str, str]:
-    """Where the stack's parts are. Raises DemoError."""
+    """Return the stack's addresses. Raises DemoError."""
     env = read_env_file(layout)
     if not {"SLUICE_URL", "DATABASE_URL"} <= env.keys():
-        raise DemoError(f"the stack is not up, as {layout.env_file} does not say where it is: run `make up`")
+        raise DemoError(
+            f"the stack is not up, as {layout.env_file} does not contain its addresses: run `make up`"
+        )
     return env
 
 
 def show(env: Mapping[str, str], layout: Layout) -> None:
-    """Load the sample and print what became of it. Raises DemoError, psycopg.Error."""
+    """Load the sample, and print its counts, rows and rejects. Raises DemoError, psycopg.Error."""
     job = load(env, layout)
-    rejects = rejected(env, job)
+    rejects = list_rejects(env, job)
     with psycopg.connect(env["DATABASE_URL"], connect_timeout=5, row_factory=dict_row) as connection:
         figures = connection.execute(_FIGURES, [job["id"]]).fetchone()
         rows = connection.execute(_ROWS, [job["id"]]).fetchall()
@@ -97,28 +99,28 @@ def show(env: Mapping[str, str], layout: Layout) -> None:
 
 
 def load(env: Mapping[str, str], layout: Layout) -> Job:
-    """Upload the sample and follow its job to the end; the job's last state."""
+    """Upload the sample, wait for its job to end, and return the job."""
     logs = f"the logs are in {layout.logs}"
     try:
-        told = sluice(env, "upload", str(FILE.relative_to(CHECKOUT)), "--dataset", DATASET, "--json")
+        done = sluice(env, "upload", str(FILE.relative_to(CHECKOUT)), "--dataset", DATASET, "--json")
     except subprocess.TimeoutExpired:
-        raise DemoError(f"the job did not end within {PATIENCE:.0f} s; {logs}") from None
-    if told.returncode != 0:
-        raise DemoError(f"sluice upload ended with status {told.returncode}; {logs}")
-    job: Job = json.loads(told.stdout)
+        raise DemoError(f"the job did not end within {TIMEOUT:.0f} s; {logs}") from None
+    if done.returncode != 0:
+        raise DemoError(f"sluice upload ended with status {done.returncode}; {logs}")
+    job: Job = json.loads(done.stdout)
     return job
 
 
-def rejected(env: Mapping[str, str], job: Job) -> list[Mapping[str, Any]]:
-    """The job's rejected records."""
-    told = sluice(env, "errors", job["id"], "--json")
-    if told.returncode != 0:
-        raise DemoError(f"sluice errors ended with status {told.returncode}")
-    return [json.loads(line) for line in told.stdout.splitlines()]
+def list_rejects(env: Mapping[str, str], job: Job) -> list[Mapping[str, Any]]:
+    """Return the job's rejects."""
+    done = sluice(env, "errors", job["id"], "--json")
+    if done.returncode != 0:
+        raise DemoError(f"sluice errors ended with status {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def sluice(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command. What it says to people goes to the terminal, its JSON comes back.
+    """Run the `sluice` command with its messages on the terminal, and return it with its JSON output.
 
     Raises TimeoutExpired.
     """
@@ -131,13 +133,13 @@ def sluice(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProce
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
 
 def show_counts(job: Job, figures: DictRow | None) -> None:
-    """The job's counts beside those that SQL finds."""
+    """Print the job's counts beside those in Postgres."""
     say(f"\n{'The job':<16}{'the API says':>12}{'Postgres says':>15}\n")
     say(f"  {'status':<14}{job['status']:>12}{figures['status'] if figures else '?':>15}")
     for name, count in job["counts"].items():
@@ -152,7 +154,7 @@ def show_counts(job: Job, figures: DictRow | None) -> None:
 
 
 def show_rows(rows: Sequence[DictRow]) -> None:
-    """Some rows, as they are stored."""
+    """Print rows as they are stored."""
     say("\nThree of the rows in Postgres\n")
     for row in rows:
         say(f'  {{"content_hash": "{row["content_hash"]}",\n   "record": {folded(row["record"])}}}')
@@ -161,7 +163,7 @@ def show_rows(rows: Sequence[DictRow]) -> None:
 
 
 def folded(record: Mapping[str, Any]) -> str:
-    """The record as JSON, in lines of a width that can be read."""
+    """Return the record as JSON, folded into lines of readable width."""
     members = (json.dumps({name: record[name]}, ensure_ascii=False)[1:-1] for name in sorted(record))
     lines = [""]
     for member in members:
@@ -172,7 +174,7 @@ def folded(record: Mapping[str, Any]) -> str:
 
 
 def show_rejects(rejects: Sequence[Mapping[str, Any]]) -> None:
-    """The records that were not loaded."""
+    """Print the rejects."""
     say("\nThe rejected records\n")
     for reject in rejects:
         where = f"record {reject['record_number']:,}, byte {reject['byte_offset']:,}"
@@ -187,38 +189,38 @@ def disagreements(
     rejects: Sequence[Mapping[str, Any]],
     rows: Sequence[DictRow],
 ) -> list[str]:
-    """What does not fit together; nothing if all is well."""
+    """Return one sentence for each disagreement between the job, Postgres and the file."""
     counts = job["counts"]
     if figures is None:
         return ["Postgres has no such job"]
-    found = [
+    differences = [
         f"the job says {name} {job['counts'][name]:,} and Postgres {figures[name]:,}"
         for name in counts
         if counts[name] != figures[name]
     ]
     if job["status"] != "COMPLETED" or figures["status"] != "COMPLETED":
-        found.append(f"the job is {job['status']}, in Postgres {figures['status']}")
+        differences.append(f"the job is {job['status']}, in Postgres {figures['status']}")
     if counts["read"] != counts["inserted"] + counts["duplicates"] + counts["rejected"]:
-        found.append("the counts do not add up")
+        differences.append("the counts do not add up")
     if len(rejects) != counts["rejected"]:
-        found.append(f"{len(rejects)} rejects were listed and {counts['rejected']} counted")
+        differences.append(f"{len(rejects)} rejects were listed and {counts['rejected']} counted")
     if figures["bytes"] != FILE.stat().st_size:
-        found.append(f"{figures['bytes']} of the file's {FILE.stat().st_size} bytes were read")
-    if len(rows) != 3:  # noqa: PLR2004 - three were to be shown
-        found.append(f"Postgres holds {len(rows)} of its rows where three were to be shown")
-    found += [
+        differences.append(f"{figures['bytes']} of the file's {FILE.stat().st_size} bytes were read")
+    if len(rows) != 3:  # noqa: PLR2004 - the query's limit
+        differences.append(f"Postgres holds {len(rows)} of its rows where three were to be shown")
+    differences += [
         f"row {row['content_hash']} has another hash" for row in rows if identity(row) != row["content_hash"]
     ]
-    return found
+    return differences
 
 
 def identity(row: DictRow) -> str:
-    """The hash of a row's record, computed anew by an independent library."""
+    """Return the hash of a row's record, computed by an independent library."""
     return hashlib.sha256(rfc8785.dumps(row["record"])).hexdigest()
 
 
 def say(text: str) -> None:
-    """Show a line now: others write to the same terminal."""
+    """Print a line at once: other processes write to the same terminal."""
     print(text, flush=True)
 
 

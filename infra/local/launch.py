@@ -1,12 +1,12 @@
-"""Become a service: a process of its own that outlives whoever started it, with its record on disk.
+"""Become a service: a process that outlives its starter and has a record on disk.
 
-Run by path with `python -I` (standard library only; nothing of the checkout is importable then):
+Run by path with `python -I`, so only the standard library is importable:
 
     launch.py RECORD LOG FINGERPRINT COMMAND [ARGUMENT...]
 
-The record is written by the very process that becomes the service, before it does. So there is no
-moment at which the service runs and nobody knows, even if the starter is killed half-way. Exit
-status 0: the service's program has begun. Else the reason is on stderr and nothing runs.
+The process that becomes the service writes the record before it does. So a running service always has a
+record, even if the starter is killed half-way. Exit status 0: the service's program has begun. Otherwise the
+reason is on stderr and nothing runs.
 """
 
 import json
@@ -19,16 +19,16 @@ PROC = Path("/proc")
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same number; None if it is not alive.
+    """Return an identifier that distinguishes the process from a later one with the same number.
 
-    A zombie is not alive: it holds no port and writes no file any more. Not so one whose threads
-    still run: it is about to end.
+    Return None if the process is not alive. A zombie is not alive, as it holds no port and writes no file. A
+    zombie whose threads still run is alive.
     """
     if not (PROC / "self" / "stat").exists():
         return _identity_by_ps(pid)
     try:
-        # The process's name, which may hold anything, is in brackets; the state comes next, then
-        # the parent; the number of threads is the 18th after the brackets, the start time the 20th.
+        # The name is in brackets and may hold any character. Of the fields after it, the state is the first,
+        # the number of threads the 18th, the start time the 20th (proc(5)).
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -46,15 +46,15 @@ def _identity_by_ps(pid: int) -> str | None:
 
 
 def write_record(record: Path, fingerprint: str) -> None:
-    """Say in `record` who this process is, all or nothing."""
+    """Write this process's number, identity and fingerprint to `record`, atomically."""
     content = {"pid": os.getpid(), "identity": identity(os.getpid()), "fingerprint": fingerprint}
     half = record.with_suffix(f".{os.getpid()}")
     half.write_text(json.dumps(content))
     half.replace(record)
 
 
-def become(record: Path, log: Path, fingerprint: str, command: list[str], trouble: int) -> None:
-    """Turn this process into the service; returns never. Failures go into the pipe `trouble`."""
+def become(record: Path, log: Path, fingerprint: str, command: list[str], errors: int) -> None:
+    """Turn this process into the service and never return. Write a failure to the pipe `errors`."""
     try:
         os.setsid()
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -62,23 +62,23 @@ def become(record: Path, log: Path, fingerprint: str, command: list[str], troubl
         os.dup2(output, 1)
         os.dup2(output, 2)
         write_record(record, fingerprint)
-        os.execvp(command[0], command)  # noqa: S606 - closes `trouble`: that is the sign of success
+        os.execvp(command[0], command)  # noqa: S606 - closes `errors`, which signals success
     except OSError as error:
         record.unlink(missing_ok=True)
-        os.write(trouble, str(error).encode())
+        os.write(errors, str(error).encode())
     finally:
         os._exit(1)
 
 
 def main(argv: list[str]) -> int:
-    """Start the service and wait until its program has begun."""
+    """Start the service, wait until its program has begun, and return the exit status."""
     record, log, fingerprint, *command = argv
-    hear, tell = os.pipe()
+    reader, writer = os.pipe()
     if os.fork() == 0:
-        os.close(hear)
-        become(Path(record), Path(log), fingerprint, command, tell)
-    os.close(tell)
-    with os.fdopen(hear) as pipe:
+        os.close(reader)
+        become(Path(record), Path(log), fingerprint, command, writer)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
         reason = pipe.read()
     if reason:
         sys.stderr.write(f"{reason}\n")

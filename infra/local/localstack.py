@@ -4,30 +4,28 @@ import hashlib
 import json
 import shutil
 import signal
-import urllib.request
 from pathlib import Path
 
+from infra.emulator.environment import OPENER
 from infra.local import installs, ports
-from infra.local.environment import own_env
-from infra.local.layout import Layout
-from infra.local.processes import Command
+from infra.steps.commands import Command
+from infra.steps.environment import own_env
+from infra.steps.layout import Layout
 
 PLUGIN = Path(__file__).with_name("lambda_executor")
-# Without the user's proxy settings: the loopback interface needs none.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 SETTINGS = {
-    # nothing but loopback, nothing sent home, nothing downloaded
+    # Use the loopback interface only, report nothing home, download nothing.
     "DNS_ADDRESS": "0",
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
     "DOCKER_SOCK": "/dev/null",
-    # host mode even when this machine is a container: else it writes to /var/lib/localstack
+    # Use host mode even in a container. Otherwise LocalStack writes to /var/lib/localstack.
     "OVERRIDE_IN_DOCKER": "0",
-    # a queue's URL is one that every process of this machine can reach
+    # Every process of this machine must reach the queues by their URLs.
     "SQS_ENDPOINT_STRATEGY": "path",
     "LAMBDA_RUNTIME_EXECUTOR": "sluice-subprocess",
     "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "30",
-    # retries and polling at the pace of a person who waits for them
+    # Retry and poll fast: a person is waiting.
     "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
     "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.5",
     "LAMBDA_RETRY_BASE_DELAY": "1",
@@ -38,11 +36,11 @@ class LocalStack:
     """The AWS emulator of one stack."""
 
     name = "localstack"
-    # It keeps nothing, so there is nothing to lose; asked politely, it waits for long polls to end.
-    # Its functions' processes end with it, see `lambda_executor`.
+    # It stores nothing, so SIGKILL loses nothing. On SIGTERM it would wait for long polls to end. Its
+    # functions' processes end with it: see `lambda_executor`.
     stop_signal = signal.SIGKILL
-    start_patience = 90.0  # its first start compiles bytecode
-    stop_patience = 15.0
+    start_timeout = 90.0  # its first start compiles bytecode
+    stop_timeout = 15.0
 
     def __init__(self, layout: Layout, port: int) -> None:
         self._layout = layout
@@ -50,7 +48,7 @@ class LocalStack:
         self._files = layout.tmp / "localstack"
 
     def url(self) -> str:
-        """The address, for clients."""
+        """Return the URL for clients."""
         return f"http://{self.address()}"
 
     def address(self) -> str:
@@ -58,11 +56,11 @@ class LocalStack:
         return f"{ports.HOST}:{self._port}"
 
     def prepare(self) -> None:
-        """Remove what its last run left behind: it starts empty."""
+        """Remove the files of its last run: it starts empty."""
         shutil.rmtree(self._files, ignore_errors=True)
-        static = self._files / "root" / installs.CATALOG_PLACE
+        static = self._files / "root" / installs.CATALOG_PATH
         static.parent.mkdir(parents=True)
-        static.symlink_to(installs.CATALOG / installs.CATALOG_PLACE)
+        static.symlink_to(installs.CATALOG / installs.CATALOG_PATH)
 
     def command(self) -> Command:
         """See `Service`."""
@@ -85,13 +83,13 @@ class LocalStack:
     def healthy(self) -> bool:
         """See `Service`."""
         try:
-            with OPENER.open(f"{self.url()}/_localstack/health", timeout=5) as answer:
-                return "services" in json.load(answer)
+            with OPENER.open(f"{self.url()}/_localstack/health", timeout=5) as response:
+                return "services" in json.load(response)
         except (OSError, ValueError):
             return False
 
 
 def plugin_version() -> str:
-    """Changes with the executor's code, so that LocalStack is restarted then."""
+    """Return a hash of the executor's code. A change restarts LocalStack."""
     files = sorted(PLUGIN.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

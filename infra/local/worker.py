@@ -1,4 +1,4 @@
-"""The worker, as the container runs it, but as a process of the stack."""
+"""The worker: the container's command as a process of the stack."""
 
 import hashlib
 import signal
@@ -6,22 +6,23 @@ import sys
 import time
 from collections.abc import Mapping
 
-from infra.local.environment import aws_env, own_env
-from infra.local.layout import CHECKOUT, Layout
-from infra.local.processes import Command
+from infra.emulator.environment import aws_env
+from infra.steps.commands import Command
+from infra.steps.environment import own_env
+from infra.steps.layout import CHECKOUT, Layout
 
 STALE_SECONDS = 15.0
-# As the image has it. The C library reads it before anything of Python runs: the worker cannot set it.
+# As in the image. The C library reads it before Python runs, so the worker cannot set it.
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Worker:
-    """One `python -m chalicelib.worker`."""
+    """One `python -m chalicelib.worker`: see `Service`."""
 
     name = "worker"
     stop_signal = signal.SIGTERM
-    start_patience = 30.0
-    stop_patience = 30.0
+    start_timeout = 30.0
+    stop_timeout = 30.0
 
     def __init__(self, layout: Layout, endpoint: str, variables: Mapping[str, str]) -> None:
         self._layout = layout
@@ -46,7 +47,7 @@ class Worker:
 
     def healthy(self) -> bool:
         """See `Service`."""
-        # The worker touches the file about once a second for as long as it is well.
+        # A healthy worker touches the file about once a second.
         try:
             return time.time() - self._health_file.stat().st_mtime < STALE_SECONDS
         except OSError:
@@ -54,7 +55,7 @@ class Worker:
 
 
 def code_version() -> str:
-    """Changes with the worker's code, so that `up` restarts it then."""
+    """Return a hash of the worker's code. After a change `up` restarts the worker."""
     digest = hashlib.sha256((CHECKOUT / "requirements-worker.txt").read_bytes())
     for file in sorted((CHECKOUT / "chalicelib").rglob("*")):
         if file.suffix in (".py", ".sql"):

@@ -1,4 +1,4 @@
-"""What Lambda functions are made of: the functions' package and the worker's layer, out of pinned wheels."""
+"""The Lambda functions' package and the worker's layer, built from pinned wheels."""
 
 from infra.packages.build import build_layer, build_vendor, check_runtime
 

@@ -1,6 +1,6 @@
-"""Build what Lambda functions are made of, and say how large it is: `python -m infra.packages`.
+"""Build the functions' package and the worker's layer and print their sizes: `python -m infra.packages`.
 
-Exit status 1 if a limit of Lambda's is exceeded, or something fails.
+Exit status 1 if a size exceeds a limit of Lambda, or something fails.
 `python -m infra.packages publish --stage prod --architecture arm64` publishes the layer and prints its ARN.
 """
 
@@ -12,73 +12,84 @@ from pathlib import Path
 
 import boto3
 
-from infra.local.errors import StackError
-from infra.local.layout import CHECKOUT, SHARED
 from infra.packages.build import (
     build_layer,
     build_vendor,
     check_runtime,
-    copy_part,
+    copy_source,
     function_files,
     write_zip,
 )
 from infra.packages.bytecode import RUNNING
 from infra.packages.install import ARCHITECTURES
 from infra.packages.publish import Layer, publish
-from infra.packages.sizes import Size, excesses, measured, table
+from infra.packages.sizes import Size, excesses, measure, table
+from infra.steps.errors import StepError
+from infra.steps.layout import CHECKOUT, SHARED
 
 
 def sizes(output: Path, python: str, architectures: Sequence[str]) -> list[Size]:
-    """Build all parts into `output`; how large they are."""
-    found = []
+    """Build the package and the layer for each architecture below `output` and return their sizes."""
+    result = []
     for architecture in architectures:
-        place = output / f"{python}-{architecture}"
-        shutil.rmtree(place, ignore_errors=True)
-        application, function = place / "application", place / "function.zip"
-        for part in ("app.py", "chalicelib"):
-            copy_part(CHECKOUT / part, application / part)
+        folder = output / f"{python}-{architecture}"
+        shutil.rmtree(folder, ignore_errors=True)
+        application, function = folder / "application", folder / "function.zip"
+        for name in ("app.py", "chalicelib"):
+            copy_source(CHECKOUT / name, application / name)
         build_vendor(application, python=python, architecture=architecture)
         write_zip(function, function_files(application))
-        found.append(measured("function", architecture, function))
-        layer = build_layer(place / "layer.zip", python=python, architecture=architecture)
-        found.append(measured("layer", architecture, layer))
-    return found
+        result.append(measure("function", architecture, function))
+        layer = build_layer(folder / "layer.zip", python=python, architecture=architecture)
+        result.append(measure("layer", architecture, layer))
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit status."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command == "publish" and (arguments.stage is None or arguments.architecture == "both"):
+        parser.error("publish needs --stage and one --architecture")
+    try:
+        return _publish(arguments) if arguments.command == "publish" else _print_sizes(arguments)
+    except StepError as error:
+        sys.stderr.write(f"{error.report()}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.packages", description=__doc__.splitlines()[0])
     parser.add_argument("command", nargs="?", choices=("sizes", "publish"), default="sizes")
     parser.add_argument(
         "--python", default=RUNNING, help="minor version of the runtime (default: %(default)s)"
     )
     parser.add_argument("--architecture", choices=(*ARCHITECTURES, "both"), default="both")
-    parser.add_argument("--output", type=lambda it: Path(it).resolve(), default=SHARED / "packages")
-    parser.add_argument("--stage", help="publish: whose layer it is")
-    parser.add_argument("--bucket", help="publish: by way of which a layer of more than 50 MiB goes")
-    chosen = parser.parse_args(argv)
-    try:
-        if chosen.command == "publish":
-            if chosen.stage is None or chosen.architecture == "both":
-                parser.error("publish needs --stage and one --architecture")
-            return _publish(chosen)
-        architectures = tuple(ARCHITECTURES) if chosen.architecture == "both" else (chosen.architecture,)
-        built = sizes(chosen.output, chosen.python, architectures)
-    except StackError as error:
-        sys.stderr.write(f"{error.report()}\n")
-        return 1
+    parser.add_argument("--output", type=lambda text: Path(text).resolve(), default=SHARED / "packages")
+    parser.add_argument("--stage", help="publish: the layer's stage")
+    parser.add_argument(
+        "--bucket", help="publish: a bucket through which to send a layer of more than 50 MiB"
+    )
+    return parser
+
+
+def _print_sizes(arguments: argparse.Namespace) -> int:
+    chosen = arguments.architecture
+    architectures = tuple(ARCHITECTURES) if chosen == "both" else (chosen,)
+    built = sizes(arguments.output, arguments.python, architectures)
     sys.stdout.write(table(built))
     exceeded = excesses(built)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in exceeded))
     return int(bool(exceeded))
 
 
-def _publish(chosen: argparse.Namespace) -> int:
-    check_runtime(chosen.python)
-    place = chosen.output / f"{chosen.python}-{chosen.architecture}"
-    archive = build_layer(place / "layer.zip", python=chosen.python, architecture=chosen.architecture)
-    layer = Layer(archive, chosen.stage, chosen.python, chosen.architecture)
-    arn = publish(boto3.client("lambda"), boto3.client("s3"), layer, chosen.bucket)
+def _publish(arguments: argparse.Namespace) -> int:
+    python, architecture = arguments.python, arguments.architecture
+    check_runtime(python)
+    archive = arguments.output / f"{python}-{architecture}" / "layer.zip"
+    build_layer(archive, python=python, architecture=architecture)
+    layer = Layer(archive, arguments.stage, python, architecture)
+    arn = publish(boto3.client("lambda"), boto3.client("s3"), layer, arguments.bucket)
     sys.stdout.write(f"{arn}\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""The functions' package, as far as Chalice leaves it to us, and the worker's layer."""
+"""The functions' package, as far as Chalice does not build it, and the worker's layer."""
 
 import os
 import shutil
@@ -8,40 +8,40 @@ from pathlib import Path
 
 import chalice
 
-from infra.local.errors import StackError
-from infra.local.layout import CHECKOUT
 from infra.packages.bytecode import compile_tree
-from infra.packages.contents import pinned, wanted
-from infra.packages.install import LIST, installed, settle
+from infra.packages.contents import pinned, required
+from infra.packages.install import LIST, installed, normalise_files
+from infra.steps.errors import StepError
+from infra.steps.layout import CHECKOUT
 
 FUNCTIONS = CHECKOUT / "requirements.txt"
 WORKER = CHECKOUT / "requirements-worker.txt"
-# Chalice puts these two of its own files into the package, and no others.
+# The only files of its own that Chalice puts into the package.
 CHALICE = tuple(Path(chalice.__file__).with_name(name) for name in ("app.py", "__init__.py"))
 TASK, LAYER = "/var/task", "/opt/python"
 OLDEST_ON_AWS = (3, 12)
-INSTALLED = "# What requirements.txt lists is in vendor/, but for what the Lambda runtime has itself.\n"
-# What zip files tell of times has no time zone. Level 9 takes thrice as long for one per cent less.
+INSTALLED = "# vendor/ holds the requirements, except those that the Lambda runtime provides.\n"
+# Times in zip files have no time zone. Level 9 takes three times as long and saves one per cent.
 _DATE = (2000, 1, 1, 0, 0, 0)
 _LEVEL = 6
 
 
 def check_runtime(python: str) -> None:
-    """Raises `StackError` if AWS's runtime for the Python minor version `python` is too old for the wheels.
+    """Raise `StepError` if AWS's runtime for the Python minor version `python` is too old for the wheels.
 
     Source: AWS Lambda Developer Guide, "Building Lambda functions with Python".
     """
     emulated = "AWS_ENDPOINT_URL" in os.environ  # functions run with this machine's own Python
     if not emulated and tuple(map(int, python.split("."))) < OLDEST_ON_AWS:
-        raise StackError(
+        raise StepError(
             "packages",
             f"AWS runs Python {python} on Amazon Linux 2, whose glibc 2.26 is too old for pyarrow (2.28): "
             "deploy with Python 3.12 or newer",
         )
 
 
-def copy_part(source: Path, target: Path) -> None:
-    """Copy a file or folder of the application, without the bytecode that is for where it lies."""
+def copy_source(source: Path, target: Path) -> None:
+    """Copy a file or folder of the application without its bytecode, which names paths of the checkout."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
@@ -50,26 +50,25 @@ def copy_part(source: Path, target: Path) -> None:
 
 
 def build_vendor(folder: Path, *, python: str, architecture: str) -> None:
-    """Install what the functions need into `folder/vendor`, and compile all that goes into their package.
+    """Install the functions' requirements into `folder/vendor`, and compile all files of their package.
 
-    `folder` is a staged copy of the application. Chalice adds `vendor` to the package as it is, so its own
-    installing has to be kept from doing that again: the staged requirements.txt is emptied.
-    Raises `StackError`.
+    `folder` is a staged copy of the application. Chalice adds `vendor` to the package as it is. The staged
+    requirements.txt is emptied, so that Chalice does not install the same again. Raises `StepError`.
     """
     vendor = folder / "vendor"
     shutil.rmtree(vendor, ignore_errors=True)
-    entries = wanted(FUNCTIONS.read_text())
+    entries = required(FUNCTIONS.read_text())
     options = {"python": python, "architecture": architecture, "runs_in": TASK}
-    with installed("functions", entries, **options) as kept:
-        shutil.copytree(kept / "packages", vendor)
+    with installed("functions", entries, **options) as installation:
+        shutil.copytree(installation / "packages", vendor)
     (folder / "requirements.txt").write_text(INSTALLED)
     _compile_application(folder, vendor, python)
-    for part in (vendor, folder / "chalicelib"):
-        settle(part)
+    for package in (vendor, folder / "chalicelib"):
+        normalise_files(package)
 
 
 def _compile_application(folder: Path, vendor: Path, python: str) -> None:
-    """The bytecode of what Chalice puts beside `vendor`: what it takes no bytecode from goes there."""
+    """Compile the files beside `vendor`. Put the bytecode that Chalice would not package into `vendor`."""
     staged = folder / "chalice"
     staged.mkdir()
     for path in CHALICE:
@@ -77,38 +76,39 @@ def _compile_application(folder: Path, vendor: Path, python: str) -> None:
     compile_tree(python, folder, ["app.py", "chalicelib", "chalice"], runs_in=TASK)
     shutil.copytree(staged / "__pycache__", vendor / "chalice" / "__pycache__")
     shutil.copytree(folder / "__pycache__", vendor / "__pycache__", dirs_exist_ok=True)
-    for done in (staged, folder / "__pycache__"):
-        shutil.rmtree(done)
+    for leftover in (staged, folder / "__pycache__"):
+        shutil.rmtree(leftover)
 
 
 def function_files(folder: Path) -> dict[str, Path]:
-    """What Chalice makes the package of, once `build_vendor` has been there: name to file."""
+    """Return the files of the package that Chalice makes after `build_vendor`, by their names in it."""
     files = {f"chalice/{path.name}": path for path in CHALICE} | {"app.py": folder / "app.py"}
-    for part, base in ((folder / "chalicelib", folder), (folder / "vendor", folder / "vendor")):
-        files |= {path.relative_to(base).as_posix(): path for path in part.rglob("*") if path.is_file()}
+    for tree, base in ((folder / "chalicelib", folder), (folder / "vendor", folder / "vendor")):
+        files |= {path.relative_to(base).as_posix(): path for path in tree.rglob("*") if path.is_file()}
     return files
 
 
 def build_layer(target: Path, *, python: str, architecture: str) -> Path:
-    """Write the worker's layer to the zip file `target`: what its requirements add to the functions' ones.
+    """Write the worker's layer to the zip file `target` and return it. Raises `StepError`.
 
-    Beside it, `layer-contents.txt` says what was left out. Returns `target`. Raises `StackError`.
+    The layer holds the requirements of the worker that the functions do not have. `layer-contents.txt` beside
+    it lists the files that were left out.
     """
     functions = frozenset(pinned(FUNCTIONS.read_text()))
-    entries = wanted(WORKER.read_text(), without=functions)
+    entries = required(WORKER.read_text(), without=functions)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with installed("layer", entries, python=python, architecture=architecture, runs_in=LAYER) as kept:
-        packages = kept / "packages"
+    with installed("layer", entries, python=python, architecture=architecture, runs_in=LAYER) as installation:
+        packages = installation / "packages"
         write_zip(
             target,
             {f"python/{path.relative_to(packages)}": path for path in packages.rglob("*") if path.is_file()},
         )
-        shutil.copyfile(kept / LIST, target.with_name("layer-contents.txt"))
+        shutil.copyfile(installation / LIST, target.with_name("layer-contents.txt"))
     return target
 
 
 def write_zip(target: Path, files: Mapping[str, Path]) -> None:
-    """Zip `files`, name to file. Equal files make equal bytes."""
+    """Zip `files`, given by their names in the archive. Equal files make equal bytes."""
     half = target.with_name(f"{target.name}.half")
     with zipfile.ZipFile(half, "w") as archive:
         for name, path in sorted(files.items()):

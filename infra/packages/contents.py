@@ -1,4 +1,4 @@
-"""What is left out of the packages, and why."""
+"""The contents of the packages: which requirements, and which of their files are left out and why."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that no function needs. In a pattern, `*` matches slashes, too."""
+    """Files that no function needs. In a pattern, `*` matches slashes too."""
 
     reason: str
     patterns: tuple[str, ...]
 
 
-# Lambda's own versions are older than the pinned ones: code must do with what both have.
+# Lambda's own versions are older than the pinned ones. The code must work with both.
 # Source: AWS Lambda Developer Guide, "Runtime-included SDK versions"; the last five are what Boto3 requires.
 RUNTIME = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 
@@ -25,7 +25,7 @@ LEFT_OUT = (
         "sources and headers", ("*.c", "*.h", "*.pxd", "*.pxi", "*.pyx", "pyarrow/include/*", "pyarrow/src/*")
     ),
     LeftOut("commands", ("bin/*",)),
-    # METADATA stays: psycopg and redis read their versions from it. So do licences.
+    # METADATA stays, because psycopg and redis read their versions from it. Licences stay too.
     LeftOut("pip's own records", ("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")),
     LeftOut("Powertools' routing: Chalice does that", ("aws_lambda_powertools/event_handler/*",)),
     LeftOut(
@@ -47,15 +47,16 @@ LEFT_OUT = (
         ),
     ),
     LeftOut("X-Ray's patches of other libraries: none is applied", ("aws_xray_sdk/ext/*/*",)),
-    # they are imported by the methods that make clients of them
+    # Only the methods that create their clients import them.
     LeftOut(
         "Redis' modules: streams need none",
         tuple(f"redis/commands/{name}/*" for name in ("bf", "json", "search", "timeseries", "vectorset")),
     ),
     LeftOut(
-        "psycopg on ctypes: the binary one is there", ("psycopg/pq/pq_ctypes.py", "psycopg/pq/_pq_ctypes.py")
+        "psycopg on ctypes: the binary one is installed",
+        ("psycopg/pq/pq_ctypes.py", "psycopg/pq/_pq_ctypes.py"),
     ),
-    # The linker asks for libarrow_python.so.2600. Wheels hold no links, so the other two names are copies.
+    # The linker loads libarrow_python.so.2600. Wheels hold no links, so the other two names are copies.
     LeftOut(
         "libraries under a second and third name", ("pyarrow/libarrow*.so", "pyarrow/libarrow*.so.*.*.*")
     ),
@@ -72,7 +73,7 @@ LEFT_OUT = (
     ),
     # libarrow_python.so needs the libraries of Acero, Substrait, Dataset and Parquet, used or not: they stay.
     LeftOut(
-        "Arrow's other formats and engines, as far as Python knows them",
+        "Python modules of Arrow's other formats and engines",
         (
             *(f"pyarrow/_{name}.*" for name in ("acero", "feather", "orc", "parquet", "substrait")),
             "pyarrow/_dataset*",
@@ -87,26 +88,26 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def why_left_out(path: PurePosixPath) -> str | None:
-    """Why the file with this name, relative to the installed packages, is left out; None if it is not."""
-    for it in LEFT_OUT:
-        if any(fnmatchcase(str(path), pattern) for pattern in it.patterns):
-            return it.reason
+    """Return why the file is left out, or None if it stays. `path` is relative to the installed packages."""
+    for rule in LEFT_OUT:
+        if any(fnmatchcase(str(path), pattern) for pattern in rule.patterns):
+            return rule.reason
     return None
 
 
 def pinned(requirements: str) -> dict[str, str]:
-    """The entries of a compiled requirements file: name to all of its lines, hashes included."""
+    """Return the entries of a compiled requirements file: all lines of each, with hashes, by name."""
     entries: dict[str, str] = {}
     name = ""
     for line in requirements.splitlines(keepends=True):
-        if found := _NAME.match(line):
-            name = found.group()
+        if match := _NAME.match(line):
+            name = match.group()
             entries[name] = ""
         if name and not line.lstrip().startswith("#"):
             entries[name] += line
     return entries
 
 
-def wanted(requirements: str, *, without: frozenset[str] = frozenset()) -> dict[str, str]:
-    """The entries that neither the runtime nor `without` brings."""
+def required(requirements: str, *, without: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the entries that neither the Lambda runtime nor `without` provides."""
     return {name: entry for name, entry in pinned(requirements).items() if name not in {*RUNTIME, *without}}

@@ -1,4 +1,4 @@
-"""The worker's layer on AWS."""
+"""Publishing the worker's layer on AWS."""
 
 import hashlib
 from base64 import b64encode
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from infra.local.errors import StackError
 from infra.packages.sizes import MAX_ZIPPED
+from infra.steps.errors import StepError
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as it was built."""
+    """A built layer."""
 
     archive: Path
     stage: str
@@ -27,19 +27,19 @@ class Layer:
 
     @property
     def runtime(self) -> "RuntimeType":
-        """The runtime that it is for."""
+        """Return the Lambda runtime that the layer is for."""
         return cast("RuntimeType", f"python{self.python}")
 
 
 def layer_name(stage: str) -> str:
-    """What the worker's layer of a stage is called."""
+    """Return the name of a stage's layer."""
     return f"sluice-{stage}-worker"
 
 
 def publish(functions: "LambdaClient", objects: "S3Client", layer: Layer, bucket: str | None) -> str:
-    """Publish the layer, unless its newest version is the same; that version's ARN.
+    """Publish the layer, unless its newest version has the same content, and return that version's ARN.
 
-    What is too large to be sent to Lambda goes by way of `bucket`. Raises `StackError`.
+    A layer that is too large for a request goes through `bucket`. Raises `StepError`.
     """
     name, runtime = layer_name(layer.stage), layer.runtime
     content = layer.archive.read_bytes()
@@ -47,23 +47,23 @@ def publish(functions: "LambdaClient", objects: "S3Client", layer: Layer, bucket
         LayerName=name, CompatibleRuntime=runtime, CompatibleArchitecture=layer.architecture, MaxItems=1
     )
     for newest in published["LayerVersions"]:
-        there = functions.get_layer_version(LayerName=name, VersionNumber=newest["Version"])
-        if there["Content"]["CodeSha256"] == b64encode(hashlib.sha256(content).digest()).decode():
-            return there["LayerVersionArn"]
-    given: LayerVersionContentInputTypeDef = {"ZipFile": content}
+        version = functions.get_layer_version(LayerName=name, VersionNumber=newest["Version"])
+        if version["Content"]["CodeSha256"] == b64encode(hashlib.sha256(content).digest()).decode():
+            return version["LayerVersionArn"]
+    source: LayerVersionContentInputTypeDef = {"ZipFile": content}
     if len(content) > MAX_ZIPPED:
         if bucket is None:
-            raise StackError(
+            raise StepError(
                 "packages", "the layer is too large to be sent to Lambda: name a --bucket to put it into"
             )
-        given = {"S3Bucket": bucket, "S3Key": f"layers/{name}.zip"}
-        objects.put_object(Bucket=bucket, Key=given["S3Key"], Body=content)
-    version = functions.publish_layer_version(
+        source = {"S3Bucket": bucket, "S3Key": f"layers/{name}.zip"}
+        objects.put_object(Bucket=bucket, Key=source["S3Key"], Body=content)
+    created = functions.publish_layer_version(
         LayerName=name,
-        Content=given,
+        Content=source,
         CompatibleRuntimes=[runtime],
         CompatibleArchitectures=[layer.architecture],
     )
-    if "S3Key" in given:
-        objects.delete_object(Bucket=given["S3Bucket"], Key=given["S3Key"])
-    return version["LayerVersionArn"]
+    if "S3Key" in source:
+        objects.delete_object(Bucket=source["S3Bucket"], Key=source["S3Key"])
+    return created["LayerVersionArn"]

@@ -1,4 +1,4 @@
-"""How large the packages are, and how large they may be."""
+"""The sizes of the packages, and Lambda's limits."""
 
 import zipfile
 from collections.abc import Sequence
@@ -13,45 +13,48 @@ MAX_UNZIPPED = 250 * MIB  # of a function and its layers together
 
 @dataclass(frozen=True)
 class Size:
-    """How large a part is, in bytes."""
+    """The sizes of the function's package or of the layer, in bytes."""
 
-    part: str
+    name: str
     architecture: str
     zipped: int
     unzipped: int
 
 
-def measured(part: str, architecture: str, archive: Path) -> Size:
-    """The size of a zip file and of what is in it."""
-    with zipfile.ZipFile(archive) as opened:
-        unzipped = sum(entry.file_size for entry in opened.infolist())
-    return Size(part, architecture, archive.stat().st_size, unzipped)
+def measure(name: str, architecture: str, archive: Path) -> Size:
+    """Return the size of a zip file and of its content."""
+    with zipfile.ZipFile(archive) as content:
+        unzipped = sum(entry.file_size for entry in content.infolist())
+    return Size(name, architecture, archive.stat().st_size, unzipped)
 
 
 def excesses(sizes: Sequence[Size]) -> list[str]:
-    """One sentence for each limit that is exceeded."""
-    found = [
-        f"the {it.part} for {it.architecture} is {it.zipped / MIB:.1f} MiB zipped: "
+    """Return one sentence for each exceeded limit."""
+    sentences = [
+        f"the {size.name} for {size.architecture} is {size.zipped / MIB:.1f} MiB zipped: "
         f"{MAX_ZIPPED // MIB} are allowed"
-        for it in sizes
-        if it.zipped > MAX_ZIPPED
+        for size in sizes
+        if size.zipped > MAX_ZIPPED
     ]
-    for architecture in dict.fromkeys(it.architecture for it in sizes):
-        together = sum(it.unzipped for it in sizes if it.architecture == architecture)
+    for architecture in dict.fromkeys(size.architecture for size in sizes):
+        together = sum(size.unzipped for size in sizes if size.architecture == architecture)
         if together > MAX_UNZIPPED:
-            found.append(
-                f"all parts for {architecture} are {together / MIB:.1f} MiB unzipped: "
+            sentences.append(
+                f"all packages for {architecture} are {together / MIB:.1f} MiB unzipped: "
                 f"{MAX_UNZIPPED // MIB} are allowed"
             )
-    return found
+    return sentences
 
 
 def table(sizes: Sequence[Size]) -> str:
-    """The sizes in MiB, a line each, then the limits."""
-    rows = [("part", "architecture", "zipped", "unzipped")]
-    rows += [(it.part, it.architecture, f"{it.zipped / MIB:.1f}", f"{it.unzipped / MIB:.1f}") for it in sizes]
+    """Return a table of the sizes in MiB, one per line, and the limits."""
+    rows = [("package", "architecture", "zipped", "unzipped")]
+    rows += [
+        (size.name, size.architecture, f"{size.zipped / MIB:.1f}", f"{size.unzipped / MIB:.1f}")
+        for size in sizes
+    ]
     rows.append(("limit, MiB", "each; together", f"{MAX_ZIPPED // MIB}", f"{MAX_UNZIPPED // MIB}"))
     return "".join(
-        f"{part:<12}{architecture:<16}{zipped:>8}{unzipped:>10}\n"
-        for part, architecture, zipped, unzipped in rows
+        f"{name:<12}{architecture:<16}{zipped:>8}{unzipped:>10}\n"
+        for name, architecture, zipped, unzipped in rows
     )

@@ -1,43 +1,43 @@
--- Makes ingested_data a table of eight partitions by content_hash, whether it is empty or filled:
+-- Make ingested_data, empty or filled, a table of eight partitions by content_hash:
 --
 --     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f infra/postgres/partition_ingested_data.sql
 --
--- Nothing in Sluice needs it. It is for tables whose one B-tree has become larger than memory, and for indexes and
--- VACUUMs that are to run a part at a time. Everything goes on as before: a row has one place, as its key
--- (dataset_id, content_hash) holds the column that says which; hashes are even, so the parts are; migrations and
--- queries name ingested_data and need not know.
+-- Sluice works without it. Use it for tables whose one B-tree has become larger than memory, and to build indexes and
+-- run VACUUM one partition at a time. Nothing else changes: the key (dataset_id, content_hash) contains the partition
+-- key, so a row is still unique; hashes are even, so the partitions are too; migrations and queries name
+-- ingested_data only.
 --
--- WHAT IT TAKES. One transaction: all of it happens or nothing does. ACCESS EXCLUSIVE on ingested_data from
--- beginning to end, so nobody reads or writes rows meanwhile; it gives up if it has not got that within 10 s, and may
--- be run again. Stop the workers before and start them after: else they wait and try again for
--- SLUICE_OUTAGE_SECONDS, then pass their jobs on. It needs room for a second copy of the table and its index, and as
--- much WAL. A million rows (269 MB with the index) took 6 s on 2 cores; so expect ten minutes or more for a hundred
--- million, and much more once an index does not fit into memory (raise maintenance_work_mem). Do it before the first
--- load if you can: empty, it takes a moment.
+-- COSTS. One transaction: it succeeds or changes nothing. It holds ACCESS EXCLUSIVE on ingested_data throughout, so
+-- rows can be neither read nor written. It fails if it does not get the lock within 10 s, and may be run again. Stop
+-- the workers before and start them after: otherwise they retry with backoff for SLUICE_OUTAGE_SECONDS, then requeue
+-- their jobs. It needs room for a second copy of the table and its index, and as much WAL. A million rows (269 MB with
+-- the index) took 6 s on 2 cores, so expect ten minutes or more for a hundred million, and much more once an index
+-- does not fit into memory (raise maintenance_work_mem). Run it before the first load if you can: an empty table takes
+-- a moment.
 --
--- WHAT IS KEPT: columns, checks, indexes and their names, the owner, privileges on the table, and the order in which
--- rows lie, which undo relies on to be quick; storage parameters, such as the room for updates. What is not, as Sluice
--- makes none: privileges on single columns, triggers, policies. A view on the table makes it fail: drop the view before.
+-- KEPT: columns, checks, indexes and their names, the owner, privileges on the table, storage parameters such as the
+-- room for updates, and the order of rows, on which undo relies to be fast. NOT KEPT, as Sluice creates none:
+-- privileges on single columns, triggers, policies. A view on the table makes it fail: drop the view before.
 --
--- WHAT IS DIFFERENT AFTERWARDS. Undo walks the table a thousand pages at a time, now of every partition: eight times
--- as many rows a transaction. And COPY hands rows to partitions in batches, so not in the order of hashes in which all
--- who write take their locks: two jobs that load the same new rows at the same moment may now and then deadlock.
--- Postgres ends one of the two transactions after a second, and the worker loads that block again.
+-- DIFFERENCES AFTERWARDS. Undo walks the table a thousand pages at a time, now of every partition: eight times as many
+-- rows per transaction. And COPY passes rows to partitions in batches, so writers no longer take their locks in the
+-- order of hashes: two jobs that load the same new rows at the same moment may deadlock. Postgres ends one of the two
+-- transactions after a second, and the worker loads that block again.
 --
--- OTHER WAYS TO DISTRIBUTE. Neither was tried: this is from their documentation.
+-- OTHER WAYS TO DISTRIBUTE, from their documentation. Neither was tried.
 --
--- Citus: SELECT create_distributed_table('ingested_data', 'content_hash'). Unique keys must hold the distribution
--- column; the primary key does. No foreign key leads to or from ingested_data, so the other tables may stay local ones
--- of the coordinator. COPY and savepoints are supported. The upsert reads a temporary table, so it goes by way of
--- the coordinator, which takes ON CONFLICT; that its RETURNING is counted in a CTE is to be tried first. SELECT … FOR
--- UPDATE works on one shard only, and ctid means nothing across shards: undo (undo.sql) would have to take rows by
--- hash. Shards hear at most of SET LOCAL (citus.propagate_set_commands), not of set_config, by which each transaction
--- sets its limits (database.py): set lock_timeout and its kind for the role on the workers.
+-- Citus: SELECT create_distributed_table('ingested_data', 'content_hash'). Unique keys must contain the distribution
+-- column; the primary key does. No foreign key leads to or from ingested_data, so the other tables may stay local
+-- tables of the coordinator. COPY and savepoints are supported. The upsert reads a temporary table, so it goes through
+-- the coordinator, which supports ON CONFLICT; try first whether its RETURNING can be counted in a CTE. SELECT … FOR
+-- UPDATE works on one shard only, and ctid means nothing across shards: undo (undo.sql) would have to select rows by
+-- hash. Shards receive at most SET LOCAL (citus.propagate_set_commands), not set_config, with which each transaction
+-- sets its limits (database.py): set lock_timeout and the like for the role on the Citus workers.
 --
--- Aurora PostgreSQL Limitless: a sharded table with the shard key {content_hash}. Unique keys must hold the shard key;
--- the primary key does. COPY, savepoints and INSERT are supported; PARTITION BY is not, so this file is not for
--- there, nor are storage parameters of tables. Migrations create standard tables, to be converted. Temporary tables,
--- advisory locks and ctid are what to try first: Sluice stages duplicates, ends jobs and undoes them by these.
+-- Aurora PostgreSQL Limitless: a sharded table with the shard key {content_hash}. Unique keys must contain the shard
+-- key; the primary key does. COPY, savepoints and INSERT are supported; PARTITION BY and storage parameters of tables
+-- are not, so this file does not apply. Migrations create standard tables, to be converted. Try temporary tables,
+-- advisory locks and ctid first: Sluice stages duplicates, ends jobs and undoes them with these.
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -60,7 +60,7 @@ BEGIN
     IF (SELECT relkind FROM pg_class WHERE oid = plain) <> 'r' THEN
         RAISE EXCEPTION 'ingested_data is partitioned already';
     END IF;
-    -- All that follows is the owner's, whoever runs this.
+    -- The owner must own all that follows, whichever role runs this.
     EXECUTE format('SET LOCAL ROLE %I', (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = plain));
 
     ALTER TABLE ingested_data RENAME TO ingested_data_plain;
@@ -84,7 +84,7 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     DROP TABLE ingested_data_plain;
-    -- Now that the names are free. An index on rows that are there is made faster than it grows with them.
+    -- The names are free now. Building an index on existing rows is faster than growing it with them.
     ALTER TABLE ingested_data ADD PRIMARY KEY (dataset_id, content_hash);
     FOREACH statement IN ARRAY indexes LOOP
         EXECUTE statement;
@@ -93,4 +93,4 @@ END
 $$;
 COMMIT;
 
-ANALYZE ingested_data;  -- autovacuum looks after the partitions, never after what they make up
+ANALYZE ingested_data;  -- autovacuum analyzes the partitions, never their parent

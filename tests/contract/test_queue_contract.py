@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule, run_state_machine_as_test
 
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery, JobReceiver
+from chalicelib.core.messages import Delivery
+from chalicelib.service.queue import JobReceiver
 from tests.support.queue_kinds import (
     KINDS,
     LONG,

@@ -12,7 +12,7 @@ import redis
 
 from chalicelib.backends.redis_streams import GROUP, RETURNED, RedisReceiver
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from tests.support.queue_kinds import LONG, MAX_DELIVERIES, RedisQueue
 from tests.support.waiting import PATIENCE
 
@@ -83,7 +83,7 @@ class TestWhatIsWritten:
         assert queue.dead_entries() == [
             {
                 "id": delivery.receipt,
-                "reason": f"handed out {MAX_DELIVERIES} times and never acknowledged",
+                "reason": f"delivered {MAX_DELIVERIES} times and never acknowledged",
                 "deliveries": str(MAX_DELIVERIES),
                 "message": json.dumps({"job_id": str(job_id)}, separators=(",", ":")),
             }
@@ -207,7 +207,7 @@ class TestConsumers:
         time.sleep(11 * SHORT)
         queue.receiver(visibility=LONG).receive(limit=1, wait_seconds=0)
         assert consumers(queue) == {"consumer-1", "consumer-2"}, "silent, but not for long enough"
-        queue.receiver(visibility=SHORT)._sweep()  # a receive would claim the message
+        queue.receiver(visibility=SHORT)._remove_consumers()  # a receive would claim the message
         assert consumers(queue) == {"consumer-1"}
 
     def test_removing_one_that_only_waits_does_no_harm(self, queue: RedisQueue) -> None:

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from infra.local import demo
-from infra.local.environment import write_env_file
-from infra.local.layout import CHECKOUT, Layout
+from infra.local.env_file import write_env_file
 from infra.local.sample import make_sample
+from infra.steps.layout import CHECKOUT, Layout
 from tests.support.waiting import PATIENCE
 
 COPIES = sum(make_sample.COPIES.values())

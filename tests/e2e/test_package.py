@@ -18,8 +18,8 @@ import pytest
 from cfnlint.api import lint_file
 
 from infra import bundle, stacks
-from infra.local.errors import StackError
-from infra.local.progress import to_nowhere
+from infra.steps.errors import StepError
+from infra.steps.progress import to_nowhere
 from tests.support.deployed_service import finished, upload
 from tests.support.deployment import (
     STAGE,
@@ -110,7 +110,7 @@ def dev(bundled: Bundled, template: Path) -> Iterator[Bundled]:
         assert bundled.dev.invoke("migrate") == ({"applied": []}, False)
         yield bundled
     finally:
-        with suppress(StackError):  # a test has done so
+        with suppress(StepError):  # a test has done so
             bundled.delete()
 
 
@@ -214,5 +214,5 @@ def test_deleting_leaves_nothing(dev: Bundled) -> None:
     dev.delete()
     assert not any(what_is_there(dev.dev.outputs["BucketName"]).values())
     assert {"IntakeFunctionArn", "RestAPIId"}.isdisjoint(stacks.outputs(STAGE, dev.cloud))
-    with pytest.raises(StackError, match="there is no stack sluice-dev-app"):
+    with pytest.raises(StepError, match="there is no stack sluice-dev-app"):
         dev.delete()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.emulator.environment import aws_env
 from infra.local import stack as local_stack
-from infra.local.environment import aws_env
 from tests.support.faults.scenario import FIGURES, LONG, SEED, Scenario, made
 from tests.support.faults.workers import ForkServer
 from tests.support.paths import CHECKOUT
@@ -22,7 +22,7 @@ ROOT = Path(_SHARED) / "faults" if _SHARED else CHECKOUT / ".local" / "faults"
 def faults_stack() -> Iterator[Mapping[str, str]]:
     """The addresses of a Postgres, a Redis and a LocalStack that no other tests use."""
     local_stack.down(ROOT)  # of a run that was killed
-    env = local_stack.up(ROOT, parts=local_stack.SERVICES)
+    env = local_stack.up(ROOT, components=local_stack.SERVICES)
     yield {**env, **aws_env(env["AWS_ENDPOINT_URL"])}
     local_stack.down(ROOT)
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -12,17 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres import database
-from chalicelib.backends.postgres.jobs import PostgresClaims
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.core.errors import LostClaim
-from chalicelib.core.model import Gap, Job, Status
-from chalicelib.core.ports import LoadedBlock
-from chalicelib.reading.object_text import Contents
-from chalicelib.service import ingestion as ingest
-from chalicelib.service import transform
-from tests.support.fakes import MemoryJobs, MemoryStore, loading, new_job
+from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
+from chalicelib.backends.postgres.leases import PostgresLeases
+from chalicelib.backends.postgres.ledger import PostgresLedger
+from chalicelib.backends.postgres.splits import PostgresSplits
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.errors import BlockAlreadyCommitted
+from chalicelib.core.jobs import Claim
+from chalicelib.core.model import Status
+from chalicelib.service.ingestion import Ingester, Ingestion, Result
+from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.faults import files
 from tests.support.faults.scenario import LONG, Scenario
+from tests.support.jobs import new_job
+from tests.support.workers import new_ingester
 
 MAX_RECORD = 4096
 BLOCK_SIZE = 1024
@@ -46,31 +50,23 @@ class Worker:
 class Play:
     """One job and its interleaved workers, over any backend."""
 
-    parts: ingest.Parts
-    job: Job
+    ingester: Ingester
+    claim: Claim
     lost: int = 0
 
     def look(self, start: int, count: int) -> list[LoadedBlock]:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
-        job, text = ingest._opened(self.job, self.parts)
-        self.job = job
-        total = text.source.size if text.is_plain else job.text_size
-        blocks: list[LoadedBlock] = []
-        for gap in self.parts.claims.gaps(job.id, total):
-            blocks += self._cut(gap, text, total)
+        ingestion = Ingestion(self.ingester, self.claim, lambda: True)
+        self.claim = replace(self.claim, job=ingestion.job)
+        blocks = list(ingestion.missing_blocks())
         return blocks[start % (len(blocks) + 1) :][:count]
-
-    def _cut(self, gap: Gap, text: Contents, total: int | None) -> Iterator[LoadedBlock]:
-        framing = transform.framing(text.dialect, self.parts.max_record, to_end=gap.end in (None, total))
-        with closing(ingest._blocks(self.job, text, gap, framing)) as blocks:
-            yield from blocks
 
     def commit(self, worker: Worker, which: int) -> None:
         if worker.hands:
             block = worker.hands.pop(which % len(worker.hands))
             try:
-                self.parts.new_sink().load(self.job, block)
-            except LostClaim:
+                self.ingester.new_writer().write(self.claim.job, block)
+            except BlockAlreadyCommitted:
                 self.lost += 1
                 worker.hands.clear()  # it looks again
 
@@ -90,7 +86,7 @@ class Play:
         for worker in crew:  # zombies that were quiet until now
             if worker.hands:
                 self.commit(worker, 0)
-        assert ingest.ingest(self.job, self.parts, lambda: True) is ingest.Result.ENDED
+        assert self.ingester.ingest(self.claim, lambda: True) is Result.JOB_ENDED
 
 
 @st.composite
@@ -100,9 +96,8 @@ def cases(draw: Any) -> tuple[files.File, list[tuple[int, str, int, int]]]:
     return file, draw(st.lists(COMMANDS, max_size=40))
 
 
-def parts(store: MemoryStore, claims: Any, sink: Callable[[], Any]) -> ingest.Parts:
-    sizes = {"max_upload": 1 << 30, "max_record": MAX_RECORD}
-    return loading(claims, store, new_sink=sink, **sizes)
+def ingester(store: MemoryStore, jobs: Any, **ports: Any) -> Ingester:
+    return new_ingester(jobs, store, max_upload=1 << 30, max_record=MAX_RECORD, **ports)
 
 
 @settings(max_examples=EXAMPLES * (5 if LONG else 1))
@@ -110,8 +105,8 @@ def parts(store: MemoryStore, claims: Any, sink: Callable[[], Any]) -> ingest.Pa
 def test_in_memory(case: tuple[files.File, list[tuple[int, str, int, int]]]) -> None:
     file, commands = case
     jobs = MemoryJobs()
-    job = jobs.add(new_job(status=Status.PROCESSING, block_size=BLOCK_SIZE))
-    Play(parts(MemoryStore(file.data), jobs, lambda: jobs), job).run(commands)
+    job = jobs.put(new_job(status=Status.PROCESSING, block_size=BLOCK_SIZE))
+    Play(ingester(MemoryStore(file.data), jobs), Claim(job, "me", None, 1)).run(commands)
     counts = files.expected(file)
     blocks = sorted(jobs.blocks.get(job.id, {}).values(), key=lambda block: block.start)
     assert [block.start for block in blocks] == [0, *(block.end for block in blocks)][: len(blocks)]
@@ -138,9 +133,14 @@ def test_in_postgres(
     with psycopg.connect(scenario.env["DATABASE_URL"]) as connection:
         connection.execute("TRUNCATE ingested_data")  # of the example before
     loading = scenario.put(file, dataset=f"set-{random.Random().random()}", block_size=BLOCK_SIZE)
-    claims = PostgresClaims(connections)
-    job = claims.claim(loading.job, owner="test", lease_seconds=600)
-    assert job is not None
+    claim = PostgresLeases(connections).claim(loading.job, owner="test", lease_seconds=600)
+    assert claim is not None
     store = MemoryStore(file.data, etag=scenario.job(loading)["etag"])
-    Play(parts(store, claims, lambda: PostgresRecords(connections)), job).run(commands)
+    ledger, splits = PostgresLedger(connections, IngestedData()), PostgresSplits(connections)
+    ports = {
+        "ledger": ledger,
+        "splits": splits,
+        "new_writer": lambda: PostgresBlocks(connections, IngestedData()),
+    }
+    Play(ingester(store, MemoryJobs(), **ports), claim).run(commands)
     scenario.check()

@@ -74,7 +74,7 @@ def check_every_endpoint(url: str, job: str, *, outage: bool) -> set[int]:
 @pytest.fixture
 def api(faults_stack: Mapping[str, str], faults_root: Path) -> Iterator[str]:
     assert faults_stack
-    env = local_stack.up(faults_root, parts=("migrations", "app"))
+    env = local_stack.up(faults_root, components=("migrations", "app"))
     yield env["SLUICE_URL"]
     outages.start(faults_root)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from infra.local import resources
+from infra.emulator import resources
 from tests.support.faults import files, outages
 from tests.support.faults.proxy import Proxy, plan, running
 from tests.support.faults.scenario import LONG, Scenario, s3, sqs

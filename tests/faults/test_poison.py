@@ -16,9 +16,9 @@ from tests.support.faults.workers import Process
 MOST = 3  # deliveries
 FAULTS = {
     # where it dies: whether the last worker would die there, too, if it came so far
-    "claims.claim after 1 kill": False,
+    "leases.claim after 1 kill": False,
     "store.read after 1 kill": True,
-    "records.load before 1 kill": True,
+    "blocks.write before 1 kill": True,
 }
 
 

@@ -13,8 +13,8 @@ from tests.support.faults import files
 from tests.support.faults.scenario import LONG, Scenario
 
 FREEZES = {
-    "between blocks": "records.load after 3 stop",
-    "before completing": "claims.complete before 1 stop",
+    "between blocks": "blocks.write after 3 stop",
+    "before completing": "ledger.complete before 1 stop",
     "before acknowledgement": "receiver.acknowledge before 1 stop",
 }
 THIEVES = [(2, "sqs"), (4, "redis"), *([(4, "sqs"), (2, "redis")] if LONG else [])]
@@ -83,7 +83,7 @@ def test_a_worker_that_is_frozen_within_a_transaction_does_not_hold_others_up_fo
 ) -> None:
     scenario = make_scenario(SLUICE_LOADERS="1")
     loading = scenario.load(files.make("csv", draw.random(), 1500))
-    frozen = scenario.worker(fault="ledger._record after 3 stop")
+    frozen = scenario.worker(fault="entries._enter after 3 stop")
     scenario.until(lambda: is_frozen(frozen.pid), "the worker is frozen")
     scenario.worker()
     scenario.ended(loading)

@@ -10,16 +10,16 @@ from tests.support.faults import files
 from tests.support.faults.scenario import Scenario
 
 POINTS = (
-    "claims.share before 1 kill",
-    "claims.share after 1 kill",
-    "claims.share after 3 kill",
+    "splits.add before 1 kill",
+    "splits.add after 1 kill",
+    "splits.add after 3 kill",
     "sender.send after 2 kill",
-    "claims.release before 1 kill",  # shared out, and no range taken yet
-    "records._write after 2 kill",
-    "claims.finish before 1 kill",
-    "claims.finish after 2 kill",
-    "claims.complete before 1 kill",
-    "claims.complete after 1 kill",
+    "leases.release before 1 kill",  # shared out, and no range taken yet
+    "destination.write after 2 kill",
+    "splits.finish before 1 kill",
+    "splits.finish after 2 kill",
+    "ledger.complete before 1 kill",
+    "ledger.complete after 1 kill",
     "receiver.acknowledge before 1 kill",
 )
 RECORDS = 2500  # some 100 KB and more

@@ -26,8 +26,9 @@ from packaging.requirements import Requirement
 from chalicelib import settings
 from chalicelib.core.model import Status
 from chalicelib.wiring import Services
-from infra.compose.files import command_of, compose, is_sent, targets
-from infra.local import installs, resources
+from infra.emulator import resources
+from infra.local import installs
+from tests.support.container_files import command_of, compose, is_sent, targets
 from tests.support.csv_files import expected, rows
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE, wait_for
@@ -168,7 +169,7 @@ def test_migrate_then_work_then_stop(
     try:
         data = rows(500)
         job = sluice.finished(sluice.upload(data))
-        assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+        assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
         assert stack.is_healthy()
 
         worker.send_signal(signal.Signals[WORKER.settings["STOPSIGNAL"]])

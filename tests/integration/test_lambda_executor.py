@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra.local import resources
+from infra.emulator import resources
 from infra.local.launch import identity
 from tests.support.lambda_functions import ROLE, zipped
 from tests.support.waiting import PATIENCE, wait_for

@@ -9,8 +9,9 @@ import pytest
 from psycopg import errors
 
 from chalicelib.core.errors import JobEnded, JobFailed, NotPossible, RetryLater
+from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import Job, Status, Tally
+from chalicelib.core.model import Status, Tally
 from tests.support.blocks import block
 from tests.support.life import DAY, DIALECT, QUIET, SOURCE, UNFINISHED, Life
 
@@ -62,11 +63,14 @@ def test_nobody_can_act_on_a_job_that_is_not_there(life: Life) -> None:
 
 def test_a_worker_learns_that_its_job_was_canceled(life: Life) -> None:
     job = life.job()
-    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
+    assert life.leases.renew(job.id, owner="me", lease_seconds=60)
     life.jobs.act(job.id, Action.CANCEL)
-    assert not life.claims.renew(job.id, owner="me", lease_seconds=60)
-    life.claims.release(job.id, owner="me", vain=False)  # as it lets go, nothing changes
-    assert (life.found(job.id).status, life.found(job.id).vain_attempts) == (Status.CANCELED, 1)
+    assert not life.leases.renew(job.id, owner="me", lease_seconds=60)
+    life.leases.release(job.id, owner="me", without_progress=False)  # as it lets go, nothing changes
+    assert (life.found(job.id).status, life.found(job.id).progress.attempts_without_progress) == (
+        Status.CANCELED,
+        1,
+    )
 
 
 def test_cancel_waits_for_a_block_that_is_being_committed(life: Life) -> None:
@@ -80,7 +84,7 @@ def test_cancel_waits_for_a_block_that_is_being_committed(life: Life) -> None:
         assert loading.result() == Tally(2, 1, 0, 1)
     canceled = canceling.result()
     assert canceled is not None
-    assert (canceled.status, canceled.tally) == (Status.CANCELED, Tally(2, 1, 0, 1))
+    assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally(2, 1, 0, 1))
 
 
 def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
@@ -99,7 +103,7 @@ def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
             loading.result()
     canceled = canceling.result()
     assert canceled is not None
-    assert (canceled.status, canceled.tally) == (Status.CANCELED, Tally())
+    assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally())
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
 
 
@@ -127,7 +131,7 @@ def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
 
     with ThreadPoolExecutor() as threads:
         loaders = [threads.submit(load_on) for _ in range(4)]
-        while not life.found(job.id).tally.records:
+        while not life.found(job.id).progress.tally.records:
             assert not any(it.done() for it in loaders)
         life.jobs.act(job.id, Action.CANCEL)  # gives up after 10 s
         for loader in loaders:
@@ -136,7 +140,7 @@ def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
 
 def opened(life: Life, *, blocks: int) -> Job:
     job = life.job(source=SOURCE)
-    life.claims.measure(job, 70)
+    life.ledger.measure(job, 70)
     for no in range(blocks):
         life.load(job, block(no, [f"{no}"], rejects=1))
     return life.found(job.id)
@@ -149,21 +153,25 @@ def test_a_retried_job_goes_on_from_what_it_had_loaded(life: Life, ending: Actio
     assert life.do(job.id, ending)
     retried = life.jobs.act(job.id, Action.RETRY)
     assert retried is not None
-    assert (retried.status, retried.error, retried.completed_at) == (Status.PENDING, None, None)
-    assert (retried.vain_attempts, retried.attempts, retried.tally) == (0, 1, job.tally)
-    fixed = (SOURCE, DIALECT, 70) if blocks else (None, None, None)
-    assert (retried.source, retried.dialect, retried.text_size) == fixed
-    taken = life.claims.claim(job.id, owner="other", lease_seconds=60)
+    assert (retried.status, retried.outcome.error, retried.times.completed_at) == (Status.PENDING, None, None)
+    assert (
+        retried.progress.attempts_without_progress,
+        retried.progress.attempts,
+        retried.progress.tally,
+    ) == (0, 1, job.progress.tally)
+    assert retried.source == (SOURCE if blocks else None)
+    assert retried.reading == (Reading(SOURCE, DIALECT, job.block_size, text_size=70) if blocks else None)
+    taken = life.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert (taken.vain_attempts, taken.attempts) == (1, 2)
+    assert (taken.attempts_without_progress, taken.job.progress.attempts) == (1, 2)
     other = replace(SOURCE, etag="e2")
     if blocks:
         with pytest.raises(JobFailed, match="replaced"):
-            life.claims.open(taken, other, DIALECT, 10)
+            life.open(taken.job, other, DIALECT, 10)
     else:
         with pytest.raises(JobEnded):
-            life.claims.open(job, SOURCE, DIALECT, 10)  # by a worker from before the retry
-        assert life.claims.open(taken, other, DIALECT, 10).source == other
+            life.open(job, SOURCE, DIALECT, 10)  # by a worker from before the retry
+        assert life.open(taken.job, other, DIALECT, 10).source == other
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELED])

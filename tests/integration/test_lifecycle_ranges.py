@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from chalicelib.core.errors import JobEnded
+from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Range, Status
+from chalicelib.core.model import Range, Status
 from tests.support.blocks import block
 from tests.support.life import DIALECT, SOURCE, Life, at_once
 
@@ -20,37 +21,38 @@ def shared(life: Life) -> UUID:
     job = planned(life)
     since = None
     for part in RANGES:
-        life.claims.share(job, part, since=since)
+        life.splits.add(job, part, since=since)
         since = part.end
-    life.claims.release(job.id, owner="planner", vain=False)
+    life.leases.release(job.id, owner="planner", without_progress=False)
     return job.id
 
 
 def planned(life: Life) -> Job:
     job_id = life.pending()
     life.do(job_id, Action.CLAIM, "planner")
-    return life.claims.open(life.found(job_id), SOURCE, DIALECT, 10)
+    return life.open(life.found(job_id), SOURCE, DIALECT, 10)
 
 
-def claim(life: Life, job_id: UUID, owner: str) -> Job | None:
-    return life.claims.claim(job_id, owner=owner, lease_seconds=60)
+def claim(life: Life, job_id: UUID, owner: str) -> Claim | None:
+    return life.leases.claim(job_id, owner=owner, lease_seconds=60)
 
 
 def test_each_range_is_taken_once(life: Life, shared: UUID) -> None:
     taken = at_once(*[partial(claim, life, shared, owner) for owner in "abcde"])
-    found = sorted((job.range.start for job in taken if job), key=int)
+    found = sorted((claimed.range.start for claimed in taken if claimed), key=int)
     assert found == [it.start for it in RANGES]
     assert taken.count(None) == 2
-    assert {job.status for job in taken if job} == {Status.PROCESSING}
+    assert {claimed.job.status for claimed in taken if claimed} == {Status.PROCESSING}
 
 
 def test_sharing_out_that_was_broken_off_is_taken_up_first(life: Life) -> None:
     job = planned(life)
-    life.claims.share(job, RANGES[0], since=None)
+    life.splits.add(job, RANGES[0], since=None)
     life.later(61)
     taken = claim(life, job.id, "other")
     assert taken is not None
-    assert (taken.range, taken.shared_to) == (None, 10)
+    assert taken.job.reading is not None
+    assert (taken.range, taken.job.reading.split_to) == (None, 10)
     part = claim(life, job.id, "third")  # meanwhile ranges can be taken
     assert part is not None
     assert part.range == RANGES[0]
@@ -58,11 +60,11 @@ def test_sharing_out_that_was_broken_off_is_taken_up_first(life: Life) -> None:
 
 def test_who_was_overtaken_cannot_share_out(life: Life) -> None:
     job = planned(life)
-    life.claims.share(job, RANGES[0], since=None)
+    life.splits.add(job, RANGES[0], since=None)
     before = life.everything()
     for since in (None, 20):
         with pytest.raises(JobEnded):
-            life.claims.share(job, RANGES[1], since=since)
+            life.splits.add(job, RANGES[1], since=since)
     assert life.everything() == before
 
 
@@ -71,33 +73,33 @@ def test_a_range_whose_lease_has_run_out_is_taken_over(life: Life, shared: UUID)
         claim(life, shared, owner)
     assert claim(life, shared, "d") is None
     life.later(50)
-    assert life.claims.renew(shared, owner="b", lease_seconds=60)
-    assert not life.claims.renew(shared, owner="d", lease_seconds=60)
+    assert life.leases.renew(shared, owner="b", lease_seconds=60)
+    assert not life.leases.renew(shared, owner="d", lease_seconds=60)
     life.later(20)
     taken = [claim(life, shared, "d"), claim(life, shared, "e"), claim(life, shared, "f")]
     assert [it.range for it in taken if it] == [RANGES[0], RANGES[2]]
-    assert not life.claims.renew(shared, owner="a", lease_seconds=60)
+    assert not life.leases.renew(shared, owner="a", lease_seconds=60)
 
 
 def test_what_nobody_has_failed_at_comes_first_and_progress_forgives(life: Life, shared: UUID) -> None:
     first = claim(life, shared, "a")
     assert first is not None
-    assert (first.range, first.vain_attempts) == (RANGES[0], 1)
-    life.claims.release(shared, owner="a", vain=True)
+    assert (first.range, first.attempts_without_progress) == (RANGES[0], 1)
+    life.leases.release(shared, owner="a", without_progress=True)
     found = [claim(life, shared, owner) for owner in "abc"]
-    assert [(it.range, it.vain_attempts) for it in found if it] == [
+    assert [(it.range, it.attempts_without_progress) for it in found if it] == [
         (RANGES[1], 1),
         (RANGES[2], 1),
         (RANGES[0], 2),
     ]
-    life.load(first, block(0, ["x"]))  # of the first range
+    life.load(first.job, block(0, ["x"]))  # of the first range
     life.later(61)
     again = claim(life, shared, "d")
     assert again is not None
     others = [claim(life, shared, "e"), claim(life, shared, "f")]
-    known = {it.range: it.vain_attempts for it in [again, *others] if it}
+    known = {it.range: it.attempts_without_progress for it in [again, *others] if it}
     assert known == {RANGES[0]: 1, RANGES[1]: 2, RANGES[2]: 2}
-    life.claims.release(shared, owner="d", vain=False)
+    life.leases.release(shared, owner="d", without_progress=False)
 
 
 def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
@@ -109,13 +111,13 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
         life.load(life.found(shared), block(number, [str(number)]))
         for part in RANGES:
             if part.end == number * 10 + 10:
-                life.claims.finish(shared, part)
-        life.claims.release(shared, owner="me", vain=False)
+                life.splits.finish(shared, part)
+        life.leases.release(shared, owner="me", without_progress=False)
     assert life.sql("SELECT count(*) FROM ingestion_ranges") == [(0,)]
     job = claim(life, shared, "me")  # there is nothing left but to complete it
     assert job is not None
     assert job.range is None
-    assert life.claims.complete(shared, 70)
+    assert life.ledger.complete(shared, 70)
     assert claim(life, shared, "me") is None
 
 
@@ -123,24 +125,24 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
 def test_a_job_that_ends_takes_its_ranges_along(life: Life, shared: UUID, action: Action) -> None:
     job = claim(life, shared, "me")
     assert job is not None
-    assert not life.claims.fail(shared, owner="planner", code="code", message="Why.")
+    assert not life.ledger.fail(shared, owner="planner", code="code", message="Why.")
     assert life.do(shared, action)
     assert life.sql("SELECT count(*) FROM ingestion_ranges") == [(0,)]
-    assert not life.claims.renew(shared, owner="me", lease_seconds=60)
+    assert not life.leases.renew(shared, owner="me", lease_seconds=60)
     with pytest.raises(JobEnded):
-        life.load(job, block(0, ["x"]))
+        life.load(job.job, block(0, ["x"]))
     with pytest.raises(JobEnded):
-        life.claims.share(job, RANGES[0], since=70)
+        life.splits.add(job.job, RANGES[0], since=70)
     assert life.do(shared, Action.RETRY)
     again = claim(life, shared, "me")
     assert again is not None
-    assert (again.range, again.shared_to) == (None, None)
+    assert (again.range, again.job.reading) == (None, None)  # it is opened again, and may be split again
 
 
 def test_a_job_of_which_a_range_is_held_is_not_silent(life: Life, shared: UUID) -> None:
     claim(life, shared, "me")
     life.later(50)
-    assert life.claims.renew(shared, owner="me", lease_seconds=60)
+    assert life.leases.renew(shared, owner="me", lease_seconds=60)
     assert life.upkeep.take_silent(seconds=30, limit=10) == []
     life.later(61)
     assert life.upkeep.take_silent(seconds=30, limit=10) == [shared]

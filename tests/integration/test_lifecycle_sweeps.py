@@ -34,7 +34,7 @@ def test_a_silent_job_is_announced_at_longer_and_longer_intervals(life: Life) ->
     life.later(61)
     assert silent(life) == [job.id]
     life.later(121)
-    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
+    assert life.leases.renew(job.id, owner="me", lease_seconds=60)
     assert silent(life) == []
 
 
@@ -121,10 +121,14 @@ def test_purging_keeps_the_sums(life: Life) -> None:
     assert life.upkeep.purge(days=30, limit=ALL) == 0
     for before in kept:
         now = life.found(before.id)
-        assert (now.tally, now.bytes_processed) == (before.tally, before.bytes_processed)
-        assert (now.status, now.error) == (before.status, before.error)
-        assert now.updated_at - before.updated_at == now.created_at - before.created_at
-        assert now.purged_at is not None
+        assert (now.progress.tally, now.progress.bytes_processed) == (
+            before.progress.tally,
+            before.progress.bytes_processed,
+        )
+        assert (now.status, now.outcome.error) == (before.status, before.outcome.error)
+        shift = now.times.created_at - before.times.created_at
+        assert now.times.updated_at - before.times.updated_at == shift
+        assert now.outcome.purged_at is not None
         assert life.jobs.rejects(now.id, limit=9, after=None) == []
     assert life.sql("SELECT block_no FROM ingestion_blocks") == [(-1,)] * 2
     assert life.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1") == [(it,) for it in "abc"]
@@ -136,7 +140,7 @@ def test_only_jobs_that_have_ended_are_purged(life: Life) -> None:
     with life.meanwhile(f"SELECT FROM ingestion_jobs WHERE id = '{jobs[Status.FAILED]}' FOR UPDATE"):
         assert life.upkeep.purge(days=30, limit=ALL) == 4  # somebody is acting on that one
     assert life.upkeep.purge(days=30, limit=ALL) == 1
-    purged = {status for status in Status if life.found(jobs[status]).purged_at}
+    purged = {status for status in Status if life.found(jobs[status]).outcome.purged_at}
     assert purged == set(Status) - {Status.PENDING, Status.PROCESSING, Status.UNDOING}
     assert life.do(jobs[Status.UNDOING], Action.CLAIM)
     assert life.do(jobs[Status.UNDOING], Action.FINISH_UNDO)
@@ -148,6 +152,6 @@ def test_purging_by_many_at_once(life: Life) -> None:
     life.later(31 * DAY)
     purges = at_once(*[partial(life.upkeep.purge, days=30, limit=20)] * 3)
     assert sum(purges) == 30 - life.upkeep.purge(days=30, limit=ALL)
-    assert [life.found(it.id).tally for it in jobs] == [it.tally for it in jobs]
+    assert [life.found(it.id).progress.tally for it in jobs] == [it.progress.tally for it in jobs]
     assert life.sql("SELECT block_no, count(*) FROM ingestion_blocks GROUP BY 1") == [(-1, 30)]
     assert life.sql("SELECT FROM validation_errors") == []

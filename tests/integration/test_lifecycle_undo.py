@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import JobEnded, NotPossible
+from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Status, Tally
-from chalicelib.core.ports import LoadedBlock
+from chalicelib.core.model import Status, Tally
 from tests.support.blocks import block
 from tests.support.life import DAY, Life, at_once, undo, undoing
 from tests.support.partitions import in_either_table
@@ -86,21 +87,25 @@ def test_undo_of_a_purged_job(life: Life) -> None:
 
 def test_an_undo_that_was_interrupted_goes_on(life: Life) -> None:
     job = undoing(life, wide(life, 2500))
-    assert not life.claims.undo(job, owner="me", keep_going=lambda: False)
+    assert not life.undo.undo(job, owner="me", keep_going=lambda: False)
     assert life.found(job.id) == job
     answers = [True, False]
-    assert not life.claims.undo(job, owner="me", keep_going=lambda: answers.pop(0))
+    assert not life.undo.undo(job, owner="me", keep_going=lambda: answers.pop(0))
     halfway = life.found(job.id)
-    assert (halfway.status, halfway.tally) == (Status.UNDOING, job.tally)
-    assert halfway.undone_rows is not None
-    assert 0 < halfway.undone_rows == 2500 - len(rows(life))
+    assert (halfway.status, halfway.progress.tally) == (Status.UNDOING, job.progress.tally)
+    assert halfway.outcome.undone_rows is not None
+    assert 0 < halfway.outcome.undone_rows == 2500 - len(rows(life))
     assert len(life.jobs.rejects(job.id, limit=9, after=None)) == 1
-    life.claims.release(job.id, owner="me", vain=False)
-    taken = life.claims.claim(job.id, owner="other", lease_seconds=60)
+    life.leases.release(job.id, owner="me", without_progress=False)
+    taken = life.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert life.claims.undo(taken, owner="other", keep_going=lambda: True)
+    assert life.undo.undo(taken.job, owner="other", keep_going=lambda: True)
     undone = life.found(job.id)
-    assert (undone.status, undone.undone_rows, undone.tally) == (Status.UNDONE, 2500, Tally())
+    assert (undone.status, undone.outcome.undone_rows, undone.progress.tally) == (
+        Status.UNDONE,
+        2500,
+        Tally(),
+    )
     assert rows(life) == []
 
 
@@ -116,11 +121,11 @@ def test_an_undo_that_lost_its_lease_removes_no_more(life: Life) -> None:
         return True
 
     with pytest.raises(JobEnded):
-        life.claims.undo(job, owner="me", keep_going=keep_going)
+        life.undo.undo(job, owner="me", keep_going=keep_going)
     assert 0 < len(rows(life)) == left[1] < left[0] == 2500
-    assert life.found(job.id).undone_rows == 2500 - left[1]
+    assert life.found(job.id).outcome.undone_rows == 2500 - left[1]
     assert life.do(job.id, Action.FINISH_UNDO, "other")
-    assert life.found(job.id).undone_rows == 2500
+    assert life.found(job.id).outcome.undone_rows == 2500
 
 
 @pytest.mark.parametrize("values", [["a"], []])
@@ -146,7 +151,7 @@ def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) ->
             life.until_waiting(2)
         assert removing.result()
         assert loading.result() == Tally(3, 3, 0, 0)
-    assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 3)
+    assert (rows(life), life.found(job.id).outcome.undone_rows) == (["b", "c", "d"], 3)
 
 
 @in_either_table
@@ -162,7 +167,7 @@ def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
             life.until_waiting(2)
         assert loading.result() == Tally(4, 1, 2, 1)
         assert removing.result()
-    assert (rows(life), life.found(job.id).undone_rows) == (["b", "c", "d"], 1)
+    assert (rows(life), life.found(job.id).outcome.undone_rows) == (["b", "c", "d"], 1)
 
 
 def load_all(life: Life, job: Job, blocks: list[LoadedBlock]) -> None:
@@ -183,5 +188,5 @@ def test_undo_and_another_job_with_the_same_rows_at_once(life: Life) -> None:
             partial(load_all, life, other, blocks[:3:-1]),
         )
         assert life.sql(f"SELECT count(*) FROM ingested_data WHERE last_job = {other.number}") == [(2400,)]
-        assert life.found(job.id).undone_rows == life.found(other.id).tally.inserted
-        assert life.found(other.id).tally.records == 2400
+        assert life.found(job.id).outcome.undone_rows == life.found(other.id).progress.tally.inserted
+        assert life.found(other.id).progress.tally.records == 2400

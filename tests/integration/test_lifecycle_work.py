@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.core.errors import JobEnded, JobFailed, LostClaim
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed
+from chalicelib.core.jobs import Job, JobError
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import Job, Status, Tally
+from chalicelib.core.model import Status, Tally
 from tests.support.blocks import block
 from tests.support.life import DIALECT, QUIET, SOURCE, UNFINISHED, Life, at_once
 
@@ -24,33 +24,33 @@ def test_a_second_owner_has_to_wait_for_the_lease_to_run_out(life: Life, status:
     job_id = life.job_in(status)
     life.later(40)
     before = life.everything()
-    assert life.claims.claim(job_id, owner="other", lease_seconds=60) is None
-    assert not life.claims.renew(job_id, owner="other", lease_seconds=60)
-    life.claims.release(job_id, owner="other", vain=False)
+    assert life.leases.claim(job_id, owner="other", lease_seconds=60) is None
+    assert not life.leases.renew(job_id, owner="other", lease_seconds=60)
+    life.leases.release(job_id, owner="other", without_progress=False)
     assert life.everything() == before
-    assert life.claims.renew(job_id, owner="me", lease_seconds=60)
+    assert life.leases.renew(job_id, owner="me", lease_seconds=60)
     life.later(40)
-    assert life.claims.claim(job_id, owner="other", lease_seconds=60) is None
+    assert life.leases.claim(job_id, owner="other", lease_seconds=60) is None
     life.later(21)
-    taken = life.claims.claim(job_id, owner="other", lease_seconds=60)
+    taken = life.leases.claim(job_id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert taken.status is status
-    assert not life.claims.renew(job_id, owner="me", lease_seconds=60)
-    assert life.claims.claim(job_id, owner="me", lease_seconds=60) is None
+    assert taken.job.status is status
+    assert not life.leases.renew(job_id, owner="me", lease_seconds=60)
+    assert life.leases.claim(job_id, owner="me", lease_seconds=60) is None
 
 
 def test_only_one_of_many_gets_a_job(life: Life) -> None:
     for job_id in [life.pending() for _ in range(5)]:
         taken = at_once(*[partial(life.do, job_id, Action.CLAIM, owner) for owner in "abcd"])
         assert sorted(taken) == [False, False, False, True]
-        assert life.found(job_id).attempts == 1
+        assert life.found(job_id).progress.attempts == 1
 
 
 def test_a_lease_that_ran_out_is_still_its_holders_until_another_takes_it(life: Life) -> None:
     job = life.job()
     life.later(61)
-    assert life.claims.renew(job.id, owner="me", lease_seconds=60)
-    assert life.claims.claim(job.id, owner="other", lease_seconds=60) is None
+    assert life.leases.renew(job.id, owner="me", lease_seconds=60)
+    assert life.leases.claim(job.id, owner="other", lease_seconds=60) is None
 
 
 def test_attempts_in_vain_are_those_since_the_last_block(life: Life) -> None:
@@ -58,23 +58,23 @@ def test_attempts_in_vain_are_those_since_the_last_block(life: Life) -> None:
 
     def vain() -> int:
         life.later(61)
-        taken = life.claims.claim(job.id, owner="me", lease_seconds=60)
+        taken = life.leases.claim(job.id, owner="me", lease_seconds=60)
         assert taken is not None
-        return taken.vain_attempts
+        return taken.attempts_without_progress
 
-    assert [job.vain_attempts, vain(), vain()] == [1, 2, 3]
+    assert [job.progress.attempts_without_progress, vain(), vain()] == [1, 2, 3]
     life.load(job, block(0, ["a"]))
     assert [vain(), vain()] == [1, 2]
-    life.claims.release(job.id, owner="me", vain=True)
+    life.leases.release(job.id, owner="me", without_progress=True)
     assert vain() == 3
-    life.claims.release(job.id, owner="me", vain=False)
-    assert life.found(job.id).vain_attempts == 2
+    life.leases.release(job.id, owner="me", without_progress=False)
+    assert life.found(job.id).progress.attempts_without_progress == 2
     assert vain() == 3
     for no in (1, 2):
         life.load(job, block(no, []))
-        life.claims.release(job.id, owner="me", vain=False)
+        life.leases.release(job.id, owner="me", without_progress=False)
         assert [vain(), vain()] == [1, 2]
-    assert life.found(job.id).attempts == 11
+    assert life.found(job.id).progress.attempts == 11
 
 
 def test_a_block_that_is_being_committed_keeps_its_attempt_from_being_in_vain(life: Life) -> None:
@@ -84,12 +84,12 @@ def test_a_block_that_is_being_committed_keeps_its_attempt_from_being_in_vain(li
         with life.meanwhile("LOCK TABLE validation_errors IN SHARE MODE"):
             loading = threads.submit(life.load, job, block(0, ["a"], rejects=1))
             life.until_waiting(1)
-            claiming = threads.submit(life.claims.claim, job.id, owner="other", lease_seconds=60)
+            claiming = threads.submit(life.leases.claim, job.id, owner="other", lease_seconds=60)
             life.until_waiting(2)
         assert loading.result() == Tally(2, 1, 0, 1)
     taken = claiming.result()
     assert taken is not None
-    assert taken.vain_attempts == 1
+    assert taken.attempts_without_progress == 1
 
 
 def retried(life: Life) -> Job:
@@ -103,7 +103,7 @@ def retried(life: Life) -> Job:
 def test_a_worker_from_before_a_retry_brings_no_rows_of_another_object(life: Life) -> None:
     job = retried(life)
     assert life.do(job.id, Action.CLAIM, "other")
-    opened = life.claims.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
+    opened = life.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
     with pytest.raises(JobEnded):
         life.load(job, block(0, ["a row of the object that was there before"]))
     assert life.load(opened, block(0, ["a"])) == Tally(1, 1, 0, 0)
@@ -111,18 +111,20 @@ def test_a_worker_from_before_a_retry_brings_no_rows_of_another_object(life: Lif
 
 def test_a_worker_from_before_a_retry_does_not_say_how_large_another_object_is(life: Life) -> None:
     job = retried(life)
-    life.claims.measure(job, 70)
+    life.ledger.measure(job, 70)
     assert life.do(job.id, Action.CLAIM, "other")
-    life.claims.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
-    life.claims.measure(job, 70)
-    assert life.found(job.id).text_size is None
+    life.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
+    life.ledger.measure(job, 70)
+    reading = life.found(job.id).reading
+    assert reading is not None
+    assert reading.text_size is None
 
 
 def test_only_who_took_a_job_last_may_fail_it(life: Life) -> None:
     job, taken, released = life.job(), life.job(), life.job()
     life.later(61)
     assert life.do(taken.id, Action.CLAIM, "other")
-    life.claims.release(released.id, owner="me", vain=True)
+    life.leases.release(released.id, owner="me", without_progress=True)
     before = life.everything()
     assert not life.do(job.id, Action.FAIL, "other")
     assert not life.do(taken.id, Action.FAIL, "me")
@@ -130,19 +132,22 @@ def test_only_who_took_a_job_last_may_fail_it(life: Life) -> None:
     assert life.everything() == before
     assert life.do(job.id, Action.FAIL, "me")  # its lease has run out, but nobody took it over
     failed = life.found(job.id)
-    assert (failed.status, failed.error) == (Status.FAILED, ("code", "Why."))
+    assert (failed.status, failed.outcome.error) == (Status.FAILED, JobError("code", "Why."))
     assert not life.do(job.id, Action.FAIL, "me")
 
 
 def test_many_may_complete_a_job_at_once(life: Life) -> None:
     job = life.job()
-    life.claims.measure(job, 10)
+    life.ledger.measure(job, 10)
     life.load(job, block(0, ["a"], rejects=1))
-    assert sorted(at_once(*[partial(life.claims.complete, job.id, 10)] * 4)) == [False, False, False, True]
+    assert sorted(at_once(*[partial(life.ledger.complete, job.id, 10)] * 4)) == [False, False, False, True]
     before = life.everything()
-    life.claims.complete(job.id, 10)
+    life.ledger.complete(job.id, 10)
     assert life.everything() == before
-    assert (life.found(job.id).status, life.found(job.id).tally) == (Status.COMPLETED, Tally(2, 1, 0, 1))
+    assert (life.found(job.id).status, life.found(job.id).progress.tally) == (
+        Status.COMPLETED,
+        Tally(2, 1, 0, 1),
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,14 +169,14 @@ def test_many_may_complete_a_job_at_once(life: Life) -> None:
 )
 def test_a_job_is_not_completed_unless_everything_adds_up(life: Life, total: int, broken: str) -> None:
     job = life.job()
-    life.claims.measure(job, 30)
+    life.ledger.measure(job, 30)
     for no in range(3):
         life.load(job, block(no, [f"{no}"], rejects=int(no == 0)))
     life.change("ALTER TABLE validation_errors DROP CONSTRAINT validation_errors_job_id_block_no_fkey")
     life.change(broken)
     before = life.everything()
     with pytest.raises(JobFailed) as raised:
-        life.claims.complete(job.id, total)
+        life.ledger.complete(job.id, total)
     assert raised.value.code == "ledger-mismatch"
     assert life.everything() == before
 
@@ -184,12 +189,12 @@ def test_of_two_who_commit_the_same_block_at_once_one_loses(life: Life, *, there
         if there:
             life.load(earlier, loaded)
         tallies = at_once(*[partial(life.load, job, loaded)] * 3)
-        assert sorted(isinstance(it, LostClaim) for it in tallies) == [False, True, True]
+        assert sorted(isinstance(it, BlockAlreadyCommitted) for it in tallies) == [False, True, True]
         assert (Tally(52, 0, 50, 2) if there else Tally(52, 50, 0, 2)) in tallies
     assert life.sql(f"SELECT count(*) FROM ingestion_blocks WHERE job_id = '{job.id}'") == [(8,)]
     assert life.sql(f"SELECT count(*) FROM validation_errors WHERE job_id = '{job.id}'") == [(16,)]
     assert life.sql("SELECT count(*), count(DISTINCT record) FROM ingested_data") == [(400, 400)]
-    assert life.found(job.id).tally == Tally(416, 0 if there else 400, 400 if there else 0, 16)
+    assert life.found(job.id).progress.tally == Tally(416, 0 if there else 400, 400 if there else 0, 16)
 
 
 @dataclass
@@ -242,7 +247,7 @@ def commit(life: Life, job_id: UUID, expected: Expected) -> None:
         with pytest.raises(JobEnded):
             life.load(life.found(job_id), loaded)
         return
-    added = life.load(life.claims.open(life.found(job_id), SOURCE, DIALECT, 64), loaded)
+    added = life.load(life.open(life.found(job_id), SOURCE, DIALECT, 64), loaded)
     expected.tally = Tally(*map(add, astuple(expected.tally), astuple(added)))
     expected.blocks += 1
 
@@ -259,52 +264,64 @@ def happen(life: Life, job_id: UUID, expected: Expected, action: Action, owner: 
         assert life.do(job_id, Action.CLAIM, owner)
         assert life.do(job_id, Action.FINISH_UNDO, owner)
         expected.take(Action.FINISH_UNDO, owner)
-        expected.undone_rows, expected.tally, expected.blocks = expected.tally.inserted, Tally(), 0
+        expected.undone_rows, expected.tally, expected.blocks = (
+            expected.tally.inserted,
+            Tally(),
+            0,
+        )
 
 
 def agree(life: Life, job: Job, expected: Expected) -> None:
-    assert (job.status, job.tally, job.undone_rows) == (expected.status, expected.tally, expected.undone_rows)
-    assert (job.completed_at is None) == (job.status in UNFINISHED)
-    assert (job.error is not None) == (job.status is Status.FAILED) or job.status is Status.UNDONE
+    assert (job.status, job.progress.tally, job.outcome.undone_rows) == (
+        expected.status,
+        expected.tally,
+        expected.undone_rows,
+    )
+    assert (job.times.completed_at is None) == (job.status in UNFINISHED)
+    assert (job.outcome.error is not None) == (job.status is Status.FAILED) or job.status is Status.UNDONE
     assert life.sql(
         f"SELECT (SELECT count(*) FROM ingestion_blocks WHERE job_id = '{job.id}'),"
         f" (SELECT count(*) FROM validation_errors WHERE job_id = '{job.id}'),"
         f" (SELECT count(*) FROM ingested_data WHERE first_job = {job.number})"
-    ) == [(expected.blocks, job.tally.rejected, job.tally.inserted)]
+    ) == [(expected.blocks, job.progress.tally.rejected, job.progress.tally.inserted)]
 
 
 def test_a_worker_from_before_cannot_answer_a_job_that_another_has_begun(life: Life) -> None:
     first = life.job(source=SOURCE)
-    life.claims.measure(first, 10)
+    life.ledger.measure(first, 10)
     life.load(first, block(0, ["a"]))
-    life.claims.complete(first.id, 10)
+    life.ledger.complete(first.id, 10)
     job_id = life.pending()
-    stale = life.claims.claim(job_id, owner="me", lease_seconds=60)
+    stale = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert stale is not None
     life.later(61)
-    taken = life.claims.claim(job_id, owner="other", lease_seconds=60)
+    taken = life.leases.claim(job_id, owner="other", lease_seconds=60)
     assert taken is not None
     with pytest.raises(JobEnded):
-        life.claims.repeated(stale, SOURCE)
-    opened = life.claims.open(taken, replace(SOURCE, etag="e2"), DIALECT, 10)
-    assert life.claims.repeated(stale, SOURCE) is None
+        life.ledger.complete_as_duplicate(stale.job, SOURCE)
+    opened = life.open(taken.job, replace(SOURCE, etag="e2"), DIALECT, 10)
+    assert life.ledger.complete_as_duplicate(stale.job, SOURCE) is None
     life.load(opened, block(0, ["b"]))
-    assert life.found(job_id).tally == Tally(1, 1, 0, 0)
+    assert life.found(job_id).progress.tally == Tally(1, 1, 0, 0)
 
 
 def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> None:
     first = life.job(source=SOURCE)
     life.load(first, block(0, ["a", "a", "b"], rejects=2))
-    life.claims.measure(first, 10)
-    life.claims.complete(first.id, 10)
+    life.ledger.measure(first, 10)
+    life.ledger.complete(first.id, 10)
     job_id = life.pending()
-    taken = life.claims.claim(job_id, owner="me", lease_seconds=60)
+    taken = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert taken is not None
-    assert life.claims.repeated(taken, replace(SOURCE, checksum="another")) is None
-    assert life.claims.repeated(taken, SOURCE) == first.id
+    assert life.ledger.complete_as_duplicate(taken.job, replace(SOURCE, checksum="another")) is None
+    assert life.ledger.complete_as_duplicate(taken.job, SOURCE) == first.id
     job = life.found(job_id)
-    assert (job.status, job.duplicate_of, job.tally) == (Status.COMPLETED, first.id, Tally(5, 0, 3, 2))
-    assert job.uploaded_at is not None
+    assert (job.status, job.outcome.duplicate_of, job.progress.tally) == (
+        Status.COMPLETED,
+        first.id,
+        Tally(5, 0, 3, 2),
+    )
+    assert job.upload.arrived_at is not None
     rejects = [life.jobs.rejects(it, limit=9, after=None) for it in (first.id, job_id)]
     assert rejects[0] == rejects[1] != []
 
@@ -312,10 +329,10 @@ def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> N
 @pytest.mark.parametrize("expected", [False, True], ids=["new", "known"])
 def test_a_row_that_another_writer_brings_at_the_same_time(life: Life, expected: bool) -> None:
     """It is there, and not to be seen yet, when the block is written."""
-    job, sink = life.job(), PostgresRecords(life.pool)
-    if expected:  # the sink looks for known rows first
-        sink.load(life.job(), block(0, ["x"]))
-        assert sink.load(job, block(1, ["x"])) == Tally(1, 0, 1, 0)
+    job, writer = life.job(), life.writer()
+    if expected:  # the writer looks for known rows first
+        writer.write(life.job(), block(0, ["x"]))
+        assert writer.write(job, block(1, ["x"])) == Tally(1, 0, 1, 0)
     (row,) = block(0, ["b"]).rows.to_pylist()
     other = life.job()
     values = f"{other.number}, {other.number}, {other.dataset_id}, '\\x{row['content_hash'].hex()}'"
@@ -324,7 +341,7 @@ def test_a_row_that_another_writer_brings_at_the_same_time(life: Life, expected:
             "INSERT INTO ingested_data (first_job, last_job, dataset_id, content_hash, record)"
             f" VALUES ({values}, '{row['record']}')"
         ):
-            loading = thread.submit(sink.load, job, block(2, ["a", "b", "c"]))
+            loading = thread.submit(writer.write, job, block(2, ["a", "b", "c"]))
             life.until_waiting(1)
         assert loading.result() == Tally(3, 2, 1, 0)
     found = life.sql(

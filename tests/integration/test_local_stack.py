@@ -15,11 +15,12 @@ import psycopg
 import pytest
 import redis
 
-from infra.local import cli, ports, processes, resources, stack
-from infra.local.errors import StackError
+from infra.emulator import resources
+from infra.local import cli, ports, processes, stack
 from infra.local.launch import identity
-from infra.local.layout import Layout
-from infra.local.progress import to_nowhere
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
+from infra.steps.progress import to_nowhere
 from tests.support.lambda_functions import ROLE, zipped
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE, wait_for
@@ -41,8 +42,8 @@ def layout() -> Iterator[Layout]:
     shutil.rmtree(ROOT)
 
 
-def up(*parts: str) -> dict[str, str]:
-    return stack.up(ROOT, parts=parts or STORES, report=to_nowhere)
+def up(*components: str) -> dict[str, str]:
+    return stack.up(ROOT, components=components or STORES, report=to_nowhere)
 
 
 def pid(layout: Layout, name: str) -> int:
@@ -124,8 +125,8 @@ def cpu_ticks(pid: int) -> int:
 
 
 def test_a_frozen_service_is_replaced(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.services.BUSY_PATIENCE", 0.5)
-    monkeypatch.setattr("infra.local.redis.Redis.stop_patience", 0.5)
+    monkeypatch.setattr("infra.local.services.BUSY_TIMEOUT", 0.5)
+    monkeypatch.setattr("infra.local.redis.Redis.stop_timeout", 0.5)
     env = up()
     frozen = pid(layout, "redis")
     os.kill(frozen, signal.SIGSTOP)
@@ -221,7 +222,7 @@ def test_a_failure_names_the_part_and_its_log(
 ) -> None:
     monkeypatch.setattr("infra.local.redis.SETTINGS", {"no-such-setting": "1"})
 
-    with pytest.raises(StackError, match="redis: it ended while starting"):
+    with pytest.raises(StepError, match="redis: it ended while starting"):
         up("redis")
     assert cli.main(["up", "--root", str(ROOT), "--only", "redis"]) == 1
 

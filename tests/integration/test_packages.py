@@ -19,11 +19,11 @@ from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 
 from infra.local import installs
-from infra.local.layout import CHECKOUT
-from infra.local.progress import to_nowhere
 from infra.packages import build_layer, build_vendor
 from infra.packages.__main__ import main
 from infra.packages.bytecode import RUNNING
+from infra.steps.layout import CHECKOUT
+from infra.steps.progress import to_nowhere
 
 SAMPLE = CHECKOUT / "infra" / "local" / "sample" / "customers.csv"
 TESTS = CHECKOUT / "tests" / "support"
@@ -80,7 +80,7 @@ found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.*")):
     jobs, store = MemoryJobs(), MemoryStore(path.read_bytes())
     options = OPTIONS.get(path.name, Options())
-    job = jobs.add(new_job(id=UUID(int=7), status=Status.PROCESSING, options=options, block_size=50_000))
+    job = jobs.put(new_job(id=UUID(int=7), status=Status.PROCESSING, options=options, block_size=50_000))
     parts = loading(jobs, store, max_upload=1 << 30, max_record=1 << 20, loaders=1)
     assert ingest(job, parts, lambda: True) is Result.ENDED
     ended = jobs.jobs[job.id]

@@ -11,7 +11,8 @@ import pytest
 from chalicelib.backends.postgres import migrate as migrations
 from chalicelib.backends.postgres import undo as undo_module
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Job, Status, Tally
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Status, Tally
 from infra.local import scratch
 from tests.support.blocks import block
 from tests.support.csv_files import expected, rows
@@ -50,27 +51,27 @@ def make_life() -> Iterator[Callable[[str], Life]]:
 def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: Any = None) -> Job:
     """A job that has loaded two blocks, the second of them half new, and is COMPLETED."""
     job = life.job(dataset=dataset, metadata=labels)
-    life.claims.measure(job, 20)
+    life.ledger.measure(job, 20)
     middle = len(values) // 2
     life.load(job, block(0, values[:middle]))
     with pytest.raises(JobFailed, match="10 to 20"):
-        life.claims.complete(job.id, 20)
+        life.ledger.complete(job.id, 20)
     life.load(job, block(1, values[middle // 2 :], rejects=2))
-    life.claims.complete(job.id, 20)
+    life.ledger.complete(job.id, 20)
     return life.found(job.id)
 
 
 def load_some(life: Life) -> list[Tally]:
     """New rows, and some of them again."""
     jobs = [loaded(life, NAMES), loaded(life, NAMES[:100], dataset="other")]
-    return [job.tally for job in jobs]
+    return [job.progress.tally for job in jobs]
 
 
 def load_more(life: Life) -> list[object]:
     """The same again with labels, a few more, and these taken back."""
     again = loaded(life, NAMES, labels={"run": "2"})
     more = loaded(life, [*NAMES[:50], *(f"more {number}" for number in range(150))])
-    return [again.tally, more.tally, undo(life, more), undo(life, again)]
+    return [again.progress.tally, more.progress.tally, undo(life, more), undo(life, again)]
 
 
 def everything(life: Life) -> list[tuple[object, ...]]:
@@ -123,12 +124,12 @@ def test_an_undo_goes_on_where_it_was_interrupted(
     life = make_life(database_url)
     kept, job = loaded(life, NAMES[:50]), undoing(life, loaded(life, NAMES))
     answers = [True, False]
-    assert not life.claims.undo(job, owner="me", keep_going=lambda: answers.pop(0))
-    halfway = life.found(job.id).undone_rows
+    assert not life.undo.undo(job, owner="me", keep_going=lambda: answers.pop(0))
+    halfway = life.found(job.id).outcome.undone_rows
     assert halfway is not None
     assert 0 < halfway == 2000 - life.sql("SELECT count(*)::int FROM ingested_data")[0][0]
-    assert life.claims.undo(job, owner="me", keep_going=lambda: True)
-    assert life.found(job.id).undone_rows == 1950
+    assert life.undo.undo(job, owner="me", keep_going=lambda: True)
+    assert life.found(job.id).outcome.undone_rows == 1950
     assert life.sql("SELECT DISTINCT first_job FROM ingested_data") == [(kept.number,)]
 
 
@@ -138,15 +139,15 @@ def test_a_worker_does_not_notice(make_sluice: Callable[..., Sluice], queue: str
     data = rows(2000)
     sluice.start_worker()
     job = sluice.finished(sluice.upload(data))
-    assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+    assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
     first = stored(sluice)
-    assert len(first) == job.tally.inserted
+    assert len(first) == job.progress.tally.inserted
     again = sluice.finished(sluice.upload(data))  # answered by the ledger: all rows are there still
-    assert (again.tally.inserted, again.tally.records) == (0, job.tally.records)
+    assert (again.progress.tally.inserted, again.progress.tally.records) == (0, job.progress.tally.records)
     gone = sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
     assert gone == [(len(first),)]
     anew = sluice.finished(sluice.upload(data))  # they are not any more
-    assert (anew.tally, stored(sluice)) == (job.tally, first)
+    assert (anew.progress.tally, stored(sluice)) == (job.progress.tally, first)
 
 
 def test_names_and_rights_stay(plain_url: str, make_life: Callable[[str], Life]) -> None:

@@ -14,26 +14,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres import database
-from chalicelib.backends.postgres.jobs import PostgresJobs
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
-from chalicelib.backends.postgres.records import PostgresRecords
-from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, RetryLater
-from chalicelib.core.model import Format, Gap, Options, Source, Status, Tally, Upload
-from chalicelib.core.ports import NewJob
-from chalicelib.service.ingestion import ingest
+from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, RetryLater
+from chalicelib.core.jobs import Instructions, NewJob, Reading, Upload
+from chalicelib.core.model import Format, Gap, Options, Source, Status, Tally
 from tests.support.blocks import block
-from tests.support.fakes import MemoryJobs, MemoryStore, loading
+from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.life import DIALECT, SMALL_SOURCE, Backend
 from tests.support.partitions import in_either_table
+from tests.support.workers import ingest, new_ingester
 
 
 def test_creating_a_job_twice_is_creating_it_once(backend: Backend) -> None:
     options = Options(delimiter=";", missing_values=("-",))
-    new = NewJob(uuid4(), "crm", "f.csv", "bucket", "key", Format.CSV, options, {"a": 1}, 64, Upload(7))
+    new = NewJob(
+        uuid4(), "crm", "f.csv", Upload("bucket", "key", 7), 64, Instructions(Format.CSV, options, {"a": 1})
+    )
     first = backend.jobs.create(new)
     assert backend.jobs.create(new) == first == backend.jobs.get(new.id)
-    assert first.options == options
-    assert (first.dataset, first.format, first.upload.size, first.metadata) == (
+    assert first.instructions.options == options
+    assert (first.dataset, first.instructions.format, first.upload.size, first.instructions.metadata) == (
         "crm",
         Format.CSV,
         7,
@@ -43,17 +44,17 @@ def test_creating_a_job_twice_is_creating_it_once(backend: Backend) -> None:
 
 @in_either_table
 def test_inserted_duplicates_and_rejects_are_counted_and_add_up(backend: Backend) -> None:
-    job, sink = backend.job(), PostgresRecords(backend.pool)
-    assert sink.load(job, block(0, ["a", "b", "c", "a"])) == Tally(4, 3, 1, 0)
-    assert sink.load(job, block(1, ["b", "c", "d"], rejects=2)) == Tally(5, 1, 2, 2)
-    assert sink.load(job, block(2, ["d"])) == Tally(1, 0, 1, 0)  # by way of the staging table at once
-    assert sink.load(job, block(3, ["e"])) == Tally(1, 1, 0, 0)
-    assert sink.load(job, block(4, ["f"])) == Tally(1, 1, 0, 0)
-    assert sink.load(job, block(5, [], rejects=1)) == Tally(1, 0, 0, 1)
+    job, writer = backend.job(), backend.writer()
+    assert writer.write(job, block(0, ["a", "b", "c", "a"])) == Tally(4, 3, 1, 0)
+    assert writer.write(job, block(1, ["b", "c", "d"], rejects=2)) == Tally(5, 1, 2, 2)
+    assert writer.write(job, block(2, ["d"])) == Tally(1, 0, 1, 0)  # by way of the staging table at once
+    assert writer.write(job, block(3, ["e"])) == Tally(1, 1, 0, 0)
+    assert writer.write(job, block(4, ["f"])) == Tally(1, 1, 0, 0)
+    assert writer.write(job, block(5, [], rejects=1)) == Tally(1, 0, 0, 1)
     found = backend.jobs.get(job.id)
     assert found is not None
-    assert found.tally == Tally(13, 6, 4, 3)
-    assert found.bytes_processed == 60
+    assert found.progress.tally == Tally(13, 6, 4, 3)
+    assert found.progress.bytes_processed == 60
     assert backend.sql("SELECT record->>'v' FROM ingested_data ORDER BY 1") == [(v,) for v in "abcdef"]
     stored = backend.sql(
         "SELECT content_hash, first_job, last_job FROM ingested_data WHERE record->>'v' = 'a'"
@@ -65,7 +66,7 @@ def test_inserted_duplicates_and_rejects_are_counted_and_add_up(backend: Backend
 def test_datasets_are_apart_and_jobs_are_remembered(backend: Backend) -> None:
     first, second, other = backend.job(), backend.job(), backend.job(dataset="other")
     for job in (first, second, other):
-        PostgresRecords(backend.pool).load(job, block(0, ["a"]))
+        backend.load(job, block(0, ["a"]))
     assert backend.sql("SELECT dataset_id, first_job, last_job FROM ingested_data ORDER BY dataset_id") == [
         (first.dataset_id, first.number, second.number),
         (other.dataset_id, other.number, other.number),
@@ -75,16 +76,16 @@ def test_datasets_are_apart_and_jobs_are_remembered(backend: Backend) -> None:
 @in_either_table
 def test_labels_of_later_jobs_are_added(backend: Backend) -> None:
     for labels in ({"from": "x", "run": "1"}, None, {"run": "2"}):
-        PostgresRecords(backend.pool).load(backend.job(metadata=labels), block(0, ["a"]))
+        backend.load(backend.job(metadata=labels), block(0, ["a"]))
     assert backend.sql("SELECT metadata FROM ingested_data") == [({"from": "x", "run": "2"},)]
 
 
 @in_either_table
 def test_a_block_that_is_in_the_ledger_changes_nothing(backend: Backend) -> None:
-    job, sink = backend.job(), PostgresRecords(backend.pool)
-    sink.load(job, block(0, ["a"], rejects=1))
-    with pytest.raises(LostClaim):
-        sink.load(job, block(0, ["b"], rejects=1))
+    job, writer = backend.job(), backend.writer()
+    writer.write(job, block(0, ["a"], rejects=1))
+    with pytest.raises(BlockAlreadyCommitted):
+        writer.write(job, block(0, ["b"], rejects=1))
     assert backend.sql("SELECT record->>'v' FROM ingested_data") == [("a",)]
     assert backend.sql("SELECT count(*) FROM validation_errors") == [(1,)]
 
@@ -96,88 +97,94 @@ def test_two_workers_on_the_same_blocks_at_once(backend: Backend) -> None:
     store = MemoryStore(b"a,b\n" + lines)
     job = backend.job(block_size=2048, source=store.pin("bucket", "key"))
     sizes = {"max_upload": 10**9, "max_record": 10**6}
-    ports = {"claims": backend.claims, "new_sink": lambda: PostgresRecords(backend.pool)}
-    parts = loading(MemoryJobs(), store, **ports, **sizes)
+    ingester = new_ingester(
+        MemoryJobs(),
+        store,
+        ledger=backend.ledger,
+        splits=backend.splits,
+        new_writer=backend.writer,
+        **sizes,
+    )
     start = threading.Barrier(4)
 
     def work() -> None:
         start.wait()
         with suppress(JobEnded):  # another was the last to finish
-            ingest(job, parts, lambda: True)
+            ingest(job, ingester, lambda: True)
 
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(work) for _ in range(4)]:
             done.result()
     found = backend.jobs.get(job.id)
     assert found is not None
-    assert (found.status, found.tally) == (Status.COMPLETED, Tally(4000, 4000, 0, 0))
+    assert (found.status, found.progress.tally) == (Status.COMPLETED, Tally(4000, 4000, 0, 0))
     assert backend.sql("SELECT count(*) FROM ingested_data") == [(4000,)]
 
 
 def test_a_lease_keeps_others_out_until_it_ends(backend: Backend) -> None:
     job = backend.job()
-    assert backend.claims.claim(job.id, owner="other", lease_seconds=60) is None
-    assert backend.claims.renew(job.id, owner="me", lease_seconds=0)
-    taken = backend.claims.claim(job.id, owner="other", lease_seconds=60)
+    assert backend.leases.claim(job.id, owner="other", lease_seconds=60) is None
+    assert backend.leases.renew(job.id, owner="me", lease_seconds=0)
+    taken = backend.leases.claim(job.id, owner="other", lease_seconds=60)
     assert taken is not None
-    assert taken.attempts == 2
-    assert not backend.claims.renew(job.id, owner="me", lease_seconds=60)
-    backend.claims.release(job.id, owner="me", vain=True)  # not ours to release
-    assert backend.claims.claim(job.id, owner="me", lease_seconds=60) is None
-    backend.claims.release(job.id, owner="other", vain=True)
-    assert backend.claims.claim(job.id, owner="me", lease_seconds=60) is not None
+    assert taken.job.progress.attempts == 2
+    assert not backend.leases.renew(job.id, owner="me", lease_seconds=60)
+    backend.leases.release(job.id, owner="me", without_progress=True)  # not ours to release
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is None
+    backend.leases.release(job.id, owner="other", without_progress=True)
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is not None
 
 
 @in_either_table
 def test_completion_needs_the_whole_object_and_every_reject(backend: Backend) -> None:
-    job, sink = backend.job(), PostgresRecords(backend.pool)
-    backend.claims.measure(job, 30)
-    sink.load(job, block(0, ["a"]))
-    sink.load(job, block(2, ["b"], rejects=1))
+    job, writer = backend.job(), backend.writer()
+    backend.ledger.measure(job, 30)
+    writer.write(job, block(0, ["a"]))
+    writer.write(job, block(2, ["b"], rejects=1))
     with pytest.raises(JobFailed, match="40 bytes"):
-        backend.claims.complete(job.id, 40)
-    assert backend.claims.gaps(job.id, 40) == [Gap(10, 20), Gap(30, 40)]
+        backend.ledger.complete(job.id, 40)
+    assert backend.ledger.gaps(job.id, 40) == [Gap(10, 20), Gap(30, 40)]
     with pytest.raises(JobFailed, match="10 to 20"):
-        backend.claims.complete(job.id, 30)
-    sink.load(job, block(1, []))
+        backend.ledger.complete(job.id, 30)
+    writer.write(job, block(1, []))
     backend.sql("DELETE FROM validation_errors RETURNING 1")
     with pytest.raises(JobFailed, match="rejects"):
-        backend.claims.complete(job.id, 30)
+        backend.ledger.complete(job.id, 30)
 
 
 def test_a_job_that_has_ended_stays_as_it_is(backend: Backend) -> None:
     job = backend.job()
-    backend.claims.measure(job, 10)
-    PostgresRecords(backend.pool).load(job, block(0, ["a"]))
-    backend.claims.complete(job.id, 10)
-    assert not backend.claims.fail(job.id, owner="me", code="code", message="message")
-    backend.claims.complete(job.id, 10)
+    backend.ledger.measure(job, 10)
+    backend.load(job, block(0, ["a"]))
+    backend.ledger.complete(job.id, 10)
+    assert not backend.ledger.fail(job.id, owner="me", code="code", message="message")
+    backend.ledger.complete(job.id, 10)
     with pytest.raises(JobEnded):
-        PostgresRecords(backend.pool).load(job, block(1, ["b"]))
-    assert backend.claims.claim(job.id, owner="me", lease_seconds=60) is None
-    assert not backend.jobs.mark_uploaded(job.id, Source("bucket", "key", "new", 1))
+        backend.load(job, block(1, ["b"]))
+    assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is None
+    assert not backend.jobs.mark_arrived(job.id, Source("bucket", "key", "new", 1))
     found = backend.jobs.get(job.id)
     assert found is not None
-    assert (found.status, found.error) == (Status.COMPLETED, None)
+    assert (found.status, found.outcome.error) == (Status.COMPLETED, None)
 
 
 def test_the_first_to_open_a_job_pins_its_source(backend: Backend) -> None:
     job = backend.job()
-    assert backend.claims.open(job, SMALL_SOURCE, replace(DIALECT, delimiter=";"), 32) == job
+    assert backend.open(job, SMALL_SOURCE, replace(DIALECT, delimiter=";"), 32) == job
     with pytest.raises(JobFailed) as raised:
-        backend.claims.open(job, replace(SMALL_SOURCE, etag="e2"), DIALECT, 64)
+        backend.open(job, replace(SMALL_SOURCE, etag="e2"), DIALECT, 64)
     assert raised.value.code == "source-changed"
-    assert (job.source, job.dialect, job.block_size) == (SMALL_SOURCE, DIALECT, 64)
+    assert job.reading == Reading(SMALL_SOURCE, DIALECT, 64)
     assert backend.jobs.get(job.id) == job
 
 
 def test_record_numbers_are_known_once_everything_before_is_there(backend: Backend) -> None:
-    job, sink = backend.job(), PostgresRecords(backend.pool)
-    sink.load(job, block(2, ["a"], rejects=2))
-    sink.load(job, block(0, ["b", "c"], rejects=1))
+    job, writer = backend.job(), backend.writer()
+    writer.write(job, block(2, ["a"], rejects=2))
+    writer.write(job, block(0, ["b", "c"], rejects=1))
     numbers = [it.record_number for it in backend.jobs.rejects(job.id, limit=10, after=None)]
     assert numbers == [3, None, None]
-    sink.load(job, block(1, ["d", "e"]))
+    writer.write(job, block(1, ["d", "e"]))
     found = backend.jobs.rejects(job.id, limit=10, after=None)
     assert [it.record_number for it in found] == [3, 7, 8]
     assert backend.jobs.rejects(job.id, limit=10, after=found[1].cursor) == [found[2]]
@@ -197,12 +204,12 @@ def test_jobs_are_listed_newest_first(backend: Backend) -> None:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.permutations(range(8)), st.sets(st.integers(0, 7)))
 def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loaded: set[int]) -> None:
-    job, sink = backend.job(), PostgresRecords(backend.pool)
+    job, writer = backend.job(), backend.writer()
     for no in order:
         if no in loaded:
-            sink.load(job, block(no, [str(no)]))
+            writer.write(job, block(no, [str(no)]))
     missing = {byte for no in set(range(8)) - loaded for byte in range(no * 10, no * 10 + 10)}
-    gaps = [(gap.start, gap.end) for gap in backend.claims.gaps(job.id, 80)]
+    gaps = [(gap.start, gap.end) for gap in backend.ledger.gaps(job.id, 80)]
     assert [byte for start, end in gaps for byte in range(start, end or 0)] == sorted(missing)
     assert all(end is not None and end < start for (_, end), (start, _) in pairwise(gaps))
 
@@ -210,7 +217,7 @@ def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loade
 def test_a_database_that_is_not_there_is_retried_later() -> None:
     pool = database.Pool("postgresql://sluice@127.0.0.1:1/sluice", size=1, wait_seconds=0.2)
     with pytest.raises(RetryLater):
-        PostgresJobs(pool).ping()
+        PostgresRegister(pool).ping()
     pool.close()
 
 
@@ -242,8 +249,8 @@ def test_a_schema_of_another_version_is_refused(empty_database_url: str) -> None
 def test_an_unknown_job_is_none(backend: Backend) -> None:
     nobody: UUID = uuid4()
     assert backend.jobs.get(nobody) is None
-    assert backend.claims.claim(nobody, owner="me", lease_seconds=1) is None
-    assert not backend.jobs.mark_uploaded(nobody, Source("b", "k", "e", 1))
+    assert backend.leases.claim(nobody, owner="me", lease_seconds=1) is None
+    assert not backend.jobs.mark_arrived(nobody, Source("b", "k", "e", 1))
 
 
 @pytest.mark.parametrize("statement", ["mark_known", "find_known"])

@@ -20,8 +20,8 @@ from localstack_client.session import Session
 
 from chalicelib import settings
 from infra import stacks
-from infra.local.progress import to_nowhere
 from infra.stacks import StackFailedError
+from infra.steps.progress import to_nowhere
 
 STAGE = "dev"
 ACCOUNT = "000000000000"

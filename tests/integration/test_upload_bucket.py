@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.core.errors import NotPossible, RetryLater
-from chalicelib.core.model import Part
+from chalicelib.core.jobs import Part
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 import rfc8785
 
+from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Status, Tally
-from chalicelib.service.intake import announce
+from chalicelib.core.model import Status, Tally
 from tests.support.csv_files import expected, rows
 from tests.support.waiting import PATIENCE, wait_for
 from tests.support.worker_processes import Sluice, stored
@@ -29,9 +29,9 @@ def test_a_file_is_loaded_with_either_queue(make_sluice: MakeSluice, queue: str)
     sluice.start_worker()
     job = sluice.finished(sluice.upload(data))
     assert job.status is Status.COMPLETED
-    assert job.tally == expected(data)
+    assert job.progress.tally == expected(data)
     again = sluice.finished(sluice.upload(data))
-    assert again.tally == Tally(2000, 0, 2000 - expected(data).rejected, expected(data).rejected)
+    assert again.progress.tally == Tally(2000, 0, 2000 - expected(data).rejected, expected(data).rejected)
     in_sql = sluice.sql("SELECT count(*), (SELECT count(*) FROM validation_errors) FROM ingested_data")
     assert in_sql == [(expected(data).inserted, 2 * expected(data).rejected)]
 
@@ -70,7 +70,7 @@ def test_rejects_know_their_place_in_the_file(make_sluice: MakeSluice) -> None:
 
 
 def loaded_to(position: float) -> Callable[[Job], bool]:
-    return lambda job: job.bytes_processed >= position
+    return lambda job: job.progress.bytes_processed >= position
 
 
 def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeSluice) -> None:
@@ -88,13 +88,13 @@ def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeS
     sluice.start_worker()
     job = sluice.finished(job_id)
     assert job.status is Status.COMPLETED
-    assert job.attempts == 5
-    assert job.tally == expected(data)
+    assert job.progress.attempts == 5
+    assert job.progress.tally == expected(data)
     assert sluice.sql("SELECT count(*) FROM ingested_data") == [(expected(data).inserted,)]
     killed = stored(sluice)
     sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
     undisturbed = sluice.finished(sluice.upload(data))
-    assert undisturbed.tally == job.tally
+    assert undisturbed.progress.tally == job.progress.tally
     assert stored(sluice) == killed
 
 
@@ -108,7 +108,7 @@ def test_many_messages_and_workers_for_one_job_count_nothing_twice(make_sluice: 
         sluice.start_worker()
     job = sluice.finished(job_id)
     assert job.status is Status.COMPLETED
-    assert job.tally == expected(data)
+    assert job.progress.tally == expected(data)
 
 
 def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> None:
@@ -116,28 +116,29 @@ def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> No
     data = rows(100_000)
     job_id = sluice.upload(data)
     worker = sluice.start_worker()
-    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=PATIENCE) == 0
     stopped = sluice.job(job_id)
     assert stopped.status is Status.PROCESSING
     sluice.start_worker()  # the lease would last a minute: it was given back
-    job = sluice.wait_for(job_id, lambda job: job.status.is_terminal or job.attempts > 1)
-    assert job.attempts == 2
-    assert sluice.finished(job_id).tally == expected(data)
+    job = sluice.wait_for(job_id, lambda job: job.status.is_terminal or job.progress.attempts > 1)
+    assert job.progress.attempts == 2
+    assert sluice.finished(job_id).progress.tally == expected(data)
 
 
 def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE="65536")
     job_id = sluice.upload(rows(100_000))
     worker = sluice.start_worker()
-    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     worker.kill()
     worker.wait()
-    sluice.s3.put_object(Bucket=sluice.job(job_id).bucket, Key=sluice.job(job_id).key, Body=b"a,b\n1,2\n")
+    upload = sluice.job(job_id).upload
+    sluice.s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=b"a,b\n1,2\n")
     sluice.start_worker()
     job = sluice.finished(job_id)
-    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "source-changed")
+    assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "source-changed")
 
 
 def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(
@@ -149,18 +150,18 @@ def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(
     sluice.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     data, newer = rows(100_000), b"a,b\n1,2\n"
     job_id = sluice.upload(data, dataset="people")
-    key = sluice.job(job_id).key
-    announce([sluice.services.store.pin(bucket, key)], sluice.services.intake)
+    key = sluice.job(job_id).upload.key
+    sluice.services.intake.take_in([sluice.services.store.pin(bucket, key)])
     sluice.start_worker()
-    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     sluice.s3.put_object(Bucket=bucket, Key=key, Body=newer)
     event = sluice.services.store.pin(bucket, key)
     for _ in range(2):
-        announce([event], sluice.services.intake)
-    assert sluice.finished(job_id).tally == expected(data)
+        sluice.services.intake.take_in([event])
+    assert sluice.finished(job_id).progress.tally == expected(data)
     listed = sluice.services.jobs.list(limit=9, before=None, status=None, dataset="people")
     (second,) = [job.id for job in listed if job.id != job_id]
-    assert sluice.finished(second).tally == Tally(1, 1, 0, 0)
+    assert sluice.finished(second).progress.tally == Tally(1, 1, 0, 0)
 
 
 def test_a_canceled_load_stops_at_once_and_a_retry_finishes_it(make_sluice: MakeSluice) -> None:
@@ -168,19 +169,19 @@ def test_a_canceled_load_stops_at_once_and_a_retry_finishes_it(make_sluice: Make
     data = rows(200_000)
     job_id = sluice.upload(data)
     sluice.start_worker()
-    sluice.wait_for(job_id, lambda job: job.bytes_processed > 0)
+    sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     sluice.services.jobs.act(job_id, Action.CANCEL)
     after = sluice.job(job_id)
     assert after.status is Status.CANCELED
-    assert 0 < after.bytes_processed < len(data)
+    assert 0 < after.progress.bytes_processed < len(data)
     ended = sluice.finished(sluice.upload(b"a,b\n1,2\n"))  # the worker is free again
     assert ended.status is Status.COMPLETED
-    assert sluice.job(job_id).tally == after.tally  # and nothing was committed since
-    assert sluice.sql("SELECT count(*) FROM ingested_data") == [(after.tally.inserted + 1,)]
+    assert sluice.job(job_id).progress.tally == after.progress.tally  # and nothing was committed since
+    assert sluice.sql("SELECT count(*) FROM ingested_data") == [(after.progress.tally.inserted + 1,)]
     sluice.services.jobs.act(job_id, Action.RETRY)
     sluice.services.sender.send(job_id)
     job = sluice.finished(job_id)
-    assert (job.status, job.tally) == (Status.COMPLETED, expected(data))
+    assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
 
 
 def test_an_undone_load_leaves_nothing_even_if_the_worker_dies(make_sluice: MakeSluice) -> None:
@@ -192,15 +193,15 @@ def test_an_undone_load_leaves_nothing_even_if_the_worker_dies(make_sluice: Make
     kept = sluice.finished(sluice.upload(rows(100)))
     sluice.services.jobs.act(job_id, Action.UNDO)
     sluice.services.sender.send(job_id)
-    sluice.wait_for(job_id, lambda job: job.attempts > 1)
+    sluice.wait_for(job_id, lambda job: job.progress.attempts > 1)
     worker.kill()
     sluice.start_worker()
     job = sluice.finished(job_id)
-    assert (job.status, job.tally) == (Status.UNDONE, Tally())
+    assert (job.status, job.progress.tally) == (Status.UNDONE, Tally())
     shared = expected(rows(100)).inserted
-    assert job.undone_rows == expected(data).inserted - shared
+    assert job.outcome.undone_rows == expected(data).inserted - shared
     left = sluice.sql("SELECT count(*), (SELECT count(*) FROM validation_errors) FROM ingested_data")
-    assert left == [(shared, kept.tally.rejected)]
+    assert left == [(shared, kept.progress.tally.rejected)]
 
 
 @pytest.mark.parametrize(("data", "code"), [(b"", "empty-file"), (b"\x1f\x8b\x08\0", "corrupt-file")])
@@ -210,9 +211,9 @@ def test_a_file_that_cannot_be_read_fails_with_a_sentence(
     sluice = make_sluice()
     sluice.start_worker()
     job = sluice.finished(sluice.upload(data))
-    assert job.error is not None
-    assert job.error[0] == code
-    assert job.error[1].endswith(".")
+    assert job.outcome.error is not None
+    assert job.outcome.error.code == code
+    assert job.outcome.error.message.endswith(".")
 
 
 def test_several_jobs_at_once(make_sluice: MakeSluice) -> None:
@@ -221,7 +222,7 @@ def test_several_jobs_at_once(make_sluice: MakeSluice) -> None:
     jobs = [sluice.upload(data, dataset=f"set-{seed}") for seed, data in enumerate(files)]
     sluice.start_worker()
     for job_id, data in zip(jobs, files, strict=True):
-        assert sluice.finished(job_id).tally == expected(data)
+        assert sluice.finished(job_id).progress.tally == expected(data)
 
 
 def test_ndjson(make_sluice: MakeSluice) -> None:
@@ -230,7 +231,7 @@ def test_ndjson(make_sluice: MakeSluice) -> None:
     lines[77] = '{"n": 1,'
     sluice.start_worker()
     job = sluice.finished(sluice.upload("\n".join(lines).encode(), filename="x.ndjson"))
-    assert job.tally == Tally(500, 499, 0, 1)
+    assert job.progress.tally == Tally(500, 499, 0, 1)
     assert sluice.sql("SELECT record FROM ingested_data WHERE record->'n' = '3'") == [
         ({"n": 3, "nested": {"list": [3, None, "x"]}},)
     ]

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.model import Reject
-from chalicelib.core.ports import LoadedBlock
 from chalicelib.rows.identify import identify
 
 

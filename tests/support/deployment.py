@@ -18,8 +18,8 @@ import boto3
 import psycopg
 
 from infra import stacks
-from infra.local import application
-from infra.local.layout import CHECKOUT, SHARED
+from infra.emulator import application
+from infra.steps.layout import CHECKOUT, SHARED
 
 STAGE = "dev"
 PAGE = CHECKOUT / "docs" / "deploy.md"

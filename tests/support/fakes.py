@@ -2,76 +2,30 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from chalicelib import settings
-from chalicelib.core.errors import JobEnded, JobFailed, LostClaim, NotPossible, RetryLater
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
+from chalicelib.core.jobs import Claim, Job, JobError, NewJob, Part, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import (
-    Dialect,
-    Gap,
-    Job,
-    Options,
-    Part,
-    Range,
-    Source,
-    Status,
-    StoredReject,
-    Tally,
-    Upload,
-)
-from chalicelib.core.ports import Delivery, LoadedBlock, NewJob, SignedUpload, Unseen
-from chalicelib.reading.compression import Limits
-from chalicelib.service.ingestion import Parts
+from chalicelib.core.messages import Delivery
+from chalicelib.core.model import Dialect, Gap, Range, Source, Status, StoredReject, Tally
+from chalicelib.core.ports import SignedUpload
+from chalicelib.core.sweeping import UnseenJob
 from chalicelib.service.intake import Intake
 from chalicelib.service.sweep import Sweeper
 from chalicelib.service.uploads import Uploading
+from tests.support.jobs import NOW, changed, new_job
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
-
-
-def new_job(**changes: Any) -> Job:
-    job = Job(
-        id=uuid4(),
-        number=1,
-        status=Status.PENDING,
-        dataset="default",
-        dataset_id=1,
-        filename="people.csv",
-        bucket="bucket",
-        key="uploads/default/x/people.csv",
-        format=None,
-        options=Options(),
-        metadata=None,
-        source=None,
-        uploaded_at=None,
-        dialect=None,
-        text_size=None,
-        shared_to=None,
-        block_size=64,
-        attempts=0,
-        vain_attempts=0,
-        error=None,
-        upload=Upload(),
-        force=False,
-        duplicate_of=None,
-        undone_rows=None,
-        purged_at=None,
-        created_at=NOW,
-        started_at=None,
-        updated_at=NOW,
-        completed_at=None,
-    )
-    return replace(job, **changes)
 
 
 @dataclass
 class MemoryJobs:
-    """Jobs, Claims and RecordSink over one dictionary; the ledger is a list of blocks a job."""
+    """All ports of the database over one dictionary; the ledger is a list of blocks per job."""
 
     jobs: dict[UUID, Job] = field(default_factory=dict)
     blocks: dict[UUID, dict[int, LoadedBlock]] = field(default_factory=dict)
@@ -79,7 +33,7 @@ class MemoryJobs:
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
     down: bool = False
 
-    def add(self, job: Job) -> Job:
+    def put(self, job: Job) -> Job:
         self.jobs[job.id] = job
         return job
 
@@ -87,18 +41,15 @@ class MemoryJobs:
         self.ping()
         if new.id in self.jobs:
             return self.jobs[new.id]
-        members = {
-            name: getattr(new, name)
-            for name in ("id", "dataset", "filename", "bucket", "key", "format", "options")
-        }
-        return self.add(
+        return self.put(
             new_job(
-                **members,
+                id=new.id,
                 number=len(self.jobs) + 1,
+                dataset=new.dataset,
+                filename=new.filename,
                 upload=new.upload,
-                force=new.force,
-                metadata=new.metadata,
                 block_size=new.block_size,
+                instructions=new.instructions,
             )
         )
 
@@ -128,85 +79,100 @@ class MemoryJobs:
         ]
         return [it for it in found if after is None or it.cursor > after][:limit]
 
-    def mark_uploaded(self, job_id: UUID, source: Source) -> bool:
+    def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         self.ping()
         job = self.jobs.get(job_id)
-        waits = job is not None and job.status is Status.PENDING and job.uploaded_at is None
-        if job is None or not waits or job.key != source.key:
+        waits = job is not None and job.status is Status.PENDING and job.upload.arrived_at is None
+        if job is None or not waits or job.upload.key != source.key:
             return False
-        self.jobs[job_id] = replace(job, source=source, uploaded_at=NOW)
+        self.jobs[job_id] = changed(job, source=source, arrived_at=NOW)
         return True
 
     def ping(self) -> None:
         if self.down:
             raise RetryLater("the database is down")
 
-    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         self.ping()
         job = self.jobs.get(job_id)
         if lease_seconds <= 0 or job is None or job.status.is_terminal:
             return None
         ranges = self.ranges.get(job_id, {})
-        is_shared = bool(ranges) and job.shared_to == (job.source.size if job.source else None)
-        if is_shared or self.owners.get(job_id, owner) != owner:
-            part = next((it for it, holder in ranges.items() if holder in (None, owner)), None)
-            if part is None:
+        is_split = (
+            bool(ranges) and job.reading is not None and job.reading.split_to == job.reading.source.size
+        )
+        if is_split or self.owners.get(job_id, owner) != owner:
+            free = next((part for part, holder in ranges.items() if holder in (None, owner)), None)
+            if free is None:
                 return None
-            ranges[part] = owner
-            return replace(job, range=part, vain_attempts=1)
+            ranges[free] = owner
+            return Claim(job, owner, free, 1)
         self.owners[job_id] = owner
         status = Status.PROCESSING if job.status is Status.PENDING else job.status
-        counted: dict[str, Any] = {"attempts": job.attempts + 1, "vain_attempts": job.vain_attempts + 1}
-        self.jobs[job_id] = replace(job, status=status, **counted)
-        return self.jobs[job_id]
+        attempts = job.progress.attempts_without_progress + 1
+        claimed = changed(
+            job,
+            status=status,
+            attempts=job.progress.attempts + 1,
+            attempts_without_progress=attempts,
+        )
+        self.jobs[job_id] = claimed
+        return Claim(claimed, owner, None, attempts)
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         self.ping()
         holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
         return lease_seconds > 0 and owner in holders
 
-    def release(self, job_id: UUID, *, owner: str, vain: bool) -> None:
+    def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         self.ping()
         ranges = self.ranges.get(job_id, {})
-        for part in [it for it, holder in ranges.items() if holder == owner]:
-            ranges[part] = None
+        for held in [part for part, holder in ranges.items() if holder == owner]:
+            ranges[held] = None
         if self.owners.get(job_id) == owner:
             del self.owners[job_id]
             job = self.jobs[job_id]
-            self.jobs[job_id] = replace(job, vain_attempts=job.vain_attempts - (not vain))
+            attempts = job.progress.attempts_without_progress - (not without_progress)
+            self.jobs[job_id] = changed(job, attempts_without_progress=attempts)
 
-    def share(self, job: Job, part: Range | None, *, since: int | None) -> None:
+    def add(self, job: Job, added: Range, *, since: int | None) -> None:
+        self._move(job, since, added.end)
+        self.ranges.setdefault(job.id, {})[added] = None
+
+    def close(self, job: Job, *, since: int | None) -> None:
+        self._move(job, since, None)
+
+    def _move(self, job: Job, since: int | None, to: int | None) -> None:
         self.ping()
-        known = self.jobs[job.id]
-        if known.status is not Status.PROCESSING or known.shared_to != since or known.source is None:
+        stored = self.jobs[job.id]
+        reading = stored.reading
+        if stored.status is not Status.PROCESSING or reading is None or reading.split_to != since:
             raise JobEnded("overtaken")
-        self.jobs[job.id] = replace(known, shared_to=part.end if part else known.source.size)
-        if part is not None:
-            self.ranges.setdefault(job.id, {})[part] = None
+        self.jobs[job.id] = changed(stored, split_to=reading.source.size if to is None else to)
 
-    def finish(self, job_id: UUID, part: Range) -> None:
+    def finish(self, job_id: UUID, finished: Range) -> None:
         self.ping()
-        self.ranges.get(job_id, {}).pop(part, None)
+        self.ranges.get(job_id, {}).pop(finished, None)
 
-    def repeated(self, job: Job, source: Source) -> UUID | None:
+    def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         self.ping()
         for other in self.jobs.values():
             same = other.source is not None and other.source.checksum == source.checksum
             if same and other.status is Status.COMPLETED and other.id != job.id:
-                self.jobs[job.id] = replace(self.jobs[job.id], source=source, duplicate_of=other.id)
+                self.jobs[job.id] = changed(self.jobs[job.id], source=source, duplicate_of=other.id)
                 self._end(job.id, Status.COMPLETED, None)
                 return other.id
         return None
 
-    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
         self.ping()
-        opened: dict[str, Any] = {"source": source, "dialect": dialect, "block_size": block_size}
-        self.jobs[job.id] = replace(self.jobs[job.id], **opened)
-        return self.jobs[job.id]
+        reading = Reading(source, dialect, block_size)
+        self.jobs[job.id] = changed(self.jobs[job.id], source=source, block_size=block_size, reading=reading)
+        return reading
 
     def measure(self, job: Job, size: int) -> None:
         self.ping()
-        self.jobs[job.id] = replace(self.jobs[job.id], text_size=size)
+        self.jobs[job.id] = changed(self.jobs[job.id], text_size=size)
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         self.ping()
@@ -232,7 +198,7 @@ class MemoryJobs:
         holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
         if self.jobs[job_id].status.is_terminal or owner not in holders:
             return False
-        self._end(job_id, Status.FAILED, (code, message))
+        self._end(job_id, Status.FAILED, JobError(code, message))
         return True
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
@@ -242,7 +208,7 @@ class MemoryJobs:
         if not keep_going():
             return False
         blocks = self.blocks.pop(job.id, {})
-        self.jobs[job.id] = replace(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
+        self.jobs[job.id] = changed(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
         self._end(job.id, Status.UNDONE, None)
         return True
 
@@ -257,15 +223,18 @@ class MemoryJobs:
         self.ranges.pop(job_id, None)
         ended = None if action is Action.RETRY else NOW
         after = TRANSITIONS[action].after
-        changed: dict[str, Any] = {"status": after, "completed_at": ended, "error": None, "shared_to": None}
-        self.jobs[job_id] = replace(job, **changed)
+        self.jobs[job_id] = changed(job, status=after, completed_at=ended, error=None)
+        if job.reading is not None:
+            self.jobs[job_id] = changed(self.jobs[job_id], split_to=None)
         return self.jobs[job_id]
 
-    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         self.ping()
-        waiting = [job for job in self.jobs.values() if job.status is Status.PENDING and not job.uploaded_at]
+        waiting = [
+            job for job in self.jobs.values() if job.status is Status.PENDING and not job.upload.arrived_at
+        ]
         return [
-            Unseen(job.id, overdue=job.upload.expires_at is not None and job.upload.expires_at < NOW)
+            UnseenJob(job.id, overdue=job.upload.expires_at is not None and job.upload.expires_at < NOW)
             for job in waiting
         ][:limit]
 
@@ -290,30 +259,30 @@ class MemoryJobs:
             job.id
             for job in self.jobs.values()
             if job.id not in self.owners
-            and (job.uploaded_at or job.status is not Status.PENDING)
+            and (job.upload.arrived_at or job.status is not Status.PENDING)
             and not job.status.is_terminal
         ][:limit]
 
     def purge(self, *, days: int, limit: int) -> int:
         self.ping()
-        old = [it for it in self.jobs.values() if it.completed_at and not it.purged_at][:limit]
+        old = [it for it in self.jobs.values() if it.times.completed_at and not it.outcome.purged_at][:limit]
         for job in old:
-            self.jobs[job.id] = replace(job, purged_at=NOW)
+            self.jobs[job.id] = changed(job, purged_at=NOW)
         return len(old)
 
-    def _end(self, job_id: UUID, status: Status, error: tuple[str, str] | None) -> None:
+    def _end(self, job_id: UUID, status: Status, error: JobError | None) -> None:
         self.owners.pop(job_id, None)
         self.ranges.pop(job_id, None)
-        self.jobs[job_id] = replace(self.jobs[job_id], status=status, error=error, completed_at=NOW)
+        self.jobs[job_id] = changed(self.jobs[job_id], status=status, error=error, completed_at=NOW)
 
-    def load(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
         self.ping()
         ledger = self.blocks.setdefault(job.id, {})
-        known = self.jobs[job.id]
-        if known.status is not Status.PROCESSING or known.source != job.source:
+        stored = self.jobs[job.id]
+        if stored.status is not Status.PROCESSING or stored.source != job.source:
             raise JobEnded(self.jobs[job.id].status)
         if block.no in ledger:
-            raise LostClaim(f"block {block.no} is there")
+            raise BlockAlreadyCommitted(f"block {block.no} is there")
         ledger[block.no] = block
         return Tally(block.records, len(block.rows), block.repeated, len(block.rejects))
 
@@ -375,23 +344,6 @@ class MemoryQueue:
 
     def close(self) -> None:
         self.waiting.clear()
-
-
-def loading(jobs: MemoryJobs, store: MemoryStore, **changes: Any) -> Parts:
-    """What an ingestion works with, over these."""
-    made = Parts(
-        claims=jobs,
-        store=store,
-        sender=MemoryQueue(),
-        new_sink=lambda: jobs,
-        limits=Limits(size=1 << 30, ratio=1000, seconds=60),
-        max_upload=10_000,
-        max_record=1000,
-        read_size=1 << 20,
-        range_size=0,
-        loaders=2,
-    )
-    return replace(made, **changes)
 
 
 class FixedSigner:

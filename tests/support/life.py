@@ -10,13 +10,19 @@ from uuid import UUID, uuid4
 import psycopg
 
 from chalicelib.backends.postgres import database
-from chalicelib.backends.postgres.jobs import PostgresClaims, PostgresJobs
-from chalicelib.backends.postgres.records import PostgresRecords
+from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
+from chalicelib.backends.postgres.leases import PostgresLeases
+from chalicelib.backends.postgres.ledger import PostgresLedger
+from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.backends.postgres.splits import PostgresSplits
+from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
-from chalicelib.core.errors import JobEnded, LostClaim, NotPossible
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
+from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Format, Job, Options, Source, Status, Tally, Upload
-from chalicelib.core.ports import LoadedBlock, NewJob
+from chalicelib.core.model import Dialect, Format, Source, Status, Tally
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
 
@@ -47,7 +53,27 @@ class Backend:
     def __init__(self, url: str) -> None:
         self.url = url
         self.pool = database.Pool(url, size=10)
-        self.jobs, self.claims = PostgresJobs(self.pool), PostgresClaims(self.pool)
+        self.jobs = PostgresRegister(self.pool)
+        self.leases = PostgresLeases(self.pool)
+        self.ledger = PostgresLedger(self.pool, IngestedData())
+        self.splits = PostgresSplits(self.pool)
+        self.undo = PostgresUndo(self.pool, IngestedData())
+
+    def writer(self) -> PostgresBlocks:
+        return PostgresBlocks(self.pool, IngestedData())
+
+    def load(self, job: Job, loaded: LoadedBlock) -> Tally:
+        return self.writer().write(job, loaded)
+
+    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
+        """Open the job, and return it as it is then."""
+        self.ledger.open(job, source, dialect, block_size)
+        return self.found(job.id)
+
+    def found(self, job_id: UUID) -> Job:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        return job
 
     def job(
         self,
@@ -57,12 +83,12 @@ class Backend:
         metadata: dict[str, str] | None = None,
         source: Source | None = None,
     ) -> Job:
-        place = ("f.csv", "bucket", "key")
-        new = NewJob(uuid4(), dataset, *place, None, Options(), metadata, block_size, Upload())
+        upload, instructions = Upload("bucket", "key"), Instructions(metadata=metadata)
+        new = NewJob(uuid4(), dataset, "f.csv", upload, block_size, instructions)
         self.jobs.create(new)
-        job = self.claims.claim(new.id, owner="me", lease_seconds=60)
-        assert job is not None
-        return self.claims.open(job, source or SMALL_SOURCE, DIALECT, block_size)
+        claim = self.leases.claim(new.id, owner="me", lease_seconds=60)
+        assert claim is not None
+        return self.open(claim.job, source or SMALL_SOURCE, DIALECT, block_size)
 
     def sql(self, statement: str) -> list[Any]:
         with psycopg.connect(self.url) as connection:
@@ -77,38 +103,30 @@ class Life(Backend):
         self.upkeep = PostgresUpkeep(self.pool)
 
     def pending(self) -> UUID:
-        new = NewJob(uuid4(), "default", "f.csv", "bucket", "key", None, Options(), None, 64, Upload())
+        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64)
         return self.jobs.create(new).id
-
-    def found(self, job_id: UUID) -> Job:
-        job = self.jobs.get(job_id)
-        assert job is not None
-        return job
-
-    def load(self, job: Job, loaded: LoadedBlock) -> Tally:
-        return PostgresRecords(self.pool).load(job, loaded)
 
     def job_in(self, status: Status) -> UUID:
         job_id = self.pending()
         for step, action in enumerate(WAYS[status]):
             assert self.do(job_id, action), action
             if step == 0 and action is Action.CLAIM:
-                job = self.claims.open(self.found(job_id), SOURCE, DIALECT, 10)
+                job = self.open(self.found(job_id), SOURCE, DIALECT, 10)
                 self.load(job, block(0, [f"row of {job_id}"], rejects=1))
-                self.claims.measure(job, 10)
+                self.ledger.measure(job, 10)
         assert self.found(job_id).status is status
         return job_id
 
     def do(self, job_id: UUID, action: Action, owner: str = "me") -> bool:
         """Whether the ports let it happen."""
         ports: Mapping[Action, Callable[[], Any]] = {
-            Action.CLAIM: lambda: self.claims.claim(job_id, owner=owner, lease_seconds=60),
+            Action.CLAIM: lambda: self.leases.claim(job_id, owner=owner, lease_seconds=60),
             Action.COMPLETE: lambda: (
-                self.claims.complete(job_id, self.found(job_id).bytes_processed) is not None
+                self.ledger.complete(job_id, self.found(job_id).progress.bytes_processed) is not None
             ),
-            Action.FAIL: lambda: self.claims.fail(job_id, owner=owner, code="code", message="Why."),
+            Action.FAIL: lambda: self.ledger.fail(job_id, owner=owner, code="code", message="Why."),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
-            Action.FINISH_UNDO: lambda: self.claims.undo(
+            Action.FINISH_UNDO: lambda: self.undo.undo(
                 self.found(job_id), owner=owner, keep_going=lambda: True
             ),
         }
@@ -175,19 +193,19 @@ def undoing(life: Life, job: Job) -> Job:
 def undo(life: Life, job: Job) -> int | None:
     assert life.do(undoing(life, job).id, Action.FINISH_UNDO)
     undone = life.found(job.id)
-    assert (undone.status, undone.tally) == (Status.UNDONE, Tally())
-    return undone.undone_rows
+    assert (undone.status, undone.progress.tally) == (Status.UNDONE, Tally())
+    return undone.outcome.undone_rows
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each gives back, or the LostClaim that it raises."""
+    """What each gives back, or the BlockAlreadyCommitted that it raises."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
         start.wait()
         try:
             return call()
-        except LostClaim as lost:
+        except BlockAlreadyCommitted as lost:
             return lost
 
     with ThreadPoolExecutor(len(calls)) as threads:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
-from chalicelib.core.ports import LoadedBlock
 from chalicelib.reading.blocks import cut
 from chalicelib.reading.compression import Limits
 from chalicelib.reading.object_text import opened

@@ -13,7 +13,8 @@ from redis.retry import Retry
 
 from chalicelib.backends.redis_streams import GROUP, RedisReceiver, RedisSender
 from chalicelib.backends.sqs import SqsReceiver, SqsSender
-from chalicelib.core.ports import Delivery, JobReceiver, JobSender
+from chalicelib.core.messages import Delivery
+from chalicelib.service.queue import JobReceiver, JobSender
 
 KINDS = ("sqs", "redis")
 VISIBILITY = 1.0  # seconds; the least that SQS can do

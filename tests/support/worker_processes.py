@@ -13,8 +13,9 @@ from uuid import UUID
 
 import psycopg
 
-from chalicelib.api.requests import UploadRequest
-from chalicelib.core.model import Job, Options
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Options
+from chalicelib.core.uploads import UploadRequest
 from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
@@ -38,7 +39,7 @@ class Sluice:
         services = self.services
         request = UploadRequest(filename, dataset, options=Options(**options))
         job = request_upload(request, services.uploading).job
-        self.s3.put_object(Bucket=job.bucket, Key=job.key, Body=data)
+        self.s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
         services.sender.send(job.id)
         return job.id
 

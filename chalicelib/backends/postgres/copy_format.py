@@ -1,4 +1,4 @@
-"""Rows of `ingested_data` in the binary format of COPY, made of whole columns at once.
+"""Rows of `ingested_data` in the binary format of COPY, encoded from whole columns.
 
 Source of the format: PostgreSQL documentation, "COPY", section "Binary Format"; of a jsonb value (a version
 byte 1, then the text): `jsonb_recv` in `src/backend/utils/adt/jsonb.c`.
@@ -11,7 +11,7 @@ from array import array
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chalicelib.core.model import Job
+from chalicelib.core.jobs import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of what extends the header
 _TRAILER = struct.pack("!h", -1)
@@ -22,32 +22,32 @@ _NULL = struct.pack("!i", -1)
 
 
 def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
-    """The job's ``rows`` (content_hash: binary of 32 bytes, record: string) as COPY takes them, in pieces.
+    """Encode ``rows`` (content_hash: binary(32), record: string) for COPY; return the bytes in pieces.
 
     Columns: first_job, last_job, dataset_id, content_hash, record, metadata.
     """
     number, dataset = struct.pack("!iq", 8, job.number), struct.pack("!ii", 4, job.dataset_id)
-    # All rows of a job begin and end alike, so only hash and record are put in between.
+    # All rows of a job begin and end alike: only hash and record differ.
     before = struct.pack("!h", _FIELDS) + number + number + dataset + struct.pack("!i", _HASH_BYTES)
     record = rows["record"].cast(pa.binary())
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
     content_hash = rows["content_hash"].cast(pa.binary())
     pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
     joined = pc.binary_join_element_wise(*pieces, b"")
-    # What Arrow keeps of an array of strings is their bytes one after another: just what is sent.
+    # Arrow keeps the strings of an array one after another: exactly the bytes to send.
     _, _, text = joined.buffers()
     return [_HEADER, memoryview(text)[: pc.sum(pc.binary_length(joined)).as_py() or 0], _TRAILER]
 
 
 def _metadata(job: Job) -> bytes:
-    if job.metadata is None:
+    if job.instructions.metadata is None:
         return _NULL
-    value = _JSONB_VERSION + json.dumps(job.metadata).encode()
+    value = _JSONB_VERSION + json.dumps(job.instructions.metadata).encode()
     return struct.pack("!i", len(value)) + value
 
 
 def _big_endian(numbers: pa.Array) -> pa.Array:
-    """Numbers (int32) as four bytes each, the highest first; Arrow keeps the lowest first."""
+    """Return int32 numbers as four bytes each, in network order; Arrow keeps them in the machine's."""
     swapped = array("i", numbers.buffers()[1].to_pybytes())
     swapped.byteswap()
     return pa.Array.from_buffers(pa.binary(4), len(numbers), [None, pa.py_buffer(swapped)]).cast(pa.binary())

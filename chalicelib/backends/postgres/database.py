@@ -1,4 +1,4 @@
-"""Connections to Postgres, and its errors sorted by what to do about them."""
+"""Connections to Postgres, and its errors sorted by what the caller must do."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
 
-# A process that froze, or that the network cut off, must not keep others from what it has locked: Postgres
-# ends its transaction, and nobody waits for a lock for ever. Set within each transaction, as poolers of
-# connections (PgBouncer, RDS Proxy) keep no settings of a session. A block takes a second or so.
+# A process that froze, or lost its network, must not hold locks for ever: Postgres ends its transaction. Set
+# within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
+# takes about a second.
 _LIMITS = """
     SELECT set_config('lock_timeout', '10s', true),
            set_config('idle_in_transaction_session_timeout', %s, true),
@@ -24,7 +24,7 @@ _LIMITS = """
 """
 
 
-# A server that is gone without a word is noticed within half a minute (libpq's parameters).
+# Half a minute to notice a server that is gone without a reply (libpq's parameters).
 _ALIVE = {
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -34,12 +34,10 @@ _ALIVE = {
 
 
 class Pool(ConnectionPool[Connection]):
-    """Connects when first asked and checks a connection before it lends it.
+    """Lend connections; connect on first use, and check a connection before lending it.
 
-    ``url`` is asked for each new connection: passwords are rotated.
-
-    Asking it waits up to ``wait_seconds`` for a connection. A transaction in which nothing was heard of this
-    process for ``idle_seconds`` is rolled back.
+    A callable ``url`` is called for each new connection, because passwords are rotated. Borrowing waits up to
+    ``wait_seconds`` for a connection. Postgres rolls back a transaction that is idle for ``idle_seconds``.
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class Pool(ConnectionPool[Connection]):
             min_size=0,
             max_size=size,
             timeout=wait_seconds,
-            # else the pool waits about as long again after an outage before it tries once more
+            # otherwise the pool waits about twice as long after an outage
             reconnect_timeout=wait_seconds,
             check=ConnectionPool.check_connection,
             open=False,
@@ -62,31 +60,31 @@ class Pool(ConnectionPool[Connection]):
 
 @contextmanager
 def borrowed(pool: Pool) -> Iterator[Connection]:
-    """A connection in a transaction: committed at the end, rolled back on an exception.
+    """Lend a connection in a transaction: committed at the end, rolled back on an exception.
 
-    Raises RetryLater for everything that time or another attempt may mend: no connection, a lost one,
-    a server that shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
+    Raises RetryLater for everything that may succeed later: no connection, a lost one, a server that
+    shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
     """
     pool.open()  # does nothing when it is open
     try:
-        # The transaction is begun here, not by the first statement: psycopg takes a `transaction()` block
-        # that is the first thing on a connection for the whole transaction, and commits at its end.
+        # Begin the transaction here: psycopg commits at the end of a `transaction()` block that is the first
+        # thing on a connection, so a later savepoint would commit everything.
         with pool.connection() as connection, connection.transaction():
             connection.execute(_LIMITS, [f"{pool.idle_seconds:.0f}s"])
             yield connection
-    except errors.ProgramLimitExceeded:  # an OperationalError that no waiting mends
+    except errors.ProgramLimitExceeded:  # an OperationalError that waiting does not mend
         raise
     except (
         psycopg.OperationalError,
         psycopg.InterfaceError,
-        errors.ReadOnlySqlTransaction,  # what was the primary is a standby now
+        errors.ReadOnlySqlTransaction,  # the primary has become a standby
         errors.IdleInTransactionSessionTimeout,  # this process was frozen
     ) as error:
         raise RetryLater(f"the database is not available: {error}") from error
 
 
 def load_queries(name: str) -> dict[str, LiteralString]:
-    """The statements of the file ``name`` beside this module, by the names in its `-- name: x` lines."""
+    """Return the statements of the file ``name`` beside this module, by their `-- name: x` lines."""
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     queries = {}
     for part in text.split("-- name: ")[1:]:

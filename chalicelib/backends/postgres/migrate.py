@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this version. Safe to run by many at once and again."""
+"""Bring a database to the schema of this version. Idempotent, and safe to run concurrently."""
 
 import hashlib
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import psycopg
 
 FOLDER = Path(__file__).parent / "migrations"
-LOCK = 0x51_1C_E0  # pg_advisory_lock: any number that nobody else uses
+LOCK = 0x51_1C_E0  # for pg_advisory_lock: any number that no other code uses
 
 
 class SchemaMismatch(Exception):  # noqa: N818 - names the state of the database
-    """The database was migrated by other files than ours."""
+    """The database was migrated by other files than these."""
 
 
 def migrate(url: str) -> list[str]:
-    """Applies what is missing, each file in a transaction of its own; returns the names of those.
+    """Apply the missing migrations, each in a transaction of its own, and return their names.
 
     Raises SchemaMismatch when an applied migration is not the file of that name,
     psycopg.Error when the database cannot be reached or refuses.

@@ -1,17 +1,18 @@
-"""The job register, as a sweep sees it: fills the port Upkeep."""
+"""Find and take the jobs that a sweep should look at, and remove what is past its retention."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Pool, borrowed, load_queries
-from chalicelib.core.lifecycle import TRANSITIONS, Action
-from chalicelib.core.ports import Unseen
+from chalicelib.backends.postgres.mappers import transition_columns
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.sweeping import UnseenJob
 
 _SQL = load_queries("upkeep.sql")
 
 
 class PostgresUpkeep:
-    """See :class:`chalicelib.core.ports.Upkeep`."""
+    """Implement :class:`chalicelib.service.sweep.Upkeep`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -28,17 +29,16 @@ class PostgresUpkeep:
             rows = connection.execute(_SQL["unknown"], {"ids": list(job_ids)})
             return {row["id"] for row in rows}
 
-    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[Unseen]:
+    def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         """See the port."""
         with borrowed(self._pool) as connection:
             rows = connection.execute(_SQL["take_unseen"], {"seconds": seconds, "limit": limit})
-            return [Unseen(row["id"], row["overdue"]) for row in rows]
+            return [UnseenJob(row["id"], row["overdue"]) for row in rows]
 
     def expire(self, job_id: UUID) -> bool:
         """See the port."""
-        move = TRANSITIONS[Action.EXPIRE]
+        parameters = {"id": job_id, **transition_columns(Action.EXPIRE)}
         with borrowed(self._pool) as connection:
-            parameters = {"id": job_id, "before": sorted(move.before), "after": move.after}
             return connection.execute(_SQL["expire"], parameters).rowcount > 0
 
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
@@ -52,6 +52,6 @@ class PostgresUpkeep:
         with borrowed(self._pool) as connection:
             rows = connection.execute(_SQL["take_old"], {"days": days, "limit": limit})
             ids = [row["id"] for row in rows]
-            for step in ("purge_rejects", "purge_ledger", "purged"):
-                connection.execute(_SQL[step], {"ids": ids})
+            for statement in ("purge_rejects", "purge_ledger", "mark_purged"):
+                connection.execute(_SQL[statement], {"ids": ids})
             return len(ids)

@@ -8,7 +8,7 @@ SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted (id)
 WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = wanted.id)
 
 -- name: take_unseen
--- Jobs whose object nobody has announced; the older, the more seldom they are looked at.
+-- Jobs for whose object no event has come. The older a job, the less often it is looked at.
 UPDATE ingestion_jobs SET looked_at = now()
 WHERE id IN (
     SELECT id FROM ingestion_jobs
@@ -26,8 +26,8 @@ UPDATE ingestion_jobs SET status = %(after)s, completed_at = now(), updated_at =
 WHERE id = %(id)s AND status = ANY(%(before)s) AND uploaded_at IS NULL
 
 -- name: take_silent
--- Jobs that ought to be worked on, are not, and of which nothing was heard for a while. They may just be
--- waiting their turn, so each is announced at longer and longer intervals.
+-- Unfinished jobs without a lease that have not moved for a while. They may just be waiting in the queue, so each is
+-- requeued at longer and longer intervals.
 UPDATE ingestion_jobs SET announced_at = now(), announcements = announcements + 1
 WHERE id IN (
     SELECT id FROM ingestion_jobs
@@ -52,7 +52,7 @@ FOR UPDATE SKIP LOCKED
 DELETE FROM validation_errors WHERE job_id = ANY(%(ids)s)
 
 -- name: purge_ledger
--- The sums stay, as one row for each job.
+-- The sums stay, as one row per job.
 WITH gone AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)
 INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
                               records, inserted, duplicates, rejected, committed_at)
@@ -60,5 +60,5 @@ SELECT job_id, -1, 0, sum(end_offset - start_offset), max(source_offset),
        sum(records), sum(inserted), sum(duplicates), sum(rejected), max(committed_at)
 FROM gone GROUP BY job_id
 
--- name: purged
+-- name: mark_purged
 UPDATE ingestion_jobs SET purged_at = now() WHERE id = ANY(%(ids)s)

@@ -1,4 +1,4 @@
-"""Sending and receiving on Redis Streams; see the package for how it works."""
+"""Send and receive on Redis Streams. The package's docstring says how it works."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,25 +11,25 @@ from redis.exceptions import RedisError, ResponseError
 
 from chalicelib.backends.redis_streams import scripts
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
 
 GROUP = "workers"
-# Messages given back belong to this consumer until they are handed out again: no worker's name, so a worker
-# that gave everything back can leave the group, and a late heartbeat of its does not hold the message.
+# Messages given back belong to this consumer until they are redelivered. It is no worker's name: a worker
+# that gave everything back can leave the group, and its late heartbeat does not hold the message.
 RETURNED = "returned"
-# A blocked XREADGROUP wakes up for new messages only, so it is interrupted to look for expired ones.
+# A blocked XREADGROUP returns for new messages only, so it is interrupted to look for expired ones.
 POLL_SECONDS = 0.5
-# A consumer that has nothing pending and was silent for so many visibility timeouts is gone.
+# A consumer with nothing pending that was silent for this many visibility timeouts is gone.
 GONE_AFTER_TIMEOUTS = 10
 
 
 @contextmanager
-def _retry_later(doing: str) -> Iterator[None]:
+def _retry_later(action: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise RetryLater(f"Redis: could not {doing}: {error}") from error
+        raise RetryLater(f"Redis: could not {action}: {error}") from error
 
 
 def _group_is_missing(error: ResponseError) -> bool:
@@ -49,7 +49,7 @@ def _job_id(fields: Mapping[str, str]) -> UUID | None:
 
 
 class _Entry:
-    """One stream entry as handed out, its texts decoded."""
+    """One delivered stream entry, its texts decoded."""
 
     def __init__(self, entry_id: bytes | str, deliveries: int, fields: Mapping[Any, Any]) -> None:
         self.id = _text(entry_id)
@@ -58,7 +58,7 @@ class _Entry:
 
 
 def _new_entries(reply: Any) -> Iterator[_Entry]:  # noqa: ANN401 - three shapes, and None
-    """The entries of an XREADGROUP reply, whose shape depends on the client's protocol version."""
+    """Yield the entries of an XREADGROUP reply, whose shape depends on the client's protocol version."""
     for entries in reply.values() if isinstance(reply, dict) else [pair[1] for pair in reply or ()]:
         nested = entries and isinstance(entries[0], list)
         for entry_id, fields in entries[0] if nested else entries:
@@ -66,27 +66,27 @@ def _new_entries(reply: Any) -> Iterator[_Entry]:  # noqa: ANN401 - three shapes
 
 
 class RedisSender:
-    """Puts jobs on the stream. Fills the port :class:`chalicelib.core.ports.JobSender`."""
+    """Enqueue jobs. Implement :class:`chalicelib.service.queue.JobSender`."""
 
     def __init__(self, client: redis.Redis, stream: str) -> None:
         self._client = client
         self._stream = stream
 
     def send(self, job_id: UUID, *, copies: int = 1) -> None:
-        """Add entries. A client that retries may add them twice, which at-least-once allows."""
+        """Enqueue entries. The client's retries may add them twice, which at-least-once allows."""
         with _retry_later(f"send job {job_id}"), self._client.pipeline(transaction=False) as pipeline:
             for _ in range(copies):
                 pipeline.xadd(self._stream, {"job_id": str(job_id)})
             pipeline.execute()
 
     def ping(self) -> None:
-        """Answer, or raise RetryLater."""
+        """Return if the queue answers. Raises RetryLater."""
         with _retry_later("reach Redis"):
             self._client.ping()
 
 
 class RedisReceiver:
-    """Takes jobs off the stream. Fills the port :class:`chalicelib.core.ports.JobReceiver`.
+    """Take messages off the stream. Implement :class:`chalicelib.service.queue.JobReceiver`.
 
     ``consumer`` names this process and must be its own. Dead letters are entries of ``<stream>:dead`` with
     ``id``, ``reason``, ``deliveries`` and the ``message`` as JSON; they stay until a person removes them.
@@ -107,11 +107,11 @@ class RedisReceiver:
         self._stream = stream
         self._consumer = consumer
         self._visibility_ms = max(1, round(visibility_timeout * 1000))
-        self._swept = False
+        self._has_cleaned_up = False
         self._scripts = {text: client.register_script(text) for text in scripts.ALL}
 
     def receive(self, *, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        """Expired messages first, then new ones; returns early with whatever there is. Raises RetryLater."""
+        """Return expired messages first, then new ones, as soon as there are any. Raises RetryLater."""
         deadline = time.monotonic() + wait_seconds
         with _retry_later("receive"):
             while True:
@@ -120,24 +120,24 @@ class RedisReceiver:
                     return deliveries
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Remove the message, unless it was meanwhile handed to another. Raises RetryLater."""
+        """Remove the message, unless it was lost to another receiver. Raises RetryLater."""
         with _retry_later(f"acknowledge job {delivery.job_id}"):
             self._if_held(scripts.ACKNOWLEDGE, delivery)
 
     def extend(self, delivery: Delivery) -> None:
-        """Start the visibility timeout anew, unless the message is another's by now. Raises RetryLater."""
+        """Restart the visibility timeout, unless the message was lost. Raises RetryLater."""
         with _retry_later(f"extend the lease on job {delivery.job_id}"):
             self._if_held(scripts.HIDE, delivery, self._consumer, self._visibility_ms)
 
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
-        """Give the message back, unless it is another's by now. Raises RetryLater."""
+        """Give the message back, unless it was lost to another receiver. Raises RetryLater."""
         with _retry_later(f"give job {delivery.job_id} back"):
             self._if_held(scripts.HIDE, delivery, RETURNED, max(0, round(delay_seconds * 1000)))
 
     def close(self) -> None:
-        """Leave the group. What is still held stays pending, and others get it in time. Raises RetryLater."""
+        """Leave the group. Messages still held stay pending and are redelivered later. Raises RetryLater."""
         with _retry_later("leave the consumer group"):
-            self._sweep(leaving=self._consumer)
+            self._remove_consumers(leaving=self._consumer)
 
     def _take(self, limit: int, deadline: float) -> list[_Entry]:
         try:
@@ -149,13 +149,13 @@ class RedisReceiver:
         return self._take_once(limit, deadline)
 
     def _take_once(self, limit: int, deadline: float) -> list[_Entry]:
-        if not self._swept:
-            self._sweep()
-            self._swept = True
+        if not self._has_cleaned_up:
+            self._remove_consumers()
+            self._has_cleaned_up = True
         return self._claim_expired(limit) or self._read_new(limit, self._block_ms(deadline))
 
     def _claim_expired(self, limit: int) -> list[_Entry]:
-        reason = f"handed out {self.max_deliveries} times and never acknowledged"
+        reason = f"delivered {self.max_deliveries} times and never acknowledged"
         taken = self._run(scripts.CLAIM, limit, self.max_deliveries, reason, RETURNED)
         return [
             _Entry(entry_id, deliveries, dict(zip(flat[::2], flat[1::2], strict=True)))
@@ -169,9 +169,9 @@ class RedisReceiver:
         return list(_new_entries(reply))
 
     def _block_ms(self, deadline: float) -> int | None:
-        """How long to block: within the wait, and well within the client's own socket timeout.
+        """Return how long to block: within the wait, and well within the client's own socket timeout.
 
-        None means not at all. (To Redis, ``BLOCK 0`` means for ever.) Redis looks at the clock ten times a
+        None means not at all: to Redis, ``BLOCK 0`` means for ever. Redis looks at the clock ten times a
         second, so a block may last 0.1 s longer; the socket timeout should be 0.5 s or more.
         """
         socket_timeout = self._client.get_connection_kwargs().get("socket_timeout") or POLL_SECONDS * 2
@@ -180,7 +180,7 @@ class RedisReceiver:
         return milliseconds if milliseconds > 0 else None
 
     def _deliverable(self, entries: Sequence[_Entry]) -> list[Delivery]:
-        """The entries that name a job; the others go to the dead letters."""
+        """Return the entries that name a job; send the others to the dead letters."""
         deliveries = []
         for entry in entries:
             if (job_id := _job_id(entry.fields)) is None:
@@ -193,7 +193,7 @@ class RedisReceiver:
         logger.error("message is not a job's id", extra={"message_id": entry.id, "body": entry.fields})
         try:
             self._run(scripts.BURY, entry.id, entry.deliveries, "not a job's id")
-        except RedisError:  # must not cost the good messages beside it; it comes again
+        except RedisError:  # the messages beside it are good, and this one is redelivered
             logger.exception("dead letter not written", extra={"message_id": entry.id})
 
     def _if_held(self, script: str, delivery: Delivery, *args: str | int) -> None:
@@ -204,9 +204,11 @@ class RedisReceiver:
                 raise
             held = 0
         if not held:
-            logger.warning("message is held by another or gone", extra={"job_id": str(delivery.job_id)})
+            logger.warning(
+                "message is held by another receiver or gone", extra={"job_id": str(delivery.job_id)}
+            )
 
-    def _sweep(self, *, leaving: str = "") -> None:
+    def _remove_consumers(self, *, leaving: str = "") -> None:
         try:
             self._run(scripts.SWEEP, self._visibility_ms * GONE_AFTER_TIMEOUTS, leaving)
         except ResponseError as error:
@@ -214,11 +216,11 @@ class RedisReceiver:
                 raise
 
     def _create_group(self) -> None:
-        """From the stream's first entry, as what is done is deleted: whatever is there is still to do."""
+        """Create the group at the stream's first entry: entries that were acknowledged are deleted."""
         try:
             self._client.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
         except ResponseError as error:
-            if "BUSYGROUP" not in str(error):  # another was faster
+            if "BUSYGROUP" not in str(error):  # another worker was faster
                 raise
 
     def _run(self, script: str, *args: str | int) -> Any:  # noqa: ANN401 - what the script returns

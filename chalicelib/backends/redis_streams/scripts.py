@@ -1,4 +1,4 @@
-"""What takes more than one command, in Lua: a script runs whole or not at all."""
+"""Lua scripts for anything that takes more than one command: Redis runs a script atomically."""
 
 # Every script: KEYS = stream, dead letters, delays; ARGV = group, consumer, visibility timeout (ms), …
 _COMMON = """
@@ -21,7 +21,7 @@ local function bury(id, fields, deliveries, reason)
   forget(id)
 end
 
--- An idle time below zero is not possible, so what is due later than the visibility timeout is written down.
+-- Redis has no negative idle times, so delays longer than the visibility timeout are kept in a hash.
 local function hide(id, keeper, ms)
   local idle = math.max(0, visibility - ms)
   redis.call('XCLAIM', stream, group, keeper, 0, id, 'IDLE', idle, 'JUSTID')
@@ -29,17 +29,17 @@ local function hide(id, keeper, ms)
 end
 """
 
-# ARGV[4..7] = limit, max deliveries, reason, keeper. Returns {id, deliveries, fields} for each hand-out.
-# JUSTID, because without it Redis 6.2 reports an entry deleted by someone else as a nil that has no id, and
-# because the count is to be looked at before it grows. XAUTOCLAIM gives up after 10 x COUNT entries, so
-# without following its cursor messages held for long would hide the expired ones behind them.
+# ARGV[4..7] = limit, max deliveries, reason, keeper. Returns {id, deliveries, fields} for each delivery.
+# JUSTID, because without it Redis 6.2 reports a deleted entry as a nil without its id, and because the count
+# is checked before it grows. XAUTOCLAIM stops after 10 x COUNT entries: without following its cursor,
+# messages that are held for long would hide the expired ones behind them.
 CLAIM = (
     _COMMON
     + """
 local limit, max_deliveries, reason = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local taken = {}
 
-local function hand_out(id)
+local function deliver(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then return forget(id) end
   local due = tonumber(redis.call('HGET', delayed, id) or 0)
@@ -55,14 +55,14 @@ repeat
   local found = redis.call('XAUTOCLAIM', stream, group, consumer, visibility, cursor,
                            'COUNT', limit - #taken, 'JUSTID')
   cursor = found[1]
-  for _, id in ipairs(found[2]) do hand_out(id) end
+  for _, id in ipairs(found[2]) do deliver(id) end
   for _, id in ipairs(found[3] or {}) do redis.call('HDEL', delayed, id) end
 until cursor == '0-0' or #taken == limit
 return taken
 """
 )
 
-# ARGV[4..5] = id, number of the hand-out. The message is the caller's only while both still agree.
+# ARGV[4..5] = id, number of the delivery. The message is the caller's only while both still match.
 _IF_HELD = (
     _COMMON
     + """
@@ -82,8 +82,8 @@ return 1
 """
 )
 
-# ARGV[4] = silence in ms. XGROUP DELCONSUMER also drops what is pending, which would lose messages: so only
-# consumers that have nothing pending, and in one step with the look.
+# ARGV[4] = silence in ms. XGROUP DELCONSUMER also drops pending messages, which would lose them: so it
+# removes only consumers with nothing pending, and checks that atomically.
 SWEEP = (
     _COMMON
     + """

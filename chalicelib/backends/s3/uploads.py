@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib.backends.s3.objects import code_of, outages
 from chalicelib.core.errors import NotPossible, RetryLater
-from chalicelib.core.model import Part, Source
+from chalicelib.core.jobs import Part
+from chalicelib.core.model import Source
 from chalicelib.core.ports import SignedUpload
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""Makes `customers.csv`, the same bytes every time: `python -m infra.local.sample.make_sample`.
+"""Write `customers.csv`, the same bytes every time: `python -m infra.local.sample.make_sample`.
 
-A customer list as such lists are: some rows come twice, some twice in another spelling, a few are
-broken. Everybody in it is invented.
+The file is a customer list as customers send them: some rows repeat another, some repeat it in another
+spelling, and a few cannot be loaded. All people in it are invented.
 """
 
 import csv
@@ -30,7 +30,7 @@ COLUMNS = (
 _NAME, _EMAIL, _SIGNED_UP, _LAST_ORDER = 1, 2, 7, 8
 
 CUSTOMERS = 2900
-# How many rows repeat an earlier one: as it is, or in another spelling of the same.
+# How many rows repeat another one, by spelling.
 COPIES = {"exact": 50, "capitals": 20, "spaces": 20, "decomposed": 20, "slashes": 20}
 
 _FIRST = (
@@ -44,7 +44,7 @@ _LAST = (
     *("O'Lanahan", "Pérouse", "Quillfeather", "Rønnebæk", "Szczepkowska", "Thistlewood", "Überall"),
     *("Vallabrègue", "Wójtasik", "Ybarrondo", "Zieliński-Dahl"),
 )
-# (country, city, postcode, street); 0 stands for any digit
+# Country, city, postcode, street. A 0 in the postcode stands for any digit.
 _PLACES = (
     ("CH", "Zürich", "8000", "Lindenhöfligasse"),
     ("DE", "Lübeck", "23500", "Kupfergässchen"),
@@ -73,7 +73,7 @@ _T = TypeVar("_T")
 
 
 class _Dice:
-    """Chance that falls alike with every Python: of `Random`, only `random()` is promised to."""
+    """Random choices that are the same in every Python version: `Random` guarantees only `random()`."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed).random  # noqa: S311 - a sample, no secret
@@ -86,7 +86,7 @@ class _Dice:
 
 
 def content() -> bytes:
-    """The bytes of the file."""
+    """Return the bytes of the file."""
     dice = _Dice(seed=20251123)
     lines: list[bytes] = []
     originals = [_customer(number, dice) for number in range(1, CUSTOMERS + 1)]
@@ -95,7 +95,7 @@ def content() -> bytes:
         lines.insert(dice.below(len(lines) + 1), _line(copy))
     for broken in _broken(originals):
         lines.insert(dice.below(len(lines) + 1), broken)
-    # A list cut off in the middle of its last row, as by a full disk.
+    # The file ends within its last row, as after a full disk.
     last = _line([*_customer(CUSTOMERS + 1, dice)[:-1], "Moved, the new address is"])
     return _line(COLUMNS) + b"".join(lines) + last.rstrip(b'"\n')
 
@@ -125,13 +125,13 @@ def _customer(number: int, dice: _Dice) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """The ASCII letters of a name, small."""
+    """Return the ASCII letters of a name in lower case."""
     decomposed = unicodedata.normalize("NFKD", name.lower())
     return "".join(char for char in decomposed if char.isascii() and (char.isalpha() or char == "-"))
 
 
 def _copies(originals: Sequence[list[str]], dice: _Dice) -> Iterator[list[str]]:
-    """Rows that say what another says."""
+    """Yield rows that repeat another one."""
     for spelling, count in COPIES.items():
         for _ in range(count):
             copy = list(dice.pick(originals))
@@ -156,17 +156,17 @@ def _respell(row: list[str], spelling: str) -> None:
 
 
 def _broken(originals: Sequence[list[str]]) -> Iterator[bytes]:
-    """Rows that cannot be loaded, under numbers that nobody else has."""
+    """Yield lines that cannot be loaded, with customer numbers of their own."""
     fresh = iter([f"C-9{number:04}", *row[1:]] for number, row in enumerate(originals[::300], start=1))
-    # too few cells: the end of the row was lost
+    # Too few cells: the end of the row was lost.
     yield _line(next(fresh)[:5])
     yield _line(next(fresh)[:1])
-    # too many: commas that should have been quoted
+    # Too many cells: commas that should have been quoted.
     row = next(fresh)
     yield ",".join([*row[:-1], "call first", " then deliver"]).encode() + b"\n"
     row = next(fresh)
     yield ",".join([row[0], "Thistlewood", " Wanda", *row[2:]]).encode() + b"\n"
-    # saved in another encoding
+    # Saved in another encoding.
     row = ["C-90005", "Renée Pérouse", "renee@mail.example.com", "Äppelgränd 7", "200 11", "Malmö", "SE"]
     yield _line([*row, "2021-02-03", "", ""], "latin-1")
     row = [
@@ -179,9 +179,9 @@ def _broken(originals: Sequence[list[str]]) -> Iterator[bytes]:
         "GB",
     ]
     yield _line([*row, "2020-10-05", "", ""], "cp1252")
-    # a NUL character
+    # A NUL character.
     yield _line(["C-90007", "Ivo\0Mbekwe", *originals[0][2:]])
-    # nothing but commas
+    # Commas only.
     yield _line([""] * len(COLUMNS))
     yield _line([" "] * len(COLUMNS))
 

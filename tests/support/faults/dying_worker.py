@@ -3,7 +3,7 @@
 It is `chalicelib.entrypoints.worker`, with some methods of its parts wrapped before it starts.
 Nothing in the service knows of this. Environment variables say what goes wrong:
 
-- ``FAULT``: ``PART.METHOD before|after N kill|stop``, such as ``records._write after 3 kill``: at the third
+- ``FAULT``: ``PART.METHOD before|after N kill|stop``, such as ``blocks.write after 3 kill``: at the third
   call of that method the process sends itself SIGKILL, or SIGSTOP.
 - ``FAULT_THIEF=N``: each claim takes the lease from whoever has it, and each renewal says yes. After a claim
   it waits until the job was claimed N times, so that N such workers work on it at once.
@@ -17,8 +17,11 @@ import time
 from typing import Any
 from uuid import UUID
 
-from chalicelib.backends.postgres import records
-from chalicelib.backends.postgres.jobs import PostgresClaims
+from chalicelib.backends.postgres import blocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
+from chalicelib.backends.postgres.leases import PostgresLeases
+from chalicelib.backends.postgres.ledger import PostgresLedger
+from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.entrypoints import worker
 from chalicelib.wiring import services
 
@@ -30,9 +33,12 @@ def main() -> int:
     if fault := os.environ.get("FAULT"):
         built = services()
         parts = {
-            "claims": PostgresClaims,
-            "records": records.PostgresRecords,
-            "ledger": records,  # the module: its functions
+            "leases": PostgresLeases,
+            "ledger": PostgresLedger,
+            "splits": PostgresSplits,
+            "blocks": blocks.PostgresBlocks,
+            "entries": blocks,  # the module: its functions
+            "destination": IngestedData,
             "jobs": type(built.jobs),
             "store": type(built.store),
             "sender": type(built.sender),
@@ -77,9 +83,9 @@ def _strike(what: signal.Signals) -> None:
 
 def steal(others: int) -> None:
     """Leases mean nothing any more: the ledger is all that is left."""
-    original: Any = PostgresClaims.claim
+    original: Any = PostgresLeases.claim
 
-    def claim(self: PostgresClaims, job_id: UUID, **lease: Any) -> Any:
+    def claim(self: PostgresLeases, job_id: UUID, **lease: Any) -> Any:
         while (job := original(self, job_id, **lease)) is None:
             with self._pool.connection() as connection:
                 connection.execute(
@@ -103,11 +109,11 @@ def steal(others: int) -> None:
             time.sleep(0.005)
         return job
 
-    def renew(_self: PostgresClaims, _job_id: UUID, **_lease: Any) -> bool:
+    def renew(_self: PostgresLeases, _job_id: UUID, **_lease: Any) -> bool:
         return True
 
-    claims: Any = PostgresClaims
-    claims.claim, claims.renew = claim, renew
+    leases: Any = PostgresLeases
+    leases.claim, leases.renew = claim, renew
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import psycopg
 
 from infra.local import processes
 from infra.local import stack as local_stack
-from infra.local.layout import Layout
+from infra.steps.layout import Layout
 from tests.support.waiting import wait_for
 
 
@@ -28,7 +28,7 @@ def kill(root: Path, service: str) -> None:
 def start(root: Path, *services: str) -> None:
     """The services again, where they were."""
     before = dict(_addresses(root))
-    local_stack.up(root, parts=services or local_stack.SERVICES)
+    local_stack.up(root, components=services or local_stack.SERVICES)
     assert dict(_addresses(root)) == before
 
 

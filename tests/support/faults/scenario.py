@@ -17,7 +17,8 @@ import pytest
 import redis
 
 from chalicelib.backends.postgres.migrate import migrate
-from infra.local import resources, scratch
+from infra.emulator import resources
+from infra.local import scratch
 from tests.support.faults import workers
 from tests.support.faults.checks import AUDIT, check
 from tests.support.faults.files import File

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.api import requests
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import BadRequest, RetryLater
+from chalicelib.core.jobs import JobError
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Reject, Source, Status, Tally
-from chalicelib.core.ports import LoadedBlock
 from chalicelib.rows.identify import SCHEMA
-from chalicelib.service.object_keys import job_of, key_for
-from tests.support.fakes import NOW, MemoryServices, new_job
+from chalicelib.service.object_keys import upload_key, uploaded_job_id
+from tests.support.fakes import MemoryServices
+from tests.support.jobs import NOW, new_job
 from tests.support.s3_events import s3_event
 
 
@@ -51,8 +53,8 @@ def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None
     assert body["upload"]["url"].endswith("?size=12")
     assert body["upload"]["expires_at"] == "2026-01-02T04:04:05Z"
     assert body["links"] == {"job": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
-    assert (job.dataset, job.upload.size, job.metadata) == ("crm", 12, {"from": "x"})
-    assert job_of(job.key) == job.id
+    assert (job.dataset, job.upload.size, job.instructions.metadata) == ("crm", 12, {"from": "x"})
+    assert uploaded_job_id(job.upload.key) == job.id
 
 
 @pytest.mark.parametrize(
@@ -120,8 +122,8 @@ def test_any_body_is_taken_or_refused(body: Any) -> None:
 
 @given(st.text(max_size=300), st.uuids())
 def test_any_file_name_makes_a_safe_key_that_leads_to_its_job(filename: str, job_id: Any) -> None:
-    key = key_for("crm", job_id, filename)
-    assert job_of(key) == job_id
+    key = upload_key("crm", job_id, filename)
+    assert uploaded_job_id(key) == job_id
     assert len(key) < 250
     assert key.isascii()
     assert key.count("/") == 3
@@ -132,15 +134,15 @@ def test_any_file_name_makes_a_safe_key_that_leads_to_its_job(filename: str, job
     "key", ["", "x", "uploads/a/b/c", "uploads/a", f"other/a/{UUID(int=1)}/f", f"uploads/{UUID(int=1)}"]
 )
 def test_other_keys_lead_nowhere(key: str) -> None:
-    assert job_of(key) is None
+    assert uploaded_job_id(key) is None
 
 
 def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> None:
-    job = services.jobs.add(
+    job = services.jobs.put(
         new_job(
             status=Status.PROCESSING,
             source=Source("bucket", "key", "etag", 1000),
-            uploaded_at=NOW,
+            arrived_at=NOW,
             started_at=NOW,
             bytes_processed=250,
             tally=Tally(10, 6, 3, 1),
@@ -160,7 +162,7 @@ def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> 
     ("changes", "phase"),
     [
         ({}, "awaiting-upload"),
-        ({"uploaded_at": NOW}, "queued"),
+        ({"arrived_at": NOW}, "queued"),
         ({"status": Status.PROCESSING}, "detecting"),
         ({"status": Status.COMPLETED, "completed_at": NOW}, "done"),
     ],
@@ -168,15 +170,15 @@ def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> 
 def test_the_phase_says_what_a_job_waits_for(
     client: Client, services: MemoryServices, changes: dict[str, Any], phase: str
 ) -> None:
-    job = services.jobs.add(new_job(**changes))
+    job = services.jobs.put(new_job(**changes))
     response = client.http.get(f"/jobs/{job.id}")
     assert response.json_body["phase"] == phase
     assert ("Retry-After" in response.headers) == (phase != "done")
 
 
 def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None:
-    job = services.jobs.add(
-        new_job(status=Status.FAILED, error=("empty-file", "It is empty."), completed_at=NOW)
+    job = services.jobs.put(
+        new_job(status=Status.FAILED, error=JobError("empty-file", "It is empty."), completed_at=NOW)
     )
     body = client.http.get(f"/jobs/{job.id}").json_body
     assert body["error"] == {"code": "empty-file", "message": "It is empty."}
@@ -190,7 +192,7 @@ def test_a_job_that_is_not_there(client: Client, job_id: str) -> None:
 
 def test_jobs_come_newest_first_in_pages(client: Client, services: MemoryServices) -> None:
     for number in range(1, 6):
-        services.jobs.add(new_job(number=number, status=Status.COMPLETED if number % 2 else Status.PENDING))
+        services.jobs.put(new_job(number=number, status=Status.COMPLETED if number % 2 else Status.PENDING))
     seen: list[str] = []
     query = "limit=2"
     while True:
@@ -208,7 +210,7 @@ def test_jobs_come_newest_first_in_pages(client: Client, services: MemoryService
 
 
 def test_rejects_come_in_pages(client: Client, services: MemoryServices) -> None:
-    job = services.jobs.add(new_job())
+    job = services.jobs.put(new_job())
     rejects = tuple(Reject("missing-cell", "Too few cells.", n, n * 10, "raw") for n in range(3))
     services.jobs.blocks[job.id] = {
         0: LoadedBlock(0, 0, 50, 3, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
@@ -270,7 +272,7 @@ def test_a_job_is_moved_as_the_table_says_or_not_at_all(
     client: Client, services: MemoryServices, action: Action, status: Status
 ) -> None:
     ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
-    job = services.jobs.add(new_job(status=status, completed_at=ended, uploaded_at=NOW))
+    job = services.jobs.put(new_job(status=status, completed_at=ended, arrived_at=NOW))
     answer = client.http.post(f"/jobs/{job.id}/{action}")
     transition = TRANSITIONS[action]
     if status in transition.before:
@@ -286,7 +288,7 @@ def test_a_job_is_moved_as_the_table_says_or_not_at_all(
 
 
 def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, services: MemoryServices) -> None:
-    job = services.jobs.add(new_job(status=Status.FAILED, completed_at=NOW, uploaded_at=NOW))
+    job = services.jobs.put(new_job(status=Status.FAILED, completed_at=NOW, arrived_at=NOW))
     services.sender.down = True
     assert client.http.post(f"/jobs/{job.id}/retry").status_code == 202
     assert services.jobs.jobs[job.id].status is Status.PENDING
@@ -296,7 +298,7 @@ def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, serv
 def test_a_job_that_is_tried_again_finds_a_file_that_came_meanwhile(
     client: Client, services: MemoryServices, missing: bool
 ) -> None:
-    job = services.jobs.add(new_job(status=Status.CANCELED, completed_at=NOW))
+    job = services.jobs.put(new_job(status=Status.CANCELED, completed_at=NOW))
     services.objects.missing = missing
     assert client.http.post(f"/jobs/{job.id}/retry").json_body["status"] == "PENDING"
     assert [it.job_id for it in services.sender.waiting] == ([] if missing else [job.id])
@@ -309,7 +311,7 @@ def test_a_job_that_is_not_there_cannot_be_moved(client: Client) -> None:
 def test_every_upload_of_an_event_is_announced(client: Client, services: MemoryServices) -> None:
     ids = [uuid4() for _ in range(2)]
     jobs = [
-        services.jobs.add(new_job(id=it, number=n, key=f"uploads/default/{it}/a fileü.csv"))
+        services.jobs.put(new_job(id=it, number=n, key=f"uploads/default/{it}/a fileü.csv"))
         for n, it in enumerate(ids)
     ]
     keys = [f"uploads/default/{job.id}/a+file%C3%BC.csv" for job in jobs]
@@ -324,7 +326,7 @@ def test_an_arrival_after_the_start_does_not_unpin_the_source(
     client: Client, services: MemoryServices
 ) -> None:
     pinned = Source("bucket", "k", "old", 1)
-    job = services.jobs.add(new_job(status=Status.PROCESSING, source=pinned))
+    job = services.jobs.put(new_job(status=Status.PROCESSING, source=pinned))
     client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a.csv"))
     assert services.jobs.jobs[job.id] == replace(job)
 
@@ -332,7 +334,7 @@ def test_an_arrival_after_the_start_does_not_unpin_the_source(
 def test_a_queue_that_is_down_makes_lambda_try_the_event_again(
     client: Client, services: MemoryServices
 ) -> None:
-    job = services.jobs.add(new_job())
+    job = services.jobs.put(new_job())
     services.sender.down = True
     with pytest.raises(RetryLater):
         client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a.csv"))
@@ -360,8 +362,8 @@ def test_uploads_are_counted_as_they_are_asked_for(
 def test_objects_are_counted_as_they_arrive_and_as_they_are_announced(
     client: Client, services: MemoryServices, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = services.jobs.add(new_job(key=f"uploads/default/{(job_id := uuid4())}/a.csv", id=job_id))
-    event = s3_event(job.key, "uploads/stray")
+    job = services.jobs.put(new_job(key=f"uploads/default/{(job_id := uuid4())}/a.csv", id=job_id))
+    event = s3_event(job.upload.key, "uploads/stray")
     client.lambda_.invoke("on_upload", event)
     assert measured(capsys) == [({"ObjectsArrived": 2}, None), ({"ObjectsAnnounced": 1}, None)]
     services.sender.down = True

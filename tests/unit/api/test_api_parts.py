@@ -10,9 +10,11 @@ from chalice.test import Client, HTTPResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.model import Job, Part, Status, Upload
+from chalicelib.core.jobs import Job, Part, Upload
+from chalicelib.core.model import Status
 from chalicelib.service import multipart as parts
-from tests.support.fakes import NOW, MemoryServices, new_job
+from tests.support.fakes import MemoryServices
+from tests.support.jobs import NOW, changed, new_job
 
 SIZE = 1001  # MemoryServices cuts at 400
 SHA = "ab" * 32
@@ -167,7 +169,7 @@ def test_completing_again_says_the_same(client: Client, services: MemoryServices
     client.http.post(f"/uploads/{job.id}/complete")
     services.objects.missing = False  # S3 has made it, and its event is on its way
     assert client.http.post(f"/uploads/{job.id}/complete").status_code == 202
-    services.jobs.add(replace(job, status=Status.COMPLETED, uploaded_at=NOW, completed_at=NOW))
+    services.jobs.put(changed(job, status=Status.COMPLETED, arrived_at=NOW, completed_at=NOW))
     assert client.http.post(f"/uploads/{job.id}/complete").status_code == 202
     assert len(services.uploads.made) == 1
 
@@ -192,18 +194,18 @@ def test_giving_up_cancels_the_job_and_removes_the_parts(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"upload": Upload(SIZE)},
+        {"upload": Upload("bucket", "key", SIZE)},
         {"status": Status.CANCELED, "completed_at": NOW},
         {"status": Status.EXPIRED, "completed_at": NOW},
-        {"upload": Upload(SIZE, expires_at=NOW, upload_id="x", part_size=400)},
+        {"upload": Upload("bucket", "key", SIZE, expires_at=NOW, upload_id="x", part_size=400)},
     ],
     ids=["in one piece", "canceled", "expired", "overdue"],
 )
 def test_an_upload_that_is_not_open_is_a_conflict(
     client: Client, services: MemoryServices, changes: dict[str, Any]
 ) -> None:
-    upload = Upload(SIZE, upload_id="x", part_size=400)
-    job = services.jobs.add(new_job(**{"upload": upload, **changes}))
+    upload = Upload("bucket", "key", SIZE, upload_id="x", part_size=400)
+    job = services.jobs.put(new_job(**{"upload": upload, **changes}))
     body = {"parts": [{"number": 1}]}
     answers = [
         post(client, f"/uploads/{job.id}/parts", body),
@@ -242,7 +244,7 @@ def test_any_file_is_cut_as_s3_takes_it(size: int, wanted: int) -> None:
 
 @given(st.integers(1, 10_000), st.integers(1, 500))
 def test_the_parts_make_up_the_file(size: int, part_size: int) -> None:
-    every = parts.every(Upload(size, part_size=part_size))
+    every = parts.every(Upload("bucket", "key", size, part_size=part_size))
     assert [it.number for it in every] == list(range(1, len(every) + 1))
     assert sum(it.size for it in every) == size
     assert {it.size for it in every[:-1]} <= {part_size}

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres.copy_format import encode_rows
-from tests.support.fakes import MemoryJobs, new_job
+from tests.support.jobs import new_job
 
 HASHES = st.binary(min_size=32, max_size=32)
 RECORDS = st.dictionaries(st.text(max_size=5), st.text(max_size=300), max_size=4).map(
@@ -46,7 +45,7 @@ def fields(data: bytes) -> list[list[bytes | None]]:
 def test_every_row_as_it_is(
     rows: list[tuple[bytes, str]], number: int, metadata: dict[str, Any] | None, start: int
 ) -> None:
-    job = replace(MemoryJobs().add(new_job()), number=number, dataset_id=7, metadata=metadata)
+    job = new_job(number=number, dataset_id=7, metadata=metadata)
     hashes, records = (
         pa.array([it[0] for it in rows], pa.binary(32)),
         pa.array([it[1] for it in rows], pa.string()),

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from chalicelib.backends.sqs import MAX_VISIBILITY_SECONDS, SqsReceiver, SqsSender, parse_body
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.ports import Delivery
+from chalicelib.core.messages import Delivery
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -210,11 +210,11 @@ class TestTakenByLambda:
         url, job_id = create_queue(client, "jobs"), uuid4()
         SqsSender(client, url).send(job_id)
         queue = receiver(client, url)
-        delivery = queue.taken(self.record(client, url))
+        delivery = queue.delivery_of(self.record(client, url))
         assert delivery is not None
         assert (delivery.job_id, delivery.deliveries) == (job_id, 1)
         queue.retry(delivery, delay_seconds=0)
-        again = queue.taken(self.record(client, url))
+        again = queue.delivery_of(self.record(client, url))
         assert again is not None
         assert (again.job_id, again.deliveries) == (job_id, 2)
         queue.acknowledge(again)
@@ -224,7 +224,7 @@ class TestTakenByLambda:
     def test_one_that_is_no_jobs_id_is_buried(self, client: "SQSClient") -> None:
         url = create_queue(client, "jobs", dead="dead")
         client.send_message(QueueUrl=url, MessageBody="bad")
-        assert receiver(client, url).taken(self.record(client, url)) is None
+        assert receiver(client, url).delivery_of(self.record(client, url)) is None
         assert bodies(client, client.get_queue_url(QueueName="dead")["QueueUrl"]) == ["bad"]
         left = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert left["ApproximateNumberOfMessagesNotVisible"] == "0"

@@ -10,8 +10,9 @@ import pytest
 from bench import peers
 from bench.peers import upsert
 from bench.worker import DiskStore, NoRows, copy_lines
-from chalicelib.core.model import Job, Tally
-from chalicelib.core.ports import LoadedBlock
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Tally
 
 RECORDS = ['{"a":"x","id":"10"}', '{"a":"back\\\\slash","id":"9"}', '{"id":7,"sub":{"id":99}}']
 JOB = cast("Job", None)  # what is tested hands it on
@@ -27,7 +28,7 @@ def block(records: list[str]) -> LoadedBlock:
 class Ledger:
     seen: list[LoadedBlock] = field(default_factory=list)
 
-    def load(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
         self.seen.append(block)
         return Tally(block.records, len(block.rows), block.records - len(block.rows), 0)
 
@@ -50,14 +51,14 @@ def test_ready_rows_need_an_id() -> None:
 
 def test_rows_are_dropped_and_the_ledger_is_written(tmp_path: Path) -> None:
     ledger = Ledger()
-    tally = NoRows(ledger, None).load(JOB, block(RECORDS))
+    tally = NoRows(ledger, None).write(JOB, block(RECORDS))
     assert (tally.records, tally.inserted) == (3, 0)
     assert [(it.start, it.end, len(it.rows)) for it in ledger.seen] == [(4096, 8192, 0)]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_are_kept_a_file_a_block_in_the_order_of_blocks(tmp_path: Path) -> None:
-    NoRows(Ledger(), tmp_path).load(JOB, block(RECORDS))
+    NoRows(Ledger(), tmp_path).write(JOB, block(RECORDS))
     (kept,) = tmp_path.iterdir()
     assert kept.name == "000000000004096.copy"
     assert kept.read_bytes() == copy_lines(block(RECORDS))

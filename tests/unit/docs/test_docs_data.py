@@ -21,7 +21,7 @@ from chalicelib.rows import canonical, text
 from chalicelib.service import transform
 from sluice_cli.uploading import upload_command
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fakes import new_job
+from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
 
 AROUND = {  # what stands before and after an example, and the names in the other records

@@ -18,10 +18,12 @@ from chalicelib.api import jobs as jobs_api
 from chalicelib.api import serializers as status
 from chalicelib.api.options import parse_options
 from chalicelib.core.errors import BadRequest
+from chalicelib.core.jobs import Part
 from chalicelib.core.lifecycle import TRANSITIONS, Action
-from chalicelib.core.model import Dialect, Format, Part, Source, Status, StoredReject, Tally
+from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fakes import MemoryJobs, MemoryServices, new_job
+from tests.support.fakes import MemoryJobs, MemoryServices
+from tests.support.jobs import new_job
 
 JOB = "GET /jobs/{job_id}"
 PLAN = ("size", "part_size", "part_count")
@@ -54,14 +56,13 @@ def test_the_job_is_what_describe_gives() -> None:
         name: datetime.fromisoformat(document[name])
         for name in ("created_at", "started_at", "updated_at", "completed_at")
     }
-    job = replace(
-        new_job(),
+    job = new_job(
         id=UUID(document["id"]),
         status=Status.COMPLETED,
         dataset="demo",
         filename="customers.csv",
         source=Source(**source),
-        uploaded_at=times["created_at"],
+        arrived_at=times["created_at"],
         dialect=Dialect.from_json(detected),
         attempts=1,
         bytes_processed=source["size"],
@@ -90,7 +91,9 @@ def test_what_is_detected_is_explained(form: Format) -> None:
 
 def test_lists_leave_the_columns_out() -> None:
     now = datetime.fromisoformat("2025-11-23T14:56:58Z")
-    job = replace(new_job(), dialect=Dialect(Format.CSV, 0, columns=("name",)))
+    job = new_job(
+        source=Source("bucket", "key", "etag", 1), dialect=Dialect(Format.CSV, 0, columns=("name",))
+    )
     whole = status.describe(job, now)
     del whole["detected"]["columns"]
 

@@ -3,26 +3,28 @@
 import importlib.util
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from chalice.test import Client
 
-from chalicelib import settings, wiring
+from chalicelib import settings
 from chalicelib.backends.sqs import parse_body
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.model import Job, Source, Status
-from chalicelib.core.ports import Delivery
-from chalicelib.entrypoints.lambda_worker import MessageKept, work
-from chalicelib.service.message_handler import Consumer
-from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryServices, MemoryStore, loading, new_job
+from chalicelib.core.jobs import Claim
+from chalicelib.core.messages import Delivery
+from chalicelib.core.model import Source, Status
+from chalicelib.entrypoints.lambda_worker import MessageKept, handle_invocation
+from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryServices, MemoryStore
+from tests.support.jobs import new_job
 from tests.support.paths import CHECKOUT
 from tests.support.s3_events import s3_event
 from tests.support.waiting import PATIENCE
+from tests.support.workers import new_handler, new_ingester
 
 GRACE = 600  # seconds
 ANY_TIME = -GRACE  # of grace: the 3 s of the test client's invocations are never up
@@ -34,7 +36,7 @@ class LambdaQueue(MemoryQueue):
 
     said: list[str] = field(default_factory=list)
 
-    def taken(self, record: dict[str, Any]) -> Delivery | None:
+    def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
         job_id = parse_body(record["body"])
         self.said.append("taken" if job_id else "buried")
         return None if job_id is None else Delivery(job_id, record["receiptHandle"], 1)
@@ -54,7 +56,7 @@ class Register(MemoryJobs):
 
     queue: LambdaQueue = field(default_factory=LambdaQueue)
 
-    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         self.queue.said.append("claimed")
         return super().claim(job_id, owner=owner, lease_seconds=lease_seconds)
 
@@ -64,13 +66,13 @@ class Services:
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.settings = settings.load({"SLUICE_GRACE_SECONDS": str(GRACE)})
+        self.store = store or MemoryStore(FILE)
         self.sqs_receiver = LambdaQueue()
         self.jobs = Register(queue=self.sqs_receiver)
-        self.job = self.jobs.add(new_job())
-        self.store = store or MemoryStore(FILE)
-        parts = loading(self.jobs, self.store, loaders=1)
-        elsewhere = MemoryQueue()  # a receiver that asks for messages itself is not the invocation's
-        self.consumer = Consumer(self.jobs, parts, self.sqs_receiver, elsewhere, "me", 30, 10, 60)
+        self.job = self.jobs.put(new_job())
+        queue = self.sqs_receiver
+        ingester = new_ingester(self.jobs, self.store, loaders=1, sender=queue)
+        self.lambda_message_handler = new_handler(self.jobs, ingester, queue, one_claim=True)
 
     @property
     def status(self) -> Status:
@@ -100,12 +102,15 @@ def event(*bodies: str) -> dict[str, Any]:
     }
 
 
+def invoke(services: Services, event: dict[str, Any], seconds: float) -> None:
+    """Handle the event as `app.on_job` does."""
+    grace = services.settings.grace_seconds
+    handler = services.lambda_message_handler
+    handle_invocation(event, services.sqs_receiver, lambda: handler, seconds=seconds - grace)
+
+
 def message(job_id: UUID) -> str:
     return f'{{"job_id": "{job_id}"}}'
-
-
-def invoke(services: Services, sqs_event: dict[str, Any], remaining_seconds: float) -> None:
-    work(cast("wiring.Services", services), sqs_event, remaining_seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +146,7 @@ def test_a_message_that_is_to_come_again_is_kept() -> None:
 def test_a_job_that_another_worker_holds_is_looked_at_again() -> None:
     services = Services()
     services.jobs.owners[services.job.id] = "another"
-    services.sqs_receiver.taken = lambda record: Delivery(services.job.id, record["receiptHandle"], 2)  # type: ignore[method-assign]
+    services.sqs_receiver.delivery_of = lambda record: Delivery(services.job.id, record["receiptHandle"], 2)  # type: ignore[method-assign]
     with pytest.raises(MessageKept):
         invoke(services, event(message(services.job.id)), 900)
     assert services.sqs_receiver.returned == [(Delivery(services.job.id, "r0", 2), 30)]
@@ -183,7 +188,7 @@ def test_a_while_before_its_time_is_up_the_job_is_handed_on(seconds: float) -> N
     assert not services.jobs.owners
     assert [it.job_id for it in services.sqs_receiver.waiting] == [services.job.id]
     assert [it.receipt for it in services.sqs_receiver.acknowledged] == ["r0"]
-    assert services.jobs.jobs[services.job.id].vain_attempts == 1  # no block was done
+    assert services.jobs.jobs[services.job.id].progress.attempts_without_progress == 1  # no block was done
 
 
 def test_with_time_enough_nothing_stops_it() -> None:
@@ -198,14 +203,6 @@ def test_with_time_enough_nothing_stops_it() -> None:
     invoke(services, event(message(services.job.id)), 900)
     assert services.status is Status.COMPLETED
     assert set(left) == {900 - GRACE}
-
-
-def test_the_services_own_worker_is_left_as_it_is() -> None:
-    services = Services()
-    before = replace(services.consumer)
-    invoke(services, event(message(services.job.id)), 900)
-    assert services.consumer == before
-    assert not services.consumer.stops_count
 
 
 # Which functions there are depends on settings. app.py is loaded once more for each of them.
@@ -291,7 +288,7 @@ def test_the_intake_takes_s3s_event_whoever_attaches_it(monkeypatch: pytest.Monk
     pure = {it.name for it in loaded.app.pure_lambda_functions}
     assert ("on_upload" in pure) == (events == "template")
     assert ("on_upload" in sources(loaded)) == (events == "chalice")
-    job = services.jobs.add(new_job(key=f"uploads/default/{(job_id := uuid4())}/a b.csv", id=job_id))
+    job = services.jobs.put(new_job(key=f"uploads/default/{(job_id := uuid4())}/a b.csv", id=job_id))
     with Client(loaded.app) as client:
         answer = client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a+b.csv"))
     assert answer.payload == {"announced": 1}

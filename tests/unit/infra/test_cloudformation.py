@@ -1,4 +1,4 @@
-"""The templates: what cfn-lint says of them, and what it cannot know. What they make: tests/integration."""
+"""The templates, by cfn-lint and by rules that it does not know. tests/integration deploys them."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from chalice.utils import to_cfn_resource_name
 from chalicelib import settings
 from chalicelib.service import object_keys as keys
 from chalicelib.telemetry import Metric
-from infra import configure
+from infra.deployment import configuration
 from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
 
 PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
@@ -62,7 +62,7 @@ METRICS = {
 
 
 def nodes(value: Any) -> Iterator[Any]:
-    """The value and everything in it."""
+    """Yield the value and all values nested in it."""
     yield value
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
@@ -70,7 +70,7 @@ def nodes(value: Any) -> Iterator[Any]:
 
 
 def resources(*types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All resources of the types, of all templates, as `template.name` and what is said of them."""
+    """Yield the resources of these types in all templates: `template.name` and the resource."""
     for template, loaded in LOADED.items():
         for name, resource in loaded["Resources"].items():
             if resource["Type"] in types:
@@ -84,7 +84,7 @@ def properties(place: str) -> dict[str, Any]:
 
 
 def branches(statements: list[Any]) -> Iterator[dict[str, Any]]:
-    """The statements, those too that a condition decides on."""
+    """Return the statements, including conditional ones."""
     for statement in statements:
         if "Fn::If" in statement:
             yield from (one for one in statement["Fn::If"][1:] if "Effect" in one)
@@ -124,11 +124,11 @@ def test_a_template_fits_into_a_request(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_all_know_the_same_stages(name: str) -> None:
+def test_templates_allow_the_same_stages(name: str) -> None:
     assert LOADED[name]["Parameters"]["Stage"]["AllowedValues"] == ["local", "dev", "prod"]
 
 
-def test_what_is_imported_was_exported_before() -> None:
+def test_imports_refer_to_exports_of_earlier_stacks() -> None:
     before: set[str] = set()
     always: set[str] = set()
     for name in TEMPLATES:
@@ -137,7 +137,7 @@ def test_what_is_imported_was_exported_before() -> None:
         always |= set() if name in OPTIONAL else exports(name)
 
 
-def test_exports_bear_their_outputs_names() -> None:
+def test_exports_have_the_names_of_their_outputs() -> None:
     told = {key: export for name in TEMPLATES for key, export in exported(name)}
     assert told == {key: f"sluice-${{Stage}}-{key}" for key in told}
     assert told.keys() >= PROMISED
@@ -148,7 +148,7 @@ def exported(template: str) -> Iterator[tuple[str, str]]:
         yield key, output["Export"]["Name"]["Fn::Sub"]
 
 
-def test_the_queue_suits_the_workers() -> None:
+def test_queue_timeouts_and_deliveries_match_the_workers_settings() -> None:
     queue = properties("storage.JobsQueue")
     assert queue["VisibilityTimeout"] >= LAMBDA_TIMEOUT
     assert queue["RedrivePolicy"]["maxReceiveCount"] == settings.load({}).max_deliveries
@@ -157,7 +157,7 @@ def test_the_queue_suits_the_workers() -> None:
         assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_the_bucket_forgets_what_it_should() -> None:
+def test_the_bucket_expires_objects_and_unfinished_uploads() -> None:
     rules = properties("storage.Bucket")["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {prefix: {"Ref": "ObjectDays"} for prefix in (keys.UPLOADS, keys.DROP)}
@@ -168,7 +168,7 @@ def test_the_bucket_forgets_what_it_should() -> None:
     assert LOADED["storage"]["Parameters"]["ObjectDays"]["MinValue"] > patience
 
 
-def test_the_bucket_tells_whom_it_is_told_to_and_says_nothing_of_others() -> None:
+def test_the_bucket_notifies_the_given_function_or_leaves_its_notification_alone() -> None:
     assert LOADED["storage"]["Parameters"]["IntakeFunctionArn"]["Default"] == ""
     told, notification, otherwise = properties("storage.Bucket")["NotificationConfiguration"]["Fn::If"]
     assert told == "TellsIntake"
@@ -180,8 +180,8 @@ def test_the_bucket_tells_whom_it_is_told_to_and_says_nothing_of_others() -> Non
 # What is merged into Chalice's template is no template. cfn-lint sees it merged: tests/e2e/test_package.py.
 
 
-@pytest.mark.parametrize("function", configure.FUNCTIONS)
-def test_a_function_is_named_as_chalice_deploys_it_and_its_logs_end(function: str) -> None:
+@pytest.mark.parametrize("function", configuration.FUNCTIONS)
+def test_functions_have_chalices_names_and_their_logs_expire(function: str) -> None:
     name = to_cfn_resource_name(function)
     said = MERGED["Resources"]["APIHandler" if function == "api_handler" else name]
     known = "sluice-${Stage}" if function == "api_handler" else f"sluice-${{Stage}}-{function}"
@@ -194,21 +194,21 @@ def test_a_function_is_named_as_chalice_deploys_it_and_its_logs_end(function: st
     }
 
 
-def test_what_is_merged_imports_of_the_storage_only() -> None:
+def test_the_merged_template_imports_from_the_storage_stack_only() -> None:
     imported = {node["Fn::ImportValue"]["Fn::Sub"] for node in nodes(MERGED) if is_import(node)}
     assert imported
     assert imported <= exports("storage")
     assert MERGED["Parameters"]["Stage"] == LOADED["storage"]["Parameters"]["Stage"]
 
 
-def test_what_people_would_miss_is_kept() -> None:
+def test_deleting_keeps_the_bucket_and_a_database_snapshot() -> None:
     assert LOADED["storage"]["Resources"]["Bucket"]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert LOADED["database"]["Resources"]["Database"]["DeletionPolicy"] == "Snapshot"
     protected = properties("database.Database")["DeletionProtection"]
     assert protected == {"Fn::If": ["IsProd", True, False]}
 
 
-def test_rights_name_what_they_are_for() -> None:
+def test_rights_name_their_resources() -> None:
     found = 0
     for place, role in resources("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         assert "ManagedPolicyArns" not in role["Properties"], place
@@ -221,7 +221,7 @@ def test_rights_name_what_they_are_for() -> None:
     assert found > 8
 
 
-def test_roles_are_for_services_of_this_account() -> None:
+def test_roles_trust_services_of_this_account_only() -> None:
     for place, role in resources("AWS::IAM::Role"):
         (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"].keys() == {"Service"}, place
@@ -241,7 +241,7 @@ def test_the_worker_has_the_rights_that_operations_lists() -> None:
     assert {right.partition(":")[0] for right in rights} == {"s3", "sqs", "secretsmanager", "xray"}
 
 
-def test_nothing_can_be_reached_from_outside() -> None:
+def test_no_resource_is_reachable_from_outside() -> None:
     ways_out = (
         "InternetGateway",
         "VPCGatewayAttachment",
@@ -270,7 +270,7 @@ def public(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     return ((name, node[name]) for name in names if name in node)
 
 
-def test_calls_come_from_groups_at_one_port() -> None:
+def test_security_groups_admit_other_groups_on_one_port() -> None:
     wanted = {
         "network.ProxySecurityGroup": (5432, {"FunctionSecurityGroup", "WorkerSecurityGroup"}),
         "network.DatabaseSecurityGroup": (5432, {"ProxySecurityGroup"}),
@@ -286,7 +286,7 @@ def test_calls_come_from_groups_at_one_port() -> None:
     assert not wanted
 
 
-def test_policies_let_no_strangers_in_and_nobody_without_tls() -> None:
+def test_resource_policies_refuse_other_accounts_and_plain_http() -> None:
     closed = []
     for place, policy in resources("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
@@ -303,13 +303,13 @@ def test_policies_let_no_strangers_in_and_nobody_without_tls() -> None:
     assert LOADED["cache"]["Outputs"]["RedisUrl"]["Value"]["Fn::Sub"].startswith("rediss://")
 
 
-def test_what_is_stored_is_encrypted() -> None:
+def test_stored_data_is_encrypted() -> None:
     assert properties("storage.Bucket")["BucketEncryption"]
     assert properties("database.Database")["StorageEncrypted"] is True
     assert properties("cache.Cache")["AtRestEncryptionEnabled"] is True
 
 
-def test_the_databases_address_holds_no_credentials() -> None:
+def test_the_database_url_has_no_credentials() -> None:
     url = LOADED["database"]["Outputs"]["DatabaseUrl"]["Value"]["Fn::Sub"]
     assert re.fullmatch(r"postgresql://\$\{Proxy\.Endpoint\}:5432/sluice\?sslmode=require", url)
 
@@ -321,7 +321,7 @@ def metrics_of(alarm: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield namespace["Fn::Sub"] if isinstance(namespace, dict) else namespace, node["MetricName"]
 
 
-def test_every_alarm_tells_somebody_of_something_that_exists() -> None:
+def test_every_alarm_notifies_and_watches_an_existing_metric() -> None:
     names = []
     for place, alarm in resources("AWS::CloudWatch::Alarm"):
         said = alarm["Properties"]
@@ -337,7 +337,7 @@ def test_every_alarm_tells_somebody_of_something_that_exists() -> None:
     assert len(names) == len(set(names)) > 20
 
 
-def test_the_expressions_of_alarms_name_their_parts() -> None:
+def test_alarm_expressions_refer_to_their_metrics() -> None:
     for place, alarm in resources("AWS::CloudWatch::Alarm"):
         queries = {query["Id"]: query for query in alarm["Properties"].get("Metrics", [])}
         shown = [name for name, query in queries.items() if query.get("ReturnData", True)]
@@ -362,7 +362,7 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     assert max(x for x, _ in places) < 24
 
 
-def test_the_worker_is_given_settings_that_exist() -> None:
+def test_the_workers_settings_exist() -> None:
     worker = properties("worker.Task")["ContainerDefinitions"][0]
     said = [
         node["Name"] for node in nodes(worker["Environment"]) if isinstance(node, dict) and "Name" in node
@@ -374,7 +374,7 @@ def test_the_worker_is_given_settings_that_exist() -> None:
     assert int(grace) < worker["StopTimeout"] <= 120  # the most that Fargate waits
 
 
-def test_the_worker_can_do_little_harm() -> None:
+def test_the_worker_runs_unprivileged_on_a_read_only_file_system() -> None:
     for container in properties("worker.Task")["ContainerDefinitions"]:
         said = container["Fn::If"][1] if "Fn::If" in container else container
         assert said["ReadonlyRootFilesystem"] is True
@@ -382,7 +382,7 @@ def test_the_worker_can_do_little_harm() -> None:
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, 0), (60, 1)])
-def test_the_health_check_knows_a_worker_that_hangs(tmp_path: Path, age: int, status: int) -> None:
+def test_the_health_check_fails_for_a_stale_health_file(tmp_path: Path, age: int, status: int) -> None:
     kind, command = properties("worker.Task")["ContainerDefinitions"][0]["HealthCheck"]["Command"]
     assert kind == "CMD-SHELL"
     file = tmp_path / "health"

@@ -1,4 +1,4 @@
-"""A stage's configuration and rights, of the stacks' outputs; and that nobody may do more than he must."""
+"""A stage's configuration and rights from the stacks' outputs. No function has more rights than it needs."""
 
 import ast
 import json
@@ -14,7 +14,9 @@ import pytest
 
 from chalicelib import settings
 from infra import configure, stacks
-from infra.configure import ConfigureError, addresses, configured, policies
+from infra.configure import parse_networks
+from infra.deployment import configuration
+from infra.deployment.configuration import ConfigurationError, configure_stage, fill_policies
 from tests.support.paths import CHECKOUT
 from tests.unit.infra.test_stacks import Cloud
 
@@ -38,7 +40,7 @@ LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:sluice:7"
 
 
 def config() -> dict[str, Any]:
-    """As it is checked in, but for what this very command writes."""
+    """Return a configuration like the one in the repository, before `infra.configure` writes to it."""
     function = {"lambda_memory_size": 512}
     return {
         "version": "2.0",
@@ -58,7 +60,7 @@ def config() -> dict[str, Any]:
 def stage_of(
     outputs: dict[str, str], *, layer: str | None = None, stage: str = "dev", **chosen: str
 ) -> dict[str, Any]:
-    made = configured(config(), stage, outputs, settings=chosen, layer=layer)
+    made = configure_stage(config(), stage, outputs, settings=chosen, layer=layer)
     section: dict[str, Any] = made["stages"][stage]
     return section
 
@@ -78,7 +80,7 @@ def test_outputs_become_settings() -> None:
     }
 
 
-def test_they_are_settings_that_sluice_reads() -> None:
+def test_configured_settings_are_settings_that_sluice_reads() -> None:
     found = settings.load(stage_of(OUTPUTS)["environment_variables"])
     assert (found.bucket, found.queue_url) == (OUTPUTS["BucketName"], OUTPUTS["JobsQueueUrl"])
     assert (found.database_url, found.database_secret) == (
@@ -88,7 +90,7 @@ def test_they_are_settings_that_sluice_reads() -> None:
     assert found.dead_letter_queue_url == OUTPUTS["DeadLetterQueueUrl"]
 
 
-def test_what_the_stage_has_already_is_kept_and_what_is_said_now_wins() -> None:
+def test_existing_settings_stay_unless_overridden() -> None:
     variables = stage_of(OUTPUTS, SLUICE_LOADERS="3", DATABASE_URL="postgresql://other")[
         "environment_variables"
     ]
@@ -107,37 +109,37 @@ def test_every_function_has_rights_of_its_own() -> None:
     assert functions["on_upload"]["reserved_concurrency"] == 20
 
 
-def test_these_are_all_functions() -> None:
+def test_the_list_of_functions_is_complete() -> None:
     checked_in = json.loads((ROOT / ".chalice" / "config.json").read_text())
-    assert set(checked_in["lambda_functions"]) == set(configure.FUNCTIONS)
+    assert set(checked_in["lambda_functions"]) == set(configuration.FUNCTIONS)
     tree = ast.parse((ROOT / "app.py").read_text())
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert set(configure.FUNCTIONS) - {"api_handler"} <= defined
+    assert set(configuration.FUNCTIONS) - {"api_handler"} <= defined
 
 
-def test_functions_are_in_the_network_if_there_is_one() -> None:
+def test_functions_join_the_network_if_the_stage_has_one() -> None:
     section = stage_of(OUTPUTS | VPC)
     assert section["subnet_ids"] == ["subnet-1", "subnet-2"]
     assert section["security_group_ids"] == ["sg-1"]
     assert not {"subnet_ids", "security_group_ids"} & stage_of(OUTPUTS).keys()
 
 
-def test_the_layer_is_for_the_worker_alone() -> None:
+def test_only_the_worker_gets_the_layer() -> None:
     functions = stage_of(OUTPUTS, layer=LAYER)["lambda_functions"]
     assert functions["on_job"]["layers"] == [LAYER]
     assert [name for name, it in functions.items() if "layers" in it] == ["on_job"]
     assert "layers" not in stage_of(OUTPUTS)["lambda_functions"]["on_job"]
 
 
-def test_who_may_call_the_api_is_said_only_if_it_was() -> None:
+def test_the_api_has_a_policy_only_with_allowed_addresses() -> None:
     section = stage_of(OUTPUTS | {"AllowedAddresses": "203.0.113.0/24"})
     assert section["api_gateway_policy_file"] == "policies/dev/gateway.json"
     assert "api_gateway_policy_file" not in stage_of(OUTPUTS)
 
 
-def test_other_stages_and_what_was_given_stay_as_they_are() -> None:
+def test_other_stages_and_the_given_document_stay_unchanged() -> None:
     given = config()
-    made = configured(given, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
+    made = configure_stage(given, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
     assert given == config()
     assert made["stages"]["prod"] == config()["stages"]["prod"]
     assert {name: made[name] for name in made if name != "stages"} == {
@@ -145,14 +147,14 @@ def test_other_stages_and_what_was_given_stay_as_they_are() -> None:
     }
 
 
-def test_doing_it_again_changes_nothing() -> None:
-    once = configured(config(), "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
-    assert configured(once, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER) == once
+def test_configuring_is_idempotent() -> None:
+    once = configure_stage(config(), "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
+    assert configure_stage(once, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER) == once
 
 
-def test_a_stage_that_nobody_wrote_down() -> None:
-    with pytest.raises(ConfigureError, match=r"no stage 'test' in .chalice/config.json, but dev, prod"):
-        configured(config(), "test", OUTPUTS, settings={})
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"no stage 'test' in .chalice/config.json, but dev, prod"):
+        configure_stage(config(), "test", OUTPUTS, settings={})
 
 
 # Rights, filled in
@@ -167,8 +169,8 @@ def by_sid(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_placeholder_is_filled() -> None:
-    made = policies(POLICIES, "dev", everything())
-    assert set(made) == {*configure.FUNCTIONS, configure.GATEWAY}
+    made = fill_policies("dev", everything())
+    assert set(made) == {*configuration.FUNCTIONS, configuration.GATEWAY}
     for name, document in made.items():
         assert "${" not in json.dumps(document)
         before = json.loads((POLICIES / f"{name}.json").read_text())
@@ -186,36 +188,36 @@ def test_every_placeholder_is_an_output_of_the_stacks() -> None:
     exported = {name for it in templates for name in re.findall(r"Export: .*sluice-\$\{Stage\}-(\w+)", it)}
     wanted = {name for it in POLICIES.glob("*.json") for name in PLACEHOLDER.findall(it.read_text())}
     assert wanted - exported == {"Stage", "AllowedAddresses"}
-    assert set(configure.OUTPUTS.values()) <= exported
+    assert set(configuration.OUTPUTS.values()) <= exported
     assert set(VPC) | set(OUTPUTS) <= exported
 
 
 @pytest.mark.parametrize("missing", sorted(OUTPUTS))
-def test_a_statement_about_what_is_not_there_is_left_out(missing: str) -> None:
+def test_statements_about_missing_resources_are_left_out(missing: str) -> None:
     outputs = {name: value for name, value in everything().items() if name != missing}
-    made = policies(POLICIES, "dev", outputs)
+    made = fill_policies("dev", outputs)
     for name, document in made.items():
         before = json.loads((POLICIES / f"{name}.json").read_text())
         kept = [it["Sid"] for it in before["Statement"] if f"${{{missing}}}" not in json.dumps(it)]
         assert [it["Sid"] for it in document["Statement"]] == kept
 
 
-def test_network_interfaces_are_for_functions_in_a_network() -> None:
-    made = policies(POLICIES, "dev", OUTPUTS)
+def test_only_functions_in_a_network_may_manage_interfaces() -> None:
+    made = fill_policies("dev", OUTPUTS)
     assert all("Network" not in by_sid(it) for it in made.values())
     assert not any("ec2:" in json.dumps(it) for it in made.values())
-    made = policies(POLICIES, "dev", OUTPUTS | VPC)
+    made = fill_policies("dev", OUTPUTS | VPC)
     assert all("Network" in by_sid(it) for it in made.values())
 
 
-def test_the_api_is_for_all_of_the_networks_that_were_named() -> None:
-    [statement] = policies(POLICIES, "dev", everything())["gateway"]["Statement"]
+def test_the_api_policy_lists_every_allowed_network() -> None:
+    [statement] = fill_policies("dev", everything())["gateway"]["Statement"]
     assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "198.51.100.7/32"]}}
     assert (statement["Effect"], statement["Action"]) == ("Allow", "execute-api:Invoke")
 
 
-def test_without_a_network_there_is_no_policy_that_would_let_all_in() -> None:
-    assert "gateway" not in policies(POLICIES, "dev", OUTPUTS)
+def test_without_allowed_networks_there_is_no_api_policy() -> None:
+    assert "gateway" not in fill_policies("dev", OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -228,15 +230,15 @@ def test_without_a_network_there_is_no_policy_that_would_let_all_in() -> None:
     ],
 )
 def test_networks_are_written_as_aws_writes_them(text: str, found: str) -> None:
-    assert addresses(text) == found
+    assert parse_networks(text) == found
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "nobody", "203.0.113.0/33", "203.0.113.7/24", "203.0.113.0/24,", "1.2.3", "*", "'\"}"]
 )
-def test_what_is_no_network_is_refused(text: str) -> None:
-    with pytest.raises(ConfigureError, match=r"^--allow: "):
-        addresses(text)
+def test_an_invalid_network_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--allow: "):
+        parse_networks(text)
 
 
 # Rights, as few as they can be
@@ -320,8 +322,8 @@ def statements(name: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", configure.FUNCTIONS)
-def test_a_function_may_do_what_the_table_says_and_no_more(name: str) -> None:
+@pytest.mark.parametrize("name", configuration.FUNCTIONS)
+def test_a_function_has_exactly_the_rights_in_the_table(name: str) -> None:
     found: dict[str, set[str]] = {}
     for it in statements(name):
         assert it["Effect"] == "Allow"
@@ -330,8 +332,8 @@ def test_a_function_may_do_what_the_table_says_and_no_more(name: str) -> None:
     assert found == {resource: set(actions) for resource, actions in {**COMMON, **RIGHTS[name]}.items()}
 
 
-@pytest.mark.parametrize("name", configure.FUNCTIONS)
-def test_nothing_is_allowed_wholesale(name: str) -> None:
+@pytest.mark.parametrize("name", configuration.FUNCTIONS)
+def test_no_statement_allows_all_actions_or_resources(name: str) -> None:
     for it in statements(name):
         assert not any("*" in action for action in it["Action"])
         if it["Resource"] == "*":  # neither knows resources of which one could name a part
@@ -366,7 +368,7 @@ INDIRECT = {"get_paginator", "generate_presigned_url"}  # these are told a metho
 
 
 def calls() -> Iterator[str]:
-    """The names of boto3's methods that the backends on AWS call, or name for others to call."""
+    """Yield the names of boto3's methods that the backends on AWS call or pass on."""
     backends = ROOT / "chalicelib" / "backends"
     for path in (backends / "sqs.py", backends / "secrets.py", *(backends / "s3").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -379,12 +381,14 @@ def calls() -> Iterator[str]:
                     yield name
 
 
-def test_everything_that_is_called_is_allowed_to_somebody() -> None:
+def test_every_call_in_the_code_is_allowed_to_a_function() -> None:
     called = set(calls()) - INDIRECT
     assert called == set(NEEDED)
-    allowed = {action for name in configure.FUNCTIONS for it in statements(name) for action in it["Action"]}
+    allowed = {
+        action for name in configuration.FUNCTIONS for it in statements(name) for action in it["Action"]
+    }
     assert {action for name in called for action in NEEDED[name]} <= allowed
-    assert configure.OUTPUTS["SLUICE_DEAD_LETTER_QUEUE_URL"] in OUTPUTS
+    assert configuration.OUTPUTS["SLUICE_DEAD_LETTER_QUEUE_URL"] in OUTPUTS
 
 
 # The command
@@ -397,13 +401,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in POLICIES.glob("*.json"):  # without those that were made for a stage
         shutil.copy(path, chalice / "policies")
     (chalice / "config.json").write_text(json.dumps(config()))
-    monkeypatch.setattr(configure, "CHECKOUT", tmp_path)
+    for module in (configure, configuration):
+        monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """All of AWS that the command may ask: exports, and no secrets."""
+    """The AWS that the command may use: exports, and no secrets."""
     made = Cloud()
 
     def client(service: str) -> Cloud:
@@ -439,11 +444,11 @@ def test_a_stage_is_written_where_chalice_reads_it(
     section = after["config.json"]["stages"]["dev"]
     chosen = {"SLUICE_LOADERS": "3", "A": "b=c", "SLUICE_LAMBDA_WORKERS": "4"}
     outputs = OUTPUTS | VPC | {"AllowedAddresses": "203.0.113.7/32,198.51.100.0/24"}
-    assert after["config.json"] == configured(config(), "dev", outputs, settings=chosen, layer=LAYER)
+    assert after["config.json"] == configure_stage(config(), "dev", outputs, settings=chosen, layer=LAYER)
     assert settings.load(section["environment_variables"]).lambda_workers == 4
     named = [it["iam_policy_file"] for it in section["lambda_functions"].values()]
     assert set(after) - set(before) == {*named, section["api_gateway_policy_file"]}
-    rights = policies(POLICIES, "dev", outputs)
+    rights = fill_policies("dev", outputs)
     assert {name: after[f"policies/dev/{name}.json"] for name in rights} == rights
     assert {name: after[name] for name in before if name != "config.json"} == {
         name: before[name] for name in before if name != "config.json"
@@ -472,7 +477,7 @@ def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
         ("--stage dev --allow 203.0.113.7 --setting SLUICE_LOADERS=many", "SLUICE_LOADERS must be"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_an_error_is_reported_and_nothing_is_written(
     checkout: Path,
     cloud: Cloud,
     capsys: pytest.CaptureFixture[str],
@@ -489,7 +494,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert written(checkout) == before
 
 
-def test_a_stage_with_stacks_that_is_not_in_the_configuration(
+def test_a_stage_with_stacks_must_be_in_the_configuration(
     checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export(cloud, "local", OUTPUTS)
@@ -511,7 +516,7 @@ def test_a_stage_with_stacks_that_is_not_in_the_configuration(
         "--stage dev --allow 203.0.113.7 --setting =3",
     ],
 )
-def test_what_cannot_be_understood(
+def test_invalid_arguments_are_refused(
     checkout: Path, cloud: Cloud, typed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export(cloud, "dev", OUTPUTS)

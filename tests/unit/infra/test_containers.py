@@ -1,4 +1,4 @@
-"""Dockerfile and compose file, as far as they can be checked without a Docker engine."""
+"""The Dockerfile and the compose file, as far as they can be checked without a Docker engine."""
 
 import importlib.util
 import re
@@ -12,11 +12,11 @@ import pytest
 
 from chalicelib import settings
 from infra.compose import deploy
-from infra.compose.files import VARIABLE, command_of, compose, instructions, is_sent, targets
-from infra.local import resources
-from infra.local.environment import CREDENTIALS, REGION
-from infra.local.errors import StackError
+from infra.emulator import resources
+from infra.emulator.environment import CREDENTIALS, REGION
 from infra.local.worker import MALLOC
+from infra.steps.errors import StepError
+from tests.support.container_files import VARIABLE, command_of, compose, instructions, is_sent, targets
 from tests.support.paths import CHECKOUT
 
 BIN = Path(sys.executable).parent
@@ -34,13 +34,13 @@ def service(name: str, **env: str) -> dict[str, Any]:
 
 
 def files_of(copied: str) -> list[str]:
-    """The files that a COPY of so much copies, relative to the checkout; without bytecode."""
+    """Return the files that a COPY of this path copies, relative to the checkout, without bytecode."""
     path = CHECKOUT / copied
     found = [path] if path.is_file() else [it for it in path.rglob("*") if it.is_file()]
     return [str(it.relative_to(CHECKOUT)) for it in found if "__pycache__" not in it.parts]
 
 
-def test_the_compose_file_is_one() -> None:
+def test_the_compose_file_is_valid() -> None:
     argv = [
         BIN / "check-jsonschema",
         "--builtin-schema",
@@ -52,14 +52,14 @@ def test_the_compose_file_is_one() -> None:
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint is for Linux on x86-64")
-def test_the_dockerfile_is_clean() -> None:
+def test_hadolint_finds_nothing() -> None:
     assert HADOLINT is not None
     told = subprocess.run([HADOLINT, CHECKOUT / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stdout) == (0, "")
     assert "hadolint ignore" not in DOCKERFILE
 
 
-def test_images_are_of_the_versions_that_are_tested() -> None:
+def test_images_have_the_tested_versions() -> None:
     pinned = (CHECKOUT / "infra/local/requirements-localstack.in").read_text()
     version = re.search(r"localstack-core\[runtime\]==([\d.]+)", pinned)
     assert version is not None
@@ -79,7 +79,7 @@ def postgres_major() -> str:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_containers_get_settings_that_there_are(name: str) -> None:
+def test_containers_get_existing_settings(name: str) -> None:
     env = service(name)["environment"]
     source = Path(settings.__file__).read_text()
     of_the_sdk = {*CREDENTIALS, "AWS_DEFAULT_REGION"}
@@ -93,7 +93,7 @@ def test_our_containers_get_settings_that_there_are(name: str) -> None:
     assert (redis.queue_backend, redis.redis_url) == ("redis", "redis://redis:6379/0")
 
 
-def test_they_all_get_the_same_and_know_each_other() -> None:
+def test_containers_share_settings_and_hosts() -> None:
     assert service("worker")["environment"] == service("migrate")["environment"]
     assert service("worker")["environment"] == service("deploy")["environment"]
     names = set(compose()["services"])
@@ -106,7 +106,7 @@ def test_they_all_get_the_same_and_know_each_other() -> None:
     assert service("postgres", POSTGRES_PASSWORD="changed")["environment"]["POSTGRES_PASSWORD"] == "changed"
 
 
-def test_ports_are_published_to_this_machine_only_and_upload_urls_lead_to_them() -> None:
+def test_ports_are_published_on_the_loopback_interface_and_upload_urls_use_them() -> None:
     ports = [port for it in compose()["services"].values() for port in it.get("ports", [])]
     assert ports == ["127.0.0.1:5432:5432", "127.0.0.1:6379:6379", "127.0.0.1:4566:4566"]
     moved = compose({"LOCALSTACK_PORT": "5000"})["services"]
@@ -114,7 +114,7 @@ def test_ports_are_published_to_this_machine_only_and_upload_urls_lead_to_them()
     assert moved["deploy"]["environment"]["S3_PUBLIC_ENDPOINT_URL"] == "http://localhost:5000"
 
 
-def test_what_can_be_set_is_documented() -> None:
+def test_every_variable_is_documented() -> None:
     variables = {name for name, _ in VARIABLE.findall(COMPOSE)}
     assert "POSTGRES_PASSWORD" in variables
     for name in variables:
@@ -124,7 +124,7 @@ def test_what_can_be_set_is_documented() -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "deploy", "install-worker", "install-deploy"])
-def test_what_is_copied_is_there_and_is_sent(name: str) -> None:
+def test_copied_files_exist_and_are_sent(name: str) -> None:
     copied = targets()[name].copied
     assert copied
     for source in copied:
@@ -134,7 +134,7 @@ def test_what_is_copied_is_there_and_is_sent(name: str) -> None:
         assert [it for it in files if not is_sent(it) and not it.startswith(built)] == []
 
 
-def test_nothing_else_is_sent() -> None:
+def test_no_other_file_is_sent() -> None:
     sources = [source for target in targets().values() for source in target.copied]
     for path in (".local/env", ".git/config", ".env", "tests/conftest.py", "chalicelib/__pycache__/x.pyc"):
         assert not is_sent(path), path
@@ -143,7 +143,7 @@ def test_nothing_else_is_sent() -> None:
     assert sorted(sent) == sorted({source.rstrip("/") for source in sources})
 
 
-def test_the_worker_holds_the_service_and_its_requirements_only() -> None:
+def test_the_worker_image_contains_only_the_service_and_its_requirements() -> None:
     assert targets()["worker"].copied == ["chalicelib/"]
     install = " ".join(targets()["install-worker"].runs)
     assert "--require-hashes --no-deps --only-binary :all: -r requirements-worker.txt" in install
@@ -151,7 +151,7 @@ def test_the_worker_holds_the_service_and_its_requirements_only() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_commands_are_modules_that_there_are(name: str) -> None:
+def test_commands_are_existing_modules(name: str) -> None:
     told = service(name)
     command = told.get("command") or command_of(targets()[told["build"]["target"]].settings["CMD"])
     python, flag, module = command
@@ -171,11 +171,11 @@ def test_the_health_check_is_the_documented_one() -> None:
     assert service("migrate")["healthcheck"] == {"disable": True}
 
 
-def test_the_worker_gets_its_memory_as_everywhere() -> None:
+def test_the_worker_image_sets_malloc_as_the_stack_does() -> None:
     assert targets()["worker"].env.items() >= MALLOC.items()
 
 
-def test_the_worker_may_do_little_and_has_time_to_stop() -> None:
+def test_the_worker_runs_unprivileged_and_has_time_to_stop() -> None:
     for name in ("worker", "migrate"):
         told = service(name)
         assert told["read_only"] is True
@@ -190,7 +190,7 @@ def test_the_worker_may_do_little_and_has_time_to_stop() -> None:
     assert int(service("worker")["stop_grace_period"].removesuffix("s")) > settings.load({}).grace_seconds
 
 
-def test_the_order_is_one_that_works() -> None:
+def test_services_wait_for_those_they_need() -> None:
     needs = {name: set(service(name).get("depends_on", {})) for name in compose()["services"]}
     assert needs["migrate"] == {"postgres"}
     assert needs["deploy"] == {"localstack", "migrate", "redis"}
@@ -207,11 +207,11 @@ def test_the_order_is_one_that_works() -> None:
         assert not (set(waits) - {"redis"}) & {it for it in waits if "profiles" in service(it)}
 
 
-def test_deploying_elsewhere_than_the_worker_looks_is_an_error() -> None:
+def test_resources_other_than_the_workers_are_an_error() -> None:
     env = service("deploy")["environment"]
     queues = env["SLUICE_QUEUE_URL"], env["SLUICE_DEAD_LETTER_QUEUE_URL"]
     deploy.check(env, resources.Resources(env["SLUICE_BUCKET"], *queues))
-    with pytest.raises(StackError, match="SLUICE_QUEUE_URL is http://localstack"):
+    with pytest.raises(StepError, match="SLUICE_QUEUE_URL is http://localstack"):
         deploy.check(env, resources.Resources(env["SLUICE_BUCKET"], "http://elsewhere", queues[1]))
 
 
@@ -223,6 +223,6 @@ def test_the_last_line_of_a_dockerignore_decides(path: str, sent: bool) -> None:
     assert is_sent(path, "# all\n*\n!b\nb/d\n**/*.pyc\n") is sent
 
 
-def test_continued_instructions_are_read_as_one() -> None:
+def test_continued_instructions_are_joined() -> None:
     text = "# x\nRUN a \\\n    && b\n\nENV A=1 \\\n# y\n    B=2\n"
     assert list(instructions(text)) == [("RUN", "a && b"), ("ENV", "A=1 B=2")]

@@ -1,4 +1,4 @@
-"""What a deployment does around `chalice deploy`; that itself is for the end-to-end tests."""
+"""A deployment around `chalice deploy`, which the end-to-end tests run."""
 
 import io
 import json
@@ -15,8 +15,9 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from infra import configure, deploy, stacks
-from infra.local.errors import StackError
+from infra import deploy, stacks
+from infra.deployment import chalice, configuration, functions, staging
+from infra.steps.errors import StepError
 from tests.unit.infra.test_configure import OUTPUTS, POLICIES, config
 from tests.unit.infra.test_stacks import Cloud
 
@@ -31,7 +32,7 @@ FUNCTIONS = {
 GROUPS = {f"/aws/lambda/sluice-dev{suffix}" for suffix in ("", "-on_upload", "-on_schedule", "-migrate")}
 DEAD_LETTERS = OUTPUTS["EventsDeadLetterQueueArn"]
 
-# The command `chalice`, as far as it is called: it notes how, leaves a state and ends as it was told to.
+# A fake `chalice` command: it records its call, writes a record of a deployment and ends with a given status.
 FAKE = """#!{python}
 import json, os, pathlib, sys
 told = json.loads(pathlib.Path({told!r}).read_text())
@@ -48,7 +49,7 @@ sys.exit(told["status"])
 
 
 def state_of(functions: dict[str, str]) -> dict[str, Any]:
-    """What Chalice keeps of a deployment, as far as it is read here."""
+    """Return Chalice's record of a deployment, as far as the tools read it."""
     resources = [
         {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
         for name, arn in functions.items()
@@ -58,7 +59,7 @@ def state_of(functions: dict[str, str]) -> dict[str, Any]:
 
 
 class Chalice:
-    """The fake command, and what it was told and found."""
+    """The fake command, its instructions and its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.command = folder / "chalice"
@@ -83,7 +84,7 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.checkout, self.folder = root / "checkout", root / "staged"
-        self.state = self.checkout / ".chalice" / "deployed" / "dev.json"
+        self.record = self.checkout / ".chalice" / "deployed" / "dev.json"
         self.own = self.folder / ".chalice" / "deployed" / "dev.json"
         for name in ("app.py", "requirements.txt", "chalicelib/service/sweep.py", "chalicelib/x.sql"):
             self.write(name, name)
@@ -91,10 +92,10 @@ class World:
             self.write(name, name)
         for path in POLICIES.glob("*.json"):
             self.write(f".chalice/policies/{path.name}", path.read_text())
-        self.config = configure.configured(config(), "dev", OUTPUTS, settings={})
+        self.config = configuration.configure_stage(config(), "dev", OUTPUTS, settings={})
         self.config["stages"]["dev"]["log_retention_in_days"] = 14
-        self.rights = configure.policies(POLICIES, "dev", OUTPUTS)
-        configure.write(self.checkout, "dev", self.config, self.rights)
+        self.rights = configuration.fill_policies("dev", OUTPUTS)
+        configuration.write_stage(self.checkout, "dev", self.config, self.rights)
         tools = root / "tools"
         tools.mkdir()
         self.chalice = Chalice(tools)
@@ -129,12 +130,12 @@ class World:
         self.functions.add_response("invoke", said, {"FunctionName": FUNCTIONS["migrate"], "Payload": b"{}"})
 
     def deploy(self) -> None:
-        places = {"folder": self.folder, "state": self.state}
+        places = {"folder": self.folder, "record": self.record}
         deploy.deploy("dev", self.config, dead_letters=DEAD_LETTERS, **places)
         self.functions.assert_no_pending_responses()
 
     def delete(self) -> None:
-        deploy.delete("dev", folder=self.folder, state=self.state)
+        deploy.delete("dev", folder=self.folder, record=self.record)
 
     def retentions(self) -> dict[str, int | None]:
         groups = self.logs.describe_log_groups()["logGroups"]
@@ -149,15 +150,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made = World(tmp_path)
         made.clients = {"lambda": made.functions.client, "logs": made.logs}
         monkeypatch.setattr(boto3, "client", lambda service, **_: made.clients[service])
-        monkeypatch.setattr(deploy, "CHECKOUT", made.checkout)
+        for module in (configuration, deploy, staging):
+            monkeypatch.setattr(module, "CHECKOUT", made.checkout)
         monkeypatch.setattr(deploy, "SHARED", tmp_path / "shared")
-        monkeypatch.setattr(deploy, "CHALICE", made.chalice.command)
+        monkeypatch.setattr(chalice, "CHALICE", made.chalice.command)
 
         def build(folder: Path, *, python: str, architecture: str) -> None:
-            assert python == deploy.RUNNING
+            assert python == staging.RUNNING
             made.built.append((folder, architecture))
 
-        monkeypatch.setattr(deploy, "build_vendor", build)
+        monkeypatch.setattr(staging, "build_vendor", build)
         yield made
 
 
@@ -168,8 +170,8 @@ def files(folder: Path) -> set[str]:
     return {str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file()}
 
 
-def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
-    deploy.stage_copy(world.folder, "dev", world.config)
+def test_the_staged_copy_contains_the_deployed_files_only(world: World) -> None:
+    staging.stage_application(world.folder, "dev", world.config)
     assert files(world.folder) == {
         "app.py",
         "requirements.txt",
@@ -184,23 +186,23 @@ def test_the_copy_holds_what_is_deployed_and_nothing_else(world: World) -> None:
     assert world.built == [(world.folder, "x86_64")]
 
 
-def test_requirements_are_built_for_the_stages_processor(world: World) -> None:
+def test_requirements_are_built_for_the_stages_architecture(world: World) -> None:
     world.config["stages"]["dev"]["lambda_architecture"] = "arm64"
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     assert world.built == [(world.folder, "arm64")]
 
 
-def test_chalice_is_not_told_of_a_retention(world: World) -> None:
-    """It would set it for a log group that is not the API's."""
+def test_the_staged_configuration_has_no_retention(world: World) -> None:
+    """Chalice would set it for a log group that is not the API's."""
     before = json.loads(json.dumps(world.config))
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     staged = json.loads((world.folder / ".chalice" / "config.json").read_text())
     assert world.config == before
     del before["stages"]["dev"]["log_retention_in_days"]
     assert staged == before
 
 
-def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> None:
+def test_staging_again_keeps_chalices_files_only(world: World) -> None:
     for name in ("old.py", "vendor/old/x.py", ".chalice/old.json", ".chalice/policies/test/on_job.json"):
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +211,7 @@ def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> No
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("kept")
-    deploy.stage_copy(world.folder, "dev", world.config)
+    staging.stage_application(world.folder, "dev", world.config)
     texts = {name: (world.folder / name).read_text() for name in files(world.folder)}
     assert "old" not in texts.values()
     assert [name for name, text in sorted(texts.items()) if text == "kept"] == [
@@ -218,33 +220,33 @@ def test_of_what_was_staged_before_only_chalices_own_is_kept(world: World) -> No
     ]
 
 
-def test_rights_that_the_checkout_lacks_may_be_brought_along(world: World) -> None:
+def test_policies_that_the_checkout_lacks_can_be_passed(world: World) -> None:
     shutil.rmtree(world.checkout / ".chalice" / "policies" / "dev")
-    with pytest.raises(StackError, match="stage dev is not configured: run infra"):
-        deploy.stage_copy(world.folder, "dev", world.config)
+    with pytest.raises(StepError, match="stage dev is not configured: run infra"):
+        staging.stage_application(world.folder, "dev", world.config)
     assert world.built == []
-    deploy.stage_copy(world.folder, "dev", world.config, world.rights)
+    staging.stage_application(world.folder, "dev", world.config, world.rights)
     staged = world.folder / ".chalice" / "policies" / "dev"
     assert {it.stem: json.loads(it.read_text()) for it in staged.iterdir()} == world.rights
 
 
 @pytest.mark.parametrize("name", ["app.py", "requirements.txt"])
-def test_without_its_parts_there_is_nothing_to_deploy(world: World, name: str) -> None:
+def test_a_missing_source_file_fails_the_deployment(world: World, name: str) -> None:
     (world.checkout / name).unlink()
-    with pytest.raises(StackError, match=f"{name} is missing: there is nothing to deploy"):
-        deploy.stage_copy(world.folder, "dev", world.config)
+    with pytest.raises(StepError, match=f"{name} is missing: there is nothing to deploy"):
+        staging.stage_application(world.folder, "dev", world.config)
 
 
-# What Chalice does not do
+# Settings that Chalice does not make
 
 
-def finish(world: World, functions: dict[str, str], days: int | None) -> None:
+def finish(world: World, arns: dict[str, str], days: int | None) -> None:
     client: Any = world.functions.client
-    deploy.finish(functions, client, world.logs, dead_letters=DEAD_LETTERS, retention_days=days)
+    functions.finish_functions(arns, client, world.logs, dead_letters=DEAD_LETTERS, retention_days=days)
     world.functions.assert_no_pending_responses()
 
 
-def test_events_in_vain_and_old_logs_are_taken_care_of(world: World) -> None:
+def test_failed_events_get_a_destination_and_logs_a_retention(world: World) -> None:
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev-on_upload")  # it has run already
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev2")
     world.expect_finish()
@@ -255,29 +257,29 @@ def test_events_in_vain_and_old_logs_are_taken_care_of(world: World) -> None:
     assert {world.retentions()[name] for name in GROUPS} == {90}
 
 
-def test_without_a_retention_logs_are_left_alone(world: World) -> None:
+def test_without_a_retention_logs_stay_unchanged(world: World) -> None:
     world.expect_finish()
     finish(world, FUNCTIONS, None)
     assert world.retentions() == {}
 
 
-def test_without_an_intake_no_events_are_in_vain(world: World) -> None:
+def test_without_an_intake_no_destination_is_set(world: World) -> None:
     finish(world, {"api_handler": ARN}, 14)
     assert world.retentions() == {"/aws/lambda/sluice-dev": 14}
 
 
-def test_logs_are_removed_of_these_functions_only(world: World) -> None:
+def test_only_logs_of_the_given_functions_are_removed(world: World) -> None:
     others = {"/aws/lambda/sluice-dev2", "/aws/lambda/sluice-dev-on_upload2"}
     for name in (GROUPS - {"/aws/lambda/sluice-dev-migrate"}) | others:  # one never ran
         world.logs.create_log_group(logGroupName=name)
-    deploy.remove_logs(FUNCTIONS, world.logs)
+    functions.remove_logs(FUNCTIONS, world.logs)
     assert set(world.retentions()) == others
 
 
-# What exists on AWS: Chalice's state goes from the checkout to the copy and back
+# Chalice's record: copied from the checkout to the staged copy and back
 
 
-def test_a_first_deployment_leaves_its_state_in_the_checkout(
+def test_a_first_deployment_leaves_its_record_in_the_checkout(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.expect_finish()
@@ -287,12 +289,12 @@ def test_a_first_deployment_leaves_its_state_in_the_checkout(
     assert call["arguments"] == ["deploy", "--stage", "dev"]
     assert (call["folder"], call["found"]) == (str(world.folder), None)
     assert call["bytecode"] == "1"
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert set(world.retentions()) == GROUPS
     assert "0001_jobs.sql" in capsys.readouterr().out
 
 
-def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(world: World) -> None:
+def test_a_deployment_starts_from_the_checkouts_record_not_the_copys(world: World) -> None:
     before = state_of({"api_handler": ARN})
     world.write(".chalice/deployed/dev.json", json.dumps(before))
     world.own.parent.mkdir(parents=True)
@@ -301,11 +303,11 @@ def test_the_next_one_goes_on_from_the_checkouts_state_whatever_the_copy_has(wor
     world.expect_migrate({"applied": []})
     world.deploy()
     assert world.chalice.calls[0]["found"] == before
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
-def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
-    """Whoever removed it from the checkout, or checked out elsewhere, starts afresh."""
+def test_a_record_that_only_the_copy_has_is_ignored(world: World) -> None:
+    """Removing the record from the checkout, or another checkout, starts a new deployment."""
     world.own.parent.mkdir(parents=True)
     world.own.write_text(json.dumps(state_of(FUNCTIONS)))
     world.expect_finish()
@@ -314,41 +316,41 @@ def test_a_state_that_only_the_copy_has_is_none(world: World) -> None:
     assert world.chalice.calls[0]["found"] is None
 
 
-def test_a_deployment_that_breaks_off_leaves_what_it_has_made(world: World) -> None:
+def test_a_failed_deployment_keeps_the_record_of_what_it_created(world: World) -> None:
     made = state_of({"migrate": FUNCTIONS["migrate"]})
     world.write(".chalice/deployed/dev.json", json.dumps(state_of({})))
     world.chalice.will(state=made, status=3)
-    with pytest.raises(StackError, match="chalice deploy ended with status 3"):
+    with pytest.raises(StepError, match="chalice deploy ended with status 3"):
         world.deploy()
-    assert json.loads(world.state.read_text()) == made
+    assert json.loads(world.record.read_text()) == made
     assert world.retentions() == {}  # it was not finished
 
 
-def test_one_that_breaks_off_before_it_has_made_anything_leaves_nothing(world: World) -> None:
+def test_a_deployment_that_fails_before_creating_anything_leaves_no_record(world: World) -> None:
     world.chalice.will(state=None, status=1)
-    with pytest.raises(StackError):
+    with pytest.raises(StepError):
         world.deploy()
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
-def test_migrations_that_fail_fail_the_deployment(world: World) -> None:
+def test_failed_migrations_fail_the_deployment(world: World) -> None:
     world.expect_finish()
     failed = {"errorType": "RetryLater", "errorMessage": "the database is not available"}
     world.expect_migrate(failed, error="Unhandled")
-    with pytest.raises(StackError, match="RetryLater: the database is not available"):
+    with pytest.raises(StepError, match="RetryLater: the database is not available"):
         world.deploy()
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
 
 
-def test_migrations_may_take_long_and_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_migration_client_waits_long_and_never_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    chosen = deploy.patient_client().meta.config
+    chosen = functions.patient_client().meta.config
     longest = json.loads((POLICIES.parent / "config.json").read_text())["lambda_functions"]["migrate"]
     assert chosen.read_timeout >= longest["lambda_timeout"]
     assert chosen.retries["total_max_attempts"] == 1
 
 
-def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
+def test_delete_removes_the_functions_their_logs_and_the_record(world: World) -> None:
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     for name in GROUPS:
         world.logs.create_log_group(logGroupName=name)
@@ -357,24 +359,24 @@ def test_what_was_deployed_is_deleted_and_its_logs(world: World) -> None:
     assert call["arguments"] == ["delete", "--stage", "dev"]
     assert call["found"] == state_of(FUNCTIONS)
     assert world.retentions() == {}
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
-def test_what_could_not_be_deleted_can_be_deleted_again(world: World) -> None:
+def test_a_failed_delete_can_be_repeated(world: World) -> None:
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     world.logs.create_log_group(logGroupName="/aws/lambda/sluice-dev")
     world.chalice.will(state=None, status=1)
-    with pytest.raises(StackError, match="chalice delete ended with status 1"):
+    with pytest.raises(StepError, match="chalice delete ended with status 1"):
         world.delete()
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert world.retentions() == {"/aws/lambda/sluice-dev": None}  # it may tell why
     world.chalice.will(state=state_of({}))
     world.delete()
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
-def test_nothing_is_deleted_that_was_not_deployed_from_here(world: World) -> None:
-    with pytest.raises(StackError, match="nothing is deployed as dev: there is no "):
+def test_delete_without_a_record_fails(world: World) -> None:
+    with pytest.raises(StepError, match="nothing is deployed as dev: there is no "):
         world.delete()
     assert world.chalice.calls == []
 
@@ -387,18 +389,18 @@ def test_the_command_deletes(world: World, capsys: pytest.CaptureFixture[str]) -
     assert "nothing is deployed as dev" in capsys.readouterr().err
     world.write(".chalice/deployed/dev.json", json.dumps(state_of(FUNCTIONS)))
     assert deploy.main(["--stage", "dev", "--delete"]) == 0
-    assert not world.state.exists()
+    assert not world.record.exists()
 
 
 def asked(world: World, monkeypatch: pytest.MonkeyPatch, exports: dict[str, str], stage: str = "dev") -> None:
-    """Puts CloudFormation beside the others, and leaves out what Lambda's Python is compared with."""
+    """Add CloudFormation to the clients, and skip the check of Lambda's Python version."""
     cloud = Cloud()
     cloud.exports = {stacks.stack_name(stage, name): value for name, value in exports.items()}
     world.clients["cloudformation"] = cloud
     monkeypatch.setattr(deploy, "check_runtime", lambda _: None)
 
 
-def test_the_command_deploys_what_the_checkout_says(
+def test_the_command_deploys_the_checkouts_configuration(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked(world, monkeypatch, OUTPUTS)
@@ -407,12 +409,12 @@ def test_the_command_deploys_what_the_checkout_says(
     assert deploy.main(["--stage", "dev"]) == 0
     world.functions.assert_no_pending_responses()
     assert [it["folder"] for it in world.chalice.calls] == [str(tmp_path / "shared" / "deploy" / "dev")]
-    assert json.loads(world.state.read_text()) == state_of(FUNCTIONS)
+    assert json.loads(world.record.read_text()) == state_of(FUNCTIONS)
     assert set(world.retentions().values()) == {14}
 
 
 @pytest.mark.parametrize(("stage", "exports"), [("dev", {}), ("test", OUTPUTS)])
-def test_the_command_says_that_a_stage_is_not_prepared(
+def test_the_command_reports_an_unprepared_stage(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -426,7 +428,7 @@ def test_the_command_says_that_a_stage_is_not_prepared(
     assert world.chalice.calls == []
 
 
-def test_the_command_says_why_chalice_failed(
+def test_the_command_reports_why_chalice_failed(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked(world, monkeypatch, OUTPUTS)

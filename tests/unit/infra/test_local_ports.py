@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import ports
-from infra.local.layout import Layout
+from infra.steps.layout import Layout
 
 
 def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - where others may listen
-def test_a_port_that_is_taken_is_replaced(tmp_path: Path, address: str) -> None:
+def test_a_taken_port_is_replaced(tmp_path: Path, address: str) -> None:
     layout = Layout.at(tmp_path)
     other = ports.claim(layout, "postgres")
     port = ports.claim(layout, "redis")
@@ -29,7 +29,7 @@ def test_a_port_that_is_taken_is_replaced(tmp_path: Path, address: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"redis": "x"}'])
-def test_a_broken_file_is_no_hindrance(tmp_path: Path, content: str) -> None:
+def test_a_broken_ports_file_is_ignored(tmp_path: Path, content: str) -> None:
     layout = Layout.at(tmp_path)
     (layout.run / "ports").write_text(content)
 

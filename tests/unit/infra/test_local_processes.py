@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from infra.local import processes
-from infra.local.errors import StackError
 from infra.local.launch import identity
-from infra.local.layout import Layout
-from infra.local.processes import Command, wait_until
+from infra.local.processes import wait_until
+from infra.steps.commands import Command, run_logged
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 SLEEP = Command(("sleep", "60"), {}, Path("/"))
 
@@ -33,7 +34,7 @@ def start(layout: Layout, *argv: str) -> processes.Record:
     return record
 
 
-def test_identity_of_a_process_that_runs() -> None:
+def test_running_processes_have_different_identities() -> None:
     assert identity(os.getpid()) == identity(os.getpid())
     other = subprocess.Popen(["sleep", "60"])
     assert identity(other.pid) != identity(os.getpid())
@@ -41,14 +42,14 @@ def test_identity_of_a_process_that_runs() -> None:
     other.wait()
 
 
-def test_no_identity_without_a_process() -> None:
+def test_an_ended_process_has_no_identity() -> None:
     zombie = subprocess.Popen(["true"])
     assert wait_until(lambda: identity(zombie.pid) is None, 5)  # ended, and nobody has asked how
     zombie.wait()
     assert identity(zombie.pid) is None
 
 
-def test_spawned_process_is_recorded_and_detached(layout: Layout) -> None:
+def test_a_spawned_process_is_recorded_and_detached(layout: Layout) -> None:
     record = start(layout)
 
     assert record.alive()
@@ -57,7 +58,7 @@ def test_spawned_process_is_recorded_and_detached(layout: Layout) -> None:
     assert record.fingerprint == SLEEP.fingerprint()
 
 
-def test_stop_asks_first(layout: Layout) -> None:
+def test_stop_sends_the_request_and_waits(layout: Layout) -> None:
     polite = (
         "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(print('bye')))\n"
         "print('hi', flush=True)\nsignal.pause()"
@@ -72,7 +73,7 @@ def test_stop_asks_first(layout: Layout) -> None:
     assert not processes.stop(layout, "it", signal.SIGTERM, 5)
 
 
-def test_stop_does_not_ask_for_ever(layout: Layout) -> None:
+def test_stop_kills_a_process_that_ignores_the_request(layout: Layout) -> None:
     deaf = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('hi', flush=True)\ntime.sleep(60)"
     record = start(layout, sys.executable, "-c", deaf)
     assert wait_until(lambda: "hi" in layout.log("it").read_text(), 5)
@@ -82,7 +83,7 @@ def test_stop_does_not_ask_for_ever(layout: Layout) -> None:
     assert not record.alive()
 
 
-def test_stop_takes_children_along_that_ran_away(layout: Layout) -> None:
+def test_stop_kills_children_in_other_sessions(layout: Layout) -> None:
     breeds = "import subprocess\nprint(subprocess.Popen(['sleep', '60'], start_new_session=True).pid)"
     record = start(layout, sys.executable, "-c", breeds)
     assert wait_until(lambda: not record.alive(), 5)
@@ -94,7 +95,7 @@ def test_stop_takes_children_along_that_ran_away(layout: Layout) -> None:
     assert identity(child) is None
 
 
-def test_a_recycled_number_is_not_taken_for_the_service(layout: Layout) -> None:
+def test_a_recycled_process_number_is_not_the_service(layout: Layout) -> None:
     bystander = subprocess.Popen(["sleep", "60"])
     stale = {"pid": bystander.pid, "identity": "another boot:1", "fingerprint": ""}
     processes.record_path(layout, "it").write_text(json.dumps(stale))
@@ -108,20 +109,20 @@ def test_a_recycled_number_is_not_taken_for_the_service(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
-def test_a_broken_record_is_no_record(layout: Layout, content: str) -> None:
+def test_a_broken_record_is_ignored(layout: Layout, content: str) -> None:
     processes.record_path(layout, "it").write_text(content)
 
     assert processes.recorded(layout, "it") is None
 
 
-def test_a_program_that_is_not_there(layout: Layout) -> None:
-    with pytest.raises(StackError, match="it: cannot start no-such-program: "):
+def test_a_missing_program_fails_the_start(layout: Layout) -> None:
+    with pytest.raises(StepError, match="it: cannot start no-such-program: "):
         processes.spawn(layout, "it", replace(SLEEP, argv=("no-such-program",)))
 
     assert processes.recorded(layout, "it") is None
 
 
-def test_the_last_log_is_kept(layout: Layout) -> None:
+def test_the_previous_log_is_kept(layout: Layout) -> None:
     for text in ("first", "second"):
         record = start(layout, "echo", text)
         assert wait_until(lambda record=record: not record.alive(), 5)  # type: ignore[misc]
@@ -130,7 +131,7 @@ def test_the_last_log_is_kept(layout: Layout) -> None:
     assert (layout.logs / "it.log.1").read_text() == "first\n"
 
 
-def test_fingerprint_tells_commands_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_equal_commands_share_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     same = Command(("sleep", "60"), {}, Path("/"))
     changes = ({"argv": ("sleep", "61")}, {"env": {"A": "1"}}, {"cwd": Path("/usr")}, {"version": "2"})
     fingerprint = SLEEP.fingerprint()
@@ -142,17 +143,17 @@ def test_fingerprint_tells_commands_apart(monkeypatch: pytest.MonkeyPatch) -> No
     assert SLEEP.fingerprint() == fingerprint
 
 
-def test_wait_until() -> None:
+def test_wait_until_returns_whether_the_condition_held() -> None:
     began = time.monotonic()
     assert wait_until(lambda: time.monotonic() - began > 0.1, 5)
     assert not wait_until(lambda: False, 0.1)
 
 
-def test_logged_command_that_fails(layout: Layout) -> None:
+def test_a_failed_command_names_its_step_and_log(layout: Layout) -> None:
     log = layout.log("it")
     command = Command(("sh", "-c", "seq 100; exit 3"), {}, Path("/"))
-    with pytest.raises(StackError, match="part: counting ended with status 3") as caught:
-        processes.logged("part", "counting", command, log)
+    with pytest.raises(StepError, match="part: counting ended with status 3") as caught:
+        run_logged("part", "counting", command, log)
 
     told = caught.value.report().splitlines()
     assert told[0] == "part failed: counting ended with status 3"

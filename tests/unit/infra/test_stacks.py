@@ -1,4 +1,4 @@
-"""Deploying the templates, on a CloudFormation that is only remembered. A real one is LocalStack's."""
+"""Deploying the templates to a CloudFormation in memory. tests/integration uses LocalStack's."""
 
 # ruff: noqa: N803 - the parameters' names are AWS's
 
@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import stacks
-from infra.local.progress import to_nowhere
 from infra.stacks import StackFailedError
+from infra.steps.progress import to_nowhere
 
 MISSING = ClientError(
     {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
@@ -20,7 +20,7 @@ TROUBLE = "Bucket: CREATE_FAILED: the name is taken"
 
 
 class Cloud:
-    """As much of CloudFormation as deploying needs. A stack is its status, template and parameters."""
+    """The part of CloudFormation that deploying needs. A stack is its status, template and parameters."""
 
     def __init__(self) -> None:
         self.stacks: dict[str, dict[str, Any]] = {}
@@ -111,13 +111,13 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def deploy(cloud: Any, *templates: str, stage: str = "dev", **values: dict[str, str]) -> list[str]:
-    """What was reported of each template."""
+    """Return the reported result of each template."""
     lines: list[str] = []
     stacks.deploy(cloud, stage, templates, values, report=lines.append)
     return [line.split()[1] for line in lines if "changing" not in line]
 
 
-def test_a_stack_is_created_left_alone_and_updated(cloud: Any) -> None:
+def test_a_stack_is_created_then_unchanged_then_updated(cloud: Any) -> None:
     assert deploy(cloud, "storage", "network") == ["created", "created"]
     assert deploy(cloud, "storage", "network") == ["unchanged", "unchanged"]
     assert deploy(cloud, "storage", storage={"MaxWorkers": "3"}) == ["updated"]
@@ -134,28 +134,28 @@ def test_a_parameter_keeps_its_value(cloud: Any) -> None:
     assert cloud.parameters("sluice-dev-worker") == {"Stage": "dev", "Image": "two", "MaxWorkers": "20"}
 
 
-def test_a_parameter_that_the_template_lost_is_not_asked_for(cloud: Any) -> None:
+def test_a_parameter_removed_from_the_template_is_dropped(cloud: Any) -> None:
     deploy(cloud, "worker", worker={"Image": "one", "Old": "x"})
     deploy(cloud, "worker", worker={"Image": "two"})
     assert "Old" not in cloud.parameters("sluice-dev-worker")
 
 
-def test_monitoring_is_told_what_there_is(cloud: Any) -> None:
+def test_monitoring_gets_the_deployed_templates(cloud: Any) -> None:
     deploy(cloud, "database", "cache", "monitoring")
     told = {"WithDatabase": "true", "WithCache": "true", "WithWorker": "false"}
     assert cloud.parameters("sluice-dev-monitoring") == {"Stage": "dev", **told}
     assert cloud.parameters("sluice-dev-cache") == {"Stage": "dev"}
 
 
-def test_what_is_deployed_stays_chosen(cloud: Any) -> None:
+def test_deployed_templates_stay_selected(cloud: Any) -> None:
     always = ["storage", "network", "database", "monitoring"]
-    assert stacks.chosen(cloud, "dev", []) == always
+    assert stacks.select_templates(cloud, "dev", []) == always
     deploy(cloud, "cache")
-    assert stacks.chosen(cloud, "dev", ["worker"]) == list(stacks.TEMPLATES)
-    assert stacks.chosen(cloud, "prod", []) == always
+    assert stacks.select_templates(cloud, "dev", ["worker"]) == list(stacks.TEMPLATES)
+    assert stacks.select_templates(cloud, "prod", []) == always
 
 
-def test_a_stack_that_was_never_made_is_made_again(cloud: Any) -> None:
+def test_a_stack_whose_creation_failed_is_recreated(cloud: Any) -> None:
     cloud.failing.add("sluice-dev-storage")
     with pytest.raises(StackFailedError, match="ROLLBACK_COMPLETE"):
         deploy(cloud, "storage", "network")
@@ -169,7 +169,7 @@ def test_a_stack_that_was_never_made_is_made_again(cloud: Any) -> None:
     ]
 
 
-def test_why_it_failed_is_told_in_order_and_of_the_last_time_only(cloud: Any) -> None:
+def test_failures_of_the_last_operation_are_reported_in_order(cloud: Any) -> None:
     stack = "AWS::CloudFormation::Stack"
     cloud.failing.add("sluice-dev-storage")
     cloud.events = [  # newest first
@@ -194,7 +194,7 @@ def event(resource: str, reason: str) -> dict[str, str]:
     }
 
 
-def test_a_change_set_that_cannot_be_made_is_no_lack_of_changes(cloud: Any) -> None:
+def test_a_failed_change_set_is_an_error_not_an_absence_of_changes(cloud: Any) -> None:
     cloud.refusal = "No export named sluice-dev-VpcId found"
     with pytest.raises(StackFailedError, match="No export named"):
         deploy(cloud, "database")
@@ -202,7 +202,7 @@ def test_a_change_set_that_cannot_be_made_is_no_lack_of_changes(cloud: Any) -> N
     assert deploy(cloud, "database") == ["created"]  # the stack that was only looked at is in nobody's way
 
 
-def test_an_operation_under_way_is_waited_for(cloud: Any) -> None:
+def test_a_running_operation_is_waited_for(cloud: Any) -> None:
     deploy(cloud, "storage")
     cloud.stacks["sluice-dev-storage"]["coming"] = ["UPDATE_IN_PROGRESS"] * 3 + ["UPDATE_COMPLETE"]
     assert deploy(cloud, "storage") == ["unchanged"]
@@ -216,7 +216,7 @@ def test_production_is_protected(cloud: Any) -> None:
     assert cloud.protected == ["sluice-prod-storage"]
 
 
-def test_stacks_are_deleted_last_first(cloud: Any) -> None:
+def test_stacks_are_deleted_in_reverse_order(cloud: Any) -> None:
     deploy(cloud, "storage", "network", "monitoring")
     deploy(cloud, "storage", stage="prod")
     cloud.calls.clear()
@@ -229,7 +229,7 @@ def test_stacks_are_deleted_last_first(cloud: Any) -> None:
     assert list(cloud.stacks) == ["sluice-prod-storage"]
 
 
-def test_one_that_cannot_be_deleted_ends_it(cloud: Any) -> None:
+def test_a_failed_deletion_stops_the_command(cloud: Any) -> None:
     deploy(cloud, "storage", "network")
     cloud.failing.add("sluice-dev-network")
     with pytest.raises(StackFailedError, match="DELETE_FAILED"):
@@ -247,12 +247,12 @@ def test_outputs_are_the_stages_own(cloud: Any) -> None:
     assert stacks.outputs("dev", cloud) == {"VpcId": "v", "RedisUrl": "r"}
 
 
-def test_what_is_typed_becomes_values() -> None:
+def test_arguments_become_parameter_values() -> None:
     typed = "deploy --stage prod --with worker --with cache --image i"
     typed += " --parameter worker.MaxWorkers=20 --parameter storage.UploadOrigins=https://a.example?x=y"
     told = stacks.parser().parse_args(typed.split())
     assert (told.stage, told.extra) == ("prod", ["worker", "cache"])
-    assert stacks.merged(told.parameter, told.image) == {
+    assert stacks.merge_values(told.parameter, told.image) == {
         "worker": {"Image": "i", "MaxWorkers": "20"},
         "storage": {"UploadOrigins": "https://a.example?x=y"},
     }
@@ -261,4 +261,4 @@ def test_what_is_typed_becomes_values() -> None:
 @pytest.mark.parametrize("text", ["MaxWorkers=20", "worker.=1", "worker.MaxWorkers", "other.A=1", ""])
 def test_a_parameter_without_its_template_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
-        stacks.assignment(text)
+        stacks.parse_assignment(text)

@@ -10,13 +10,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
+from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Job, Source, Status, Tally
-from chalicelib.core.ports import Delivery, LoadedBlock
-from chalicelib.service.message_handler import Consumer, consume
-from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
-from tests.support.waiting import PATIENCE
+from chalicelib.core.messages import Delivery
+from chalicelib.core.model import Source, Status, Tally
+from chalicelib.service.message_handler import Outcome
+from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
+from tests.support.jobs import changed, new_job
+from tests.support.workers import new_handler, new_ingester, with_ingester
 
 
 class World:
@@ -31,18 +34,23 @@ class World:
         **changes: object,
     ) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
-        self.job = self.jobs.add(new_job())
+        self.job = self.jobs.put(new_job())
         self.delivery = Delivery(self.job.id, "receipt", deliveries)
-        parts = loading(self.jobs, self.store, sender=self.queue, loaders=1, **changes)
-        self.consumer = Consumer(
-            self.jobs, parts, self.queue, self.queue, "me", lease_seconds, lease_seconds / 3, patience
+        ingester = new_ingester(self.jobs, self.store, sender=self.queue, loaders=1, **changes)
+        self.handler = new_handler(
+            self.jobs,
+            ingester,
+            self.queue,
+            patience=patience,
+            lease_seconds=lease_seconds,
+            heartbeat_seconds=lease_seconds / 3,
         )
         self.stop = threading.Event()
 
     def consume(self) -> bool:
-        """What `consume` says, which is always whether the message was acknowledged."""
+        """Handle the message; return whether it was acknowledged, which is what the handler says."""
         before = len(self.queue.acknowledged)
-        acknowledged = consume(self.consumer, self.delivery, self.stop)
+        acknowledged = self.handler.handle(self.delivery, self.stop) is Outcome.ACKNOWLEDGED
         assert acknowledged == (self.queue.acknowledged[before:] == [self.delivery])
         return acknowledged
 
@@ -63,7 +71,7 @@ def test_a_message_too_many_changes_nothing() -> None:
     world.consume()
     world.consume()
     assert world.queue.acknowledged == [world.delivery, world.delivery]
-    assert world.jobs.jobs[world.job.id].attempts == 1
+    assert world.jobs.jobs[world.job.id].progress.attempts == 1
 
 
 def test_an_unknown_job_is_forgotten() -> None:
@@ -107,7 +115,7 @@ def test_an_outage_is_sat_out_with_the_job_in_hand() -> None:
     world.store.errors.extend([RetryLater("S3 is down"), RetryLater("S3 is still down")])
     world.consume()
     assert world.status is Status.COMPLETED
-    assert world.jobs.jobs[world.job.id].attempts == 1
+    assert world.jobs.jobs[world.job.id].progress.attempts == 1
 
 
 def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None:
@@ -115,7 +123,7 @@ def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None
     world.store.errors.append(RetryLater("S3 is down"))
     world.consume()
     job = world.jobs.jobs[world.job.id]
-    assert (job.status, job.vain_attempts) == (Status.PROCESSING, 0)
+    assert (job.status, job.progress.attempts_without_progress) == (Status.PROCESSING, 0)
     assert [it.job_id for it in world.queue.waiting] == [job.id]
     assert world.queue.acknowledged == [world.delivery]
     assert not world.jobs.owners
@@ -129,7 +137,7 @@ def test_a_stop_ends_the_wait_for_better_times() -> None:
             world.stop.set()
             raise RetryLater("S3 is down")
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Down(FILE)))
+    world.handler = with_ingester(world.handler, store=Down(FILE))
     world.consume()
     assert world.queue.acknowledged == [world.delivery]
     assert len(world.queue.waiting) == 1
@@ -137,20 +145,20 @@ def test_a_stop_ends_the_wait_for_better_times() -> None:
 
 def test_a_bug_that_meets_a_job_again_and_again_fails_it() -> None:
     world = World(deliveries=3)
-    world.jobs.jobs[world.job.id] = replace(world.job, vain_attempts=2)
+    world.jobs.jobs[world.job.id] = changed(world.job, attempts_without_progress=2)
     world.store.errors.append(KeyError("bug"))
     world.consume()
     job = world.jobs.jobs[world.job.id]
-    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "internal-error")
+    assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "internal-error")
     assert world.queue.acknowledged == [world.delivery]
 
 
 def test_a_job_that_killed_all_its_workers_fails_before_the_next() -> None:
     world = World()
-    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.PROCESSING, vain_attempts=3)
+    world.jobs.jobs[world.job.id] = changed(world.job, status=Status.PROCESSING, attempts_without_progress=3)
     world.consume()
     job = world.jobs.jobs[world.job.id]
-    assert (job.status, job.error and job.error[0]) == (Status.FAILED, "retries-exhausted")
+    assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "retries-exhausted")
     assert world.queue.acknowledged == [world.delivery]
 
 
@@ -172,7 +180,7 @@ def test_a_job_that_is_canceled_meanwhile_is_dropped() -> None:
                 world.jobs.act(world.job.id, Action.CANCEL)
             return super().read(*args)
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Canceling(FILE)))
+    world.handler = with_ingester(world.handler, store=Canceling(FILE))
     world.consume()
     assert world.status is Status.CANCELED
     assert world.queue.acknowledged == [world.delivery]
@@ -186,7 +194,7 @@ def test_a_message_is_kept_for_whoever_has_taken_the_job_over() -> None:
         def read(self, *args: Any) -> bytes:
             raise JobEnded("taken over")
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=TakenOver(FILE)))
+    world.handler = with_ingester(world.handler, store=TakenOver(FILE))
     world.consume()
     assert not world.queue.acknowledged
     assert not world.queue.returned
@@ -194,14 +202,14 @@ def test_a_message_is_kept_for_whoever_has_taken_the_job_over() -> None:
 
 def test_an_undo_that_fails_again_and_again_is_left_to_sweeps() -> None:
     world = World(deliveries=3)
-    world.jobs.jobs[world.job.id] = replace(world.job, status=Status.UNDOING, vain_attempts=2)
+    world.jobs.jobs[world.job.id] = changed(world.job, status=Status.UNDOING, attempts_without_progress=2)
 
     class Broken(MemoryJobs):
         def undo(self, *args: Any, **named: Any) -> bool:
             raise KeyError("bug")
 
     broken = Broken(world.jobs.jobs)
-    world.consumer = replace(world.consumer, jobs=broken, parts=replace(world.consumer.parts, claims=broken))
+    world.handler = new_handler(broken, world.handler.attempts.ingester, world.queue)
     world.consume()
     assert world.status is Status.UNDOING
     assert world.queue.acknowledged == [world.delivery]
@@ -215,7 +223,7 @@ def test_a_job_is_undone() -> None:
     world.consume()
     job = world.jobs.jobs[world.job.id]
     assert job.status is Status.UNDONE
-    assert job.undone_rows
+    assert job.outcome.undone_rows
     assert job.id not in world.jobs.blocks
     assert world.queue.acknowledged == [world.delivery, world.delivery]
 
@@ -245,12 +253,11 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
         def read(self, *args: Any) -> bytes:
             world.jobs.owners[world.job.id] = "another"
             for thread in threading.enumerate():
-                if thread.name == "lease":  # it ends when it finds the lease lost
-                    thread.join(PATIENCE)
+                if thread.name == "heartbeat":  # it ends when it finds the lease lost
+                    thread.join(5)
             return super().read(*args)
 
-    parts = loading(world.jobs, Slow(FILE), loaders=1)
-    world.consumer = Consumer(world.jobs, parts, world.queue, world.queue, "me", 0.03, 0.01, 60)
+    world.handler = with_ingester(world.handler, store=Slow(FILE))
     world.consume()
     assert not world.queue.acknowledged
     assert not world.queue.returned
@@ -271,12 +278,11 @@ def test_an_outage_of_one_who_has_lost_the_job_is_nobody_elses_business() -> Non
         def read(self, *args: Any) -> bytes:
             world.jobs.owners[world.job.id] = "another"
             for thread in threading.enumerate():
-                if thread.name == "lease":
-                    thread.join(PATIENCE)
+                if thread.name == "heartbeat":
+                    thread.join(5)
             raise RetryLater("S3 is down")
 
-    parts = replace(world.consumer.parts, store=Lost(FILE))
-    world.consumer = replace(world.consumer, parts=parts, beat_seconds=0.01)
+    world.handler = replace(with_ingester(world.handler, store=Lost(FILE)), heartbeat_seconds=0.01)
     assert not world.consume()
     assert not world.queue.waiting
     assert not world.queue.returned
@@ -293,7 +299,7 @@ def test_a_job_that_cannot_be_passed_on_keeps_its_message(trouble: str) -> None:
             (world.jobs if trouble == "release" else world.queue).down = True
             return super().read(*args)
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Stopping(FILE)))
+    world.handler = with_ingester(world.handler, store=Stopping(FILE))
     with pytest.raises(RetryLater):
         world.consume()
     assert not world.queue.acknowledged
@@ -308,10 +314,10 @@ class Register(MemoryJobs):
 
     blocks_before: dict[UUID, int] = field(default_factory=dict)
 
-    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Job | None:
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         committed = len(self.blocks.get(job_id, {}))
         if committed > self.blocks_before.get(job_id, 0):
-            self.jobs[job_id] = replace(self.jobs[job_id], vain_attempts=0)
+            self.jobs[job_id] = changed(self.jobs[job_id], attempts_without_progress=0)
         self.blocks_before[job_id] = committed
         return super().claim(job_id, owner=owner, lease_seconds=lease_seconds)
 
@@ -319,12 +325,18 @@ class Register(MemoryJobs):
 class Invoked(World):
     """A job whose worker's time is up after ``blocks`` of it, message after message."""
 
-    def __init__(self, *, blocks: int, stops_count: bool = True) -> None:
+    def __init__(self, *, blocks: int, one_claim: bool = True) -> None:
         super().__init__()
         self.jobs = Register()
-        self.jobs.add(self.job)
-        parts = replace(self.consumer.parts, claims=self.jobs, new_sink=lambda: Loading(self, blocks))
-        self.consumer = replace(self.consumer, jobs=self.jobs, parts=parts, stops_count=stops_count)
+        self.jobs.put(self.job)
+        ingester = new_ingester(
+            self.jobs,
+            self.store,
+            sender=self.queue,
+            loaders=1,
+            new_writer=lambda: StoppingWriter(self, blocks),
+        )
+        self.handler = new_handler(self.jobs, ingester, self.queue, one_claim=one_claim)
         self.blocks = blocks
 
     def again(self) -> None:
@@ -337,19 +349,19 @@ class Invoked(World):
             self.delivery = self.queue.waiting.popleft()
 
     @property
-    def vain_attempts(self) -> int:
-        return self.jobs.jobs[self.job.id].vain_attempts
+    def attempts_without_progress(self) -> int:
+        return self.jobs.jobs[self.job.id].progress.attempts_without_progress
 
 
 @dataclass
-class Loading:
-    """A RecordSink of one invocation, which ends with its ``left`` blocks."""
+class StoppingWriter:
+    """The writer of one invocation, which is stopped after ``left`` blocks."""
 
     world: Invoked
     left: int
 
-    def load(self, job: Job, block: LoadedBlock) -> Tally:
-        tally = self.world.jobs.load(job, block)
+    def write(self, job: Job, block: LoadedBlock) -> Tally:
+        tally = self.world.jobs.write(job, block)
         self.left -= 1
         if not self.left:
             self.world.stop.set()
@@ -360,21 +372,21 @@ def test_a_job_that_is_stopped_again_and_again_before_its_first_block_fails() ->
     world = Invoked(blocks=0)
     for attempt in range(1, world.queue.max_deliveries + 1):
         world.again()
-        assert (world.status, world.vain_attempts) == (Status.PROCESSING, attempt)
+        assert (world.status, world.attempts_without_progress) == (Status.PROCESSING, attempt)
     world.again()
-    error = world.jobs.jobs[world.job.id].error
+    error = world.jobs.jobs[world.job.id].outcome.error
     assert world.status is Status.FAILED
     assert error is not None
-    assert error[0] == "retries-exhausted"
-    assert error[1].startswith(f"{world.queue.max_deliveries} attempts in a row ")
+    assert error.code == "retries-exhausted"
+    assert error.message.startswith(f"{world.queue.max_deliveries} attempts in a row ")
     assert not world.queue.waiting
 
 
 def test_a_worker_that_is_rarely_stopped_does_not_count_it() -> None:
-    world = Invoked(blocks=0, stops_count=False)
+    world = Invoked(blocks=0, one_claim=False)
     for _ in range(3 * world.queue.max_deliveries):
         world.again()
-        assert (world.status, world.vain_attempts) == (Status.PROCESSING, 0)
+        assert (world.status, world.attempts_without_progress) == (Status.PROCESSING, 0)
 
 
 def test_a_job_that_gets_on_may_be_stopped_any_number_of_times() -> None:
@@ -383,7 +395,7 @@ def test_a_job_that_gets_on_may_be_stopped_any_number_of_times() -> None:
     while not world.status.is_terminal:
         world.again()
         messages += 1
-        assert world.vain_attempts <= 1
+        assert world.attempts_without_progress <= 1
     assert world.status is Status.COMPLETED
     assert messages > 2 * world.queue.max_deliveries
     assert sum(block.records for block in world.jobs.blocks[world.job.id].values()) == 100
@@ -397,10 +409,10 @@ def test_an_outage_at_the_end_of_the_time_is_no_attempt_in_vain() -> None:
             world.stop.set()
             raise RetryLater("S3 is down")
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Down(FILE)))
+    world.handler = with_ingester(world.handler, store=Down(FILE))
     for _ in range(2 * world.queue.max_deliveries):
         world.again()
-        assert (world.status, world.vain_attempts) == (Status.PROCESSING, 0)
+        assert (world.status, world.attempts_without_progress) == (Status.PROCESSING, 0)
 
 
 def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
@@ -415,7 +427,7 @@ def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
 
 def arrived(world: World, *, seconds: float) -> None:
     moment = datetime.now(UTC) - timedelta(seconds=seconds)
-    world.jobs.jobs[world.job.id] = replace(world.job, uploaded_at=moment)
+    world.jobs.jobs[world.job.id] = changed(world.job, arrived_at=moment)
 
 
 def test_a_job_is_measured_once_however_often_it_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -447,10 +459,10 @@ def test_a_container_that_is_stopped_hands_nothing_on_for_lack_of_time(
 def test_a_failure_is_counted_once(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(data=b"PK\x03\x04" if reason == "its file" else FILE, deliveries=3)
     if reason == "a bug":
-        world.jobs.jobs[world.job.id] = replace(world.job, attempts=2, vain_attempts=2)
+        world.jobs.jobs[world.job.id] = changed(world.job, attempts=2, attempts_without_progress=2)
         world.store.errors.append(KeyError("bug"))
     if reason == "attempts in vain":
-        world.jobs.jobs[world.job.id] = replace(world.job, attempts=3, vain_attempts=3)
+        world.jobs.jobs[world.job.id] = changed(world.job, attempts=3, attempts_without_progress=3)
     world.consume()
     world.consume()
     assert world.status is Status.FAILED
@@ -467,7 +479,7 @@ def test_a_failure_that_was_not_ours_to_say_is_not_counted(capsys: pytest.Captur
             world.jobs.act(world.job.id, Action.CANCEL)
             raise JobFailed("corrupt-file", "It is damaged.")
 
-    world.consumer = replace(world.consumer, parts=replace(world.consumer.parts, store=Canceling(FILE)))
+    world.handler = with_ingester(world.handler, store=Canceling(FILE))
     assert world.consume()
     assert world.status is Status.CANCELED
     assert set(figures(capsys)) == {"QueueTime"}

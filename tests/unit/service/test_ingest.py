@@ -5,28 +5,29 @@ import json
 import lzma
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import JobFailed, RetryLater
-from chalicelib.core.model import Format, Job, Options, Source, Status, Tally, Upload
-from chalicelib.core.ports import LoadedBlock
-from chalicelib.service.ingestion import Result, ingest
-from tests.support.fakes import MemoryJobs, MemoryStore, new_job
-from tests.support.fakes import loading as parts
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Format, Options, Source, Status, Tally
+from chalicelib.service.ingestion import Result
+from tests.support.fakes import MemoryJobs, MemoryStore
+from tests.support.jobs import changed, new_job
+from tests.support.workers import ingest, new_ingester
 
 FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
 
 
 def started(jobs: MemoryJobs, **changes: object) -> Job:
-    return jobs.add(new_job(status=Status.PROCESSING, **changes))
+    return jobs.put(new_job(status=Status.PROCESSING, **changes))
 
 
 def resumed(jobs: MemoryJobs, job: Job) -> Job:
-    return jobs.add(replace(jobs.jobs[job.id], status=Status.PROCESSING))
+    return jobs.put(changed(jobs.jobs[job.id], status=Status.PROCESSING))
 
 
 def records(jobs: MemoryJobs, job: Job) -> set[str]:
@@ -36,7 +37,7 @@ def records(jobs: MemoryJobs, job: Job) -> set[str]:
 def test_a_whole_file() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert jobs.jobs[job.id].status is Status.COMPLETED
     assert len(records(jobs, job)) == 120
     assert sum(block.records for block in jobs.blocks[job.id].values()) == 121
@@ -55,7 +56,7 @@ def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
     data: bytes, lost: set[int], block_size: int
 ) -> None:
     jobs, store = MemoryJobs(), MemoryStore(data)
-    made = parts(jobs, store, max_record=800)
+    made = new_ingester(jobs, store, max_record=800)
     job = started(jobs, block_size=block_size)
 
     def ledger() -> dict[int, object]:
@@ -64,35 +65,38 @@ def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
             for no, block in jobs.blocks[job.id].items()
         }
 
-    assert ingest(job, made, lambda: True) is Result.ENDED
+    assert ingest(job, made, lambda: True) is Result.JOB_ENDED
     whole = ledger()
     for no in lost & whole.keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), made, lambda: True) is Result.ENDED
+    assert ingest(resumed(jobs, job), made, lambda: True) is Result.JOB_ENDED
     assert ledger() == whole
 
 
 def test_a_stop_between_blocks_leaves_the_rest_for_later() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3) is Result.INTERRUPTED
+    assert (
+        ingest(job, new_ingester(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < 3)
+        is Result.INTERRUPTED
+    )
     assert 3 <= len(jobs.blocks[job.id]) <= 5  # with what was under way
     assert jobs.jobs[job.id].status is Status.PROCESSING
-    assert ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(jobs.jobs[job.id], new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert len(records(jobs, job)) == 120
 
 
 def test_header_only() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a,b\r\n")
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert [(it.start, it.end, it.records) for it in jobs.blocks[job.id].values()] == [(0, 5, 0)]
 
 
 def test_a_header_longer_than_a_block() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a" * 300 + b",b\n1,2\n")
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert [(it.no, it.start, it.end) for it in jobs.blocks[job.id].values()] == [(4, 0, 307)]
 
 
@@ -100,16 +104,16 @@ def test_a_header_longer_than_a_block() -> None:
     ("job", "data", "code"),
     [
         (new_job(), b"", "empty-file"),
-        (new_job(upload=Upload(5)), b"a,b\n", "size-mismatch"),
+        (new_job(size=5), b"a,b\n", "size-mismatch"),
         (new_job(), b"a\n" * 10_000, "file-too-large"),
         (new_job(), b"PK\x03\x04", "corrupt-file"),
     ],
 )
 def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
     jobs, store = MemoryJobs(), MemoryStore(data)
-    jobs.add(job)
+    jobs.put(job)
     with pytest.raises(JobFailed) as raised:
-        ingest(job, parts(jobs, store), lambda: True)
+        ingest(job, new_ingester(jobs, store), lambda: True)
     assert raised.value.code == code
     assert not jobs.blocks
 
@@ -117,10 +121,10 @@ def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
 def test_a_file_that_changes_while_it_is_loaded() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    ingest(job, parts(jobs, store), lambda: not jobs.blocks.get(job.id))
+    ingest(job, new_ingester(jobs, store), lambda: not jobs.blocks.get(job.id))
     store.etag = "e2"
     with pytest.raises(JobFailed) as raised:
-        ingest(jobs.jobs[job.id], parts(jobs, store), lambda: True)
+        ingest(jobs.jobs[job.id], new_ingester(jobs, store), lambda: True)
     assert raised.value.code == "source-changed"
 
 
@@ -128,10 +132,10 @@ def test_trouble_with_the_store_or_the_database_gets_out() -> None:
     jobs = MemoryJobs()
     job = started(jobs)
     with pytest.raises(RetryLater):
-        ingest(job, parts(jobs, MemoryStore(FILE, errors=deque([RetryLater("S3")]))), lambda: True)
+        ingest(job, new_ingester(jobs, MemoryStore(FILE, errors=deque([RetryLater("S3")]))), lambda: True)
     jobs.down = True
     with pytest.raises(RetryLater):
-        ingest(job, parts(jobs, MemoryStore(FILE)), lambda: True)
+        ingest(job, new_ingester(jobs, MemoryStore(FILE)), lambda: True)
 
 
 def test_a_block_that_another_worker_wrote_first_is_left_as_it_is() -> None:
@@ -143,14 +147,14 @@ def test_a_block_that_another_worker_wrote_first_is_left_as_it_is() -> None:
 
         turns = 0
 
-        def load(self, job: Job, block: LoadedBlock) -> Tally:
+        def write(self, job: Job, block: LoadedBlock) -> Tally:
             self.turns += 1
             if self.turns % 2:
-                super().load(job, block)
-            return super().load(job, block)
+                super().write(job, block)
+            return super().write(job, block)
 
     raced = Raced(jobs.jobs)
-    assert ingest(job, parts(raced, store, loaders=1), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(raced, store, loaders=1), lambda: True) is Result.JOB_ENDED
     assert len(records(raced, job)) == 120
     assert raced.jobs[job.id].status is Status.COMPLETED
 
@@ -159,13 +163,13 @@ def test_a_ledger_that_cannot_be_completed_is_a_failure_not_a_loop() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
 
     class Forgetful(MemoryJobs):
-        def load(self, job: Job, block: LoadedBlock) -> Tally:
+        def write(self, job: Job, block: LoadedBlock) -> Tally:
             return Tally()
 
     forgetful = Forgetful()
     job = started(forgetful)
     with pytest.raises(JobFailed) as raised:
-        ingest(job, parts(forgetful, store), lambda: True)
+        ingest(job, new_ingester(forgetful, store), lambda: True)
     assert raised.value.code == "ledger-mismatch"
     assert not jobs.jobs
 
@@ -173,8 +177,8 @@ def test_a_ledger_that_cannot_be_completed_is_a_failure_not_a_loop() -> None:
 def test_the_source_that_was_pinned_first_is_read() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
-    ingest(job, parts(jobs, store), lambda: True)
-    assert jobs.jobs[job.id].source == Source("bucket", job.key, "e1", len(FILE))
+    ingest(job, new_ingester(jobs, store), lambda: True)
+    assert jobs.jobs[job.id].source == Source("bucket", job.upload.key, "e1", len(FILE))
 
 
 TEXT = "näme,b\n" + "".join(f'{n},"é\n{n % 7}"\n' for n in range(150))
@@ -196,10 +200,10 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
 ) -> None:
     jobs, store = MemoryJobs(), MemoryStore(KINDS[kind](TEXT))
     job = started(jobs, block_size=block_size)
-    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
+    ingest(job, new_ingester(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
     text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
     assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
@@ -217,10 +221,10 @@ def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
     data = gzip.compress(text.encode()) if coded == "gzip" else text.encode(coded)
     jobs, store = MemoryJobs(), MemoryStore(data)
     job = started(jobs, block_size=block_size, format=Format.JSON)
-    ingest(job, parts(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
+    ingest(job, new_ingester(jobs, store), lambda: len(jobs.blocks.get(job.id, ())) < stop)
     for no in lost & jobs.blocks.get(job.id, {}).keys():
         del jobs.blocks[job.id][no]
-    assert ingest(resumed(jobs, job), parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
     assert not any(block.rejects for block in jobs.blocks[job.id].values())
 
@@ -231,7 +235,7 @@ def test_a_file_that_ends_early_is_never_complete(kind: str) -> None:
     jobs, store = MemoryJobs(), MemoryStore(whole[:-9])
     job = started(jobs)
     with pytest.raises(JobFailed) as raised:
-        ingest(job, parts(jobs, store), lambda: True)
+        ingest(job, new_ingester(jobs, store), lambda: True)
     assert raised.value.code == "corrupt-file"
     assert jobs.jobs[job.id].status is Status.PROCESSING
 
@@ -240,7 +244,7 @@ def test_a_broken_character_of_a_streamed_encoding_is_its_records_alone() -> Non
     data = "a,b\n1,x\n2,".encode("utf-16") + b"\x00\xdc" + "\n3,z\n".encode("utf-16-le")
     jobs, store = MemoryJobs(), MemoryStore(data)
     job = started(jobs)
-    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {'{"a":"1","b":"x"}', '{"a":"3","b":"z"}'}
     assert [it.code for block in jobs.blocks[job.id].values() for it in block.rejects] == ["encoding-error"]
 
@@ -258,7 +262,7 @@ def test_declared_options_are_followed() -> None:
         missing_values=("n/a",),
     )
     job = started(jobs, options=options)
-    assert ingest(job, parts(jobs, store), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {
         '{"Geb":"2025-09-24","Name":"José","Wert":"-1.50"}',
         '{"Name":"Ada","Wert":"1.5"}',
@@ -269,5 +273,5 @@ def test_long_column_names_make_smaller_blocks() -> None:
     header = ",".join("x" * 600 + str(n) for n in range(40))
     jobs, store = MemoryJobs(), MemoryStore((header + "\n" + ("1," * 39 + "1\n") * 2000).encode())
     job = started(jobs, block_size=4 << 20)
-    assert ingest(job, parts(jobs, store, max_upload=1 << 30), lambda: True) is Result.ENDED
+    assert ingest(job, new_ingester(jobs, store, max_upload=1 << 30), lambda: True) is Result.JOB_ENDED
     assert jobs.jobs[job.id].block_size == (64 << 20) * 80 // (40 * 606 + 70)

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed, RetryLater
-from chalicelib.core.model import Options, Source, Status, Upload
-from chalicelib.service.intake import Intake, announce
-from chalicelib.service.object_keys import dropped, job_for, key_for
-from tests.support.fakes import NOW, MemoryJobs, MemoryQueue, new_job
+from chalicelib.core.model import Options, Source, Status
+from chalicelib.service.intake import Intake
+from chalicelib.service.object_keys import adopted_job_id, dropped_file, upload_key
+from tests.support.fakes import MemoryJobs, MemoryQueue
+from tests.support.jobs import NOW, changed, new_job
 
 
 @dataclass
@@ -44,7 +45,7 @@ class World:
         self.intake = Intake(self.jobs, self.objects, self.queue, block_size=64)  # type: ignore[arg-type]
 
     def announce(self, *events: Source) -> int:
-        return announce(events, self.intake)
+        return self.intake.take_in(events)
 
     def load(self) -> None:
         """What workers do with the messages that wait, as far as it matters here."""
@@ -52,13 +53,13 @@ class World:
             job = self.jobs.jobs[self.queue.waiting.popleft().job_id]
             if job.status is Status.PENDING:
                 version = job.source.version_id if job.source else None
-                pinned = self.objects.pin(job.bucket, job.key, version)
-                self.jobs.add(replace(job, source=pinned, status=Status.COMPLETED, completed_at=NOW))
+                pinned = self.objects.pin(job.upload.bucket, job.upload.key, version)
+                self.jobs.put(changed(job, source=pinned, status=Status.COMPLETED, completed_at=NOW))
 
 
 def asked_for(world: World) -> UUID:
-    job = new_job(upload=Upload(expires_at=NOW), options=Options(delimiter=";"), dataset="people")
-    return world.jobs.add(replace(job, key=key_for("people", job.id, "a.csv"))).id
+    job = new_job(expires_at=NOW, options=Options(delimiter=";"), dataset="people")
+    return world.jobs.put(changed(job, key=upload_key("people", job.id, "a.csv"))).id
 
 
 def test_a_dropped_file_becomes_one_job_however_often_it_is_announced() -> None:
@@ -120,23 +121,23 @@ def test_trouble_leaves_nothing_that_the_next_try_does_not_mend() -> None:
 def test_an_upload_that_is_replaced_in_a_bucket_that_keeps_versions_gets_a_second_job() -> None:
     world = World(versioned=True)
     job_id = asked_for(world)
-    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e1"))
+    world.announce(world.objects.put(world.jobs.jobs[job_id].upload.key, "e1"))
     world.load()
-    newer = world.objects.put(world.jobs.jobs[job_id].key, "e2")
+    newer = world.objects.put(world.jobs.jobs[job_id].upload.key, "e2")
     world.announce(newer, newer)
     world.load()
     second = next(job for job in world.jobs.jobs.values() if job.id != job_id)
     assert len(world.jobs.jobs) == 2
-    assert (second.dataset, second.options) == ("people", Options(delimiter=";"))
+    assert (second.dataset, second.instructions.options) == ("people", Options(delimiter=";"))
     assert second.source == newer
 
 
 def test_an_upload_that_is_replaced_elsewhere_changes_nothing() -> None:
     world = World()
     job_id = asked_for(world)
-    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e1"))
+    world.announce(world.objects.put(world.jobs.jobs[job_id].upload.key, "e1"))
     world.load()
-    world.announce(world.objects.put(world.jobs.jobs[job_id].key, "e2"))
+    world.announce(world.objects.put(world.jobs.jobs[job_id].upload.key, "e2"))
     world.load()
     assert len(world.jobs.jobs) == 1
 
@@ -146,7 +147,7 @@ def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
     writes: int, data: st.DataObject
 ) -> None:
     world = World(versioned=True)
-    key = world.jobs.jobs[asked_for(world)].key
+    key = world.jobs.jobs[asked_for(world)].upload.key
     events = [world.objects.put(key, f"e{number % 2}") for number in range(writes)]
     told = data.draw(st.permutations(events * 2))
     for event in told:
@@ -162,7 +163,7 @@ def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
-    place = dropped(f"drop/{dataset}/{name}")
+    place = dropped_file(f"drop/{dataset}/{name}")
     if place is not None:
         assert place == (dataset, name)
 
@@ -170,7 +171,9 @@ def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
 def test_a_write_has_one_job_id_whether_it_was_listed_or_looked_at() -> None:
     looked_at = Source("b", "k", "e", 1, "v1", None, NOW)
     listed = replace(looked_at, version_id=None, modified_at=NOW + timedelta(milliseconds=321))
-    assert job_for(listed) == job_for(looked_at)
-    assert job_for(replace(looked_at, modified_at=NOW + timedelta(seconds=1))) != job_for(looked_at)
+    assert adopted_job_id(listed) == adopted_job_id(looked_at)
+    assert adopted_job_id(replace(looked_at, modified_at=NOW + timedelta(seconds=1))) != adopted_job_id(
+        looked_at
+    )
     with pytest.raises(ValueError, match="written"):
-        job_for(replace(looked_at, modified_at=None))
+        adopted_job_id(replace(looked_at, modified_at=None))

@@ -9,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobEnded, RetryLater
+from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Format, Gap, Job, Options, Range, Source, Status
+from chalicelib.core.model import Dialect, Format, Gap, Options, Range, Source, Status
 from chalicelib.reading import split_points as ranges
 from chalicelib.reading.blocks import cut
 from chalicelib.reading.compression import Limits
 from chalicelib.reading.object_text import Contents
 from chalicelib.service import transform
-from chalicelib.service.ingestion import Result, ingest
-from chalicelib.service.message_handler import Consumer, consume
-from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, loading, new_job
+from chalicelib.service.ingestion import Result
+from chalicelib.service.message_handler import MessageHandler, Outcome
+from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore
+from tests.support.jobs import changed, new_job
+from tests.support.workers import ingest, new_handler, new_ingester
 
 MAX_RECORD = 60
 PIECES = [
@@ -80,20 +83,19 @@ class World:
 
     def __init__(self, data: bytes, range_size: int = 200, **job: object) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
-        self.job = self.jobs.add(new_job(**job))
+        self.job = self.jobs.put(new_job(**job))
         sizes = {"range_size": range_size, "max_record": 100, "max_upload": 1 << 30}
-        self.parts = loading(self.jobs, self.store, sender=self.queue, **sizes)
+        self.ingester = new_ingester(self.jobs, self.store, sender=self.queue, **sizes)
         self.queue.send(self.job.id)
 
-    def worker(self, name: str, *, stops_count: bool = False) -> Consumer:
-        return Consumer(
-            self.jobs, self.parts, self.queue, self.queue, name, 30, 10, 60, stops_count=stops_count
-        )
+    def worker(self, name: str, *, one_claim: bool = False) -> MessageHandler:
+        return new_handler(self.jobs, self.ingester, self.queue, name, one_claim=one_claim)
 
-    def consume(self, name: str = "me", *, which: int = 0, stops_count: bool = False) -> bool:
+    def consume(self, name: str = "me", *, which: int = 0, one_claim: bool = False) -> bool:
         self.queue.waiting.rotate(-which)
         delivery = self.queue.waiting.popleft()
-        return consume(self.worker(name, stops_count=stops_count), delivery, threading.Event())
+        worker = self.worker(name, one_claim=one_claim)
+        return worker.handle(delivery, threading.Event()) is Outcome.ACKNOWLEDGED
 
     @property
     def known(self) -> Job:
@@ -102,25 +104,25 @@ class World:
     def share(self) -> list[Range]:
         """The file is shared out, and nobody has taken a range yet."""
         self.queue.waiting.clear()
-        job = self.jobs.claim(self.job.id, owner="planner", lease_seconds=30)
-        assert job is not None
-        assert ingest(job, self.parts, lambda: True) is Result.PART
-        self.jobs.release(job.id, owner="planner", vain=False)
+        claim = self.jobs.claim(self.job.id, owner="planner", lease_seconds=30)
+        assert claim is not None
+        assert ingest(claim, self.ingester, lambda: True) is Result.CLAIM_DONE
+        self.jobs.release(claim.job.id, owner="planner", without_progress=False)
         return list(self.jobs.ranges[self.job.id])
 
 
 LINES = b"a,b\n" + b"".join(b'%d,"x\n%d"\n' % (n, n % 7) for n in range(200)) + b"short\n"
 
 
-@pytest.mark.parametrize("stops_count", [False, True], ids=["container", "function"])
+@pytest.mark.parametrize("one_claim", [False, True], ids=["container", "function"])
 @settings(max_examples=40)
 @given(data=FILES.map(lambda it: it * 20), seed=st.integers(0, 99))
-def test_shared_out_or_not_the_ledger_is_the_same(stops_count: bool, data: bytes, seed: int) -> None:
+def test_shared_out_or_not_the_ledger_is_the_same(one_claim: bool, data: bytes, seed: int) -> None:
     alone, shared = World(b"a,b\n" + data, range_size=0), World(b"a,b\n" + data)
     alone.consume()
     draw = random.Random(seed)
     while shared.queue.waiting:
-        shared.consume(which=draw.randrange(len(shared.queue.waiting)), stops_count=stops_count)
+        shared.consume(which=draw.randrange(len(shared.queue.waiting)), one_claim=one_claim)
     assert shared.known.status is alone.known.status is Status.COMPLETED
     assert ledger(shared.jobs, shared.job) == ledger(alone.jobs, alone.job)
     assert not shared.jobs.ranges.get(shared.job.id)
@@ -145,7 +147,7 @@ def test_a_small_file_and_one_that_cannot_be_begun_anywhere_are_not() -> None:
     ):
         world.consume()
         assert world.known.status is Status.COMPLETED
-        assert world.known.shared_to is None
+        assert world.known.reading is None or world.known.reading.split_to is None
         assert not world.queue.waiting
 
 
@@ -155,10 +157,10 @@ def test_each_worker_takes_a_range_and_one_of_them_completes_the_job() -> None:
     taken = [
         world.jobs.claim(world.job.id, owner=str(number), lease_seconds=30) for number in range(len(found))
     ]
-    assert [job.range for job in taken if job] == found
+    assert [claim.range for claim in taken if claim] == found
     assert world.jobs.claim(world.job.id, owner="late", lease_seconds=30) is None
-    results = [ingest(job, world.parts, lambda: True) for job in taken if job]
-    assert results == [Result.PART] * (len(found) - 1) + [Result.ENDED]
+    results = [ingest(claim, world.ingester, lambda: True) for claim in taken if claim]
+    assert results == [Result.CLAIM_DONE] * (len(found) - 1) + [Result.JOB_ENDED]
     assert world.known.status is Status.COMPLETED
 
 
@@ -167,13 +169,13 @@ def test_the_last_workers_may_both_find_everything_done() -> None:
     *_, last = world.share()
     others = [it for it in world.jobs.ranges[world.job.id] if it != last]
     for _ in others:
-        job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
-        assert job is not None
-        assert ingest(job, world.parts, lambda: True) is Result.PART
-    job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
-    assert job is not None
-    assert ingest(job, world.parts, lambda: True) is Result.ENDED
-    assert ingest(job, world.parts, lambda: True) is Result.PART  # it was completed already
+        claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+        assert claim is not None
+        assert ingest(claim, world.ingester, lambda: True) is Result.CLAIM_DONE
+    claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+    assert claim is not None
+    assert ingest(claim, world.ingester, lambda: True) is Result.JOB_ENDED
+    assert ingest(claim, world.ingester, lambda: True) is Result.CLAIM_DONE  # it was completed already
 
 
 def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
@@ -184,45 +186,45 @@ def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
         def send(self, job_id: object, *, copies: int = 1) -> None:
             raise RetryLater(f"no {copies} messages about {job_id}")
 
-    job = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
-    assert job is not None
+    claim = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
+    assert claim is not None
     with pytest.raises(RetryLater):
-        ingest(job, replace(world.parts, sender=Down()), lambda: True)
-    world.jobs.release(job.id, owner="first", vain=False)
-    assert len(world.jobs.ranges[job.id]) == 1
+        ingest(claim, replace(world.ingester, sender=Down()), lambda: True)
+    world.jobs.release(claim.job.id, owner="first", without_progress=False)
+    assert len(world.jobs.ranges[claim.job.id]) == 1
     # sharing out comes first: it is what others wait for
-    job = world.jobs.claim(world.job.id, owner="second", lease_seconds=30)
-    assert job is not None
-    assert job.range is None
-    assert ingest(job, world.parts, lambda: True) is Result.PART
-    assert list(world.jobs.ranges[job.id]) == whole
-    world.jobs.release(job.id, owner="second", vain=False)
+    claim = world.jobs.claim(world.job.id, owner="second", lease_seconds=30)
+    assert claim is not None
+    assert claim.range is None
+    assert ingest(claim, world.ingester, lambda: True) is Result.CLAIM_DONE
+    assert list(world.jobs.ranges[claim.job.id]) == whole
+    world.jobs.release(claim.job.id, owner="second", without_progress=False)
     world.consume()
     assert world.known.status is Status.COMPLETED
 
 
 def test_who_was_overtaken_at_sharing_out_stops() -> None:
     world = World(LINES)
-    job = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
-    assert job is not None
-    world.jobs.release(job.id, owner="first", vain=False)
+    claim = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
+    assert claim is not None
+    world.jobs.release(claim.job.id, owner="first", without_progress=False)
     found = world.share()
     with pytest.raises(JobEnded):
-        ingest(replace(world.known, shared_to=None), world.parts, lambda: True)
-    assert list(world.jobs.ranges[job.id]) == found
+        ingest(changed(world.known, split_to=None), world.ingester, lambda: True)
+    assert list(world.jobs.ranges[claim.job.id]) == found
 
 
 def test_a_worker_that_dies_leaves_its_range_to_others() -> None:
     world = World(LINES)
     world.share()
-    job = world.jobs.claim(world.job.id, owner="dead", lease_seconds=30)
-    assert job is not None
+    claim = world.jobs.claim(world.job.id, owner="dead", lease_seconds=30)
+    assert claim is not None
     blocks = iter(range(2))
     assert (
-        ingest(job, world.parts, lambda: next(blocks, None) is not None or not world.jobs.blocks)
+        ingest(claim, world.ingester, lambda: next(blocks, None) is not None or not world.jobs.blocks)
         is Result.INTERRUPTED
     )
-    world.jobs.release(job.id, owner="dead", vain=True)
+    world.jobs.release(claim.job.id, owner="dead", without_progress=True)
     world.consume()
     assert world.known.status is Status.COMPLETED
 
@@ -231,15 +233,15 @@ def test_a_failed_job_that_is_begun_anew_is_shared_out_around_what_is_done() -> 
     world = World(LINES)
     world.share()
     for _ in range(3):  # some ranges are loaded, and some blocks of the file are lost again
-        job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
-        assert job is not None
-        ingest(job, world.parts, lambda: True)
+        claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+        assert claim is not None
+        ingest(claim, world.ingester, lambda: True)
     assert world.jobs.fail(world.job.id, owner="me", code="x", message="y") is False  # it holds nothing
     world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
     assert world.jobs.fail(world.job.id, owner="me", code="x", message="y")
     del world.jobs.blocks[world.job.id][2]
     world.jobs.act(world.job.id, Action.RETRY)
-    world.jobs.jobs[world.job.id] = replace(world.known, status=Status.PROCESSING)
+    world.jobs.jobs[world.job.id] = changed(world.known, status=Status.PROCESSING)
     found = world.share()
     assert found[0].end < found[1].start
     while world.queue.waiting:
@@ -252,11 +254,11 @@ def test_a_failed_job_that_is_begun_anew_is_shared_out_around_what_is_done() -> 
 def test_a_canceled_job_ends_its_ranges() -> None:
     world = World(LINES)
     world.share()
-    job = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
-    assert job is not None
+    claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
+    assert claim is not None
     world.jobs.act(world.job.id, Action.CANCEL)
     with pytest.raises(JobEnded):
-        ingest(job, world.parts, lambda: True)
+        ingest(claim, world.ingester, lambda: True)
     world.consume()
     assert world.known.status is Status.CANCELED
     assert not world.jobs.blocks.get(world.job.id)

@@ -1,6 +1,6 @@
-"""LocalStack's side: starts a sandbox for an execution environment and runs invocations in it."""
+"""LocalStack's side: a sandbox for each execution environment, and invocations in it."""
 
-# LocalStack lives in an environment of its own, where mypy does not look.
+# mypy does not see the environment that LocalStack is installed in.
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
 
 import json
@@ -17,10 +17,10 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 from .runtime_api import HOST, Event, Invocation
 from .sandbox import Sandbox
 
-# The interpreter with awslambdaric, and the folder for one readable log a function.
+# The interpreter with awslambdaric, and the folder for one readable log per function.
 PYTHON = os.environ.get("SLUICE_LAMBDA_PYTHON") or sys.executable
 LOGS = os.environ.get("SLUICE_LAMBDA_LOGS")
-# The last one tells the embedded stack whose process this is.
+# The last one marks the process as one of the embedded stack: see infra/local/processes.py.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SLUICE_STACK_PART")
 
 
@@ -33,15 +33,15 @@ class SubprocessExecutor(RuntimeExecutor):
         self._env: dict[str, str] = {}
 
     def start(self, env_vars: dict[str, object]) -> None:
-        """Start the process. Raises `StatusErrorException` when it does not get ready."""
+        """Start the process. Raises `StatusErrorException` if it does not become ready."""
         conf = self.function_version.config
-        own = {name: str(value) for name, value in env_vars.items() if value is not None}
+        variables = {name: str(value) for name, value in env_vars.items() if value is not None}
         self._env = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        self._env |= own | {
+        self._env |= variables | {
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{conf.runtime}",
             "LAMBDA_TASK_ROOT": str(self._code()),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join(filter(None, [*self._layers(), own.get("PYTHONPATH")])),
+            "PYTHONPATH": os.pathsep.join(filter(None, [*self._layers(), variables.get("PYTHONPATH")])),
             "TZ": "UTC",
         }
         self._spawn()
@@ -64,7 +64,7 @@ class SubprocessExecutor(RuntimeExecutor):
         if event.kind == "next":
             return sandbox
         logs = sandbox.take_logs()
-        self._keep(logs)
+        self._append_log(logs)
         body = event.body
         if event.kind != "init_error":
             body = _error("Runtime.ExitError", f"{event.kind} {body.decode()} during init\n{logs}")
@@ -72,62 +72,62 @@ class SubprocessExecutor(RuntimeExecutor):
         raise StatusErrorException("Environment startup failed", payload=body)
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
-        """Run one invocation; a function that failed in whatever way is a result, too."""
+        """Run one invocation and return its result. Every failure of the function is a result too."""
         request_id, limit = payload["invoke-id"], self.function_version.config.timeout
         began = time.time()
         sandbox = self._ready_sandbox()
         sandbox.hand_over(_invocation(payload, began + limit))
-        event = _judged(sandbox.wait_for("response", "error", "exit", timeout=limit), request_id, limit)
+        event = _as_on_aws(sandbox.wait_for("response", "error", "exit", timeout=limit), request_id, limit)
         logs = sandbox.take_logs()
         if event.kind in ("timeout", "exit"):
             logs += f"{json.loads(event.body)['errorMessage']}\n"
             self.stop()
-        logs = self._framed(request_id, logs, time.time() - began)
-        self._keep(logs)
+        logs = self._frame(request_id, logs, time.time() - began)
+        self._append_log(logs)
         return InvocationResult(request_id, event.body, event.kind != "response", logs)
 
     def _ready_sandbox(self) -> Sandbox:
-        """The sandbox; a new one when the last invocation timed out or the process has ended."""
+        """Return the sandbox, or a new one if the last invocation timed out or the process has ended."""
         if self._sandbox and self._sandbox.alive():
             return self._sandbox
         self.stop()
         return self._spawn()
 
-    def _framed(self, request_id: str, logs: str, seconds: float) -> str:
-        """The log of one invocation with the lines that AWS puts around it."""
+    def _frame(self, request_id: str, logs: str, seconds: float) -> str:
+        """Return the log of one invocation with the lines that AWS puts around it."""
         return (
             f"START RequestId: {request_id} Version: {self.function_version.id.qualifier}\n"
             f"{logs}END RequestId: {request_id}\n"
             f"REPORT RequestId: {request_id}\tDuration: {seconds * 1000:.2f} ms\n"
         )
 
-    def _keep(self, logs: str) -> None:
-        """Append to the function's own log file, for people."""
+    def _append_log(self, logs: str) -> None:
+        """Append to the function's log file, for people."""
         if LOGS and logs:
             name = self.function_version.id.function_name
             with (Path(LOGS) / f"lambda-{name}.log").open("a") as file:
                 file.write(logs)
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if one runs."""
         if sandbox := self._sandbox:
             self._sandbox = None
             sandbox.close()
 
     def get_logs(self) -> str:
-        """What was written outside of any invocation so far."""
+        """Return the output that was written outside of any invocation."""
         return self._sandbox.take_logs() if self._sandbox else ""
 
     def get_address(self) -> str:
-        """Where LocalStack reaches the process: on this machine."""
+        """Return where LocalStack reaches the process: on this machine."""
         return HOST
 
     def get_endpoint_from_executor(self) -> str:
-        """Where the process reaches LocalStack: on this machine, too."""
+        """Return where the process reaches LocalStack: on this machine too."""
         return HOST
 
     def get_runtime_endpoint(self) -> str:
-        """Only the Docker executor's helper program asks for this."""
+        """Return LocalStack's URL. Only the helper program of the Docker executor uses it."""
         return f"http://{HOST}:{config.GATEWAY_LISTEN[0].port}"
 
     @classmethod
@@ -138,7 +138,7 @@ class SubprocessExecutor(RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """Nothing: LocalStack removes the code itself."""
+        """Do nothing: LocalStack removes the code itself."""
 
 
 def _invocation(payload: dict[str, str], deadline: float) -> Invocation:
@@ -151,8 +151,8 @@ def _invocation(payload: dict[str, str], deadline: float) -> Invocation:
     return Invocation(headers, payload["payload"].encode())
 
 
-def _judged(event: Event, request_id: str, limit: int) -> Event:
-    """The event with what AWS would say about it as its body."""
+def _as_on_aws(event: Event, request_id: str, limit: int) -> Event:
+    """Return the event with the body that AWS would give it."""
     if event.kind == "timeout":
         text = f"RequestId: {request_id} Error: Task timed out after {limit:.2f} seconds"
         return Event("timeout", _error("Sandbox.Timedout", text))

@@ -1,11 +1,11 @@
 """LocalStack in host mode: `python -m sluice_lambda_executor.host`.
 
-The same as `python -m localstack.runtime.main`, but for the folder where LocalStack 4.12.0 keeps the
-content of S3. That one is the same for all LocalStacks of a machine, whatever their settings say:
-two of them would remove each other's buckets, and another user's could not write at all.
+Like `python -m localstack.runtime.main`, but with another folder for the content of S3. LocalStack 4.12.0
+uses one folder for all LocalStacks of a machine, whatever their settings: two of them would remove each
+other's buckets, and one of another user could not write.
 """
 
-# LocalStack lives in an environment of its own, where mypy does not look.
+# mypy does not see the environment that LocalStack is installed in.
 # mypy: disable-error-code="import-not-found"
 
 import tempfile
@@ -19,9 +19,9 @@ def keep_s3_apart() -> None:
     """Keep S3's content in this process's temporary folder."""
     folder = Path(tempfile.gettempdir()) / "s3"
     folder.mkdir(exist_ok=True)
-    # An unknown name would be set without effect, so a LocalStack that renames it must fail here.
+    # Setting an unknown name would have no effect, so fail if another version of LocalStack renamed it.
     if not hasattr(provider, "DEFAULT_S3_TMP_DIR"):
-        raise RuntimeError("this LocalStack keeps S3's content in a folder that is not known")
+        raise RuntimeError("this version of LocalStack does not define DEFAULT_S3_TMP_DIR, its folder for S3")
     provider.DEFAULT_S3_TMP_DIR = str(folder)
 
 

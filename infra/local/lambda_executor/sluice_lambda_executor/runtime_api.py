@@ -14,21 +14,21 @@ SHUTDOWN_POLL_SECONDS = 0.05
 
 
 class Invocation(NamedTuple):
-    """What the function is to do next."""
+    """The next invocation of the function."""
 
     headers: Mapping[str, str]
     payload: bytes
 
 
 class Event(NamedTuple):
-    """What the function did: `next`, `response`, `error`, `init_error`, or `exit`."""
+    """An event of the function process: `next`, `response`, `error`, `init_error`, or `exit`."""
 
     kind: str
     body: bytes
 
 
 class RuntimeApi(ThreadingHTTPServer):
-    """Listens on a free port; hands out invocations and collects events."""
+    """A server on a free port that hands out invocations and collects events."""
 
     daemon_threads = True
     block_on_close = False
@@ -41,11 +41,11 @@ class RuntimeApi(ThreadingHTTPServer):
         run.start()
 
     def address(self) -> str:
-        """Host and port, as `awslambdaric` wants them."""
+        """Return host and port in the form that `awslambdaric` takes."""
         return f"{HOST}:{self.server_port}"
 
     def close(self) -> None:
-        """Let the waiting function go and stop listening."""
+        """Release the waiting function and stop listening."""
         self.invocations.put(None)
         self.shutdown()
         self.server_close()
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        """`/runtime/invocation/next`: waits until there is one."""
+        """Handle `/runtime/invocation/next`: wait for an invocation and return it."""
         self.server.events.put(Event("next", b""))
         invocation = self.server.invocations.get()
         if invocation is None:
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(200, invocation.payload, headers)
 
     def do_POST(self) -> None:
-        """`/runtime/invocation/ID/response` or `.../error`, `/runtime/init/error`."""
+        """Handle `/runtime/invocation/ID/response` or `.../error`, and `/runtime/init/error`."""
         body = self._body()
         kind = "init_error" if "/init/" in self.path else self.path.rsplit("/", 1)[1]
         self._reply(202, b'{"status":"OK"}', {})
@@ -91,4 +91,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
-        """Nothing: one line a request helps nobody."""
+        """Log nothing: one line per request would only be noise."""

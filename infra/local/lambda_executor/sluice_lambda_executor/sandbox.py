@@ -15,13 +15,13 @@ from pathlib import Path
 from .runtime_api import Event, Invocation, RuntimeApi
 
 FUNCTION = Path(__file__).with_name("function.py")
-# The signal that takes the functions down with LocalStack is tied to the *thread* that started
-# them. So one thread starts them all, and it lives as long as LocalStack does.
+# The kernel kills the functions when the *thread* that started them ends. So one thread starts them all, and
+# it lives as long as LocalStack.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lambda-starter")
 
 
 class Sandbox:
-    """An execution environment: takes one invocation after the other. No isolation."""
+    """An execution environment, which runs one invocation after the other, without isolation."""
 
     def __init__(self, python: str, handler: str, code: Path, env: Mapping[str, str]) -> None:
         self._api = RuntimeApi()
@@ -47,15 +47,15 @@ class Sandbox:
         self._api.events.put(Event("exit", str(self._process.wait()).encode()))
 
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process runs."""
         return self._process.poll() is None
 
     def hand_over(self, invocation: Invocation) -> None:
-        """Give the function its next invocation."""
+        """Hand the next invocation to the function."""
         self._api.invocations.put(invocation)
 
     def wait_for(self, *kinds: str, timeout: float) -> Event:
-        """The next event of one of these kinds, or one of kind `timeout`."""
+        """Return the next event of one of these kinds, or one of kind `timeout` after that many seconds."""
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -66,15 +66,15 @@ class Sandbox:
                 return event
 
     def take_logs(self) -> str:
-        """What the function wrote since the last call."""
+        """Return the function's output since the last call."""
         size = os.fstat(self._log.fileno()).st_size
-        # pread, because the function's own writes move the offset that both share
+        # pread, because the function's writes move the offset that both share.
         data = os.pread(self._log.fileno(), size - self._log_read, self._log_read)
         self._log_read += len(data)
         return data.decode(errors="replace")
 
     def close(self) -> None:
-        """End the process and what it started."""
+        """End the process and those that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._api.close()

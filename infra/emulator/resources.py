@@ -1,4 +1,4 @@
-"""What lives in AWS before the application does: the bucket and the queues."""
+"""The bucket and the queues, which exist before the application does, and clients of LocalStack."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from infra.local.environment import CREDENTIALS, REGION
+from infra.emulator.environment import CREDENTIALS, REGION
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -26,7 +26,7 @@ VISIBILITY_SECONDS = 60
 
 @dataclass(frozen=True)
 class Resources:
-    """Where they are."""
+    """The addresses of the bucket and the queues."""
 
     bucket: str
     queue_url: str
@@ -34,27 +34,27 @@ class Resources:
 
 
 def s3(endpoint: str) -> "S3Client":
-    """An S3 client of this LocalStack."""
+    """Return an S3 client of this LocalStack."""
     return session().client("s3", endpoint_url=endpoint, config=config())
 
 
 def sqs(endpoint: str) -> "SQSClient":
-    """An SQS client of this LocalStack."""
+    """Return an SQS client of this LocalStack."""
     return session().client("sqs", endpoint_url=endpoint, config=config())
 
 
 def functions(endpoint: str) -> "LambdaClient":
-    """A client of this LocalStack's Lambda."""
+    """Return a Lambda client of this LocalStack."""
     return session().client("lambda", endpoint_url=endpoint, config=config())
 
 
 def logs(endpoint: str) -> "CloudWatchLogsClient":
-    """A client of this LocalStack's logs."""
+    """Return a client of this LocalStack's logs."""
     return session().client("logs", endpoint_url=endpoint, config=config())
 
 
 def session() -> boto3.session.Session:
-    """A session with this stack's credentials, whatever AWS settings the user has."""
+    """Return a session with LocalStack's credentials, whatever the user's AWS settings are."""
     return boto3.session.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -63,12 +63,12 @@ def session() -> boto3.session.Session:
 
 
 def config() -> Config:
-    """Settings for an endpoint on the loopback interface, whatever proxies the user has."""
+    """Return settings for an endpoint that is reached without the user's proxies."""
     return Config(proxies={}, s3={"addressing_style": "path"})
 
 
 def outputs() -> dict[str, str]:
-    """What `infra/cloudformation` would tell of the same things, as far as rights are about them."""
+    """Return the outputs that `infra/cloudformation` would have, as far as the rights name them."""
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
     return {
         "BucketArn": f"arn:aws:s3:::{BUCKET}",
@@ -79,18 +79,18 @@ def outputs() -> dict[str, str]:
 
 
 def ensure(endpoint: str) -> Resources:
-    """Create what is missing. Existing things, and what is in them, stay."""
+    """Create the resources that are missing and return all. Existing ones keep their content."""
     s3(endpoint).create_bucket(Bucket=BUCKET)
     queues = sqs(endpoint)
     dead_letter_url = queues.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
     queues.create_queue(QueueName=EVENT_DEAD_LETTERS)
-    told = queues.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])
+    attributes = queues.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])
     redrive = {
-        "deadLetterTargetArn": told["Attributes"]["QueueArn"],
+        "deadLetterTargetArn": attributes["Attributes"]["QueueArn"],
         "maxReceiveCount": MAX_RECEIVES,
     }
     queue_url = queues.create_queue(QueueName=QUEUE)["QueueUrl"]
-    # Apart from the creation, which refuses a queue that exists with other attributes.
+    # Not at creation, which refuses a queue that exists with other attributes.
     queues.set_queue_attributes(
         QueueUrl=queue_url,
         Attributes={

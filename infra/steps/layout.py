@@ -1,10 +1,10 @@
-"""Where things are. Nothing is written outside the checkout."""
+"""Folders and files of the tools. They write nothing outside the checkout."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-# Installed environments and download caches are the same for every stack of a checkout.
+# All stacks of a checkout share the installed environments and the download caches.
 SHARED = CHECKOUT / ".local"
 DEFAULT_ROOT = SHARED
 
@@ -17,49 +17,49 @@ class Layout:
 
     @classmethod
     def at(cls, root: Path | str = DEFAULT_ROOT) -> "Layout":
-        """The layout of the stack rooted at `root`; its folders exist afterwards."""
+        """Return the layout of the stack rooted at `root`, after creating its folders."""
         layout = cls(Path(root).resolve())
         for folder in (layout.data, layout.logs, layout.run, layout.build, layout.home, layout.tmp):
             folder.mkdir(parents=True, exist_ok=True)
-        # Holds the deployed configuration, and so the database's password.
+        # The deployed configuration holds the database's password.
         layout.build.chmod(0o700)
         return layout
 
     @property
     def data(self) -> Path:
-        """What survives `down`."""
+        """Return the folder that survives `down`."""
         return self.root / "data"
 
     @property
     def logs(self) -> Path:
-        """One log a part, and one a Lambda function."""
+        """Return the folder with one log per component and per Lambda function."""
         return self.root / "logs"
 
     @property
     def run(self) -> Path:
-        """Process records, ports, locks."""
+        """Return the folder of process records, ports and locks."""
         return self.root / "run"
 
     @property
     def build(self) -> Path:
-        """The application as it is staged for deployment."""
+        """Return the folder in which the application is staged for deployment."""
         return self.root / "build"
 
     @property
     def home(self) -> Path:
-        """HOME of every process of the stack."""
+        """Return HOME of every process of the stack."""
         return self.root / "home"
 
     @property
     def tmp(self) -> Path:
-        """TMPDIR of every process of the stack."""
+        """Return TMPDIR of every process of the stack."""
         return self.root / "tmp"
 
     @property
     def env_file(self) -> Path:
-        """Where others read the stack's addresses; there only while it is up."""
+        """Return the file with the stack's addresses. It exists only while the stack is up."""
         return self.root / "env"
 
     def log(self, name: str) -> Path:
-        """The log of one part."""
+        """Return the log of one component."""
         return self.logs / f"{name}.log"

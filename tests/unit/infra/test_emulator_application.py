@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import deploy
-from infra.configure import FUNCTIONS, GATEWAY, configured, policies
-from infra.local import application
-from infra.local.errors import StackError
-from infra.local.layout import Layout
-from infra.local.processes import Command
+from infra.deployment import configuration, functions, staging
+from infra.deployment.configuration import FUNCTIONS, GATEWAY, configure_stage, fill_policies
+from infra.emulator import application
+from infra.steps.commands import Command
+from infra.steps.errors import StepError
+from infra.steps.layout import Layout
 
 CONFIG = {
     "app_name": "sluice",
@@ -33,17 +33,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".chalice/policies").mkdir()
     for name in (*FUNCTIONS, GATEWAY):
         (folder / f".chalice/policies/{name}.json").write_text(json.dumps(POLICY))
-    for module in (application, deploy):
+    for module in (configuration, staging):
         monkeypatch.setattr(module, "CHECKOUT", folder)
-    monkeypatch.setattr(deploy, "build_vendor", lambda *_, **__: None)  # see test_packages
-    monkeypatch.setattr(application, "finish", lambda *_, **__: None)  # of a LocalStack that is not there
+    monkeypatch.setattr(staging, "build_vendor", lambda *_, **__: None)  # see test_packages
+    monkeypatch.setattr(functions, "finish_functions", lambda *_, **__: None)  # no LocalStack runs
     return folder
 
 
 def stage(folder: Path, variables: Mapping[str, str]) -> None:
-    config = json.loads((deploy.CHECKOUT / ".chalice/config.json").read_text())
-    rights = policies(deploy.CHECKOUT / ".chalice/policies", "local", {})
-    deploy.stage_copy(folder, "local", configured(config, "local", {}, settings=variables), rights)
+    config = configure_stage(configuration.read_config(), "local", {}, settings=variables)
+    staging.stage_application(folder, "local", config, fill_policies("local", {}))
 
 
 def staged(folder: Path) -> set[str]:
@@ -61,7 +60,7 @@ WHOLE = {
 
 
 @pytest.mark.usefixtures("checkout")
-def test_what_is_staged(tmp_path: Path) -> None:
+def test_the_staged_copy_has_the_stages_settings_and_policies(tmp_path: Path) -> None:
     stage(tmp_path / "app", {"DATABASE_URL": "postgresql://x"})
 
     assert staged(tmp_path / "app") == WHOLE
@@ -72,9 +71,7 @@ def test_what_is_staged(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "app/.chalice/policies/local/on_job.json").read_text()) == FILLED
 
 
-def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
-    tmp_path: Path, checkout: Path
-) -> None:
+def test_staging_again_removes_deleted_files_and_keeps_chalices(tmp_path: Path, checkout: Path) -> None:
     folder = tmp_path / "app"
     stage(folder, {})
     for name in ("deployed/local.json", "deployments/package.zip"):
@@ -88,10 +85,10 @@ def test_staging_again_removes_what_is_gone_and_keeps_what_chalice_keeps(
     assert staged(folder) == (WHOLE - {"chalicelib/one.py"}) | kept
 
 
-def test_nothing_to_deploy(tmp_path: Path, checkout: Path) -> None:
+def test_a_missing_app_fails_staging(tmp_path: Path, checkout: Path) -> None:
     (checkout / "app.py").unlink()
 
-    with pytest.raises(StackError, match=r"app: .*app\.py is missing"):
+    with pytest.raises(StepError, match=r"app: .*app\.py is missing"):
         stage(tmp_path / "app", {})
 
 
@@ -108,7 +105,7 @@ def require(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [rename, edit, require])
-def test_version_changes_with_what_is_deployed(
+def test_the_version_changes_with_the_deployed_files_only(
     tmp_path: Path, checkout: Path, change: Callable[[Path], None]
 ) -> None:
     def version(**variables: str) -> str:
@@ -125,7 +122,7 @@ def test_version_changes_with_what_is_deployed(
 
 
 class Chalice:
-    """In place of the command: notes that it ran, and writes what Chalice writes."""
+    """A replacement of the command that counts its runs and writes what Chalice writes."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -151,11 +148,11 @@ class Chalice:
 def chalice(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Chalice:
     assert checkout.exists()
     chalice = Chalice()
-    monkeypatch.setattr("infra.local.processes.logged", chalice)
+    monkeypatch.setattr("infra.steps.commands.run_logged", chalice)
     return chalice
 
 
-def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
+def test_it_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalice: Chalice) -> None:
     layout = Layout.at(tmp_path / "root")
 
     def released(localstack: str, **variables: str) -> tuple[str, bool]:
@@ -171,18 +168,18 @@ def test_deploys_once_for_each_change_and_each_localstack(tmp_path: Path, chalic
     assert len(list(layout.build.glob("app/.chalice/deployments/*.zip"))) == 1
 
 
-def test_a_deployment_that_failed_is_tried_again(
+def test_a_failed_deployment_is_retried(
     tmp_path: Path, chalice: Chalice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = Layout.at(tmp_path / "root")
     application.deploy(layout, ENDPOINT, "one", {})
 
     def broken(*_: object, **__: object) -> None:
-        raise StackError("app", "chalice ended with status 1")
+        raise StepError("app", "chalice ended with status 1")
 
     with monkeypatch.context() as patched:
-        patched.setattr("infra.local.processes.logged", broken)
-        with pytest.raises(StackError):
+        patched.setattr("infra.steps.commands.run_logged", broken)
+        with pytest.raises(StepError):
             application.deploy(layout, ENDPOINT, "one", {"A": "1"})
 
     assert application.deployed_url(layout, ENDPOINT, "one") is None
@@ -190,7 +187,7 @@ def test_a_deployment_that_failed_is_tried_again(
     assert chalice.runs == 2
 
 
-def test_a_deployment_that_was_lost_is_made_again(tmp_path: Path, chalice: Chalice) -> None:
+def test_a_lost_deployment_is_repeated(tmp_path: Path, chalice: Chalice) -> None:
     layout = Layout.at(tmp_path / "root")
     application.deploy(layout, ENDPOINT, "one", {})
     shutil.rmtree(layout.build / "app" / ".chalice" / "deployed")

@@ -1,39 +1,6 @@
 import pytest
 
 from infra import audit
-from infra.local import stack
-from infra.local.errors import StackError
-
-
-def test_parts_bring_what_they_need() -> None:
-    assert stack.closure(["redis"]) == {"redis"}
-    assert stack.closure(["migrations"]) == {"migrations", "postgres"}
-    assert stack.closure(["app"]) == {"app", "postgres", "redis", "localstack"}
-    assert stack.closure(stack.PARTS) == set(stack.PARTS)
-
-
-def test_unknown_part() -> None:
-    with pytest.raises(StackError, match="no such part: mysql"):
-        stack.closure(["mysql", "redis"])
-
-
-def test_what_the_application_is_told() -> None:
-    env = {
-        "SLUICE_URL": "its own address, which it must not need",
-        "DATABASE_URL": "d",
-        "REDIS_URL": "r",
-        "AWS_ENDPOINT_URL": "a",
-        "AWS_ACCESS_KEY_ID": "Lambda and the worker have credentials of their own",
-        "SLUICE_QUEUE_BACKEND": "sqs",
-    }
-
-    assert stack.application_env(env) == {
-        "DATABASE_URL": "d",
-        "REDIS_URL": "r",
-        "AWS_ENDPOINT_URL": "a",
-        "SLUICE_QUEUE_BACKEND": "sqs",
-    }
-
 
 VULNERABLE = {"name": "p", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
 SOUND = {"name": "q", "version": "1", "vulns": []}
@@ -50,7 +17,7 @@ SKIPPED = {"name": "r", "skip_reason": "not found on PyPI"}
         ("requirements.txt", None, 0, 1),
     ],
 )
-def test_audit(
+def test_the_audit_fails_for_vulnerabilities_and_strictly_for_gaps(
     monkeypatch: pytest.MonkeyPatch,
     file: str,
     packages: list[dict[str, object]] | None,
@@ -65,7 +32,7 @@ def test_audit(
     assert audit.main([file]) == strict_status
 
 
-def test_audit_says_what_it_found(
+def test_the_audit_prints_its_findings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(audit, "audit", lambda _: [SOUND, VULNERABLE, SKIPPED])

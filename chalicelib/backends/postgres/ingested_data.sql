@@ -2,15 +2,15 @@
 COPY ingested_data (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
 
 -- name: use_indexes
--- Each hash is looked up in the index. Without statistics of the table, or with old ones, Postgres may think that there
--- is little in it, and compare all of its rows with all hashes: that takes hours. With these off, and the dataset as a
--- column of what is looked up (OFFSET 0 keeps it one), beginning with the table pays for tiny ones alone.
+-- Each hash is looked up in the index. Without statistics of the table, or with old ones, Postgres may assume that it
+-- holds little, and compare all of its rows with all hashes: that takes hours. With these settings off, and the dataset
+-- as a column of the subquery (OFFSET 0 keeps it one), starting with the table pays for tiny tables only.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
 -- name: mark_known
--- Of the hashes (32 bytes each, one after the other) those whose rows another job brought: this one is their last now.
--- How many, and their places in the list, unless that is all of them.
+-- Marks this job as the last one of the rows that other jobs brought. `hashes`: 32 bytes each, concatenated. Returns
+-- how many were marked, and their places in the list unless that is all of them.
 WITH marked AS (
     UPDATE ingested_data AS old SET
         last_job = %(job)s,
@@ -26,7 +26,7 @@ WITH marked AS (
 SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places FROM marked
 
 -- name: find_known
--- The same of hashes whose rows are there, whoever brought them.
+-- Returns the same for hashes whose rows exist, from any job.
 SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places
 FROM generate_series(0, %(count)s::integer - 1) AS place
 WHERE EXISTS (
@@ -43,9 +43,9 @@ ON COMMIT DELETE ROWS
 COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
 
 -- name: upsert_staged
--- Only a row that this statement inserted has this job as first and last: a job that meets its own row again leaves
--- it as it is, and so does not hide who else brought it (see undo). xmax would tell, too, but partitioned tables do
--- not give it back.
+-- Only a row that this statement inserted has this job as first and last: a job that meets its own row again does not
+-- change it, and so does not hide that another job brought it too (see undo). xmax would tell as well, but partitioned
+-- tables do not return it.
 WITH written AS (
     INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)
     SELECT first_job, last_job, dataset_id, content_hash, record, metadata
@@ -58,18 +58,23 @@ WITH written AS (
 )
 SELECT count(*) FILTER (WHERE inserted) FROM written
 
--- name: copy_rejects
-COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw) FROM STDIN
+-- name: count_rows
+SELECT count(*) AS count FROM ingested_data WHERE dataset_id = %(dataset_id)s AND first_job = %(number)s
 
--- name: admit_block
--- Whoever wants to end the job waits until we have committed; who comes after them waits for them. A lock on the
--- job's row would not do: those who share it overtake those who wait for it.
-SELECT pg_advisory_xact_lock_shared(hashtextextended(%(job_id)s::text, 0))
+-- name: pages
+-- The pages of the table that hold the job's own rows. They lie together, in the order of loading.
+SELECT (min(ctid)::text::point)[0]::bigint AS first, (max(ctid)::text::point)[0]::bigint AS last
+FROM ingested_data
+WHERE dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
 
--- name: insert_block
--- Nothing if the job has ended, or was begun anew with another object.
-INSERT INTO ingestion_blocks
-    (job_id, block_no, start_offset, end_offset, source_offset, records, inserted, duplicates, rejected)
-SELECT id, %(no)s, %(start)s, %(end)s, %(source_offset)s,
-       %(records)s, %(inserted)s, %(duplicates)s, %(rejected)s
-FROM ingestion_jobs WHERE id = %(job_id)s AND status = 'PROCESSING' AND etag = %(etag)s
+-- name: remove_rows
+-- Locks rows in the order of their hashes, as every writer does. A row that another job brings meanwhile no longer
+-- matches. By ctid, because right after a load Postgres may have no statistics of the table yet.
+DELETE FROM ingested_data
+WHERE first_job = %(number)s AND last_job = %(number)s AND ctid = ANY (ARRAY(
+    SELECT ctid FROM ingested_data
+    WHERE ctid >= %(start)s::tid AND ctid < %(stop)s::tid
+      AND dataset_id = %(dataset_id)s AND first_job = %(number)s AND last_job = %(number)s
+    ORDER BY content_hash
+    FOR UPDATE
+))

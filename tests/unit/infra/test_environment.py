@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import environment
-from infra.local.layout import Layout
+from infra.local import env_file
+from infra.steps import environment, pip
+from infra.steps.layout import Layout
 
 AWKWARD = {
     "PLAIN": "http://127.0.0.1:4566/queue/us-east-1/000000000000/sluice-jobs",
@@ -16,9 +17,9 @@ AWKWARD = {
 }
 
 
-def test_env_file_read_by_a_shell(tmp_path: Path) -> None:
+def test_a_shell_reads_the_env_file(tmp_path: Path) -> None:
     layout = Layout.at(tmp_path)
-    environment.write_env_file(layout, AWKWARD)
+    env_file.write_env_file(layout, AWKWARD)
 
     shell = ["bash", "-c", 'set -a; . "$0"; set +a; env -0', str(layout.env_file)]
     told = subprocess.check_output(shell, text=True, env={"PATH": "/usr/bin:/bin"})
@@ -29,22 +30,22 @@ def test_env_file_read_by_a_shell(tmp_path: Path) -> None:
     assert list(tmp_path.glob("env*")) == [layout.env_file]
 
 
-def test_env_file_read_back(tmp_path: Path) -> None:
+def test_the_env_file_is_read_back_as_written(tmp_path: Path) -> None:
     layout = Layout.at(tmp_path)
-    assert environment.read_env_file(layout) == {}
+    assert env_file.read_env_file(layout) == {}
 
-    environment.write_env_file(layout, AWKWARD)
+    env_file.write_env_file(layout, AWKWARD)
 
-    assert environment.read_env_file(layout) == AWKWARD
+    assert env_file.read_env_file(layout) == AWKWARD
 
 
-def test_only_the_way_to_the_network_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_inherit_only_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "PYTHONPATH", "VIRTUAL_ENV", "SLUICE_BUCKET", "DATABASE_URL"):
         monkeypatch.setenv(name, "mine")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", "example.org")
 
-    passed = environment.passed_on()
+    passed = environment.inherited_env()
 
     assert passed["https_proxy"] == "http://proxy:3128"
     assert passed["NO_PROXY"] == "example.org,127.0.0.1,localhost"
@@ -52,18 +53,18 @@ def test_only_the_way_to_the_network_is_passed_on(monkeypatch: pytest.MonkeyPatc
     assert "mine" not in passed.values()
 
 
-def test_own_folders_lie_under_the_root(tmp_path: Path) -> None:
+def test_childrens_folders_are_under_the_root(tmp_path: Path) -> None:
     own = environment.own_env(Layout.at(tmp_path))
 
     folders = [value for name, value in own.items() if name != "PYTHONUNBUFFERED"]
     assert all(Path(folder).is_relative_to(tmp_path) for folder in folders)
 
 
-def test_pip_keeps_the_home_that_its_settings_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_keeps_the_callers_home_for_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
 
-    env = environment.pip_env(Layout.at(tmp_path))
+    env = pip.pip_env(Layout.at(tmp_path))
 
     assert env["HOME"] == "/home/somebody"
     assert ".local/cache/pip" in env["PIP_CACHE_DIR"]

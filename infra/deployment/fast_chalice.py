@@ -13,7 +13,7 @@ _original = botocore.waiter.WaiterModel.get_waiter
 
 
 def get_waiter(self: botocore.waiter.WaiterModel, waiter_name: str) -> botocore.waiter.SingleWaiterConfig:
-    """The configuration of a waiter, with a delay that suits an emulator on the same machine."""
+    """Return a waiter's configuration with a delay that suits an emulator on the same machine."""
     config = _original(self, waiter_name)
     config.delay = EMULATOR_DELAY  # type: ignore[assignment]
     return config

@@ -9,14 +9,14 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.local.errors import StackError
 from infra.packages import bytecode, install
 from infra.packages.build import check_runtime, write_zip
 from infra.packages.bytecode import RUNNING, compile_tree, interpreter
-from infra.packages.contents import pinned, wanted, why_left_out
-from infra.packages.install import listed, settle, thin_out
+from infra.packages.contents import pinned, required, why_left_out
+from infra.packages.install import list_removed, normalise_files, thin_out
 from infra.packages.publish import Layer, publish
-from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, Size, excesses, measured, table
+from infra.packages.sizes import MAX_UNZIPPED, MAX_ZIPPED, Size, excesses, measure, table
+from infra.steps.errors import StepError
 
 REQUIREMENTS = """\
 # This file was made.
@@ -39,9 +39,9 @@ def test_entries_of_a_requirements_file_keep_their_hashes() -> None:
     assert "implementation_name != 'pypy'" in entries["psycopg-binary"]
 
 
-def test_what_the_runtime_or_the_function_brings_is_not_wanted() -> None:
-    assert list(wanted(REQUIREMENTS)) == ["psycopg-binary", "redis"]
-    assert list(wanted(REQUIREMENTS, without=frozenset({"redis"}))) == ["psycopg-binary"]
+def test_packages_of_the_runtime_or_the_functions_are_not_required() -> None:
+    assert list(required(REQUIREMENTS)) == ["psycopg-binary", "redis"]
+    assert list(required(REQUIREMENTS, without=frozenset({"redis"}))) == ["psycopg-binary"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_the_runtime_or_the_function_brings_is_not_wanted() -> None:
         "redis-8.1.0.dist-info/RECORD",
     ],
 )
-def test_left_out(name: str) -> None:
+def test_unused_files_are_left_out(name: str) -> None:
     assert why_left_out(PurePosixPath(name))
 
 
@@ -77,12 +77,12 @@ def test_left_out(name: str) -> None:
         "psycopg_binary.libs/libpq-e9b5c9ac.so.5.18",
     ],
 )
-def test_kept(name: str) -> None:
+def test_used_files_are_kept(name: str) -> None:
     assert why_left_out(PurePosixPath(name)) is None
 
 
 def packages(folder: Path) -> Path:
-    """A small tree of what pip installs."""
+    """Make a small tree like one that pip installs."""
     files = {
         "bin/tool": "#!/here/python\n",
         "one/__init__.py": "NAMES = {'a', 'b', 'c'}\ndef f(x): return x in {'p', 'q', 'r', 's'}\n",
@@ -103,7 +103,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_thinning_out_says_what_went_and_leaves_no_empty_folders(tmp_path: Path) -> None:
+def test_thinning_out_counts_removed_bytes_and_leaves_no_empty_folders(tmp_path: Path) -> None:
     folder = packages(tmp_path)
     removed = thin_out(folder)
     assert removed["tests"] == 2
@@ -117,17 +117,18 @@ def test_thinning_out_says_what_went_and_leaves_no_empty_folders(tmp_path: Path)
     }
 
 
-def test_what_was_left_out_is_listed_with_the_largest_first() -> None:
+def test_removed_bytes_are_listed_with_the_largest_first() -> None:
     assert (
-        listed(Counter({"tests": 20_000, "Flight": 3_000_000})) == "    3.00 MB  Flight\n    0.02 MB  tests\n"
+        list_removed(Counter({"tests": 20_000, "Flight": 3_000_000}))
+        == "    3.00 MB  Flight\n    0.02 MB  tests\n"
     )
 
 
 def built(folder: Path, target: Path) -> bytes:
-    """A package of that tree, as `build_layer` makes one."""
+    """Zip such a tree as `build_layer` does."""
     thin_out(packages(folder))
     compile_tree(RUNNING, folder, ["."], runs_in="/opt/python")
-    settle(folder)
+    normalise_files(folder)
     write_zip(target, {path: folder / path for path in names(folder) if (folder / path).is_file()})
     return target.read_bytes()
 
@@ -144,16 +145,16 @@ def test_equal_files_make_equal_packages_wherever_and_whenever_they_are_built(tm
     assert code[4:8] == b"\1\0\0\0"  # unchecked-hash, see PEP 552
 
 
-def test_files_are_readable_for_everybody_and_have_one_time(tmp_path: Path) -> None:
+def test_files_are_readable_for_all_users_and_have_one_time(tmp_path: Path) -> None:
     folder = packages(tmp_path / "made")
     (folder / "one" / "two.py").chmod(0o600)
-    settle(folder)
+    normalise_files(folder)
     stats = [path.stat() for path in folder.rglob("*") if path.is_file()]
     assert {stat.st_mode & 0o777 for stat in stats} == {0o644}
     assert {stat.st_mtime for stat in stats} == {install.MTIME}
 
 
-def test_bytecode_is_made_by_the_running_python() -> None:
+def test_the_running_python_compiles_bytecode() -> None:
     assert interpreter(RUNNING) == sys.executable
 
 
@@ -163,54 +164,52 @@ def script(folder: Path, content: str) -> None:
     path.chmod(0o755)
 
 
-def test_bytecode_is_made_by_another_python_if_that_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_installed_python_compiles_bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path, "echo 3.99")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert interpreter("3.99") == str(tmp_path / "python3.99")
 
 
 @pytest.mark.parametrize("content", ["exit 127", "echo 3.98", None])
-def test_bytecode_cannot_be_made_by_a_wrong_python(
+def test_a_python_of_another_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     if content:
         script(tmp_path, content)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StackError, match=r"bytecode for Python 3\.99 can only be made by Python 3\.99"):
+    with pytest.raises(StepError, match=r"bytecode for Python 3\.99 can only be made by Python 3\.99"):
         interpreter("3.99")
 
 
-def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
+def test_a_syntax_error_fails_the_compilation(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("def\n")
-    with pytest.raises(StackError, match="compileall ended with status 1"):
+    with pytest.raises(StepError, match="compileall ended with status 1"):
         compile_tree(bytecode.RUNNING, tmp_path, ["."], runs_in="/var/task")
 
 
 def test_runtimes_that_are_too_old_are_refused() -> None:
     check_runtime("3.12")
     check_runtime("3.13")
-    with pytest.raises(StackError, match=r"Python 3\.11 on Amazon Linux 2.*3\.12 or newer"):
+    with pytest.raises(StepError, match=r"Python 3\.11 on Amazon Linux 2.*3\.12 or newer"):
         check_runtime("3.11")
 
 
-def test_sizes_are_those_of_the_zip_file_and_of_what_is_in_it(tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_zip_file_and_its_content(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(5000))
     archive = tmp_path / "some.zip"
     write_zip(archive, {"zeros": tmp_path / "zeros"})
-    assert measured("layer", "arm64", archive) == Size("layer", "arm64", archive.stat().st_size, 5000)
+    assert measure("layer", "arm64", archive) == Size("layer", "arm64", archive.stat().st_size, 5000)
     assert archive.stat().st_size < 200
 
 
-def test_a_part_at_its_limits_is_allowed() -> None:
+def test_packages_at_their_limits_are_allowed() -> None:
     half = MAX_UNZIPPED // 2
-    sizes = [Size(part, "arm64", MAX_ZIPPED, half) for part in ("function", "layer")]
+    sizes = [Size(name, "arm64", MAX_ZIPPED, half) for name in ("function", "layer")]
     sizes.append(Size("function", "x86_64", 1, MAX_UNZIPPED))
     assert excesses(sizes) == []
 
 
-def test_what_is_too_large_is_said() -> None:
+def test_packages_above_a_limit_are_reported() -> None:
     sizes = [
         Size("function", "arm64", MAX_ZIPPED + (1 << 20), 1),
         Size("layer", "arm64", 1, MAX_UNZIPPED),
@@ -218,13 +217,13 @@ def test_what_is_too_large_is_said() -> None:
     ]
     assert excesses(sizes) == [
         "the function for arm64 is 51.0 MiB zipped: 50 are allowed",
-        "all parts for arm64 are 250.0 MiB unzipped: 250 are allowed",
+        "all packages for arm64 are 250.0 MiB unzipped: 250 are allowed",
     ]
 
 
-def test_the_table_names_parts_and_limits() -> None:
+def test_the_table_lists_packages_and_limits() -> None:
     assert table([Size("layer", "arm64", 3 << 20, 12_900_000)]).splitlines() == [
-        "part        architecture      zipped  unzipped",
+        "package     architecture      zipped  unzipped",
         "layer       arm64                3.0      12.3",
         "limit, MiB  each; together        50       250",
     ]
@@ -242,7 +241,7 @@ def layer(folder: Path, size: int = 0) -> Layer:
 
 
 def stubbed(newest: str | None) -> tuple[Stubber, Stubber]:
-    """AWS, where the layer's newest version has that SHA-256, if there is one."""
+    """Return stubs of AWS, where the layer's newest version, if any, has that SHA-256."""
     functions = Stubber(
         boto3.client("lambda", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     )
@@ -296,12 +295,12 @@ def test_a_new_layer_is_published(tmp_path: Path, newest: str | None) -> None:
     assert run(functions, objects, layer(tmp_path)) == f"{ARN}:5"
 
 
-def test_a_layer_that_is_there_is_not_published_again(tmp_path: Path) -> None:
+def test_an_unchanged_layer_is_not_published_again(tmp_path: Path) -> None:
     functions, objects = stubbed(EMPTY_SHA256)
     assert run(functions, objects, layer(tmp_path)) == f"{ARN}:4"
 
 
-def test_a_large_layer_goes_by_way_of_a_bucket(tmp_path: Path) -> None:
+def test_a_large_layer_goes_through_a_bucket(tmp_path: Path) -> None:
     functions, objects = stubbed(None)
     place = {"Bucket": "deployments", "Key": "layers/sluice-prod-worker.zip"}
     objects.add_response("put_object", {}, {**place, "Body": bytes(MAX_ZIPPED + 1)})
@@ -312,5 +311,5 @@ def test_a_large_layer_goes_by_way_of_a_bucket(tmp_path: Path) -> None:
 
 def test_a_large_layer_needs_a_bucket(tmp_path: Path) -> None:
     functions, objects = stubbed(None)
-    with pytest.raises(StackError, match="--bucket"):
+    with pytest.raises(StepError, match="--bucket"):
         run(functions, objects, layer(tmp_path, MAX_ZIPPED + 1))

@@ -1,0 +1,72 @@
+-- name: open_job
+UPDATE ingestion_jobs
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    detected = %(detected)s, block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
+WHERE id = %(id)s
+
+-- name: pin
+UPDATE ingestion_jobs
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    uploaded_at = coalesce(uploaded_at, now())
+WHERE id = %(id)s
+
+-- name: same_content
+-- The first job that loaded the same bytes in the same way. It cannot be undone until this transaction ends.
+SELECT other.id
+FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
+    other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
+    AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
+    AND other.metadata IS NOT DISTINCT FROM job.metadata AND other.status = 'COMPLETED'
+    AND other.duplicate_of IS NULL AND other.id <> job.id
+WHERE job.id = %(id)s AND NOT job.force
+ORDER BY other.number LIMIT 1
+FOR SHARE OF other
+
+-- name: rows_inserted
+SELECT coalesce(sum(inserted), 0)::bigint AS count FROM ingestion_blocks WHERE job_id = %(id)s
+
+-- name: copy_ledger
+-- As if the file had been loaded again: all of its rows exist already.
+INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
+                              records, inserted, duplicates, rejected)
+SELECT %(id)s, block_no, start_offset, end_offset, source_offset,
+       records, 0, inserted + duplicates, rejected
+FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
+
+-- name: measure
+UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL AND etag = %(etag)s
+
+-- name: gaps
+-- Wherever a block does not begin where the previous one ended; and at the end of the text, if that is known.
+SELECT gap_start, gap_end
+FROM (
+    SELECT coalesce(lag(end_offset) OVER (ORDER BY start_offset NULLS LAST), 0) AS gap_start,
+           start_offset AS gap_end
+    FROM (
+        SELECT start_offset, end_offset FROM ingestion_blocks WHERE job_id = %(id)s
+        UNION ALL SELECT %(total)s::bigint, %(total)s::bigint
+    ) AS block
+) AS step
+WHERE gap_start IS DISTINCT FROM gap_end
+ORDER BY gap_start
+
+-- name: unexplained
+-- Rejects that the ledger counts and validation_errors lacks, or the other way round.
+SELECT (SELECT coalesce(sum(rejected), 0) FROM ingestion_blocks WHERE job_id = %(id)s)
+     - (SELECT count(*) FROM validation_errors WHERE job_id = %(id)s) AS difference
+
+-- name: complete
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
+    duplicate_of = %(duplicate_of)s
+WHERE id = %(id)s
+
+-- name: fail
+-- Only the holder of the job's lease, or of a range's, may fail the job.
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
+    error_code = %(code)s, error_message = %(message)s
+WHERE id = %(id)s AND status = ANY(%(before)s) AND (
+    lease_owner = %(owner)s
+    OR EXISTS (SELECT FROM ingestion_ranges WHERE job_id = id AND ingestion_ranges.lease_owner = %(owner)s)
+)

@@ -1,0 +1,177 @@
+"""Map between domain objects and database rows, by hand, so that neither side changes the other unnoticed."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from chalicelib.core.jobs import (
+    Instructions,
+    Job,
+    JobError,
+    NewJob,
+    Outcome,
+    Progress,
+    Reading,
+    Times,
+    Upload,
+)
+from chalicelib.core.lifecycle import TRANSITIONS, Action
+from chalicelib.core.model import Dialect, Format, Options, Source, Status, StoredReject, Tally
+
+Row = Mapping[str, Any]
+
+
+def new_job_columns(new: NewJob) -> dict[str, Any]:
+    """Return the columns of `ingestion_jobs` that are fixed when a job is registered."""
+    upload, instructions = new.upload, new.instructions
+    return {
+        "id": new.id,
+        "dataset": new.dataset,
+        "filename": new.filename,
+        "block_size": new.block_size,
+        "format": instructions.format,
+        "options": Jsonb(instructions.options.to_json()),
+        "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
+        "force": instructions.force,
+        "bucket": upload.bucket,
+        "key": upload.key,
+        "declared_size": upload.size,
+        "sha256": upload.sha256,
+        "upload_expires_at": upload.expires_at,
+        "upload_id": upload.upload_id,
+        "part_size": upload.part_size,
+        "part_checksums": upload.part_checksums,
+    }
+
+
+def source_columns(job_id: UUID, source: Source) -> dict[str, Any]:
+    """Return the columns of `ingestion_jobs` that name the object that a job reads."""
+    return {
+        "id": job_id,
+        "bucket": source.bucket,
+        "key": source.key,
+        "etag": source.etag,
+        "size": source.size,
+        "version_id": source.version_id,
+        "checksum": source.checksum,
+    }
+
+
+def transition_columns(action: Action) -> dict[str, Any]:
+    """Return the parameters that say from which statuses to which an action leads."""
+    transition = TRANSITIONS[action]
+    return {"before": sorted(transition.before), "after": transition.after}
+
+
+def tally_columns(tally: Tally) -> dict[str, int]:
+    """Return the counts of `ingestion_blocks`."""
+    return {
+        "records": tally.records,
+        "inserted": tally.inserted,
+        "duplicates": tally.duplicates,
+        "rejected": tally.rejected,
+    }
+
+
+def job_of(row: Row) -> Job:
+    """Return the job in a row of `select_jobs`."""
+    source = _source(row)
+    return Job(
+        id=row["id"],
+        number=row["number"],
+        status=Status(row["status"]),
+        dataset=row["dataset"],
+        dataset_id=row["dataset_id"],
+        filename=row["filename"],
+        instructions=_instructions(row),
+        upload=_upload(row),
+        source=source,
+        block_size=row["block_size"],
+        reading=_reading(row, source),
+        progress=_progress(row),
+        outcome=_outcome(row),
+        times=_times(row),
+    )
+
+
+def reject_of(row: Row) -> StoredReject:
+    """Return the reject in a row of `select_rejects`."""
+    return StoredReject(
+        cursor=(row["block_no"], row["record"]),
+        record_number=row["record_number"],
+        byte_offset=row["byte_offset"],
+        field=row["field"],
+        code=row["code"],
+        message=row["message"],
+        raw=row["raw"],
+    )
+
+
+def _instructions(row: Row) -> Instructions:
+    return Instructions(
+        format=Format(row["format"]) if row["format"] else None,
+        options=Options.from_json(row["options"]),
+        metadata=row["metadata"],
+        force=row["force"],
+    )
+
+
+def _upload(row: Row) -> Upload:
+    return Upload(
+        bucket=row["bucket"],
+        key=row["key"],
+        size=row["declared_size"],
+        sha256=row["sha256"],
+        expires_at=row["upload_expires_at"],
+        arrived_at=row["uploaded_at"],
+        upload_id=row["upload_id"],
+        part_size=row["part_size"],
+        part_checksums=row["part_checksums"],
+    )
+
+
+def _source(row: Row) -> Source | None:
+    if row["etag"] is None:
+        return None
+    return Source(row["bucket"], row["key"], row["etag"], row["size"], row["version_id"], row["checksum"])
+
+
+def _reading(row: Row, source: Source | None) -> Reading | None:
+    if source is None or not row["detected"]:
+        return None
+    return Reading(
+        source=source,
+        dialect=Dialect.from_json(row["detected"]),
+        block_size=row["block_size"],
+        text_size=row["text_size"],
+        split_to=row["shared_to"],
+    )
+
+
+def _progress(row: Row) -> Progress:
+    return Progress(
+        attempts=row["attempts"],
+        attempts_without_progress=row["vain_attempts"],
+        bytes_processed=row["bytes_processed"],
+        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"]),
+    )
+
+
+def _outcome(row: Row) -> Outcome:
+    return Outcome(
+        error=JobError(row["error_code"], row["error_message"]) if row["error_code"] else None,
+        duplicate_of=row["duplicate_of"],
+        undone_rows=row["undone_rows"],
+        purged_at=row["purged_at"],
+    )
+
+
+def _times(row: Row) -> Times:
+    return Times(
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
+        completed_at=row["completed_at"],
+    )

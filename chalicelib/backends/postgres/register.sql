@@ -1,0 +1,81 @@
+-- name: create_dataset
+-- Not attempted when it exists: every attempt uses up an id.
+INSERT INTO datasets (name) SELECT %(dataset)s
+WHERE NOT EXISTS (SELECT FROM datasets WHERE name = %(dataset)s)
+ON CONFLICT (name) DO NOTHING
+
+-- name: create_job
+-- Idempotent: a client whose connection broke may repeat the request.
+INSERT INTO ingestion_jobs
+    (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force,
+     declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums)
+SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
+       %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
+       %(part_checksums)s
+FROM datasets WHERE name = %(dataset)s
+ON CONFLICT (id) DO NOTHING
+
+-- name: where_page
+WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
+  AND (%(status)s::text IS NULL OR job.status = %(status)s)
+  AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+ORDER BY job.number DESC
+LIMIT %(limit)s
+
+-- name: select_rejects
+-- A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are
+-- those of the job that loaded it.
+WITH loader AS (
+    SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
+), block AS (
+    SELECT
+        block_no,
+        CASE WHEN coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset
+             THEN coalesce(sum(records) OVER before, 0) END AS first_record
+    FROM ingestion_blocks
+    WHERE job_id = (SELECT job_id FROM loader)
+    WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+SELECT block_no, error.record, (first_record + error.record + 1)::bigint AS record_number,
+       byte_offset, field, code, message, raw
+FROM validation_errors AS error JOIN block USING (block_no)
+WHERE job_id = (SELECT job_id FROM loader) AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
+ORDER BY block_no, error.record
+LIMIT %(limit)s
+
+-- name: mark_arrived
+-- The first object to arrive is the job's, even if another one replaces it later.
+UPDATE ingestion_jobs
+SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
+    uploaded_at = now(), updated_at = now()
+WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
+
+-- name: duplicate_of_job
+SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1
+
+-- name: cancel_job
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
+WHERE id = %(id)s
+
+-- name: retry_job
+-- If no block was loaded yet, the object is pinned and opened again: it may have been replaced.
+UPDATE ingestion_jobs AS job
+SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
+    vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
+    shared_to = NULL,
+    detected = CASE WHEN has_blocks THEN detected END,
+    etag = CASE WHEN has_blocks THEN etag END,
+    size = CASE WHEN has_blocks THEN size END,
+    version_id = CASE WHEN has_blocks THEN version_id END,
+    checksum = CASE WHEN has_blocks THEN checksum END,
+    text_size = CASE WHEN has_blocks THEN text_size END
+FROM (SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks) AS ledger
+WHERE id = %(id)s
+
+-- name: begin_undo
+UPDATE ingestion_jobs
+SET status = %(after)s, updated_at = now(), undone_rows = 0, vain_attempts = 0,
+    announced_at = NULL, announcements = 0,
+    lease_owner = NULL, lease_until = NULL
+WHERE id = %(id)s

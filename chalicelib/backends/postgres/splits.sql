@@ -1,0 +1,10 @@
+-- name: split_to
+-- Only from where the splitting had got to: a worker that was overtaken stops.
+UPDATE ingestion_jobs SET shared_to = coalesce(%(to)s, size)
+WHERE id = %(id)s AND status = 'PROCESSING' AND etag = %(etag)s AND shared_to IS NOT DISTINCT FROM %(since)s
+
+-- name: add_range
+INSERT INTO ingestion_ranges (job_id, start_offset, end_offset) VALUES (%(id)s, %(start)s, %(end)s)
+
+-- name: remove_range
+DELETE FROM ingestion_ranges WHERE job_id = %(id)s AND start_offset = %(start)s

@@ -1,0 +1,21 @@
+"""The port through which objects are read."""
+
+from typing import Protocol
+
+from chalicelib.core.model import Source
+
+
+class ObjectStore(Protocol):
+    """Read objects."""
+
+    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+        """Return the object, or that version of it, as it is now.
+
+        Raises JobFailed when there is none, RetryLater when the store is not available.
+        """
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        """Return bytes ``[start, end)`` of exactly that object.
+
+        Raises JobFailed when the object was replaced or removed, RetryLater when the store is not available.
+        """

@@ -1,0 +1,124 @@
+"""One attempt at a claim: load it or undo it, with retries and backoff while a dependency is unavailable."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
+from chalicelib.core.jobs import Claim, Job
+from chalicelib.core.model import Status
+from chalicelib.service.ingestion import Ingester, Result
+from chalicelib.service.register import JobRegister
+from chalicelib.telemetry import Metric, logger, measured
+
+_LONGEST_PAUSE = 30.0  # seconds, between retries
+
+
+class Failures(Protocol):
+    """Mark jobs FAILED."""
+
+    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+        """Mark the job FAILED and return True, unless it has ended or ``owner`` has no lease on it.
+
+        Raises RetryLater.
+        """
+
+
+class Undo(Protocol):
+    """Undo jobs."""
+
+    def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
+        """Remove the rows that only this job brought, its rejects and its ledger, step by step.
+
+        Return False if ``keep_going`` said no before the end. Raises JobEnded if the lease was lost,
+        RetryLater.
+        """
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Make attempts at claims."""
+
+    jobs: JobRegister
+    ingester: Ingester
+    undo: Undo
+    failures: Failures
+    max_attempts: int  # without progress, before a job fails
+    patience: float  # seconds for which an attempt is retried while a dependency is unavailable
+
+    def run(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
+        """Work on the claim until it is done or ``keep_going`` says no.
+
+        Raises JobEnded, and RetryLater when the patience is exhausted.
+        """
+        started = time.monotonic()
+
+        def is_over(_state: RetryCallState) -> bool:
+            return not keep_going() or time.monotonic() - started > self.patience
+
+        def pause(seconds: float) -> None:
+            until = time.monotonic() + seconds
+            while keep_going() and (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, 0.2))
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(RetryLater),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+            stop=is_over,
+            sleep=pause,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        return retrying(self._once, claim, keep_going)
+
+    def fail(self, claim: Claim, code: str, message: str) -> bool:
+        """Mark the job FAILED; return False if it has ended or the lease was lost. Raises RetryLater."""
+        failed = self.failures.fail(claim.job.id, owner=claim.owner, code=code, message=message)
+        if failed:
+            measured({Metric.JOBS_FAILED: 1}, claim.job.id)
+        return failed
+
+    def _once(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
+        job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
+        if job is None or job.status.is_terminal:
+            raise JobEnded(f"the job is {job.status if job else 'unknown'}")
+        if job.status is Status.UNDOING:
+            done = self.undo.undo(job, owner=claim.owner, keep_going=keep_going)
+            logger.info("job undone" if done else "undoing interrupted")
+            return Result.JOB_ENDED if done else Result.INTERRUPTED
+        try:
+            self._check_progress(claim)
+            result = self.ingester.ingest(replace(claim, job=job), keep_going)
+        except JobFailed as failure:
+            logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
+            failed = self.fail(claim, failure.code, failure.message)
+            return Result.JOB_ENDED if failed else Result.INTERRUPTED
+        if result is Result.JOB_ENDED:
+            logger.info("job completed")
+            arrived_at = job.upload.arrived_at or job.times.created_at
+            measured({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(arrived_at)}, job.id)
+        return result
+
+    def _check_progress(self, claim: Claim) -> None:
+        """Raise JobFailed for a job that kills or fails every worker that takes it."""
+        if claim.attempts_without_progress > self.max_attempts:
+            raise JobFailed(
+                "retries-exhausted",
+                f"{claim.attempts_without_progress - 1} attempts in a row did not get any further with the "
+                "file. What was loaded is kept; the operator's log says why.",
+            )
+
+
+def seconds_since(moment: datetime) -> float:
+    """Return how many seconds ago the moment was."""
+    return (datetime.now(UTC) - moment).total_seconds()
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("trying again shortly", extra={"reason": str(error), "tries": state.attempt_number})

@@ -1,0 +1,77 @@
+"""A lease while a worker is busy: heartbeats renew it, and with it the message's visibility."""
+
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+from chalicelib.core.jobs import Claim
+from chalicelib.core.messages import Delivery
+from chalicelib.service.queue import JobReceiver
+from chalicelib.telemetry import logger
+
+
+class Leases(Protocol):
+    """Grant leases on jobs, and on ranges of jobs that were split. Every method raises RetryLater."""
+
+    def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
+        """Claim the job, which is PROCESSING then or still UNDOING; of a job that was split, claim a range.
+
+        Return None if the job is unknown or has ended, or if it, or each of its ranges, is claimed already.
+        """
+
+    def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        """Extend the lease; return False if it was lost to another worker or the claim is finished."""
+
+    def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
+        """End the lease. ``without_progress``: count this attempt against the job, or the range."""
+
+
+@dataclass
+class Heartbeat:
+    """Renew a lease and the message's visibility from a thread, as a context manager. Times in seconds."""
+
+    leases: Leases
+    receiver: JobReceiver
+    delivery: Delivery
+    owner: str
+    lease_seconds: float
+    interval: float
+    _done: threading.Event = field(default_factory=threading.Event, init=False)
+    _lost: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Create the thread."""
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lease has been lost to another worker."""
+        return self._lost.is_set()
+
+    def __enter__(self) -> Self:
+        """Start the heartbeat."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the heartbeat."""
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._done.wait(self.interval):
+            try:
+                if not self._renewed():
+                    self._lost.set()
+                    return
+                self.receiver.extend(self.delivery)
+            except Exception:  # noqa: BLE001 - the next heartbeat may succeed; the ledger guards the job meanwhile
+                logger.exception("lease not renewed")
+
+    def _renewed(self) -> bool:
+        job_id = self.delivery.job_id
+        return self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)

@@ -1,0 +1,36 @@
+"""The port of the job register, as the API and the intake use it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from chalicelib.core.jobs import Job, NewJob
+from chalicelib.core.lifecycle import Action
+from chalicelib.core.model import Source, Status, StoredReject
+
+
+class JobRegister(Protocol):
+    """Hold all jobs. Every method raises RetryLater."""
+
+    def create(self, new: NewJob) -> Job:
+        """Register a PENDING job, and its dataset if it is new. Idempotent: a known id changes nothing."""
+
+    def get(self, job_id: UUID) -> Job | None:
+        """Return the job with its sums over the ledger."""
+
+    def list(
+        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
+    ) -> Sequence[Job]:
+        """Return jobs, newest first; ``before`` is the ``number`` of the last job of the previous page."""
+
+    def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
+        """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""
+
+    def mark_arrived(self, job_id: UUID, source: Source) -> bool:
+        """Note that the object has arrived; return whether a job was waiting for an object at that place."""
+
+    def act(self, job_id: UUID, action: Action) -> Job | None:
+        """CANCEL, RETRY or UNDO the job, and return it as it is then; None if it is unknown.
+
+        Once CANCELED, no block of it is committed any more. Raises NotPossible.
+        """

@@ -1,0 +1,88 @@
+"""Split large files into ranges, so that several workers can load one file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from chalicelib.core.jobs import Job, Reading
+from chalicelib.core.model import Range
+from chalicelib.reading import split_points
+from chalicelib.reading.blocks import Framing
+from chalicelib.reading.object_text import Contents
+from chalicelib.service.ledger import Ledger
+from chalicelib.service.queue import JobSender
+from chalicelib.telemetry import logger
+
+
+class Splits(Protocol):
+    """Hold the ranges of jobs that were split. Every method raises RetryLater."""
+
+    def add(self, job: Job, added: Range, *, since: int | None) -> None:
+        """Let any worker claim that range of the job from now on.
+
+        Moves ``split_to`` from ``since`` to the range's end. Raises JobEnded if it was not at ``since`` or
+        the job has ended.
+        """
+
+    def close(self, job: Job, *, since: int | None) -> None:
+        """Note that the whole file has been split. Moves ``split_to`` and raises as :meth:`add` does."""
+
+    def finish(self, job_id: UUID, finished: Range) -> None:
+        """Forget a range: the ledger covers it."""
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """Split files of at least two ranges."""
+
+    ledger: Ledger
+    splits: Splits
+    sender: JobSender
+    range_size: int  # bytes; 0: files are not split
+
+    def plan(self, job: Job, reading: Reading) -> list[Range]:
+        """Return the stretches of the file that are to be split; none if it is small, or was split already.
+
+        Continues where another worker stopped splitting. A job that is retried may have gaps anywhere.
+        Raises RetryLater.
+        """
+        size, since = reading.source.size, reading.split_to
+        if not self.range_size or since == size:
+            return []
+        gaps = self.ledger.gaps(job.id, size)
+        stretches = [Range(max(gap.start, since or 0), size if gap.end is None else gap.end) for gap in gaps]
+        stretches = [stretch for stretch in stretches if stretch.start < stretch.end]
+        is_large = sum(stretch.end - stretch.start for stretch in stretches) >= 2 * self.range_size
+        return stretches if is_large or since is not None else []
+
+    def split(self, job: Job, text: Contents, framing: Framing, stretches: list[Range]) -> None:
+        """Add ranges that any worker may claim, and enqueue a message for each. Raises JobEnded, RetryLater.
+
+        The first message is sent at once, then as many at a time as were sent before: another worker soon has
+        a range of its own, and the queue is called only a few times.
+        """
+        reading = job.reading
+        since = reading.split_to if reading else None
+        sent = unsent = 0
+        for added in self._ranges(job, text, framing, stretches):
+            self.splits.add(job, added, since=since)
+            since = added.end
+            unsent += 1
+            if unsent > sent:
+                self.sender.send(job.id, copies=unsent)
+                sent, unsent = sent + unsent, 0
+        self.splits.close(job, since=since)
+        if unsent:
+            self.sender.send(job.id, copies=unsent)
+        logger.info("file split")
+
+    def _ranges(self, job: Job, text: Contents, framing: Framing, stretches: list[Range]) -> Iterator[Range]:
+        for stretch in stretches:
+            start = stretch.start
+            ends = split_points.ends(
+                text, stretch, framing, block_size=job.block_size, range_size=self.range_size
+            )
+            for end in ends:
+                yield Range(start, end)
+                start = end

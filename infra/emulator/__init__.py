@@ -1,0 +1,1 @@
+"""LocalStack as a target: the resources and the application on it, wherever it runs."""

@@ -1,0 +1,36 @@
+"""The env file: the addresses of a running stack, for other processes."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+
+from infra.steps.layout import Layout
+
+PLAIN = re.compile(r"[\w@%+:,./-]*", re.ASCII)
+
+
+def quote(value: str) -> str:
+    """Return the value as a shell reads it back, unquoted where that is safe."""
+    return value if PLAIN.fullmatch(value) else shlex.quote(value)
+
+
+def write_env_file(layout: Layout, env: Mapping[str, str]) -> None:
+    """Write `KEY=value` lines for `set -a; . FILE; set +a`, atomically.
+
+    Only the owner may read the file: it holds the database's password.
+    """
+    half = layout.env_file.with_name(f"env.{os.getpid()}")
+    half.touch(mode=0o600)
+    half.write_text("".join(f"{name}={quote(value)}\n" for name, value in env.items()))
+    half.replace(layout.env_file)
+
+
+def read_env_file(layout: Layout) -> dict[str, str]:
+    """Return what `write_env_file` wrote, or nothing when the stack is not up."""
+    try:
+        lines = layout.env_file.read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {name: "".join(shlex.split(value)) for name, _, value in pairs}

@@ -1,0 +1,58 @@
+"""Builds workers over ports in memory."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from chalicelib.core.jobs import Claim, Job
+from chalicelib.reading.compression import Limits
+from chalicelib.reading.object_store import ObjectStore
+from chalicelib.service.attempt import Attempts
+from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
+from chalicelib.service.message_handler import MessageHandler
+from tests.support.fakes import MemoryJobs, MemoryQueue
+
+
+def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingester:
+    """Return an ingester; ``changes`` name its fields or those of its limits."""
+    limits = IngestionLimits(
+        text=Limits(size=1 << 30, ratio=1000, seconds=60),
+        max_upload=10_000,
+        max_record=1000,
+        read_size=1 << 20,
+        range_size=0,
+        loaders=2,
+    )
+    bounds = {field.name for field in fields(IngestionLimits)}
+    limits = replace(limits, **{name: value for name, value in changes.items() if name in bounds})
+    made = Ingester(jobs, jobs, store, MemoryQueue(), lambda: jobs, limits)
+    return replace(made, **{name: value for name, value in changes.items() if name not in bounds})
+
+
+def ingest(work: Job | Claim, ingester: Ingester, keep_going: Callable[[], bool]) -> Result:
+    """Ingest a claim, or a job as a whole."""
+    claim = work if isinstance(work, Claim) else Claim(work, "me", None, 1)
+    return ingester.ingest(claim, keep_going)
+
+
+def new_handler(
+    jobs: MemoryJobs,
+    ingester: Ingester,
+    queue: MemoryQueue,
+    worker: str = "me",
+    *,
+    patience: float = 60,
+    **changes: Any,
+) -> MessageHandler:
+    """Return a message handler; ``changes`` name its fields."""
+    attempts = Attempts(jobs, ingester, jobs, jobs, max_attempts=queue.max_deliveries, patience=patience)
+    handler = MessageHandler(
+        jobs, jobs, attempts, queue, queue, worker, lease_seconds=30, heartbeat_seconds=10
+    )
+    return replace(handler, **changes)
+
+
+def with_ingester(handler: MessageHandler, **changes: Any) -> MessageHandler:
+    """Return the handler with other values for fields of its ingester."""
+    ingester = replace(handler.attempts.ingester, **changes)
+    return replace(handler, attempts=replace(handler.attempts, ingester=ingester))

@@ -1,0 +1,35 @@
+import pytest
+
+from infra.emulator.environment import application_env
+from infra.local import stack
+from infra.steps.errors import StepError
+
+
+def test_components_bring_those_they_need() -> None:
+    assert stack.closure(["redis"]) == {"redis"}
+    assert stack.closure(["migrations"]) == {"migrations", "postgres"}
+    assert stack.closure(["app"]) == {"app", "postgres", "redis", "localstack"}
+    assert stack.closure(stack.COMPONENTS) == set(stack.COMPONENTS)
+
+
+def test_an_unknown_component_is_refused() -> None:
+    with pytest.raises(StepError, match="no such component: mysql"):
+        stack.closure(["mysql", "redis"])
+
+
+def test_the_application_gets_its_own_settings_only() -> None:
+    env = {
+        "SLUICE_URL": "its own address, which it must not need",
+        "DATABASE_URL": "d",
+        "REDIS_URL": "r",
+        "AWS_ENDPOINT_URL": "a",
+        "AWS_ACCESS_KEY_ID": "Lambda and the worker have credentials of their own",
+        "SLUICE_QUEUE_BACKEND": "sqs",
+    }
+
+    assert application_env(env) == {
+        "DATABASE_URL": "d",
+        "REDIS_URL": "r",
+        "AWS_ENDPOINT_URL": "a",
+        "SLUICE_QUEUE_BACKEND": "sqs",
+    }
