@@ -1,1 +1,1 @@
-"""Measurements: speed as ratios within the same run, memory as the whole process's peak. See `__main__`."""
+"""The benchmark: speed as ratios within one run, memory as the peak of the whole process. See `__main__`."""

@@ -1,7 +1,7 @@
-"""`python -m bench [PART…]`: measures these parts, or all, on a running stack (`make up`).
+"""`python -m bench [NAME…]`: make these measurements, or all, on a running stack (`make up`).
 
-The figures are kept, and with `--page` what is kept is then made into `docs/benchmarks.md`. `--quick` is a
-trial on few rows: what it finds is kept apart from the rest, and so is its page.
+The results are stored. `--page` then writes `docs/benchmarks.md` from all stored results. `--quick` is a
+trial on few rows, whose results and page are stored apart from the others.
 """
 
 import argparse
@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from bench import machine, results
+from bench.measurements import MEASUREMENTS
 from bench.page import FOLDER, PAGE, write
-from bench.parts import PARTS
 from bench.results import Result
-from bench.world import World
+from bench.stack import Stack
 from infra.local.env_file import read_env_file
 from infra.steps.layout import DEFAULT_ROOT, Layout
 
@@ -23,60 +23,62 @@ QUICK_ROWS = 100_000
 
 
 def main() -> int:
-    """Measures what was asked for; 1 if there is no stack or a part did not succeed."""
-    asked = _arguments()
-    layout = Layout.at(asked.root)
+    """Make the measurements. Return 1 if no stack runs or a measurement fails."""
+    arguments = _parse_arguments()
+    layout = Layout.at(arguments.root)
     env = read_env_file(layout)
     if not env:
         print("The stack does not run: make up", file=sys.stderr)
         return 1
     os.environ.update(env)  # boto3's address and credentials
-    folder = FOLDER / "quick" if asked.quick else FOLDER
+    folder = FOLDER / "quick" if arguments.quick else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    rows = asked.rows or (QUICK_ROWS if asked.quick else ROWS)
-    rounds = asked.rounds or (1 if asked.quick else 3)
-    world = World(env, layout, folder)
-    load = machine.load()  # later it is our own
-    failed = [part for part in asked.parts or PARTS if not _measured(part, world, rounds, rows, load)]
-    if asked.page:
-        write(folder / "results", folder / PAGE.name if asked.quick else PAGE)
+    rows = arguments.rows or (QUICK_ROWS if arguments.quick else ROWS)
+    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    stack = Stack(env, layout, folder)
+    load = machine.load()  # before the benchmark adds to it
+    names = arguments.names or MEASUREMENTS
+    failed = [name for name in names if not _measure(name, stack, rounds, rows, load)]
+    if arguments.page:
+        write(folder / "results", folder / PAGE.name if arguments.quick else PAGE)
     if failed:
         print(f"\nNot measured: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)} (default: all)")
+    names = ", ".join(MEASUREMENTS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {names} (default: all)")
     parser.add_argument("--rounds", type=int, help="default: 3")
     parser.add_argument(
         "--rows", type=int, help=f"of the narrow file; others in proportion (default: {ROWS:,})"
     )
     parser.add_argument("--quick", action="store_true", help=f"a trial: 1 round, {QUICK_ROWS:,} rows")
-    parser.add_argument("--page", action="store_true", help="make docs/benchmarks.md afterwards")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md afterwards")
     parser.add_argument(
         "--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)"
     )
-    asked = parser.parse_args()
-    if unknown := [part for part in asked.parts if part not in PARTS]:
-        parser.error(f"there is no part {unknown[0]!r}: choose from {', '.join(PARTS)}")
-    return asked
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in MEASUREMENTS]:
+        parser.error(f"there is no measurement {unknown[0]!r}: choose from {names}")
+    return arguments
 
 
-def _measured(part: str, world: World, rounds: int, rows: int, load: str) -> bool:
-    """Measures a part, shows and keeps its figures. False, with a sentence, if it did not succeed."""
-    began = time.monotonic()
-    print(f"\n{part}", flush=True)
+def _measure(name: str, stack: Stack, rounds: int, rows: int, load: str) -> bool:
+    """Make a measurement, store and print its result. Return False, after printing why, if it fails."""
+    started_at = time.monotonic()
+    print(f"\n{name}", flush=True)
     try:
-        conditions, moment = machine.conditions(world.env), machine.moment(load)
-        measured = PARTS[part](world, rounds, rows)
-    except Exception as error:  # noqa: BLE001 - the other parts are measured all the same
-        print(f"{part}: {type(error).__name__}: {error}", file=sys.stderr)
+        conditions, moment = machine.conditions(stack.env), machine.moment(load)
+        measurement = MEASUREMENTS[name](stack, rounds, rows)
+    except Exception as error:  # noqa: BLE001 - the other measurements do not depend on it
+        print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
         return False
-    results.keep(world.folder / "results", part, Result(measured, conditions, moment))
-    for table in measured.tables:
+    results.store(stack.folder / "results", name, Result(measurement, conditions, moment))
+    for table in measurement.tables:
         print(f"\n{table.text()}")
-    print(f"\n{time.monotonic() - began:.0f} s", flush=True)
+    print(f"\n{time.monotonic() - started_at:.0f} s", flush=True)
     return True
 
 

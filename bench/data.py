@@ -1,7 +1,7 @@
-"""Files to measure with: made up from a seed, so that everyone measures the same.
+"""Files to measure with, generated from a seed, so that they are the same on every machine.
 
-A file of millions of rows must not take longer to make than to load. So a row takes one number from the
-generator, and the wide shapes are put together from pieces of text that were printed beforehand.
+A file of millions of rows must not take longer to generate than to load. So a row takes one random number,
+and the wide shapes are joined from pieces of text that are printed once.
 """
 
 import gzip
@@ -18,54 +18,54 @@ COLUMNS = ("id", "name", "email", "city", "amount", "date", "status")
 WIDE = ("id", *(f"{kind}_{number}" for number in range(1, 13) for kind in ("word", "price", "day", "flag")))
 WIDE_COLUMNS = (*WIDE, *(f"note_{number}" for number in range(1, 12)))
 SPARSE_COLUMNS = ("id", "name", *(f"attribute_{number:02}" for number in range(1, 39)))
-LARGEST_KEPT = 10**9  # bytes
-DIFFERENT = 1000  # records in the file that repeats them
+MAX_KEPT_SIZE = 10**9  # bytes
+DISTINCT = 1000  # records in the file that repeats them
 
-_PIECES = 1000  # of text for each part of a wide row
+_PIECES = 1000  # of text for each section of a wide row
 _CHUNK = 1 << 14  # rows
 _FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Linus", "Margaret", "Tim", "Radia")
 _LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Torvalds", "Hamilton", "Perlman")
 _WORDS = ("amber", "birch", "cobalt", "dune", "ember", "fjord", "granite", "harbour", "iris", "juniper")
 _STATUS = ("active", "closed", "pending")
-_PRESENT = (0, 2, 5, 30)  # per cent of the rows that have an attribute; the attributes take turns
+_PRESENT = (0, 2, 5, 30)  # per cent of the rows that have an attribute, for one attribute after the other
 
 
 def narrow(folder: Path, rows: int) -> Path:
-    """A CSV file of so many different records of 7 columns, about 90 bytes each."""
-    return _made(folder / f"narrow-{rows}.csv", lambda: _csv(COLUMNS, _narrow_lines(rows)))
+    """Make a CSV file of `rows` different records of 7 columns, about 90 bytes each."""
+    return _ensure_file(folder / f"narrow-{rows}.csv", lambda: _csv(COLUMNS, _narrow_lines(rows)))
 
 
 def wide(folder: Path, rows: int) -> Path:
-    """A CSV file of 60 columns: words, prices, days, flags and notes."""
-    return _made(folder / f"wide-{rows}.csv", lambda: _csv(WIDE_COLUMNS, _wide_lines(rows)))
+    """Make a CSV file of 60 columns: words, prices, days, flags and notes."""
+    return _ensure_file(folder / f"wide-{rows}.csv", lambda: _csv(WIDE_COLUMNS, _wide_lines(rows)))
 
 
 def sparse(folder: Path, rows: int) -> Path:
-    """A CSV file of 40 columns, of which a row has few and some are empty throughout."""
-    return _made(folder / f"sparse-{rows}.csv", lambda: _csv(SPARSE_COLUMNS, _sparse_lines(rows)))
+    """Make a CSV file of 40 columns. Each row fills few of them, and some columns are always empty."""
+    return _ensure_file(folder / f"sparse-{rows}.csv", lambda: _csv(SPARSE_COLUMNS, _sparse_lines(rows)))
 
 
 def nested(folder: Path, rows: int) -> Path:
-    """An NDJSON file of nested objects."""
-    return _made(folder / f"nested-{rows}.ndjson", lambda: _nested_lines(rows))
+    """Make an NDJSON file of nested objects."""
+    return _ensure_file(folder / f"nested-{rows}.ndjson", lambda: _nested_lines(rows))
 
 
 def duplicates(folder: Path, rows: int) -> Path:
-    """A narrow CSV file of so many rows, in which the same 1,000 records come again and again."""
+    """Make a narrow CSV file of `rows` rows that repeats the same 1,000 records."""
 
     def lines() -> Iterator[str]:
-        different = list(_narrow_lines(DIFFERENT))
-        return islice(chain.from_iterable(iter(lambda: different, None)), rows)
+        distinct = list(_narrow_lines(DISTINCT))
+        return islice(chain.from_iterable(iter(lambda: distinct, None)), rows)
 
-    return _made(folder / f"duplicates-{rows}.csv", lambda: _csv(COLUMNS, lines()))
+    return _ensure_file(folder / f"duplicates-{rows}.csv", lambda: _csv(COLUMNS, lines()))
 
 
 def gzipped(folder: Path, rows: int) -> Path:
-    """The narrow file, compressed."""
+    """Make the narrow file and compress it."""
     plain = narrow(folder, rows)
     path = plain.with_suffix(".csv.gz")
     if not path.exists():
-        unfinished = path.with_suffix(".part")
+        unfinished = path.with_suffix(".unfinished")
         with plain.open("rb") as source, gzip.open(unfinished, "wb", compresslevel=1) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         unfinished.rename(path)
@@ -73,26 +73,26 @@ def gzipped(folder: Path, rows: int) -> Path:
 
 
 def json_array(folder: Path, rows: int) -> Path:
-    """The narrow file's records as one JSON array."""
-    return _made(folder / f"narrow-{rows}.json", lambda: _array_lines(rows))
+    """Make a file with the narrow file's records as one JSON array."""
+    return _ensure_file(folder / f"narrow-{rows}.json", lambda: _array_lines(rows))
 
 
 @contextmanager
-def lent(make: Callable[[Path, int], Path], folder: Path, rows: int) -> Iterator[Path]:
-    """One of these files; a large one is not kept."""
+def generated(make: Callable[[Path, int], Path], folder: Path, rows: int) -> Iterator[Path]:
+    """Yield the file that `make` makes, and delete it afterwards if it is large."""
     path = make(folder, rows)
     try:
         yield path
     finally:
-        if path.stat().st_size > LARGEST_KEPT:
+        if path.stat().st_size > MAX_KEPT_SIZE:
             path.unlink()
 
 
-def _made(path: Path, lines: Callable[[], Iterator[str]]) -> Path:
-    """The file, made if it is not there, whole or not at all."""
+def _ensure_file(path: Path, lines: Callable[[], Iterator[str]]) -> Path:
+    """Write the file unless it exists. It appears under its name only when it is complete."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
+        unfinished = path.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines())
         unfinished.rename(path)
@@ -104,7 +104,7 @@ def _csv(columns: tuple[str, ...], lines: Iterator[str]) -> Iterator[str]:
 
 
 def _numbers(rows: int) -> Iterator[tuple[int, int]]:
-    """Each row's number, and 64 bits of chance for it."""
+    """Yield each row's number with 64 random bits for it."""
     source = random.Random(1)
     for start in range(0, rows, _CHUNK):
         count = min(_CHUNK, rows - start)
@@ -131,12 +131,12 @@ def _array_lines(rows: int) -> Iterator[str]:
     yield "]\n"
 
 
-def _joined(rows: int, parts: list[list[str]]) -> Iterator[str]:
-    """A row's number, then a piece of each part: which, 10 bits of chance say."""
+def _joined(rows: int, sections: list[list[str]]) -> Iterator[str]:
+    """Yield each row's number, then one piece of each section, chosen by 10 random bits."""
     for number, chance in _numbers(rows):
         yield f"{number},"
-        for place, part in enumerate(parts):
-            yield part[(chance >> 10 * place) % _PIECES]
+        for index, pieces in enumerate(sections):
+            yield pieces[(chance >> 10 * index) % _PIECES]
 
 
 def _wide_lines(rows: int) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _wide_lines(rows: int) -> Iterator[str]:
         return f"{source.choice(_WORDS)},{price // 100}.{price % 100:02},2025-{month:02}-{day:02},{price % 2}"
 
     def note() -> str:
-        return " ".join(source.choices(_WORDS, k=source.randrange(4)))  # some say nothing
+        return " ".join(source.choices(_WORDS, k=source.randrange(4)))  # some are empty
 
     quarters = [[",".join(four() for _ in range(3)) + "," for _ in range(_PIECES)] for _ in range(4)]
     notes = [",".join(note() for _ in range(11)) + "\n" for _ in range(_PIECES)]
@@ -159,7 +159,7 @@ def _sparse_lines(rows: int) -> Iterator[str]:
 
     def half(end: str) -> str:
         present = (source.randrange(100) < _PRESENT[number % 4] for number in range(19))
-        return ",".join(source.choice(_WORDS) if it else "" for it in present) + end
+        return ",".join(source.choice(_WORDS) if is_present else "" for is_present in present) + end
 
     names = [f"{first} {last}," for first in _FIRST for last in _LAST]
     people = [names[number % 90] for number in range(_PIECES)]

@@ -1,4 +1,4 @@
-"""The page of results, made of what was measured: `python -m bench.page` makes it, and measures nothing."""
+"""Write the page of results from the stored results: `python -m bench.page` does only that."""
 
 import hashlib
 import re
@@ -6,65 +6,66 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import results
-from bench.parts import PARTS
+from bench.measurements import MEASUREMENTS
 from bench.results import Result
-from bench.world import CHECKOUT
+from bench.stack import CHECKOUT
 
 FOLDER = CHECKOUT / ".local" / "bench"
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 
-_MARK = "<!-- Made by `python -m bench`, never by hand. What follows has the SHA-256 {digest} -->\n"
-_MARKED = re.compile(_MARK.format(digest="([0-9a-f]{64})").encode())
+_SEAL = "<!-- Made by `python -m bench`, never by hand. What follows has the SHA-256 {digest} -->\n"
+_SEAL_PATTERN = re.compile(_SEAL.format(digest="([0-9a-f]{64})").encode())
 _TITLE = """\
 # Benchmarks
 
-How fast Sluice is beside plain COPY, beside other ways to load a file, on several workers, as its table
-grows; how much memory it takes; and how the API answers meanwhile. To repeat it:
+How fast Sluice is compared with plain COPY and with other loaders, on several workers, and as its table
+grows; how much memory it takes; and how fast the API answers meanwhile. To repeat it:
 
 ```sh
 make bench
 ```
 
-The files are made from a seed and are the same on every machine. Everything that is compared is measured in
-turn, in the same run, on the same Postgres, LocalStack and cores, each time with a database of its own and
-after a checkpoint. Figures are medians, with the least and the greatest in brackets; ratios are taken round
-by round, and these are their medians. Absolute rates are the machine's as much as Sluice's: look at the
-ratios.
+The files are generated from a seed and are the same on every machine. The benchmark measures everything that
+it compares in turn, in the same run, on the same Postgres, LocalStack and cores, each time with a fresh
+database and after a checkpoint. Figures are medians, with the smallest and the largest value in brackets;
+ratios are medians of the ratios of each round. Absolute rates depend on the machine as much as on Sluice:
+compare the ratios.
 """
 _NOTHING = "\nNothing has been measured.\n"
 
 
 def write(folder: Path, target: Path) -> None:
-    """Makes the page of what is kept in a folder."""
-    target.write_text(page({part: results.kept(folder, part) for part in PARTS}), encoding="utf-8")
+    """Write the page of the results stored in a folder."""
+    stored = {name: results.load(folder, name) for name in MEASUREMENTS}
+    target.write_text(render_page(stored), encoding="utf-8")
     print(f"\n{target}")
 
 
-def page(found: Mapping[str, Result | None]) -> str:
-    """The page, from each part's result, if it has one.
+def render_page(stored: Mapping[str, Result | None]) -> str:
+    """Return the page, from the result of each measurement, None if there is none.
 
-    Parts that were measured on something else than the newest was are left out, as if they had not been.
+    Results under other conditions than the newest one's are left out, as if there were none.
     """
-    measured = {part: result for part, result in found.items() if result is not None}
+    measured = {name: result for name, result in stored.items() if result is not None}
     if not measured:
-        return marked(_TITLE + _NOTHING)
+        return sealed(_TITLE + _NOTHING)
     newest = max(measured.values(), key=lambda result: result.moment["date"])
-    shown = {part: it for part, it in measured.items() if it.conditions == newest.conditions}
+    shown = {name: result for name, result in measured.items() if result.conditions == newest.conditions}
     sections = [_TITLE, _machine(newest.conditions)]
     sections += [_section(result) for result in shown.values()]
-    sections += _missing([part for part in found if part not in shown])
-    return marked("\n".join(sections))
+    sections += _missing([name for name in stored if name not in shown])
+    return sealed("\n".join(sections))
 
 
-def marked(body: str) -> str:
-    """The text with a first line that tells whether it was changed since."""
-    return _MARK.format(digest=hashlib.sha256(body.encode()).hexdigest()) + body
+def sealed(body: str) -> str:
+    """Return the text after a first line with its digest."""
+    return _SEAL.format(digest=hashlib.sha256(body.encode()).hexdigest()) + body
 
 
-def is_as_made(text: str) -> bool:
-    """Whether nobody has changed a page by hand."""
-    found = _MARKED.match(text.encode())
-    return found is not None and found[1] == hashlib.sha256(text.encode()[found.end() :]).hexdigest().encode()
+def is_unedited(text: str) -> bool:
+    """Return whether a page still has the digest in its first line."""
+    seal = _SEAL_PATTERN.match(text.encode())
+    return seal is not None and seal[1] == hashlib.sha256(text.encode()[seal.end() :]).hexdigest().encode()
 
 
 def _machine(conditions: Mapping[str, str]) -> str:
@@ -78,10 +79,10 @@ def _section(result: Result) -> str:
     return "\n\n".join([*(table.markdown() for table in result.measured.tables), note]) + "\n"
 
 
-def _missing(parts: Sequence[str]) -> list[str]:
-    if not parts:
+def _missing(names: Sequence[str]) -> list[str]:
+    if not names:
         return []
-    listed = ", ".join(f"`{part}`" for part in parts)
+    listed = ", ".join(f"`{name}`" for name in names)
     return [f"## Not measured\n\nNot measured on this machine with these versions: {listed}.\n"]
 
 

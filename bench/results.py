@@ -1,37 +1,37 @@
-"""Keeps what was measured, a JSON file a part, so that a page can be made of parts measured one by one."""
+"""Store results, one JSON file per measurement, so that a page can combine measurements made one by one."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.figures import Measured, Table
+from bench.figures import Measurement, Table
 
 
 @dataclass(frozen=True)
 class Result:
-    """A part's figures, when they were measured and on what: see :mod:`bench.machine`."""
+    """A measurement, with when and on what it was made: see :mod:`bench.machine`."""
 
-    measured: Measured
+    measured: Measurement
     conditions: Mapping[str, str]
     moment: Mapping[str, str]
 
 
-def keep(folder: Path, part: str, result: Result) -> None:
-    """Stores a part's result in place of the one before."""
+def store(folder: Path, name: str, result: Result) -> None:
+    """Store a measurement's result in place of the one before."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{part}.json"
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
-    half.rename(path)
+    path = folder / f"{name}.json"
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
+    unfinished.rename(path)
 
 
-def kept(folder: Path, part: str) -> Result | None:
-    """A part's result; None if it was not measured."""
+def load(folder: Path, name: str) -> Result | None:
+    """Return a measurement's stored result, None if there is none."""
     try:
-        stored = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+        stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     tables = [Table(**table) for table in stored["measured"]["tables"]]
-    measured = Measured(tables, stored["measured"]["figures"])
+    measured = Measurement(tables, stored["measured"]["figures"])
     return Result(measured, stored["conditions"], stored["moment"])

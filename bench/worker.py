@@ -1,8 +1,8 @@
-"""A worker with parts of it exchanged: `python -m bench.worker [--file PATH] [--sink none|FOLDER]`.
+"""A worker with another store or sink: `python -m bench.worker [--file PATH] [--sink none|FOLDER]`.
 
-With `--file` it reads that file from the disk whatever a job's object is: no time goes to LocalStack, which
-has the same cores. With `--sink` it writes no rows, but the ledger, so that jobs complete: `none` drops the
-rows, a folder gets them as text for COPY, a file a block, each record with its hash as Sluice made them.
+With `--file` it reads that file from the disk instead of any job's object, so that LocalStack, which shares
+the cores, costs no time. With `--sink` it writes the ledger, so that jobs complete, but no rows: `none` drops
+them, a folder gets them in COPY's text format, one file per block, with the hashes that Sluice computed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _ID = re.compile(rb'"id":"?(\d+)')
 
 @dataclass(frozen=True)
 class DiskStore:
-    """Fills the port ObjectStore from one file."""
+    """An ObjectStore with one file."""
 
     path: Path
 
@@ -47,10 +47,10 @@ class DiskStore:
 
 @dataclass(frozen=True)
 class NoRows:
-    """Fills the port BlockWriter: the ledger is written and counts all rows as duplicates."""
+    """A BlockWriter that writes the ledger only, with all rows as duplicates."""
 
     ledger: BlockWriter
-    folder: Path | None  # where the rows go
+    folder: Path | None  # for the rows; None drops them
 
     def write(self, job: Job, block: LoadedBlock) -> Tally:
         """See the port."""
@@ -60,7 +60,7 @@ class NoRows:
 
 
 def copy_lines(block: LoadedBlock) -> bytes:
-    """The block's rows as lines for COPY, in the order of the records' ids, which is the file's."""
+    """Return the block's rows in COPY's text format, in file order, which is that of the ids."""
     hashes, records = (block.rows[name].cast("binary").to_pylist() for name in ("content_hash", "record"))
     lines = [
         (
@@ -73,15 +73,15 @@ def copy_lines(block: LoadedBlock) -> bytes:
 
 
 def number_of(record: bytes) -> int:
-    """The id that the generators number records with. Raises ValueError."""
-    found = _ID.search(record)
-    if found is None:
+    """Return the id with which the generators number records. Raises ValueError if there is none."""
+    match = _ID.search(record)
+    if match is None:
         raise ValueError(f"a record without an id: {record[:100]!r}")
-    return int(found[1])
+    return int(match[1])
 
 
 class ExchangedServices(Services):
-    """Sluice, with another store or sink if there is one."""
+    """Services with another store or sink, if one is given."""
 
     def __init__(self, chosen: Settings, file: Path | None, sink: str | None) -> None:
         super().__init__(chosen)
@@ -102,15 +102,15 @@ class ExchangedServices(Services):
 
 
 def main() -> int:
-    """Works until SIGTERM, as `python -m chalicelib.worker` does, but sweeps nothing."""
+    """Work until SIGTERM, as `python -m chalicelib.worker` does, but without sweeps."""
     parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
     parser.add_argument("--file", type=Path)
     parser.add_argument("--sink", metavar="none|FOLDER")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     give_back_large_pieces()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    services = ExchangedServices(settings.load(), asked.file, asked.sink)
+    services = ExchangedServices(settings.load(), arguments.file, arguments.sink)
     health_file = services.settings.health_file
     slots = replace(slots_of(services), count=1)
     in_time = slots.run(stop, health_file=Path(health_file) if health_file else None, grace_seconds=25)

@@ -1,4 +1,4 @@
-"""The yardstick: plain text COPY of ready-made rows, in file order, by one connection into the same table."""
+"""The yardstick: text COPY of finished rows, in file order, by one connection into the same table."""
 
 import shutil
 import time
@@ -8,24 +8,23 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
-from bench import world
-from bench.world import World
+from bench.stack import Stack, checkpoint, database, ingest
 
 _COPY = "COPY ingested_data (first_job, last_job, dataset_id, content_hash, record) FROM STDIN"
 _CHUNK = 1 << 20  # bytes
 
 
-def prepare(place: World, path: Path) -> Path:
-    """The rows of a file as COPY takes them, hashes and JSON ready; beside the file, made once.
+def prepare(stack: Stack, path: Path) -> Path:
+    """Return the file's rows in COPY's text format, with hashes and JSON, in a file beside it, made once.
 
-    Sluice itself makes them, so both write the same: a worker puts them into files instead of Postgres.
+    A worker of Sluice makes them, writing to files instead of Postgres, so that both write the same rows.
     """
     ready = path.with_suffix(".copy")
     if not ready.exists():
-        unfinished = ready.with_suffix(".part")
-        with TemporaryDirectory(dir=path.parent) as folder, world.database(place) as url:
+        unfinished = ready.with_suffix(".unfinished")
+        with TemporaryDirectory(dir=path.parent) as folder, database(stack) as url:
             program = ("bench.worker", "--file", str(path), "--sink", folder)
-            world.ingest(place, url, path, program=program, upload=False)
+            ingest(stack, url, path, program=program, upload=False)
             with unfinished.open("wb") as target:
                 for block in sorted(Path(folder).iterdir()):
                     with block.open("rb") as source:
@@ -34,9 +33,9 @@ def prepare(place: World, path: Path) -> Path:
     return ready
 
 
-def copy(place: World, url: str, ready: Path) -> tuple[int, float]:
-    """How many rows were copied, and the seconds it took, commit included."""
-    world.checkpoint(place)
+def copy(stack: Stack, url: str, ready: Path) -> tuple[int, float]:
+    """COPY the rows. Return their number and the seconds it took, commit included."""
+    checkpoint(stack)
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         began = time.perf_counter()
         with cursor.copy(_COPY) as target:

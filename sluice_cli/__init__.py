@@ -1,1 +1,1 @@
-"""The command line client of Sluice: it speaks to the HTTP API, and to nothing else of the service."""
+"""The command line client of Sluice. It knows the service by its HTTP API only."""

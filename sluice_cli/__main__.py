@@ -1,4 +1,4 @@
-"""``python -m sluice_cli`` is ``sluice``."""
+"""Run ``sluice`` as ``python -m sluice_cli``."""
 
 from sluice_cli.main import main
 

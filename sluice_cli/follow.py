@@ -1,73 +1,75 @@
-"""Watching a job until it ends."""
+"""Follow a job until it ends."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sluice_cli.documents import PENDING, Job
+from sluice_cli.documents.jobs import PENDING, Job
 from sluice_cli.errors import CliError
-from sluice_cli.text import duration
+from sluice_cli.formatting import duration
 
-_SHORTEST, _USUAL, _LONGEST = 0.1, 1.0, 300.0  # seconds between two looks
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds between two tries when there is no answer
+_MIN_POLL, _DEFAULT_POLL, _MAX_POLL = 0.1, 1.0, 300.0  # seconds between two requests
+_MIN_BACKOFF, _MAX_BACKOFF = 0.5, 10.0  # seconds between two attempts while there is no answer
 _LONG_PENDING = 30.0  # seconds
 
 
 class JobWatcher(Protocol):
-    """Is told how a job goes."""
+    """Show how a job proceeds."""
 
-    def seen(self, job: Job) -> None:
-        """The job, as it is now."""
+    def update(self, job: Job) -> None:
+        """Show the job's latest state."""
 
     def note(self, text: str) -> None:
-        """Something out of the ordinary happened."""
+        """Show a sentence about something out of the ordinary."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to put up with an API that does not answer, in seconds; and the clock it is taken from."""
+class Timing:
+    """For how many seconds an API that does not answer is retried, and the clock."""
 
-    seconds: float = 120.0
+    outage_limit: float = 120.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
-def follow(look: Callable[[], Job], watcher: JobWatcher, patience: Patience | None = None) -> Job:
-    """Look at the job as often as the server asks to, until it has ended; the ended job.
+def follow(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing | None = None) -> Job:
+    """Call ``get_job`` as often as the server asks for, until the job has ended, and return that job.
 
-    Connection errors, 5xx and 429 are tried again until patience runs out; then, and for any other
-    refusal at once, what ``look`` raised is raised.
+    Transient errors (connection errors, 5xx, 429) are retried with backoff until the outage limit, then
+    raised. Other errors are raised at once.
     """
-    patience = patience or Patience()
-    begun, warned = patience.clock(), False
+    timing = timing or Timing()
+    started_at, warned = timing.clock(), False
     while True:
-        job = _look(look, watcher, patience)
-        watcher.seen(job)
+        job = _get_with_backoff(get_job, watcher, timing)
+        watcher.update(job)
         if job.ended:
             return job
-        if job.status == PENDING and not warned and patience.clock() - begun > _LONG_PENDING:
+        if job.status == PENDING and not warned and timing.clock() - started_at > _LONG_PENDING:
             warned = True
             watcher.note(f"PENDING for {duration(_LONG_PENDING)} now. Is a worker running?")
-        patience.sleep(min(max(_USUAL if job.retry_after is None else job.retry_after, _SHORTEST), _LONGEST))
+        poll = _DEFAULT_POLL if job.retry_after is None else job.retry_after
+        timing.sleep(min(max(poll, _MIN_POLL), _MAX_POLL))
 
 
-def _look(look: Callable[[], Job], watcher: JobWatcher, patience: Patience) -> Job:
+def _get_with_backoff(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing) -> Job:
     failed_at: float | None = None
-    wait = _FIRST_WAIT
+    backoff = _MIN_BACKOFF
     while True:
         try:
-            job = look()
+            job = get_job()
         except CliError as error:
             if not error.transient:
                 raise
             if failed_at is None:
-                failed_at = patience.clock()
-                watcher.note(f"{error.message.rstrip('.')}. Trying again for {duration(patience.seconds)}.")
-            if patience.clock() - failed_at >= patience.seconds:
+                failed_at = timing.clock()
+                retries = f"Trying again for {duration(timing.outage_limit)}."
+                watcher.note(f"{error.message.rstrip('.')}. {retries}")
+            if timing.clock() - failed_at >= timing.outage_limit:
                 raise
-            patience.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
-            wait = min(wait * 2, _LONGEST_WAIT)
+            timing.sleep(max(backoff, min(error.retry_after or 0, _MAX_BACKOFF)))
+            backoff = min(backoff * 2, _MAX_BACKOFF)
         else:
             if failed_at is not None:
                 watcher.note("The API answers again.")

@@ -1,4 +1,4 @@
-"""How an upload and an ingestion go: moving bars on a terminal, plain lines anywhere else."""
+"""Show how an upload and a job proceed: moving bars on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,127 +18,134 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from sluice_cli.documents import UNDOING, Job
+from sluice_cli.documents.jobs import UNDOING, Job
+from sluice_cli.escaping import safe
 from sluice_cli.follow import JobWatcher
-from sluice_cli.render import measures, pace, say
-from sluice_cli.text import duration, safe, shortened, size
-from sluice_cli.upload import LocalFile, UploadWatcher
+from sluice_cli.formatting import duration, shortened, size
+from sluice_cli.render import pace_phrases, print_line, progress_phrases
+from sluice_cli.transfer.local_file import LocalFile
+from sluice_cli.transfer.put import UploadWatcher
 
-_EVERY = 5.0  # seconds between two plain lines of the same kind
-_NAME = 24  # characters
+_LINE_INTERVAL = 5.0  # seconds between two plain lines of the same kind
+_NAME_LIMIT = 24  # characters
 
 
 class Reporter(Protocol):
-    """Shows what goes on."""
+    """Make watchers that show progress on a console."""
 
-    def upload(self, file: LocalFile, already: int = 0) -> AbstractContextManager[UploadWatcher]:
-        """Shows one upload until the context ends; so many bytes have been sent ``already``."""
+    def upload(self, file: LocalFile, already_stored: int = 0) -> AbstractContextManager[UploadWatcher]:
+        """Show one upload until the context ends. S3 has ``already_stored`` bytes of it."""
 
-    def ingestion(self) -> AbstractContextManager[JobWatcher]:
-        """Shows one job until the context ends."""
-
-
-def reporter(out: Console) -> Reporter:
-    """The one that fits the console."""
-    return Bars(out) if out.is_terminal else Lines(out)
+    def job(self) -> AbstractContextManager[JobWatcher]:
+        """Show one job until the context ends."""
 
 
-class Lines:
-    """Plain lines, few enough for a log."""
+def reporter_for(out: Console) -> Reporter:
+    """Return the reporter that fits the console."""
+    return BarReporter(out) if out.is_terminal else LineReporter(out)
+
+
+class LineReporter:
+    """Show progress as plain lines, few enough for a log."""
 
     def __init__(self, out: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
         self._clock = clock
 
     @contextmanager
-    def upload(self, file: LocalFile, already: int = 0) -> Iterator[UploadWatcher]:
-        """Says when the upload begins and ends, and how far it is every few seconds."""
-        say(self._out, f"uploading {safe(file.name)}, {size(file.size)}")
-        begun = self._clock()
+    def upload(self, file: LocalFile, already_stored: int = 0) -> Iterator[UploadWatcher]:
+        """Print when the upload begins and ends, and every few seconds how far it is."""
+        print_line(self._out, f"uploading {safe(file.name)}, {size(file.size)}")
+        started_at = self._clock()
         yield _UploadLines(self._out, self._clock, file.size)
-        say(self._out, f"uploaded {size(file.size - already)} in {duration(self._clock() - begun)}")
+        print_line(
+            self._out,
+            f"uploaded {size(file.size - already_stored)} in {duration(self._clock() - started_at)}",
+        )
 
     @contextmanager
-    def ingestion(self) -> Iterator[JobWatcher]:
-        """Says when the status changes, and how far the job is every few seconds."""
+    def job(self) -> Iterator[JobWatcher]:
+        """Print when the status changes, and every few seconds how far the job is."""
         yield _JobLines(self._out, self._clock)
 
 
 class _UploadLines:
     def __init__(self, out: Console, clock: Callable[[], float], total: int) -> None:
         self._out, self._clock, self._total = out, clock, total
-        self._said_at = clock()
+        self._printed_at = clock()
 
-    def sent(self, count: int) -> None:
-        if 0 < count < self._total and self._clock() - self._said_at >= _EVERY:
-            self._said_at = self._clock()
-            say(self._out, f"sent {size(count)} of {size(self._total)}, {100 * count / self._total:.0f}%")
+    def update(self, count: int) -> None:
+        if 0 < count < self._total and self._clock() - self._printed_at >= _LINE_INTERVAL:
+            self._printed_at = self._clock()
+            print_line(
+                self._out, f"sent {size(count)} of {size(self._total)}, {100 * count / self._total:.0f}%"
+            )
 
     def note(self, text: str) -> None:
-        say(self._out, safe(text))
+        print_line(self._out, safe(text))
 
 
 class _JobLines:
     def __init__(self, out: Console, clock: Callable[[], float]) -> None:
         self._out, self._clock = out, clock
         self._status = ""
-        self._said_at = clock()
+        self._printed_at = clock()
 
-    def seen(self, job: Job) -> None:
+    def update(self, job: Job) -> None:
         changed = job.status != self._status
-        if job.ended or not (changed or self._clock() - self._said_at >= _EVERY):
+        if job.ended or not (changed or self._clock() - self._printed_at >= _LINE_INTERVAL):
             return
-        self._status, self._said_at = job.status, self._clock()
-        say(self._out, f"{job.status}: {_words(job, measures)}")
+        self._status, self._printed_at = job.status, self._clock()
+        print_line(self._out, f"{job.status}: {_phrases(job, progress_phrases)}")
 
     def note(self, text: str) -> None:
-        say(self._out, safe(text))
+        print_line(self._out, safe(text))
 
 
-class Bars:
-    """Progress bars."""
+class BarReporter:
+    """Show progress as moving bars."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
 
     @contextmanager
-    def upload(self, file: LocalFile, already: int = 0) -> Iterator[UploadWatcher]:
-        """A bar of the bytes sent, with speed and time left."""
+    def upload(self, file: LocalFile, already_stored: int = 0) -> Iterator[UploadWatcher]:
+        """Show a bar of the bytes sent, with speed and time left."""
         speed = (TransferSpeedColumn(), TimeRemainingColumn(compact=True))
         with Progress(*_columns(), *speed, console=self._out, expand=True) as bars:
-            yield _UploadBar(bars, file, already)
+            yield _UploadBar(bars, file, already_stored)
 
     @contextmanager
-    def ingestion(self) -> Iterator[JobWatcher]:
-        """A bar of the bytes of the file that are loaded; under it rows, rows/s, time left, rejects."""
+    def job(self) -> Iterator[JobWatcher]:
+        """Show a bar of the bytes loaded, and below it rows, rows/s, time left and rejects."""
         with _JobBars(*_columns(), console=self._out, expand=True) as bars:
             yield _JobBar(bars)
 
 
 class _UploadBar:
-    def __init__(self, bars: Progress, file: LocalFile, already: int) -> None:
+    def __init__(self, bars: Progress, file: LocalFile, already_stored: int) -> None:
         self._bars = bars
-        name = shortened(safe(file.name), _NAME)
-        self._task = bars.add_task(f"upload {name}", total=file.size, completed=already)
+        name = shortened(safe(file.name), _NAME_LIMIT)
+        self._task = bars.add_task(f"upload {name}", total=file.size, completed=already_stored)
 
-    def sent(self, count: int) -> None:
+    def update(self, count: int) -> None:
         if count == 0:
             self._bars.reset(self._task)
         self._bars.update(self._task, completed=count)
 
     def note(self, text: str) -> None:
-        say(self._bars.console, safe(text))
+        print_line(self._bars.console, safe(text))
 
 
 class _JobBars(Progress):
-    """A bar with a line of words under it."""
+    """A progress bar with a caption below it."""
 
-    words = Text()
+    caption = Text()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar, then the words."""
+        """Return the bar, then the caption."""
         yield from super().get_renderables()
-        yield self.words
+        yield self.caption
 
 
 class _JobBar:
@@ -146,14 +153,14 @@ class _JobBar:
         self._bars = bars
         self._task = bars.add_task("waiting", total=None)
 
-    def seen(self, job: Job) -> None:
+    def update(self, job: Job) -> None:
         total = job.bytes_total if job.status != UNDOING else None
         done = total if job.percent == 100 and total else job.bytes_processed  # noqa: PLR2004
         self._bars.update(self._task, description=job.status, completed=done or 0, total=total)
-        self._bars.words = Text(_words(job, pace))
+        self._bars.caption = Text(_phrases(job, pace_phrases))
 
     def note(self, text: str) -> None:
-        say(self._bars.console, safe(text))
+        print_line(self._bars.console, safe(text))
 
 
 def _columns() -> tuple[ProgressColumn, ...]:
@@ -165,7 +172,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _words(job: Job, figures: Callable[[Job], list[str]]) -> str:
+def _phrases(job: Job, figures: Callable[[Job], list[str]]) -> str:
     if job.counts.read or job.undone_rows:
         return ", ".join(figures(job))
     return job.phase or ("" if job.ended else "waiting")

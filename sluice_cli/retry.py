@@ -1,35 +1,37 @@
-"""Trying again what may succeed in a moment."""
+"""Retry with backoff."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from sluice_cli.errors import CliError
-from sluice_cli.text import duration
+from sluice_cli.formatting import duration
 
 ATTEMPTS = 4
-FIRST_WAIT = 0.5  # seconds, doubled each time
-_LONGEST_WAIT = 10.0  # seconds, whatever the server asks for
+FIRST_PAUSE = 0.5  # seconds, doubled each time
+_MAX_RETRY_AFTER = 10.0  # seconds, whatever the server asks for
 
 _T = TypeVar("_T")
 
 
-def retried(
-    attempt: Callable[[], _T], again: str, note: Callable[[str], None], sleep: Callable[[float], None]
+# The service uses tenacity for this. The client needs click, httpx and rich only: tenacity would be one more
+# package to install and to import, for a loop of a dozen lines.
+def retry_with_backoff(
+    attempt: Callable[[], _T], action: str, note: Callable[[str], None], sleep: Callable[[float], None]
 ) -> _T:
-    """What ``attempt`` gives; while it raises a transient CliError it is called again, ATTEMPTS times in all.
+    """Return what ``attempt`` returns, calling it up to ATTEMPTS times while it raises a transient CliError.
 
-    Before each wait ``note`` is told what happened and ``again``, what is done about it. Raises what the last
-    attempt raises, and at once what is not transient.
+    Before each pause ``note`` gets a sentence with the error and with ``action``, such as "Trying again". The
+    last error is raised, and so is, at once, an error that is not transient.
     """
-    wait = FIRST_WAIT
+    backoff = FIRST_PAUSE
     for _ in range(ATTEMPTS - 1):
         try:
             return attempt()
         except CliError as error:
             if not error.transient:
                 raise
-            pause = max(wait, min(error.retry_after or 0, _LONGEST_WAIT))
-            note(f"{error.message.rstrip('.')}. {again} in {duration(pause)}.")
+            pause = max(backoff, min(error.retry_after or 0, _MAX_RETRY_AFTER))
+            note(f"{error.message.rstrip('.')}. {action} in {duration(pause)}.")
         sleep(pause)
-        wait *= 2
+        backoff *= 2
     return attempt()

@@ -1,6 +1,6 @@
-"""Other ways to load a file, on the same data, in an environment of their own.
+"""Other loaders, which load the same files in an environment of their own.
 
-The scripts beside this module know nothing of Sluice: they take a file, and DATABASE_URL, and print the rows
+The scripts beside this module know nothing of Sluice: they take a file and DATABASE_URL, and print the rows
 and the seconds.
 """
 
@@ -24,18 +24,24 @@ from infra.steps.progress import to_terminal
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-peers.txt"
-# dlt tells its makers of each run, and warns of what its documentation recommends
+# Without these dlt sends telemetry, and warns about settings that its documentation recommends.
 _DLT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
 
 
 @dataclass(frozen=True)
 class PeersInstallation(Installation):
-    """An installation whose requirements stand here."""
+    """An installation of the requirements in this folder."""
 
     def version(self) -> str:
         """See Installation."""
-        told = [sys.version, sys.base_prefix, platform.machine(), str(self.folder), REQUIREMENTS.read_text()]
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+        inputs = [
+            sys.version,
+            sys.base_prefix,
+            platform.machine(),
+            str(self.folder),
+            REQUIREMENTS.read_text(),
+        ]
+        return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 
 
 def _make(run: Run) -> None:
@@ -44,27 +50,27 @@ def _make(run: Run) -> None:
     run("pip install", {}, [*into, "--only-binary", ":all:", "-r", str(REQUIREMENTS)])
 
 
-PEERS = PeersInstallation("peers", "installing what Sluice is compared with, once", _make)
+PEERS = PeersInstallation("peers", "installing the loaders that Sluice is compared with, once", _make)
 
 
 def ensure() -> None:
-    """Installs them if they are not there. Raises StepError."""
+    """Install the loaders unless they are installed. Raises StackError if that fails."""
     installs.ensure([PEERS], to_terminal)
 
 
 def version(package: str) -> str:
-    """Which version of a package is pinned."""
-    found = re.search(rf"^{re.escape(package)}==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
-    return found[1] if found else "not there"
+    """Return the pinned version of a package, `not there` if there is none."""
+    match = re.search(rf"^{re.escape(package)}==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    return match[1] if match else "not there"
 
 
 def run(layout: Layout, url: str, script: str, *arguments: str) -> tuple[int, float]:
-    """Rows and seconds of one of the scripts. Raises RuntimeError."""
+    """Run one of the scripts and return its rows and seconds. Raises RuntimeError if it fails."""
     command = [str(PEERS.python), "-P", str(HERE / script), *arguments]
     with TemporaryDirectory(dir=layout.tmp) as folder:
         env = {"PATH": os.environ["PATH"], **own_env(layout), **_DLT, "DATABASE_URL": url, "TMPDIR": folder}
-        ended = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{script} ended with status {ended.returncode}: {ended.stderr}")
-    told = json.loads(ended.stdout.splitlines()[-1])
-    return told["rows"], told["seconds"]
+        process = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError(f"{script} ended with status {process.returncode}: {process.stderr}")
+    output = json.loads(process.stdout.splitlines()[-1])
+    return output["rows"], output["seconds"]

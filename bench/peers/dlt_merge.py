@@ -1,11 +1,11 @@
-"""Loads a CSV file with dlt: merge (strategy upsert) on a hash of the row. Runs in the peers' environment.
+"""Load a CSV file with dlt: merge (strategy upsert) on a hash of the row. Runs in the peers' environment.
 
     dlt_merge.py records|arrow FILE
 
-`records` is what most people write: the csv module's rows, and dlt's default way into Postgres (INSERT).
-`arrow` is the fastest that dlt's documentation of Postgres recommends: Arrow tables, sent as CSV by COPY.
-DATABASE_URL says where to; dlt's own files go to the working directory. Prints the rows and the seconds that
-dlt took, without the imports, as JSON.
+`records` is what most people write: the csv module's rows, sent in dlt's default way (INSERT). `arrow` is the
+fastest way that dlt's documentation recommends for Postgres: Arrow tables, sent as CSV by COPY. DATABASE_URL
+names the database; dlt's own files go to the working directory. Prints the rows and dlt's seconds, without
+the imports, as JSON.
 """
 
 import csv
@@ -29,7 +29,7 @@ _UNIT = "\x1f"
 
 
 def records(path: Path) -> Iterator[list[dict[str, str]]]:
-    """Pages of rows, each with its hash."""
+    """Yield pages of rows, each row with its hash."""
     page: list[dict[str, str]] = []
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -43,7 +43,7 @@ def records(path: Path) -> Iterator[list[dict[str, str]]]:
 
 
 def tables(path: Path) -> Iterator[pa.Table]:
-    """The same as Arrow tables."""
+    """Yield the rows with their hashes as Arrow tables."""
     with path.open(encoding="utf-8") as file:
         names = next(csv.reader(file))
     texts = arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
@@ -56,8 +56,8 @@ def tables(path: Path) -> Iterator[pa.Table]:
 
 
 def main(kind: str, path: Path) -> dict[str, Any]:
-    """Loads the file into a table of dlt's own making."""
-    made, file_format = {"records": (records, None), "arrow": (tables, "csv")}[kind]
+    """Load the file into a table that dlt creates. Return its rows and the seconds."""
+    read, file_format = {"records": (records, None), "arrow": (tables, "csv")}[kind]
     began = time.perf_counter()
     pipeline = dlt.pipeline(
         "bench",
@@ -66,7 +66,7 @@ def main(kind: str, path: Path) -> dict[str, Any]:
         dataset_name="bench",
     )
     resource = dlt.resource(
-        made(path),
+        read(path),
         name="rows",
         primary_key="row_hash",
         write_disposition={"disposition": "merge", "strategy": "upsert"},

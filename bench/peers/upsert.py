@@ -1,9 +1,9 @@
-"""Loads a CSV file by `INSERT … VALUES … ON CONFLICT DO UPDATE`, 200 rows a statement, hashes made here.
+"""Load a CSV file by `INSERT … VALUES … ON CONFLICT DO UPDATE`, 200 rows a statement, hashes made here.
 
     upsert.py FILE
 
-Into `ingested_data` at DATABASE_URL, which is there. All in one transaction, which is kinder to it than one
-for each statement; psycopg prepares the statement. Prints the rows and the seconds as JSON.
+It loads into the existing `ingested_data` at DATABASE_URL, in one transaction, which is faster than one per
+statement; psycopg prepares the statement. Prints the rows and the seconds as JSON.
 """
 
 import csv
@@ -25,7 +25,7 @@ _ROW = "(1, 1, 1, %b, %s)"
 
 
 def values(path: Path) -> Iterator[tuple[bytes, str]]:
-    """Hash and JSON of each row."""
+    """Yield each row's hash and JSON."""
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             record = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -33,7 +33,7 @@ def values(path: Path) -> Iterator[tuple[bytes, str]]:
 
 
 def main(path: Path) -> dict[str, float]:
-    """Loads the file."""
+    """Load the file. Return its rows and the seconds."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         began = time.perf_counter()
         left = values(path)

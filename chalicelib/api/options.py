@@ -50,7 +50,7 @@ def _is_quote(value: object) -> bool:
 
 
 def _is_encoding(value: object) -> bool:
-    return isinstance(value, str) and encodings.known(value) is not None
+    return isinstance(value, str) and encodings.python_name(value) is not None
 
 
 def _is_count(value: object) -> bool:

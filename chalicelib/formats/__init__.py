@@ -1,1 +1,33 @@
-"""File formats. Each package recognises, frames and decodes one format."""
+"""File formats, each a package behind :class:`chalicelib.formats.interface.FileFormat`.
+
+A new format is a package with a class of that interface, a line in FORMATS, and a member of
+:class:`chalicelib.core.model.Format`.
+"""
+
+from chalicelib.core.model import Dialect, Format
+from chalicelib.formats.csv.format import CsvFormat
+from chalicelib.formats.interface import FileFormat
+from chalicelib.formats.json.format import JsonFormat
+from chalicelib.formats.ndjson.format import NdjsonFormat
+from chalicelib.reading.head import Head
+
+FORMATS: tuple[FileFormat, ...] = (  # in the order in which they are asked whether a file is theirs
+    NdjsonFormat(),
+    JsonFormat(),
+    CsvFormat(),
+)
+
+
+def format_named(name: Format) -> FileFormat:
+    """Return the format of that name."""
+    return next(form for form in FORMATS if form.name is name)
+
+
+def format_of(dialect: Dialect) -> FileFormat:
+    """Return the format of files of that dialect."""
+    return format_named(dialect.format)
+
+
+def recognise(head: Head) -> FileFormat:
+    """Return the first format that recognises the head. CSV recognises every head that no other does."""
+    return next(form for form in FORMATS if form.recognise(head))

@@ -1,8 +1,8 @@
-"""Cuts the byte stream of a file into record-aligned blocks on a fixed grid.
+"""Cuts the text of a file into blocks of whole records, on a fixed grid.
 
-Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so everyone who cuts a file cuts it alike,
-however the bytes arrive. A record that is too large, or whose quote never closes, is set apart (a CSV
-record with its first line); reading goes on after it.
+Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker that cuts a file cuts it alike,
+however the bytes arrive. A record that is too large, or whose quote never closes, is rejected by the bytes
+alone (of a CSV record only the first line), and reading continues after it.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,14 @@ from typing import NamedTuple, Protocol
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
+from chalicelib.reading.object_text import Chunk
 
 TOO_LARGE = "record-too-large"
-UNTERMINATED = "unterminated-quote"
-UNREADABLE = {
-    TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
-    "Its first line was set apart and reading went on at the next.",
-    UNTERMINATED: "A quote in this record is never closed. "
-    "Its first line was set apart and reading went on at the next.",
-}
-EXCERPT = 1000  # bytes kept of a line that was set apart
+EXCERPT = 1000  # bytes kept of a rejected record
 
 
-class Hole(NamedTuple):
-    """A line among records ``[start, end)`` that begins a record which cannot be read whole."""
+class RejectedLine(NamedTuple):
+    """A line ``[start, end)`` within a segment that begins a record which cannot be read whole."""
 
     start: int
     end: int
@@ -33,194 +27,203 @@ class Hole(NamedTuple):
 
 @dataclass(frozen=True)
 class Segment:
-    """Whole records, from ``offset`` on. ``regular``: no quote stands where RFC 4180 has none."""
+    """Whole records, from ``offset`` on."""
 
-    offset: int
+    offset: int  # in the text
     data: bytes
-    regular: bool
-    holes: tuple[Hole, ...] = ()
+    regular: bool  # every quote opens or closes a cell (RFC 4180)
+    rejected_lines: tuple[RejectedLine, ...] = ()
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A line that begins a record which cannot be read whole."""
+class RejectedRecord:
+    """A record that cannot be read whole; ``raw`` is the beginning of it."""
 
-    offset: int
-    raw: bytes  # its beginning
+    offset: int  # in the text
+    raw: bytes
     code: str
 
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch ``[start, end)`` of the file; ``end`` is where the next block begins."""
+    """The records in ``[start, end)`` of the text; the next block begins at ``end``."""
 
     no: int
     start: int
     end: int
-    parts: tuple[Segment | Unreadable, ...]
+    segments: tuple[Segment | RejectedRecord, ...]
+    source_offset: int | None = None  # see Chunk
 
 
 @dataclass(frozen=True)
-class Split:
-    """What a framing found in the bytes it was shown.
+class Boundary:
+    """The end of whole records in the bytes that a framing was shown.
 
-    ``code`` None: a record ends at ``end``, the first to do so at or after the wanted place.
-    Otherwise the record that begins at ``end`` cannot be read whole; ``code`` says why. ``skip`` bytes
-    of it are set apart, or its first line if that is None; ``lead`` bytes of separators come before them.
-    ``rest``: all that follows ``end`` in the file is set apart as one, unless it is white space alone.
+    Without a ``code``, a record ends at ``end``, and no earlier one ends at or after the wanted offset.
+    With a ``code``, the record that begins at ``end``, after ``separators`` bytes, cannot be read whole:
+    ``length`` bytes of it are rejected, or its first line if that is None, or all that follows in the file
+    if ``to_end``.
     """
 
     end: int
-    regular: bool = True
-    holes: tuple[Hole, ...] = ()  # lines before ``end`` to be set apart
+    regular: bool = True  # see Segment
+    rejected_lines: tuple[RejectedLine, ...] = ()  # before ``end``
     code: str | None = None
-    skip: int | None = None
-    lead: int = 0
-    rest: bool = False
+    length: int | None = None
+    separators: int = 0
+    to_end: bool = False
 
 
-class Lost(Exception):  # noqa: N818 - named for what happened to the framing
-    """Where records end cannot be told from here on: the job fails.
+class FramingLost(Exception):  # noqa: N818 - named for the state of the framing
+    """Record borders cannot be found from here on: the job fails.
 
-    ``places`` in the bytes that were shown are put into ``sentence`` as byte offsets in the file.
+    ``offsets`` in the bytes that were shown are put into ``sentence`` as offsets in the text.
     """
 
-    def __init__(self, code: str, sentence: str, *places: int) -> None:
-        super().__init__(code, sentence, *places)
+    def __init__(self, code: str, sentence: str, *offsets: int) -> None:
+        super().__init__(code, sentence, *offsets)
         self.code = code
         self.sentence = sentence
-        self.places = places
+        self.offsets = offsets
 
 
 class Framing(Protocol):
-    """Knows where the records of a format end."""
+    """The rule that says where records end in a format."""
 
     @property
     def look_ahead(self) -> int:
-        """How many bytes behind a block may decide how it is cut."""
+        """The number of bytes after a block that may decide how it is cut."""
 
     @property
     def by_lines(self) -> bool:
-        """Whether every line ending ends a record, whatever came before."""
+        """Whether every line ending ends a record, whatever came before it."""
 
-    def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
-        """``data`` begins where a record begins; ``final``: the file ends where it ends.
+    def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
+        """Find the first record end at or after ``at``, or the first record that cannot be read whole.
 
-        None: more bytes are needed. Raises Lost.
+        ``data`` begins where a record begins; ``final``: the file ends where ``data`` ends. Returns None if
+        more bytes are needed. Raises FramingLost.
         """
 
     def line_end(self, data: bytes) -> int | None:
-        """The offset after the first line ending of ``data``. None: more bytes are needed."""
+        """Return the offset after the first line ending of ``data``; None if more bytes are needed."""
 
 
-class _Stream:
-    """The bytes not yet cut, and where in the file they lie."""
+class _Window:
+    """The bytes that were read and are not cut yet, and their offset in the text."""
 
-    def __init__(self, chunks: Iterator[bytes], offset: int) -> None:
+    def __init__(self, chunks: Iterator[Chunk], offset: int) -> None:
         self._chunks = chunks
         self.offset = offset
+        self.source_offset: int | None = None  # of the last chunk
         self.data = b""
-        self.final = False  # nothing comes after the data at hand
+        self.final = False  # the text ends where the data ends
 
-    def more(self) -> None:
-        """Reads on by a quarter of the data at hand: who looks at it all again each time stays linear."""
-        parts, wanted = [self.data], len(self.data) // 4 + 1
-        while wanted > 0 and not self.final:
+    def read_more(self) -> None:
+        """Grow the data by a quarter: scanning it from its beginning each time still takes linear time."""
+        pieces, missing = [self.data], len(self.data) // 4 + 1
+        while missing > 0 and not self.final:
             chunk = next(self._chunks, None)
-            self.final = chunk is None
-            parts.append(chunk or b"")
-            wanted -= len(parts[-1])
-        self.data = b"".join(parts)
+            if chunk is None:
+                self.final = True
+            else:
+                pieces.append(chunk.data)
+                missing -= len(chunk.data)
+                self.source_offset = chunk.source_offset
+        self.data = b"".join(pieces)
 
-    def ended(self) -> bool:
+    def is_at_end(self) -> bool:
+        """Return whether the text has no more bytes, after reading on if no data is left."""
         while not self.data and not self.final:
-            self.more()
+            self.read_more()
         return not self.data
 
     def take(self, size: int) -> bytes:
+        """Remove the first ``size`` bytes and return them."""
         taken, self.data = self.data[:size], self.data[size:]
         self.offset += size
         return taken
 
 
-def cut(
-    chunks: Iterator[bytes], gap: Gap, *, data_start: int, block_size: int, framing: Framing
+def cut_blocks(
+    chunks: Iterator[Chunk], gap: Gap, *, data_start: int, block_size: int, framing: Framing
 ) -> Iterator[Block]:
-    """The blocks of ``gap``. ``chunks``: the file's bytes from ``max(gap.start, data_start)`` on.
+    """Yield the blocks of ``gap``. ``chunks`` hold the text from ``max(gap.start, data_start)`` on.
 
-    They go ``framing.look_ahead`` bytes beyond the gap's end, so that a block is cut as it was cut before.
-    The first block of a file takes what stands before ``data_start`` with it, even if no record follows.
-    Raises JobFailed where the framing is lost.
+    They reach ``framing.look_ahead`` bytes beyond the gap's end, so that a block is always cut alike. The
+    first block of a file includes the bytes before ``data_start``, even if no record follows. Raises
+    JobFailed when the framing is lost.
     """
-    stream = _Stream(chunks, max(gap.start, data_start))
+    window = _Window(chunks, max(gap.start, data_start))
     start = gap.start
-    if start < data_start and stream.ended():
-        _split(stream, 1, framing)  # to some formats a file without data is one cut short
-    while (gap.end is None or start < gap.end) and (not stream.ended() or start < data_start):
-        number = stream.offset // block_size
-        parts = tuple(_parts(stream, (number + 1) * block_size, framing))
-        yield Block(number, start, stream.offset, parts)
-        start = stream.offset
+    if start < data_start and window.is_at_end():
+        _boundary(window, 1, framing)  # for some formats a file without data is truncated
+    while (gap.end is None or start < gap.end) and (not window.is_at_end() or start < data_start):
+        number = window.offset // block_size
+        segments = tuple(_segments(window, (number + 1) * block_size, framing))
+        yield Block(number, start, window.offset, segments, window.source_offset)
+        start = window.offset
 
 
-def _parts(stream: _Stream, stop: int, framing: Framing) -> Iterator[Segment | Unreadable]:
-    """The parts of the block whose cell of the grid ends at ``stop``; leaves the stream behind them."""
-    while stream.offset < stop and not stream.ended():
-        split = _split(stream, stop - stream.offset, framing)
-        if split is None:
-            stream.more()
+def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment | RejectedRecord]:
+    """Take the block that ends at or after ``stop``, the next line of the grid, off the window."""
+    while window.offset < stop and not window.is_at_end():
+        boundary = _boundary(window, stop - window.offset, framing)
+        if boundary is None:
+            window.read_more()
             continue
-        if split.end:
-            yield Segment(stream.offset, stream.take(split.end), split.regular, split.holes)
-        if split.rest:
-            yield from _rest(stream, str(split.code))
-        elif split.code is not None:
-            yield _set_apart(stream, split, framing)
+        if boundary.end:
+            offset = window.offset
+            yield Segment(offset, window.take(boundary.end), boundary.regular, boundary.rejected_lines)
+        if boundary.to_end:
+            yield from _reject_to_end(window, str(boundary.code))
+        elif boundary.code is not None:
+            yield _reject(window, boundary, framing)
 
 
-def _split(stream: _Stream, at: int, framing: Framing) -> Split | None:
+def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
     try:
-        return framing.split(stream.data, at, final=stream.final)
-    except Lost as lost:
-        places = (f"{stream.offset + place:,}" for place in lost.places)
-        raise JobFailed(lost.code, lost.sentence.format(*places)) from None
+        return framing.boundary(window.data, at, final=window.final)
+    except FramingLost as lost:
+        offsets = (f"{window.offset + offset:,}" for offset in lost.offsets)
+        raise JobFailed(lost.code, lost.sentence.format(*offsets)) from None
 
 
-def _rest(stream: _Stream, code: str) -> Iterator[Unreadable]:
-    """Takes all that is left off the stream, however long, keeping only its beginning."""
-    offset, raw = stream.offset, b""
-    while not stream.ended():
-        data = stream.take(len(stream.data))
+def _reject_to_end(window: _Window, code: str) -> Iterator[RejectedRecord]:
+    """Take the rest of the text off the window, however long, as one record. White space alone is none."""
+    offset, raw = window.offset, b""
+    while not window.is_at_end():
+        data = window.take(len(window.data))
         if not raw:
             data = data.lstrip(b" \t\r\n")
-            offset = stream.offset - len(data)
+            offset = window.offset - len(data)
         raw = (raw + data)[:EXCERPT]
     if raw:
-        yield Unreadable(offset, raw, code)
+        yield RejectedRecord(offset, raw, code)
 
 
-def _set_apart(stream: _Stream, split: Split, framing: Framing) -> Unreadable:
-    """Takes what cannot be read off the stream, however long, keeping only its beginning."""
-    stream.take(split.lead)
-    offset, raw = stream.offset, b""
-    if split.skip is not None:
-        return Unreadable(offset, stream.take(split.skip)[:EXCERPT], str(split.code))
-    while (end := framing.line_end(stream.data)) is None and not stream.final:
+def _reject(window: _Window, boundary: Boundary, framing: Framing) -> RejectedRecord:
+    """Take a record that cannot be read whole off the window, however long."""
+    window.take(boundary.separators)
+    offset, raw = window.offset, b""
+    if boundary.length is not None:
+        return RejectedRecord(offset, window.take(boundary.length)[:EXCERPT], str(boundary.code))
+    while (end := framing.line_end(window.data)) is None and not window.final:
         # the last byte stays: it may be the CR of a CRLF
-        raw = (raw + stream.take(max(len(stream.data) - 1, 0)))[:EXCERPT]
-        stream.more()
-    raw += stream.take(len(stream.data) if end is None else end)
-    return Unreadable(offset, raw[:EXCERPT], str(split.code))
+        raw = (raw + window.take(max(len(window.data) - 1, 0)))[:EXCERPT]
+        window.read_more()
+    raw += window.take(len(window.data) if end is None else end)
+    return RejectedRecord(offset, raw[:EXCERPT], str(boundary.code))
 
 
-def split_lines(data: bytes, at: int, max_record: int, *, final: bool) -> Split | None:
-    """:meth:`Framing.split` where every LF ends a record and nothing else does."""
-    border = data.find(b"\n", at - 1) + 1
-    if not border and final:
-        border = len(data)
-    start, stop = 0, border or len(data)
+def line_boundary(data: bytes, at: int, max_record: int, *, final: bool) -> Boundary | None:
+    """Find the boundary as :meth:`Framing.boundary` does, where every LF ends a record and nothing else."""
+    end = data.find(b"\n", at - 1) + 1
+    if not end and final:
+        end = len(data)
+    start, stop = 0, end or len(data)
     while stop - start > max_record:  # hop from line end to line end, as far as a record may reach
         start, before = data.rfind(b"\n", start, start + max_record) + 1, start
         if not start:
-            return Split(before, code=TOO_LARGE)
-    return Split(border) if border else None
+            return Boundary(before, code=TOO_LARGE)
+    return Boundary(end) if end else None

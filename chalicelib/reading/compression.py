@@ -1,7 +1,7 @@
-"""Compressed files: which kind a file is, by its first bytes, and its contents as a stream.
+"""Compressed files: the kind of compression, by a file's first bytes, and the content as a stream.
 
-Memory is bounded whatever a file claims; a stream that is broken or ends early is an error, and so is one
-that swells beyond all reason (a bomb).
+Memory is bounded whatever a file claims. A stream that is damaged or ends early is an error, and so is one
+that grows far beyond the size of the file (a bomb).
 """
 
 import bz2
@@ -25,29 +25,29 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"PK\x03\x04", "zip"),
 )
-_PIECE = 4 << 20  # bytes given out at a time
+_PIECE = 4 << 20  # bytes that are decompressed at a time
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` needs 65 MiB
 _BROKEN = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a stream is taken for a bomb."""
+    """Limits beyond which a compressed file is refused as a bomb."""
 
-    size: int  # bytes that may come out
-    ratio: int  # bytes that may come out for each that went in, on the whole
-    seconds: float  # that reading and decompressing may take, not counting what is done with the contents
-    free: int = 64 << 20  # bytes that may come out before the ratio counts
+    size: int  # bytes of content
+    ratio: int  # bytes of content for each byte of the file, on the whole
+    seconds: float  # for reading and decompressing, without the time in which the content is used
+    free: int = 64 << 20  # bytes of content before the ratio counts
 
-    def check(self, taken: int, given: int, spent: float) -> None:
-        """Raises JobFailed when too much came out, or too much of so little, or it took too long."""
+    def check(self, read: int, written: int, spent: float) -> None:
+        """Check bytes read, bytes of content and seconds spent. Raises JobFailed beyond a limit."""
         if spent > self.seconds:
             raise JobFailed(
                 "compression-bomb", f"Decompressing the file took more than {self.seconds:,.0f} seconds."
             )
-        if given > self.size:
+        if written > self.size:
             raise JobFailed("file-too-large", f"Decompressed, the file has more than {self.size:,} bytes.")
-        if given > self.free and given > taken * self.ratio:
+        if written > self.free and written > read * self.ratio:
             raise JobFailed(
                 "compression-bomb",
                 f"Decompressed, the file is more than {self.ratio} times as large. It was not read on.",
@@ -55,49 +55,49 @@ class Limits:
 
 
 def kind_of(head: bytes) -> str | None:
-    """How a file that begins so is compressed; None if it is not."""
+    """Return how a file with that beginning is compressed; None if it is not."""
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 
-def decompressed(
+def decompress(
     kind: str, size: int, read: Callable[[int, int], Iterator[bytes]], limits: Limits
 ) -> Iterator[bytes]:
-    """The contents of a compressed file in pieces of up to 4 MiB.
+    """Yield the content of a compressed file in pieces of up to 4 MiB.
 
-    ``read(start, end)`` gives bytes of the file, which has ``size`` of them. Raises JobFailed for a file
-    that is broken, ends early, passes a limit, or is a zip archive of anything but one file.
+    ``read(start, end)`` yields bytes of the file, which has ``size`` bytes. Raises JobFailed for a file
+    that is damaged, ends early, passes a limit, or is a zip archive that does not hold exactly one file.
     """
-    taken = given = 0
+    bytes_read = written = 0
 
     def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal taken
+        nonlocal bytes_read
         for chunk in chunks:
-            taken += len(chunk)
+            bytes_read += len(chunk)
             yield chunk
 
     try:
         if kind == "zip":
-            pieces = _zip(_Ranges(size, lambda start, end: b"".join(counted(read(start, end)))))
+            pieces = _zip(_RandomAccessFile(size, lambda start, end: b"".join(counted(read(start, end)))))
         elif kind == "zstd":
             pieces = _zstd(counted(read(0, size)))
         else:
             pieces = _members(counted(read(0, size)), _DECOMPRESSORS[kind])
         began, spent = time.monotonic(), 0.0
         for piece in pieces:
-            given += len(piece)
+            written += len(piece)
             spent += time.monotonic() - began
-            limits.check(taken, given, spent)
+            limits.check(bytes_read, written, spent)
             yield piece
             began = time.monotonic()
     except _BROKEN as error:
         raise JobFailed(
             "corrupt-file",
-            f"The {kind} file is damaged or incomplete: {given:,} bytes came out of it, then: {error}.",
+            f"The {kind} file is damaged or incomplete: {written:,} bytes came out of it, then: {error}.",
         ) from error
 
 
 class _Decompressor(Protocol):
-    """What the standard library's decompressors have in common."""
+    """The common interface of the standard library's decompressors."""
 
     @property
     def eof(self) -> bool: ...
@@ -109,7 +109,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's decompressor with the manners of the others. It checks each member's CRC and length."""
+    """zlib's decompressor behind the interface of the others. It checks each member's CRC and length."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -138,7 +138,7 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
 
 
 def _members(chunks: Iterator[bytes], new: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """All members of a file, one after the other; zeros may follow one (RFC 1952, gzip and xz manuals)."""
+    """Yield all members of a file in order; zeros may follow each (RFC 1952, gzip and xz manuals)."""
     member: _Decompressor | None = None
     for chunk in chunks:
         data = chunk
@@ -163,46 +163,50 @@ def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Readable(io.RawIOBase):
-    """Chunks as a file."""
+    """Chunks as a readable file."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         super().__init__()
         self._chunks = chunks
-        self._held = b""
+        self._rest = b""
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        if not self._held:
-            self._held = next(self._chunks, b"")
-        size = len(self._held) if size < 0 else size
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+        size = len(self._rest) if size < 0 else size
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
-def _zip(file: "_Ranges") -> Iterator[bytes]:
+def _zip(file: "_RandomAccessFile") -> Iterator[bytes]:
     archive = zipfile.ZipFile(io.BufferedReader(file, _PIECE))
-    names = [it.filename for it in archive.infolist()]
+    names = [entry.filename for entry in archive.infolist()]
     if "[Content_Types].xml" in names:
         raise JobFailed(
             "unsupported-format",
             "The file is an Excel workbook. Save the sheet as CSV UTF-8 and upload that.",
         )
-    members = [it for it in archive.infolist() if not it.is_dir() and not it.filename.startswith("__MACOSX/")]
+    members = [
+        entry
+        for entry in archive.infolist()
+        if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+    ]
     if len(members) != 1:
         raise JobFailed(
             "unsupported-format", f"The zip archive holds {len(members)} files. Upload each on its own."
         )
     if members[0].flag_bits & 1:
         raise JobFailed("unsupported-format", "The zip archive is encrypted. Upload the file itself.")
-    with archive.open(members[0]) as contents:
-        while piece := contents.read(_PIECE):
+    with archive.open(members[0]) as member:
+        while piece := member.read(_PIECE):
             yield piece
 
 
-class _Ranges(io.RawIOBase):
-    """A file that is read by ranges."""
+class _RandomAccessFile(io.RawIOBase):
+    """A seekable file over a function that reads ranges of it."""
 
     def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Text encodings: which there are, and how bytes in one become UTF-8.
+"""Text encodings: their names, and transcoding to UTF-8.
 
 In UTF-8 and in single-byte encodings that extend ASCII, delimiters, quotes and line endings are bytes of
-their own, so such a file is cut as it is and offsets are those of its bytes. Any other (UTF-16, Shift JIS
-…) is turned into UTF-8 as a stream first, and offsets are those of the UTF-8.
+their own, so such a file is cut as it is and offsets count its bytes. Any other (UTF-16, Shift JIS …) is
+transcoded to UTF-8 as a stream first, and offsets count bytes of the UTF-8.
 """
 
 import codecs
@@ -25,17 +25,17 @@ _BOMS = (  # UTF-32's begins with UTF-16's
 
 
 def by_bom(head: bytes) -> tuple[str, int] | None:
-    """The encoding that a byte-order mark announces, and the mark's length; None without one."""
+    """Return the encoding that a byte-order mark names, and the mark's length; None without a mark."""
     return next(((name, len(mark)) for mark, name in _BOMS if head.startswith(mark)), None)
 
 
-def mark(name: str) -> bytes:
-    """The byte-order mark of an encoding."""
+def byte_order_mark(name: str) -> bytes:
+    """Return the byte-order mark of an encoding, empty if it has none."""
     return next((mark for mark, marked in _BOMS if marked == name), b"")
 
 
-def known(name: str) -> str | None:
-    """Python's name for a text encoding; None if it knows none of that name."""
+def python_name(name: str) -> str | None:
+    """Return Python's name for a text encoding; None if there is no such encoding."""
     try:
         codec = codecs.lookup(name)
         "a".encode(codec.name)
@@ -47,8 +47,8 @@ def known(name: str) -> str | None:
 
 
 @cache
-def is_streamed(name: str) -> bool:
-    """Whether a file in this encoding is turned into UTF-8 before it is cut."""
+def needs_transcoding(name: str) -> bool:
+    """Return whether a file in this encoding is transcoded to UTF-8 before it is cut."""
     if name == UTF8:
         return False
     ascii_bytes = bytes(range(0x80))
@@ -58,7 +58,7 @@ def is_streamed(name: str) -> bool:
 
 
 def to_utf8(data: bytes, encoding: str) -> bytes | None:
-    """``data`` in UTF-8; None if it is not valid."""
+    """Return ``data`` in UTF-8; None if it is not valid."""
     if data.isascii():
         return data
     try:
@@ -68,17 +68,17 @@ def to_utf8(data: bytes, encoding: str) -> bytes | None:
     return data if encoding == UTF8 else text.encode()
 
 
-def streamed(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """The chunks in UTF-8; what is not valid becomes broken UTF-8."""
+def transcode(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield the pieces in UTF-8; bytes that are not valid become broken UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)(_MARK)
-    for chunk in chunks:
-        yield decoder.decode(chunk).encode(UTF8, "surrogatepass")
+    for piece in pieces:
+        yield decoder.decode(piece).encode(UTF8, "surrogatepass")
     yield decoder.decode(b"", final=True).encode(UTF8, "surrogatepass")
 
 
-def complaint(what: str, encoding: str) -> str:
-    """A sentence about something that is not valid in its encoding."""
+def invalid_text(subject: str, encoding: str) -> str:
+    """Return a sentence about a part of the file that is not valid in its encoding."""
     advice = (
         "; was the file saved in another encoding?" if encoding == UTF8 else ", as was declared or found."
     )
-    return f"{what} is not valid {encoding.upper()}{advice}"
+    return f"{subject} is not valid {encoding.upper()}{advice}"

@@ -1,112 +1,105 @@
-"""The text of an object as a stream: read by ranges, decompressed, turned into UTF-8 where that is needed.
+"""The text of an object as a stream: read by ranges, decompressed, transcoded to UTF-8 where that is needed.
 
 Offsets count bytes of that text. A plain file in UTF-8 or a single-byte encoding is its own text and can be
-read from anywhere; any other is read from its beginning, and what lies before the wanted place thrown away.
+read from anywhere. Any other is read from its beginning, and the text before the wanted bytes is dropped.
 """
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format, Options, Source
-from chalicelib.formats import detect
+from chalicelib.core.model import Dialect, Source
 from chalicelib.reading import compression, encodings
-from chalicelib.reading import range_reads as source
 from chalicelib.reading.object_store import ObjectStore
-from chalicelib.reading.range_reads import RANGE
+from chalicelib.reading.range_reads import READ_SIZE, read_ahead
 
 
-@dataclass
-class Contents:
-    """An object and how its bytes become text: of ``dialect`` the compression and the encoding count."""
+class Chunk(NamedTuple):
+    """Consecutive bytes of a text."""
+
+    data: bytes
+    source_offset: int | None = (
+        None  # bytes of the object that were read for it; None: the text is the object
+    )
+
+
+@dataclass(frozen=True)
+class ObjectText:
+    """The text of an object, as the compression and the encoding of its dialect give it."""
 
     store: ObjectStore
     source: Source
     dialect: Dialect
     limits: compression.Limits
-    read_size: int = RANGE  # bytes a request
-    consumed: int = field(default=0, init=False)  # bytes of the object that the last stream has read
+    read_size: int = READ_SIZE  # bytes a request
 
     @property
     def is_plain(self) -> bool:
         """Whether the text is the object itself, so that its size is known beforehand."""
         return self.dialect.compression is None and not self.dialect.recoded
 
-    def stream(self, start: int, end: int | None) -> Generator[bytes]:
-        """Bytes ``[start, end)`` of the text; to its end if that is None.
+    def stream(self, start: int, end: int | None) -> Generator[Chunk]:
+        """Yield bytes ``[start, end)`` of the text, or all from ``start`` on if ``end`` is None.
 
-        Raises JobFailed for what cannot be decompressed, and what the store raises.
+        Raises JobFailed for content that cannot be decompressed, and what the store raises.
         """
-        self.consumed = 0
         if self.is_plain:
             size = self.source.size
-            return self._chunks(start, size if end is None else min(end, size))
-        text = self._decompressed()
+            return self._plain(start, size if end is None else min(end, size))
+        reads = CountedReads(self.store, self.source, self.read_size)
+        text = reads.content(self.dialect.compression, self.limits)
         if self.dialect.recoded:
-            mark = len(encodings.mark(self.dialect.encoding)) if self.dialect.bom else 0
-            text = encodings.streamed(_between(text, mark, None), self.dialect.encoding)
-        return _between(text, start, end)
+            mark = len(encodings.byte_order_mark(self.dialect.encoding)) if self.dialect.bom else 0
+            text = encodings.transcode(between(text, mark, None), self.dialect.encoding)
+        return _counted(between(text, start, end), reads)
 
-    def _decompressed(self) -> Iterator[bytes]:
-        size, kind = self.source.size, self.dialect.compression
+    def _plain(self, start: int, end: int) -> Generator[Chunk]:
+        with closing(read_ahead(self.store, self.source, start, end, size=self.read_size)) as pieces:
+            for piece in pieces:
+                yield Chunk(piece)
+
+
+@dataclass
+class CountedReads:
+    """Reads of an object, and how far they have come."""
+
+    store: ObjectStore
+    source: Source
+    read_size: int = READ_SIZE  # bytes a request
+    offset: int = 0  # bytes of the object that have been read
+
+    def content(self, kind: str | None, limits: compression.Limits) -> Iterator[bytes]:
+        """Yield the object's content, decompressed if ``kind`` names a compression."""
+        size = self.source.size
         if kind is None:
             return self._read(0, size)
-        return compression.decompressed(kind, size, self._read, self.limits)
+        return compression.decompress(kind, size, self._read, limits)
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
-        with closing(self._chunks(start, end)) as chunks:
-            for chunk in chunks:
-                self.consumed = min(self.consumed + len(chunk), self.source.size)
-                yield chunk
-
-    def _chunks(self, start: int, end: int) -> Generator[bytes]:
-        return source.chunks(self.store, self.source, start, end, size=self.read_size)
+        pieces = read_ahead(self.store, self.source, start, end, size=self.read_size)
+        with closing(pieces):
+            for piece in pieces:
+                self.offset = min(self.offset + len(piece), self.source.size)
+                yield piece
 
 
-def opened(
-    store: ObjectStore,
-    pinned: Source,
-    declared: Format | None,
-    options: Options,
-    limits: compression.Limits,
-) -> Dialect:
-    """How to read an object, found from its head. Raises JobFailed, and what the store raises."""
-    raw = store.read(pinned, 0, min(pinned.size, detect.HEAD))
-    detect.refuse(raw)
-    kind = compression.kind_of(raw)
-    if kind is not None:
-        raw = _head(Contents(store, pinned, Dialect(Format.CSV, 0, compression=kind), limits))
-        detect.refuse(raw)
-        if compression.kind_of(raw) is not None:
-            raise JobFailed("unsupported-compression", "The file is compressed twice. Decompress it once.")
-    name, mark = detect.encoding(raw, options)
-    recoded, start = encodings.is_streamed(name), mark
-    if recoded:
-        raw, start = b"".join(encodings.streamed(iter([raw[mark:]]), name)), 0
-    found = Dialect(Format.CSV, start, encoding=name, bom=mark > 0, recoded=recoded, compression=kind)
-    found = detect.detect(raw, declared, options, found)
-    if found.format is not Format.CSV and name != encodings.UTF8:
-        return replace(found, recoded=True)  # JSON is UTF-8
-    return found
+def _counted(pieces: Generator[bytes], reads: CountedReads) -> Generator[Chunk]:
+    """Yield the pieces as chunks. The last one is empty: after the text, bytes of the object may follow."""
+    with closing(pieces):
+        for piece in pieces:
+            yield Chunk(piece, reads.offset)
+        yield Chunk(b"", reads.offset)
 
 
-def _head(contents: Contents) -> bytes:
-    head = b""
-    with closing(contents.stream(0, detect.HEAD)) as chunks:
-        for chunk in chunks:
-            head += chunk
-    return head
-
-
-def _between(chunks: Iterator[bytes], start: int, end: int | None) -> Generator[bytes]:
-    """Bytes ``[start, end)`` of what the chunks hold."""
+def between(pieces: Iterator[bytes], start: int, end: int | None) -> Generator[bytes]:
+    """Yield bytes ``[start, end)`` of the pieces' content."""
     offset = 0
-    for chunk in chunks:
+    for piece in pieces:
         before = max(start - offset, 0)
-        after = len(chunk) if end is None else max(end - offset, 0)
-        if piece := chunk[before:after]:
-            yield piece
-        offset += len(chunk)
+        after = len(piece) if end is None else max(end - offset, 0)
+        if kept := piece[before:after]:
+            yield kept
+        offset += len(piece)
         if end is not None and offset >= end:
             return

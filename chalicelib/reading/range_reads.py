@@ -1,4 +1,4 @@
-"""The bytes of a pinned object, read ahead in ranges; reading stops when nobody takes them."""
+"""Reads the bytes of a pinned object ahead, in ranges."""
 
 from collections import deque
 from collections.abc import Generator
@@ -7,16 +7,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from chalicelib.core.model import Source
 from chalicelib.reading.object_store import ObjectStore
 
-RANGE = 8 << 20  # bytes a request: fewer, larger requests are faster, and every one is held in memory
-AHEAD = 2
+READ_SIZE = 8 << 20  # bytes a request: fewer, larger requests are faster, and each is held in memory
+AHEAD = 2  # requests
 
 
-def chunks(
-    store: ObjectStore, source: Source, start: int, end: int, *, size: int = RANGE
+def read_ahead(
+    store: ObjectStore, source: Source, start: int, end: int, *, size: int = READ_SIZE
 ) -> Generator[bytes]:
-    """Bytes ``[start, end)`` of the object, in order, ``size`` a request; AHEAD requests are under way.
+    """Yield bytes ``[start, end)`` of the object in order, ``size`` bytes a request.
 
-    Raises what ``store.read`` raises.
+    AHEAD requests are under way at a time. Closing the generator stops reading. Raises what ``store.read``
+    raises.
     """
     pending: deque[Future[bytes]] = deque()
     starts = iter(range(start, end, size))

@@ -1,4 +1,4 @@
-"""What Arrow has no function for: bytes as a column, and columns that few rows have."""
+"""Helpers for Arrow columns: bytes as a column, and members that few rows have."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -8,27 +8,27 @@ import pyarrow.compute as pc
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
-    """The column in one piece; not copied if it is that already, as `combine_chunks` would."""
+    """Return the column in one piece, without the copy that `combine_chunks` always makes."""
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def numbers(data: bytes | pa.Buffer) -> pa.Array:
-    """Bytes as numbers (uint8), not copied."""
+    """Return bytes as numbers (uint8), without a copy."""
     return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
 
 
 def octets(column: pa.Array) -> pa.Array:
-    """The UTF-8 bytes of all values of a string column, one after the other."""
-    return numbers(_held(column))
+    """Return the UTF-8 bytes of all values of a string column, one after the other."""
+    return numbers(_values(column))
 
 
 def content(column: pa.Array) -> bytes:
-    """The same as :func:`octets` for Python, which finds a byte among them faster than Arrow."""
-    held: bytes = _held(column).to_pybytes()
-    return held
+    """Return the same as :func:`octets` for Python, which finds a byte among them faster than Arrow."""
+    octets: bytes = _values(column).to_pybytes()
+    return octets
 
 
-def _held(column: pa.Array) -> pa.Buffer:
+def _values(column: pa.Array) -> pa.Buffer:
     _, offsets, values = column.buffers()
     if values is None or not len(column):
         return pa.py_buffer(b"")
@@ -37,18 +37,18 @@ def _held(column: pa.Array) -> pa.Buffer:
     return values.slice(start, end - start)
 
 
-def present(members: Sequence[tuple[pa.Array, pa.Array]], separator: str) -> pa.Array:
-    """Row by row those members that the row has, joined; those that it lacks cost next to nothing.
+def join_present(members: Sequence[tuple[pa.Array, pa.Array]], separator: str) -> pa.Array:
+    """Join, row by row, the members that the row has; members that it lacks cost next to nothing.
 
-    Each member: whether each row has it, and the texts of those that do.
+    Each member is given as two columns: whether a row has it (bool), and the texts of the rows that do.
     """
-    counts = [has_it.cast(pa.int32()) for has_it, _ in members]
+    counts = [is_present.cast(pa.int32()) for is_present, _ in members]
     ends = pc.cumulative_sum(reduce(pc.add, counts))
     starts = pa.concat_arrays([pa.array([0], pa.int32()), ends])
-    following = starts.slice(0, len(ends))  # for each row, the place of its next member among those of all
+    following = starts.slice(0, len(ends))  # for each row, the position of its next member among all members
     places: list[pa.Array] = []
-    for (has_it, _), count in zip(members, counts, strict=True):
-        places.append(following.filter(has_it))
+    for (is_present, _), count in zip(members, counts, strict=True):
+        places.append(following.filter(is_present))
         following = pc.add(following, count)
     order = pc.inverse_permutation(pa.concat_arrays(places))
     in_order = pa.concat_arrays([texts for _, texts in members]).take(order)

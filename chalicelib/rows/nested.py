@@ -1,7 +1,8 @@
-"""Arrow columns → canonical JSON, row by row what :func:`chalicelib.rows.canonical.record` prints.
+"""Print nested columns as canonical JSON: row by row, :func:`chalicelib.rows.canonical.record`'s text.
 
-A value is a list of pieces, texts and columns of texts, that are joined row by row. The pieces of an object
-that no row misses become pieces of the object around it, so that most texts are copied only once.
+Strings are normalised on the way. A value is a list of pieces, texts and columns of texts, that are joined
+row by row. The pieces of an object that no row lacks become pieces of the object around it, so that most
+texts are copied only once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,35 +13,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.rows import canonical
-from chalicelib.rows.clean import clean
-from chalicelib.rows.columns import present, whole
-from chalicelib.rows.identify import commas, escaped
+from chalicelib.rows.columns import join_present, whole
+from chalicelib.rows.flat import commas, escaped
+from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.text import normalise
 
 _Pieces = list[pa.Array | str]
 
-_PLAIN = 10**10  # up to here Arrow and ECMAScript print doubles alike, but for -0
-_SPARSE = 1.5  # the whole over the missing part, from which on each value is put in its row
+_PLAIN = 10**10  # up to here Arrow and ECMAScript print doubles alike, except -0
+_SPARSE = 1.5  # all values over the missing ones: below that each value is put in its row
 _LONGEST = 21  # digits that ECMAScript prints before the point
 
 
-class Declined(Exception):  # noqa: N818 - it is what the columns are
-    """The columns cannot be printed as a whole."""
-
-
 class _Value(NamedTuple):
+    """The pieces of a value. If some row has none, the joined pieces are null there."""
+
     pieces: _Pieces
-    missing: bool  # some row has none: joined, its pieces are null there
+    is_optional: bool
 
 
 def records(table: pa.Table) -> pa.Array:
-    """The rows of a table as records. Columns may be nested; numbers are integers, doubles or decimals."""
+    """Return each row of a table as a canonical record.
+
+    Columns may be nested; numbers are integers, doubles or decimals. The normalised names in each object
+    must be distinct. Raises ValueError if they are not.
+    """
     columns = [whole(column) for column in table.columns]
     return _joined(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
 
 
 def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
-    """All columns of doubles in a table, or in a column."""
+    """Return all columns of doubles in a table, or in a column."""
     if isinstance(columns, pa.Table):
         for column in columns.columns:
             yield from doubles(whole(column))
@@ -67,67 +70,68 @@ def _joined(pieces: _Pieces, rows: int) -> pa.Array:
 
 
 def _object(columns: Iterable[tuple[str, pa.Array]]) -> _Pieces:
-    """The text of objects that are all there."""
+    """Return the pieces of objects of which none is missing."""
     named: dict[str, pa.Array] = {}
     for raw_name, column in columns:
         name = normalise(raw_name)
-        if name in named:  # some record may hold both
-            raise Declined
+        if name in named:
+            raise ValueError(f"two columns are called {name!r}")
         named[name] = column
     keys = {name: canonical.string(name) for name in sorted(named, key=canonical.sort_key)}
     if sum(column.null_count for column in named.values()) * _SPARSE > sum(map(len, named.values())):
         return _gathered([(key, named[name]) for name, key in keys.items()])
     members = [(key, value) for name, key in keys.items() if (value := _value(named[name]))]
-    optional = [value.missing for _, value in members]
+    optional = [value.is_optional for _, value in members]
     pieces: _Pieces = []
     for (key, value), (before, after) in zip(members, commas(optional), strict=True):
         member = [f"{before}{key}:", *value.pieces, after]
-        pieces += [pc.fill_null(_joined(member, 0), "")] if value.missing else member
-    if pieces and all(optional):  # each member has a comma before it: the first becomes the brace
+        pieces += [pc.fill_null(_joined(member, 0), "")] if value.is_optional else member
+    if pieces and all(optional):  # each member has a comma before it: the first comma becomes the brace
         text = pc.binary_join_element_wise(*pieces, "")
         return [pc.binary_replace_slice(text, start=0, stop=1, replacement="{"), "}"]
     return ["{", *pieces, "}"]
 
 
 def _gathered(members: list[tuple[str, pa.Array]]) -> _Pieces:
-    """The text of objects that have few of the members each."""
-    given = []
+    """Return the pieces of objects that have few of the members each."""
+    printed = []
     for key, column in members:
         if value := _value(column.drop_null()):
-            has_it = column.is_valid()
-            texts = _joined([f"{key}:", *value.pieces], pc.sum(has_it).as_py())
-            if value.missing:
-                has_it, texts = pc.replace_with_mask(has_it, has_it, texts.is_valid()), texts.drop_null()
-            given.append((has_it, texts))
-    return ["{", present(given, ","), "}"] if given else ["{}"]
+            is_present = column.is_valid()
+            texts = _joined([f"{key}:", *value.pieces], pc.sum(is_present).as_py())
+            if value.is_optional:
+                is_present = pc.replace_with_mask(is_present, is_present, texts.is_valid())
+                texts = texts.drop_null()
+            printed.append((is_present, texts))
+    return ["{", join_present(printed, ","), "}"] if printed else ["{}"]
 
 
 def _value(column: pa.Array) -> _Value | None:
-    """The values of members. None: no row has one."""
+    """Return the values of a member; None if no row has one."""
     if column.null_count == len(column) or pa.types.is_null(column.type):
         return None
-    missing = column.null_count > 0
+    is_optional = column.null_count > 0
     if pa.types.is_string(column.type):
-        column = clean(column)
+        column = normalise_column(column)
         if column.null_count == len(column):
             return None
         return _Value(['"', escaped(column), '"'], column.null_count > 0)
     if pa.types.is_struct(column.type):
         pieces = _object((field.name, column.field(place)) for place, field in enumerate(column.type))
-        return _Value([_where(column, _joined(pieces, len(column)))] if missing else pieces, missing)
+        return _Value([_where(column, _joined(pieces, len(column)))] if is_optional else pieces, is_optional)
     if pa.types.is_list(column.type):
-        return _Value(["[", _items(column), "]"], missing)
-    return _Value([_scalar(column)], missing)
+        return _Value(["[", _items(column), "]"], is_optional)
+    return _Value([_scalar(column)], is_optional)
 
 
 def _where(column: pa.Array, texts: pa.Array) -> pa.Array:
-    """The texts, and null where the column is."""
+    """Return the texts, and null where the column is null."""
     return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string()))
 
 
 def _items(lists: pa.Array) -> pa.Array:
-    """Between the brackets of arrays. A missing item keeps its place, as null or an empty text."""
-    if pa.types.is_null(lists.type.value_type):  # Arrow does not count them right
+    """Return the texts between the brackets of arrays. Missing items stay: null, or an empty text."""
+    if pa.types.is_null(lists.type.value_type):  # Arrow miscounts them
         texts = _repeated("null", lists.offsets[-1].as_py())
     else:
         texts = _item(lists.values)
@@ -143,7 +147,7 @@ def _item(values: pa.Array) -> pa.Array:
         texts = _repeated('""', len(values))
     else:
         texts = _joined(value.pieces, len(values))
-        if value.missing and pa.types.is_string(values.type):
+        if value.is_optional and pa.types.is_string(values.type):
             texts = pc.fill_null(texts, '""')
     return pc.if_else(values.is_valid(), texts, "null") if values.null_count else texts
 
@@ -170,10 +174,10 @@ def _scalar(column: pa.Array) -> pa.Array:
 
 
 def _laid_out(texts: pa.Array, odd: pa.Array, rest: pa.Array) -> pa.Array:
-    """Numbers: the odd ones among the texts as ECMAScript lays them out, the others from ``rest``."""
+    """Return numbers: the odd ones among the texts as ECMAScript lays them out, the others from ``rest``."""
     odd = pc.fill_null(odd, fill_value=False)
     if not pc.any(odd).as_py():
         return rest
-    found = texts.filter(odd).dictionary_encode()
-    numbers = [canonical.number(Decimal(it)) for it in found.dictionary.to_pylist()]
-    return pc.replace_with_mask(rest, odd, pa.array(numbers, pa.string()).take(found.indices))
+    distinct = texts.filter(odd).dictionary_encode()
+    numbers = [canonical.number(Decimal(text)) for text in distinct.dictionary.to_pylist()]
+    return pc.replace_with_mask(rest, odd, pa.array(numbers, pa.string()).take(distinct.indices))

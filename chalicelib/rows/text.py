@@ -1,6 +1,6 @@
-"""How one text value is normalised: the specification that :mod:`clean` follows column-wise.
+"""Normalise one text: the specification that :mod:`chalicelib.rows.normalise` follows column-wise.
 
-With no schema a value is changed only on its own evidence, never by guess. See `docs/data.md`.
+A value is changed only on its own evidence, never by a guess. See `docs/data.md`.
 """
 
 import re
@@ -36,7 +36,7 @@ DATES = (
     (rf"^([0-9]{{4}})/{_MONTH_DAY_SLASH}[ T]({_TIME}) ?({_ZONE})$", r"\1-\2\4\6-\3\5\7T\8\9"),
     (rf"^([0-9]{{4}})-{_MONTH_DAY_DASH}[ T]({_TIME}) ?({_ZONE})$", r"\1-\2\4\6-\3\5\7T\8\9"),
 )
-# What any of the DATES begins with: most values are passed over with one look.
+# The beginning of all DATES: one match rules out most values.
 DATE_LIKE = r"^[0-9]{4}(?:/[0-9]{2}/[0-9]{2}|-[0-9]{2}-[0-9]{2}[ T])"
 
 _email = re.compile(EMAIL)
@@ -44,13 +44,13 @@ _date_like = re.compile(DATE_LIKE)
 _dates = tuple((re.compile(pattern), replacement) for pattern, replacement in DATES)
 
 
-# Putting combining marks in order takes time that grows with the square of their number, so longer runs
-# of them are left as they are. No writing has them; UAX #15 (Stream-Safe Text Format) takes 30 for enough.
+# Ordering combining marks takes time that grows with the square of their number, so longer runs of them are
+# left as they are. No script needs them; UAX #15 (Stream-Safe Text Format) allows 30.
 LONGEST_RUN = 500
 
 
 def may_be_slow(value: str) -> bool:
-    """Whether the value holds so long a run of combining marks that it is not brought into NFC."""
+    """Return whether the value has a run of combining marks that is too long to be brought into NFC."""
     if len(value) <= LONGEST_RUN:
         return False
     runs = groupby(value, lambda char: unicodedata.combining(char) > 0)
@@ -58,7 +58,7 @@ def may_be_slow(value: str) -> bool:
 
 
 def normalise(value: str) -> str:
-    """``value`` in Unicode NFC, trimmed, e-mail addresses in lower case, year-first dates in ISO 8601.
+    """Return a text in Unicode NFC, trimmed, e-mail addresses in lower case, year-first dates in ISO 8601.
 
     An empty result means that the value is missing. ``normalise(normalise(v)) == normalise(v)``.
     """
@@ -74,11 +74,11 @@ def normalise(value: str) -> str:
     return value
 
 
-# Control characters of C0 and C1 but for the tab and line endings: a terminal would obey them.
+# Control characters of C0 and C1 except the tab and line endings: a terminal would obey them.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))}
 
 
 def excerpt(raw: bytes, limit: int = 500) -> str:
-    """The beginning of a record, fit for a text column and a terminal: at most ``limit`` bytes of it."""
+    """Return the first ``limit`` bytes of a record as text that a column and a terminal can take."""
     shown = raw[:limit].rstrip(b"\r\n").decode("utf-8", "backslashreplace").translate(_CONTROLS)
     return shown + " …" if len(raw) > limit else shown

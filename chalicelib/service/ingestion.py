@@ -14,15 +14,17 @@ from chalicelib import memory
 from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
-from chalicelib.core.model import Format, Gap, Range, Source, Tally
-from chalicelib.reading.blocks import Framing, cut
+from chalicelib.core.model import Gap, Range, Source, Tally
+from chalicelib.formats import format_of
+from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.compression import Limits
 from chalicelib.reading.object_store import ObjectStore
-from chalicelib.reading.object_text import Contents, opened
-from chalicelib.service import transform
+from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.detection import detect_dialect
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.queue import JobSender
 from chalicelib.service.splitting import Splits, Splitter
+from chalicelib.service.transform import transform
 from chalicelib.telemetry import Metric, logger, measured
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
@@ -122,7 +124,7 @@ class Ingestion:
         reading = claim.job.reading or self._open(claim.job)
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
-        self._text = Contents(
+        self._text = ObjectText(
             using.store, reading.source, reading.dialect, using.limits.text, using.limits.read_size
         )
 
@@ -147,16 +149,17 @@ class Ingestion:
             first = self._ledger.complete_as_duplicate(job, source)
             if first is not None:
                 raise _Duplicate(first)
-        dialect = opened(
-            self._using.store, source, job.instructions.format, job.instructions.options, self._limits.text
+        declared = job.instructions
+        dialect = detect_dialect(
+            self._using.store, source, declared.format, declared.options, self._limits.text
         )
-        block_size = min(job.block_size, transform.block_size(dialect))
+        block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self._ledger.open(job, source, dialect, block_size)
 
     def _split(self) -> bool:
         """Split the file among workers if it is large; return whether it was split."""
-        can_be_split = self._text.is_plain and self._reading.dialect.format in (Format.CSV, Format.NDJSON)
-        if not can_be_split:
+        dialect = self._reading.dialect
+        if not self._text.is_plain or not format_of(dialect).can_be_split(dialect):
             return False
         splitter = Splitter(self._ledger, self._using.splits, self._using.sender, self._limits.range_size)
         stretches = splitter.plan(self.job, self._reading)
@@ -165,7 +168,8 @@ class Ingestion:
         return bool(stretches)
 
     def _framing(self, *, to_end: bool) -> Framing:
-        return transform.framing(self._reading.dialect, self._limits.max_record, to_end=to_end)
+        dialect = self._reading.dialect
+        return format_of(dialect).framing(dialect, self._limits.max_record, to_end=to_end)
 
     def _fill(self) -> int:
         """Load what is missing of the claim; return the size of the whole text, in bytes."""
@@ -223,18 +227,17 @@ class Ingestion:
 
     def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[LoadedBlock]:
         """Yield the gap's blocks, ready to be written."""
-        framing, dialect, text = self._framing(to_end=to_end), self._reading.dialect, self._text
+        framing, dialect = self._framing(to_end=to_end), self._reading.dialect
         end = None if gap.end is None else gap.end + framing.look_ahead
-        with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
-            for block in cut(
+        with closing(self._text.stream(max(gap.start, dialect.data_start), end)) as chunks:
+            for block in cut_blocks(
                 chunks,
                 gap,
                 data_start=dialect.data_start,
                 block_size=self._reading.block_size,
                 framing=framing,
             ):
-                loaded = transform.transform(block, dialect)
-                yield loaded if text.is_plain else replace(loaded, source_offset=text.consumed)
+                yield transform(block, dialect)
 
 
 def _within(claimed: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Range
-from chalicelib.reading import split_points
 from chalicelib.reading.blocks import Framing
-from chalicelib.reading.object_text import Contents
+from chalicelib.reading.object_text import ObjectText
+from chalicelib.reading.split_points import range_ends
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.queue import JobSender
 from chalicelib.telemetry import logger
@@ -56,7 +56,7 @@ class Splitter:
         is_large = sum(stretch.end - stretch.start for stretch in stretches) >= 2 * self.range_size
         return stretches if is_large or since is not None else []
 
-    def split(self, job: Job, text: Contents, framing: Framing, stretches: list[Range]) -> None:
+    def split(self, job: Job, text: ObjectText, framing: Framing, stretches: list[Range]) -> None:
         """Add ranges that any worker may claim, and enqueue a message for each. Raises JobEnded, RetryLater.
 
         The first message is sent at once, then as many at a time as were sent before: another worker soon has
@@ -77,12 +77,12 @@ class Splitter:
             self.sender.send(job.id, copies=unsent)
         logger.info("file split")
 
-    def _ranges(self, job: Job, text: Contents, framing: Framing, stretches: list[Range]) -> Iterator[Range]:
+    def _ranges(
+        self, job: Job, text: ObjectText, framing: Framing, stretches: list[Range]
+    ) -> Iterator[Range]:
         for stretch in stretches:
             start = stretch.start
-            ends = split_points.ends(
-                text, stretch, framing, block_size=job.block_size, range_size=self.range_size
-            )
+            ends = range_ends(text, stretch, framing, block_size=job.block_size, range_size=self.range_size)
             for end in ends:
                 yield Range(start, end)
                 start = end

@@ -1,135 +1,115 @@
-"""A block of bytes → what is to be written: identified rows and rejects."""
+"""The pipeline that every block goes through: text → decoded values → rows and rejects."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.blocks import LoadedBlock
-from chalicelib.core.model import Dialect, Format, Reject
-from chalicelib.formats.csv import decode as csv_decode
-from chalicelib.formats.csv.decode import Fault
-from chalicelib.formats.csv.framing import CsvFraming
-from chalicelib.formats.json import framing as json_framing
-from chalicelib.formats.json import records as json_records
-from chalicelib.formats.json.framing import JsonFraming
-from chalicelib.formats.ndjson import records as ndjson
+from chalicelib.core.model import Dialect, Reject
+from chalicelib.formats import format_of
+from chalicelib.formats.interface import Batch, FileFormat, Rejection
 from chalicelib.reading import encodings
-from chalicelib.reading.blocks import UNREADABLE, Block, Framing, Segment, Unreadable
-from chalicelib.rows import identify
-from chalicelib.rows.clean import clean
+from chalicelib.reading.blocks import Block, RejectedRecord
+from chalicelib.rows import canonical, flat, nested
+from chalicelib.rows.canonical import RecordRejected
+from chalicelib.rows.columns import whole
+from chalicelib.rows.identify import identify
+from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
 
-_MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become, at worst
-_LEAST_BLOCK = 1 << 15  # bytes
-_NO_ROWS = pa.array([], pa.string())
-
-# A segment's canonical records, how many records it had, and its rejects (numbered within the segment)
-_Part = tuple[pa.Array, int, list[Reject]]
-
-
-def framing(dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:
-    """Knows where records end in a file of that dialect; ``to_end``: it will see the end of the file."""
-    match dialect.format:
-        case Format.CSV:
-            return CsvFraming(dialect, max_record)
-        case Format.NDJSON:
-            return ndjson.NdjsonFraming(max_record)
-        case Format.JSON:
-            return JsonFraming(dialect.array, max_record, to_end)
-
-
-def block_size(dialect: Dialect) -> int:
-    """How large blocks may be, in bytes, so that what they become stays in bounds.
-
-    A cell of one byte, and its delimiter, may become a JSON member with the column's name in it.
-    """
-    if dialect.format is not Format.CSV:
-        return _MOST_JSON
-    names = sum(len(name) + 6 for name in dialect.columns)
-    return max(_LEAST_BLOCK, _MOST_JSON * 2 * len(dialect.columns) // names)
-
 
 def transform(block: Block, dialect: Dialect) -> LoadedBlock:
-    """Decodes, cleans and identifies the records of a block."""
-    if dialect.recoded:  # what was cut is UTF-8
+    """Decode, normalise, print and identify the records of a block.
+
+    The file's format decodes segments into batches of values; from there on all formats are treated alike:
+    :class:`_Printer` turns a batch into canonical records and rejects. Both kinds of values that a batch
+    holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
+    check against a schema.
+    """
+    if dialect.recoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
-    read, messages = _READERS[dialect.format]
-    canonical: list[pa.Array] = []
+    form = format_of(dialect)
+    printer = _Printer(form, dialect)
+    texts: list[pa.Array] = []
     rejects: list[Reject] = []
     records = 0
-    for part in block.parts:
-        if isinstance(part, Unreadable):
-            rejects.append(Reject(part.code, messages[part.code], records, part.offset, excerpt(part.raw)))
+    for segment in block.segments:
+        if isinstance(segment, RejectedRecord):
+            message = form.unreadable[segment.code]
+            rejects.append(Reject(segment.code, message, records, segment.offset, excerpt(segment.raw)))
             records += 1
             continue
-        rows, count, faults = read(part, dialect)
-        canonical.append(rows)
-        # the first segment's are numbered already; there may be millions
-        rejects += faults if records == 0 else [replace(it, record=records + it.record) for it in faults]
-        records += count
-    every = canonical[0] if len(canonical) == 1 else pa.concat_arrays([*canonical, _NO_ROWS])
-    rows = identify.identify(every)
+        for batch in form.decode(segment, dialect):
+            printed, rejections = printer.print_batch(batch)
+            texts += printed
+            rejects += _rejects(batch, rejections, records)
+            records += batch.records
+    every = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
+    rows = identify(every)
     return LoadedBlock(
-        block.no, block.start, block.end, records, len(every) - len(rows), rows, tuple(rejects)
+        block.no,
+        block.start,
+        block.end,
+        records,
+        len(every) - len(rows),
+        rows,
+        tuple(rejects),
+        block.source_offset,
     )
 
 
-def _csv_segment(segment: Segment, dialect: Dialect) -> _Part:
-    rules = Rules.of(dialect)
-    decoded = csv_decode.decode(segment, dialect)
-    columns = [clean(column, rules) for column in decoded.columns]
-    records = identify.canonical_columns(dialect.columns, columns)
-    faults = decoded.faults
-    blank = pc.equal(records, "{}")
-    if pc.any(blank).as_py():
-        faults = faults + [
-            Fault(ordinal, "blank-row", "Every cell of this row is empty.")
-            for ordinal in decoded.ordinals().filter(blank).to_pylist()
-        ]
-        records = records.filter(pc.invert(blank))
-    return records, decoded.records, _csv_rejects(segment, faults, dialect)
+class _Printer:
+    """Prints batches of decoded values as canonical records."""
+
+    def __init__(self, form: FileFormat, dialect: Dialect) -> None:
+        self._is_flat = form.is_flat
+        self._empty_record = form.empty_record
+        self._rules = Rules.of(dialect)
+
+    def print_batch(self, batch: Batch) -> tuple[list[pa.Array], Sequence[Rejection]]:
+        """Return the batch's canonical records, and all its rejections by ordinal.
+
+        A check against a schema belongs here, before values are normalised and printed: it would take the
+        table's columns and the single records, and add rejections of its own.
+        """
+        printed: list[pa.Array] = []
+        rejections = list(batch.rejections)
+        if batch.table is not None:
+            texts = self._print_table(batch.table)
+            if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
+                ordinals = batch.table_ordinals().filter(is_empty).to_pylist()
+                rejections += [Rejection(ordinal, *self._empty_record) for ordinal in ordinals]
+                texts = texts.filter(pc.invert(is_empty))
+            printed.append(texts)
+        if batch.singles:
+            printed.append(pa.array(_print_singles(batch, rejections), pa.string()))
+        return printed, sorted(rejections, key=lambda rejection: rejection.ordinal)
+
+    def _print_table(self, table: pa.Table) -> pa.Array:
+        if not self._is_flat:
+            return nested.records(table)
+        columns = [normalise_column(whole(column), self._rules) for column in table.columns]
+        return flat.records(table.column_names, columns)
 
 
-def _csv_rejects(segment: Segment, faults: list[Fault], dialect: Dialect) -> list[Reject]:
-    if not faults:
-        return []
-    faults = sorted(faults, key=lambda fault: fault.ordinal)
-    places = csv_decode.locate(segment, [fault.ordinal for fault in faults], dialect)
-    return [
-        Reject(fault.code, fault.message, fault.ordinal, offset, excerpt(raw), fault.field)
-        for fault, (offset, raw) in zip(faults, places, strict=True)
-    ]
+def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
+    """Yield the single records that can be printed; append a rejection for each that cannot."""
+    for ordinal in batch.singles:
+        try:
+            text = canonical.record(batch.value(ordinal))
+        except RecordRejected as rejected:
+            rejections.append(Rejection(ordinal, rejected.code, str(rejected)))
+        else:
+            yield text
 
 
-def _ndjson_segment(segment: Segment, _dialect: Dialect) -> _Part:
-    return _json_lines(ndjson.lines(segment))
-
-
-def _json_segment(segment: Segment, dialect: Dialect) -> _Part:
-    first = segment.offset == dialect.data_start
-    return _json_lines(json_records.values(segment, array=dialect.array, first=first))
-
-
-def _json_lines(parts: Iterable[ndjson.Found]) -> _Part:
-    canonical: list[pa.Array] = []
-    rejects: list[Reject] = []
-    count = 0
-    for part in parts:
-        canonical.append(part.canonical)
-        rejects += [
-            Reject(line.fault.code, str(line.fault), count + place, line.offset, excerpt(line.raw))
-            for place, line in part.faulty
-            if line.fault is not None
-        ]
-        count += part.count
-    return pa.concat_arrays([*canonical, _NO_ROWS]), count, rejects
-
-
-_READERS: Mapping[Format, tuple[Callable[[Segment, Dialect], _Part], Mapping[str, str]]] = {
-    Format.CSV: (_csv_segment, UNREADABLE),
-    Format.NDJSON: (_ndjson_segment, UNREADABLE),
-    Format.JSON: (_json_segment, json_framing.MESSAGES),
-}
+def _rejects(batch: Batch, rejections: Sequence[Rejection], before: int) -> Iterator[Reject]:
+    """Yield the rejects of a batch that follows ``before`` records of its block."""
+    if not rejections:
+        return
+    locations = batch.locate([rejection.ordinal for rejection in rejections])
+    for (ordinal, code, message, field), (offset, raw) in zip(rejections, locations, strict=True):
+        yield Reject(code, message, before + ordinal, offset, excerpt(raw), field)

@@ -22,7 +22,7 @@ from infra.local.env_file import read_env_file
 from infra.local.sample.make_sample import FILE
 from infra.steps.environment import LOOPBACK
 from infra.steps.layout import CHECKOUT, DEFAULT_ROOT, Layout
-from sluice_cli.text import safe
+from sluice_cli.escaping import safe
 
 DATASET = "demo"
 TIMEOUT = 120.0  # seconds; the file takes less than one

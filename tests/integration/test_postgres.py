@@ -256,7 +256,7 @@ def test_an_unknown_job_is_none(backend: Backend) -> None:
 @pytest.mark.parametrize("statement", ["mark_known", "find_known"])
 def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
-    queries = database.load_queries("records.sql")
+    queries = database.load_queries("ingested_data.sql")
     parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
     with psycopg.connect(backend.url) as connection:
         connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it

@@ -1,4 +1,4 @@
-"""The API and S3 as the command line client meets them: a small real HTTP server in a thread."""
+"""A fake of the API and of S3 for the command line client: a small HTTP server in a thread."""
 
 import json
 import sys
@@ -26,15 +26,15 @@ KEY = "/bucket/default/a%20b%2Bc~%C3%A9/people.csv?X-Amz-Credential=k%2F20251123
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says next."""
+    """A response of the server."""
 
     status: int
-    body: object = None  # bytes go out as they are, anything else as JSON
+    body: object = None  # bytes are sent as they are, anything else as JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def problem(status: int, title: str, detail: str, **members: object) -> Answer:
-    """A refusal as the API words it."""
+    """Return a refusal of the API."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "request_id": "req-1"}
     return Answer(
         status, body | members, {"Content-Type": "application/problem+json", "X-Request-Id": "req-1"}
@@ -42,14 +42,14 @@ def problem(status: int, title: str, detail: str, **members: object) -> Answer:
 
 
 def s3_error(status: int, code: str, message: str) -> Answer:
-    """A refusal as S3 words it."""
+    """Return a refusal of S3."""
     xml = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Answer(status, xml.encode(), {"Content-Type": "application/xml"})
 
 
 def job(status: str = "COMPLETED", **members: object) -> dict[str, Any]:
-    """A job document; ``counts`` and the like may be given."""
-    found: dict[str, Any] = {
+    """Return a job document. ``members`` replace its own."""
+    document: dict[str, Any] = {
         "id": JOB_ID,
         "status": status,
         "phase": "loading" if status == "PROCESSING" else None,
@@ -75,12 +75,12 @@ def job(status: str = "COMPLETED", **members: object) -> dict[str, Any]:
         "error": None,
         "links": {"self": f"/jobs/{JOB_ID}", "errors": f"/jobs/{JOB_ID}/errors"},
     }
-    return found | members
+    return document | members
 
 
 def reject(number: int, **members: object) -> dict[str, Any]:
-    """A rejected record."""
-    found: dict[str, Any] = {
+    """Return one element of a job's ``errors``. ``members`` replace its own."""
+    document: dict[str, Any] = {
         "record_number": number,
         "byte_offset": number * 100,
         "field": "age",
@@ -88,12 +88,12 @@ def reject(number: int, **members: object) -> dict[str, Any]:
         "message": "is not a number",
         "raw": f"row {number}",
     }
-    return found | members
+    return document | members
 
 
 @dataclass
-class Seen:
-    """A request as it came."""
+class Request:
+    """A request that the server received."""
 
     method: str
     target: str
@@ -102,31 +102,47 @@ class Seen:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Its body."""
-        found: dict[str, Any] = json.loads(self.body)
-        return found
+        """Return its body, parsed."""
+        body: dict[str, Any] = json.loads(self.body)
+        return body
+
+
+class RecordingWatcher:
+    """An UploadWatcher that remembers its calls, and calls ``on_update`` with each count."""
+
+    def __init__(self, on_update: Callable[[int], None] = lambda _: None) -> None:
+        self.counts: list[int] = []
+        self.notes: list[str] = []
+        self._on_update = on_update
+
+    def update(self, count: int) -> None:
+        self.counts.append(count)
+        self._on_update(count)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 class FakeSluice:
-    """Answers every request that is not scripted as a service would that loads any file at once.
+    """A service that loads any file at once, unless a script says otherwise.
 
-    ``puts`` and ``polls`` are scripts: each entry answers one request, the last one all that follow it.
-    An entry None breaks the connection off instead.
+    ``puts`` and ``polls`` are scripts: each entry answers one request, the last one all further requests.
+    None instead of an answer closes the connection.
     """
 
     def __init__(self) -> None:
-        self.requests: list[Seen] = []
+        self.requests: list[Request] = []
         self.objects: dict[str, bytes] = {}
         self.puts: list[Answer | None] = [Answer(200)]
         self.polls: list[Answer | None] = [Answer(200, job())]
         self.create: Answer | None = None
-        self.parts: FakeParts | None = None  # every file is to be sent in parts
+        self.parts: FakeParts | None = None  # if set, every upload is a multipart upload
         self.actions = {
             "cancel": Answer(202, job("CANCELED")),
             "retry": Answer(202, job("PENDING")),
             "undo": Answer(202, job("UNDOING", phase="undoing")),
         }
-        self.listed: list[dict[str, Any]] = [job()]
+        self.jobs: list[dict[str, Any]] = [job()]
         self.rejects: list[dict[str, Any]] = []
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
         self.on_poll: Callable[[], None] = lambda: None
@@ -145,31 +161,31 @@ class FakeSluice:
         self._server.shutdown()
         self._server.server_close()
 
-    def seen(self, method: str, contains: str = "") -> list[Seen]:
-        """The requests so far, filtered."""
+    def requests_of(self, method: str, contains: str = "") -> list[Request]:
+        """Return the requests so far with this method whose target contains a text."""
         return [r for r in self.requests if r.method == method and contains in r.target]
 
-    def answer(self, request: Seen) -> Answer | None:
-        """What to say to a request; None breaks the connection off."""
+    def answer(self, request: Request) -> Answer | None:
+        """Return the answer to a request, None to close the connection."""
         if request.method == "PUT":
-            return self._stored(request)
-        parts = urlsplit(request.target)
-        path = parts.path.removeprefix(PREFIX)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if not parts.path.startswith(PREFIX):
+            return self._store(request)
+        target = urlsplit(request.target)
+        path = target.path.removeprefix(PREFIX)
+        query = {name: values[0] for name, values in parse_qs(target.query).items()}
+        if not target.path.startswith(PREFIX):
             return Answer(404, b"not here")
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
-        return self._posted(request, path) if request.method == "POST" else self._got(path, query)
+        return self._post(request, path) if request.method == "POST" else self._get(path, query)
 
-    def _posted(self, request: Seen, path: str) -> Answer:
+    def _post(self, request: Request, path: str) -> Answer:
         if path == "/uploads":
-            return self.create or (self.parts.begin(request.json) if self.parts else self._ticket())
+            return self.create or (self.parts.begin(request.json) if self.parts else self._single_put())
         action = path.removeprefix(f"/jobs/{JOB_ID}/")
         return self.actions.get(action, problem(404, "Not Found", "There is no such job."))
 
-    def _got(self, path: str, query: Mapping[str, str]) -> Answer | None:
-        lists = {"/jobs": ("jobs", self.listed), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
+    def _get(self, path: str, query: Mapping[str, str]) -> Answer | None:
+        lists = {"/jobs": ("jobs", self.jobs), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
         if path in lists:
             return _page(*lists[path], query)
         if path == f"/jobs/{JOB_ID}":
@@ -177,7 +193,7 @@ class FakeSluice:
             return _next(self.polls)
         return problem(404, "Not Found", "There is no such job.")
 
-    def _stored(self, request: Seen) -> Answer | None:
+    def _store(self, request: Request) -> Answer | None:
         self.on_put()
         number = parse_qs(urlsplit(request.target).query).get("partNumber")
         if self.parts and number:
@@ -187,7 +203,7 @@ class FakeSluice:
             self.objects[request.target] = request.body
         return answer
 
-    def _ticket(self) -> Answer:
+    def _single_put(self) -> Answer:
         headers = {"Content-Type": "text/csv", "x-amz-meta-job": JOB_ID}
         body = {
             "job_id": JOB_ID,
@@ -227,7 +243,7 @@ def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Seen(self.command, self.path, dict(self.headers.items()), body)
+            request = Request(self.command, self.path, dict(self.headers.items()), body)
             fake.requests.append(request)
             answer = fake.answer(request)
             if answer is None:
@@ -244,11 +260,11 @@ def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 def run(server: FakeSluice, *arguments: str) -> Result:
-    """The command line, run in this process against the server."""
+    """Run the command line in this process against the server."""
     return CliRunner().invoke(main, arguments, env={"SLUICE_URL": server.url})

@@ -1,4 +1,4 @@
-"""Runs bytes through the steps as an ingestion does, without a store or a database."""
+"""Takes bytes through detection, cutting and the pipeline as an ingestion does, without a database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,26 +6,31 @@ from typing import Any
 
 from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
-from chalicelib.reading.blocks import cut
+from chalicelib.formats import format_of
+from chalicelib.formats.interface import Batch, Location, Rejection
+from chalicelib.reading.blocks import cut_blocks
 from chalicelib.reading.compression import Limits
-from chalicelib.reading.object_text import opened
-from chalicelib.service.transform import framing, transform
+from chalicelib.reading.object_text import Chunk
+from chalicelib.rows import canonical, nested
+from chalicelib.rows.canonical import RecordRejected
+from chalicelib.service.detection import detect_dialect
+from chalicelib.service.transform import transform
 from tests.support.fakes import MemoryStore
 
 
 def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
-    """What is found at the head of such an object."""
+    """Detect the dialect of an object with that content."""
     limits = Limits(size=1 << 30, ratio=1000, seconds=60)
     source = Source("bucket", "key", "e", len(head))
-    return opened(MemoryStore(head, "e"), source, declared, Options(**options), limits)
+    return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits)
 
 
 @dataclass
 class Outcome:
-    """What became of a file."""
+    """The outcome of a file."""
 
     records: set[str]  # canonical
-    accepted: int  # how many records became one of those
+    accepted: int  # records that became one of those
     rejects: list[tuple[str, int]]  # code, byte offset
     blocks: list[LoadedBlock] = field(default_factory=list, compare=False)
 
@@ -38,28 +43,30 @@ def outcome(
     chunk: int = 1 << 20,
     max_record: int = 1 << 20,
 ) -> Outcome:
-    """Cuts and transforms the data, and checks on the way what must hold of any blocks."""
+    """Cut and transform the data, and check what must hold for all blocks."""
 
-    def chunks() -> Iterator[bytes]:
+    def chunks() -> Iterator[Chunk]:
         for start in range(dialect.data_start, len(data), chunk):
-            yield data[start : start + chunk]
+            yield Chunk(data[start : start + chunk])
 
     gap = Gap(0, len(data))
     blocks = [
         transform(block, dialect)
-        for block in cut(
+        for block in cut_blocks(
             chunks(),
             gap,
             data_start=dialect.data_start,
             block_size=block_size,
-            framing=framing(dialect, max_record, to_end=True),
+            framing=format_of(dialect).framing(dialect, max_record, to_end=True),
         )
     ]
     position = 0
     for block in blocks:
         assert block.start == position < block.end
         assert block.records == len(block.rows) + block.repeated + len(block.rejects)
-        assert [reject.record for reject in block.rejects] == sorted({it.record for it in block.rejects})
+        assert [reject.record for reject in block.rejects] == sorted(
+            {reject.record for reject in block.rejects}
+        )
         position = block.end
     assert position == len(data)
     assert len({block.no for block in blocks}) == len(blocks)
@@ -67,3 +74,32 @@ def outcome(
     records = {record for block in blocks for record in block.rows["record"].to_pylist()}
     accepted = sum(len(block.rows) + block.repeated for block in blocks)
     return Outcome(records, accepted, rejects, blocks)
+
+
+@dataclass
+class Printed:
+    """A batch of JSON records."""
+
+    records: list[str]  # canonical, in file order
+    rejects: list[tuple[Rejection, Location]]  # in file order
+
+
+def print_batch(batch: Batch) -> Printed:
+    """Print a batch of JSON records, and check that each of them is accounted for once."""
+    texts: dict[int, str] = {}
+    if batch.table is not None:
+        ordinals = batch.table_ordinals().to_pylist()
+        texts = dict(zip(ordinals, nested.records(batch.table).to_pylist(), strict=True))
+    rejections = list(batch.rejections)
+    for ordinal in batch.singles:
+        try:
+            texts[ordinal] = canonical.record(batch.value(ordinal))
+        except RecordRejected as rejected:
+            rejections.append(Rejection(ordinal, rejected.code, str(rejected)))
+    rejections.sort(key=lambda rejection: rejection.ordinal)
+    rejected_ordinals = [rejection.ordinal for rejection in rejections]
+    assert sorted([*texts, *rejected_ordinals]) == list(range(batch.records))
+    locations = batch.locate(rejected_ordinals)
+    return Printed(
+        [texts[ordinal] for ordinal in sorted(texts)], list(zip(rejections, locations, strict=True))
+    )

@@ -1,4 +1,4 @@
-"""Where a block of a CSV file may end: :class:`chalicelib.reading.blocks.Framing` for CSV."""
+"""Finds where a block of a CSV file may end: :class:`chalicelib.reading.blocks.Framing` for CSV."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import records as csv_records
-from chalicelib.reading.blocks import TOO_LARGE, UNTERMINATED, Hole, Split, split_lines
+from chalicelib.reading.blocks import TOO_LARGE, Boundary, RejectedLine, line_boundary
+
+UNTERMINATED = "unterminated-quote"
 
 _NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
 
@@ -22,26 +24,26 @@ class CsvFraming:
 
     @property
     def look_ahead(self) -> int:
-        """See :class:`chalicelib.reading.blocks.Framing`: a record that is too large shows only then."""
+        """See :class:`chalicelib.reading.blocks.Framing`: so many bytes show that a record is too large."""
         return self.max_record + 2
 
     @property
     def by_lines(self) -> bool:
-        """See :class:`chalicelib.reading.blocks.Framing`: there are no quotes that could hold one."""
+        """See :class:`chalicelib.reading.blocks.Framing`: true if no quote can hold a line ending."""
         return not self.dialect.quote and not self.dialect.escape
 
-    def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
+    def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
         """See :class:`chalicelib.reading.blocks.Framing`."""
         if len(data) < at + min(_NEAR, self.look_ahead) and not final:
             return None
         at = min(at, len(data))  # a file's last block may be shorter
-        if border := self._border(data[: at + _NEAR], at):
-            return Split(border)
+        if end := self._near_end(data[: at + _NEAR], at):
+            return Boundary(end)
         # every record that begins before `at` ends in this window, or is too large
         window = data[: at + self.max_record + 2]
         final = final and len(window) == len(data)
         if self._is_plain(window):
-            return split_lines(window, at, self.max_record, final=final)
+            return line_boundary(window, at, self.max_record, final=final)
         ends = csv_records.regular_ends(window, self.dialect)
         if ends is None:
             return self._by_reading(window, at, final=final)
@@ -58,7 +60,7 @@ class CsvFraming:
         return cr + 2 if data[cr + 1] == csv_records.LF else cr + 1
 
     def _is_plain(self, data: bytes) -> bool:
-        """Whether every LF ends a record, and nothing else does."""
+        """Return whether every LF ends a record, and nothing else does."""
         quote, escape = self.dialect.quote.encode(), self.dialect.escape
         return b"\r" not in data and not (quote and quote in data) and not escape
 
@@ -66,10 +68,10 @@ class CsvFraming:
         quote = self.dialect.quote.encode()
         return bool(quote) and regular.count(quote) % 2 == 1
 
-    def _border(self, data: bytes, at: int) -> int | None:
-        """Where the first record to do so at or after ``at`` ends, in regular text with short records.
+    def _near_end(self, data: bytes, at: int) -> int | None:
+        """Return the first record end at or after ``at``, in regular text with short records.
 
-        Hops from record end to record end, half as far as a record may reach. None if that does not
+        Hops from record end to record end, half as far as a record may reach. Returns None if that does not
         show that all records on the way can be read whole.
         """
         quotes = csv_records.quotes(data, self.dialect)
@@ -84,8 +86,8 @@ class CsvFraming:
             start = end
         return start
 
-    def _by_ends(self, data: bytes, ends: pa.Array, at: int, *, final: bool) -> Split | None:
-        """Regular text: its record ends are known."""
+    def _by_ends(self, data: bytes, ends: pa.Array, at: int, *, final: bool) -> Boundary | None:
+        """Find the boundary in regular text, given its record ends."""
         last = ends[-1].as_py() if len(ends) else 0
         if final and last < len(data) and not self._is_open(data):
             last = len(data)
@@ -95,19 +97,19 @@ class CsvFraming:
         too_long = pc.greater(pc.subtract(stops, starts), self.max_record)
         first = pc.index(pc.and_(too_long, pc.less(starts, at)), True).as_py()
         if first >= 0:
-            return Split(starts[first].as_py(), code=TOO_LARGE)
-        border = pc.index(pc.greater_equal(ends, at), True).as_py()
-        if border >= 0:
-            return Split(ends[border].as_py())
+            return Boundary(starts[first].as_py(), code=TOO_LARGE)
+        place = pc.index(pc.greater_equal(ends, at), True).as_py()
+        if place >= 0:
+            return Boundary(ends[place].as_py())
         if not final:
             return None
-        return Split(last, code=None if last == len(data) else UNTERMINATED)
+        return Boundary(last, code=None if last == len(data) else UNTERMINATED)
 
-    def _by_reading(self, data: bytes, at: int, *, final: bool) -> Split | None:
-        """Any text. The time grows with its size, however many of its lines have to be set apart."""
+    def _by_reading(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
+        """Find the boundary in any text. The time is linear, however many of its lines are rejected."""
         starts = [line.start() for line in csv_records.LINE.finditer(data)] + [len(data)]
         ends = self._record_ends(data, starts, final=final)
-        holes: list[Hole] = []
+        rejected: list[RejectedLine] = []
         line = 0
         while starts[line] < min(at, len(data)):
             start, end = starts[line], ends[line]
@@ -116,33 +118,37 @@ class CsvFraming:
                 return None
             stop = starts[line + 1] if code else end
             if stop is None or (stop == len(data) and not final and not data.endswith(b"\n")):
-                # a line that is not all there
-                return Split(start, regular=False, holes=tuple(holes), code=code) if code else None
+                # an incomplete line
+                return (
+                    Boundary(start, regular=False, rejected_lines=tuple(rejected), code=code)
+                    if code
+                    else None
+                )
             if code:
-                holes.append(Hole(start, stop, code))
+                rejected.append(RejectedLine(start, stop, code))
             line = bisect_left(starts, stop)
         if starts[line] < at and not final:
             return None
-        return Split(starts[line], regular=False, holes=tuple(holes))
+        return Boundary(starts[line], regular=False, rejected_lines=tuple(rejected))
 
     def _code(self, start: int, end: int, *, is_open: bool, final: bool) -> str | None:
-        """Why the record cannot be read whole; None if it can, or that cannot be told yet."""
+        """Return the code of a record that cannot be read whole; None if it can, or may."""
         if end - start > self.max_record:
             return TOO_LARGE
         return UNTERMINATED if is_open and final else None
 
     def _record_ends(self, data: bytes, starts: list[int], *, final: bool) -> list[int | None]:
-        """For each line where a record that began there would end; None beyond the data."""
-        behind: dict[csv_records.State, int | None] = dict.fromkeys(csv_records.State)
-        if final:  # the end of the file ends what no quote keeps open
-            behind[csv_records.State.CELL] = len(data)
+        """Return, for each line, where a record that began there would end; None beyond the data."""
+        after_line: dict[csv_records.State, int | None] = dict.fromkeys(csv_records.State)
+        if final:  # the end of the file ends a record unless a quote is open
+            after_line[csv_records.State.CELL] = len(data)
         ends: list[int | None] = [None] * len(starts)
         for line in range(len(starts) - 2, -1, -1):
             stop = starts[line + 1]
             after = csv_records.states_after(data[starts[line] : stop].decode("latin-1"), self.dialect)
-            behind = {
-                begun: stop if then is csv_records.State.RECORD else behind[then]
-                for begun, then in after.items()
+            after_line = {
+                before: stop if then is csv_records.State.RECORD else after_line[then]
+                for before, then in after.items()
             }
-            ends[line] = behind[csv_records.State.RECORD]
+            ends[line] = after_line[csv_records.State.RECORD]
         return ends

@@ -1,7 +1,7 @@
-"""Where CSV records begin and end.
+"""Finds where CSV records begin and end.
 
 Two readers agree: :func:`read` is Python's own `csv` and thereby the specification; :func:`regular_ends`
-finds the same borders column-wise, in text whose every quote opens or closes a cell (RFC 4180), and
+finds the same borders column-wise, in text in which every quote opens or closes a cell (RFC 4180), and
 declines any other. All offsets are bytes. Structure is ASCII, so bytes are read as Latin-1 and cells
 keep their bytes whatever their encoding.
 """
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
-from chalicelib.reading.blocks import Hole
+from chalicelib.reading.blocks import RejectedLine
 from chalicelib.rows.columns import numbers
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
@@ -39,22 +39,22 @@ class Row:
     end: int  # after the line ending
     cells: list[str]  # Latin-1
     open: bool = False  # its last quote was still open when the data ended
-    code: str | None = None  # it is a hole
+    code: str | None = None  # of a rejected line
 
 
-def read(data: bytes, dialect: Dialect, holes: Sequence[Hole] = ()) -> Iterator[Row]:
-    """Every record of ``data``, which begins where a record begins; blank and comment lines included."""
+def read(data: bytes, dialect: Dialect, rejected_lines: Sequence[RejectedLine] = ()) -> Iterator[Row]:
+    """Yield every record of ``data``, which begins where a record begins; also blank and comment lines."""
     start = 0
-    for hole in holes:
-        yield from _read(data, dialect, start, hole.start)
-        yield Row(hole.start, hole.end, [], code=hole.code)
-        start = hole.end
+    for line in rejected_lines:
+        yield from _read(data, dialect, start, line.start)
+        yield Row(line.start, line.end, [], code=line.code)
+        start = line.end
     yield from _read(data, dialect, start, len(data))
 
 
 def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]:
     comment = dialect.comment.encode() if dialect.comment else None
-    fed = start  # where csv has got to
+    fed = start  # the end of the last line that csv was given
     at_start = True  # of a record
 
     def lines() -> Iterator[str]:
@@ -64,24 +64,24 @@ def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]
             is_comment = at_start and comment is not None and data.startswith(comment, line.start())
             at_start = False
             yield "\n" if is_comment else line.group().decode("latin-1")
-        # Blank lines after the end: a record that had ended takes none of them, one whose last line ending
-        # was escaped takes one, a quote that was left open takes both.
+        # Blank lines after the end: a record that has ended takes none of them, one whose last line ending
+        # was escaped takes one, an open quote takes both.
         for blank in (1, 2):
             fed = stop + blank
             yield "\n"
 
-    begun = start
+    begin = start
     for cells in csv.reader(lines(), **_parameters(dialect)):
-        if begun == stop:
+        if begin == stop:
             return  # a blank line of our own
         at_start = True
         end = min(fed, stop)
-        yield Row(begun, end, cells, open=fed > stop + 1)
-        begun = end
+        yield Row(begin, end, cells, open=fed > stop + 1)
+        begin = end
 
 
 class State(StrEnum):
-    """Where a line may begin; the values bring `csv` there."""
+    """The state of `csv` at the beginning of a line."""
 
     RECORD = "record"
     QUOTE = "quote"  # in a quoted cell
@@ -89,27 +89,27 @@ class State(StrEnum):
 
 
 def states_after(line: str, dialect: Dialect) -> dict[State, State]:
-    """For each state in which the line may begin, the one in which the next line begins."""
-    telling = [char for char in (dialect.quote, dialect.escape) if char]
-    if not any(char in line for char in telling):
+    """Return, for each state in which the line may begin, the state in which the next line begins."""
+    special = [char for char in (dialect.quote, dialect.escape) if char]
+    if not any(char in line for char in special):
         return {State.RECORD: State.RECORD, State.QUOTE: State.QUOTE, State.CELL: State.RECORD}
-    letter = next(it for it in "abcde" if it not in (dialect.delimiter, dialect.quote, dialect.escape))
-    lead = {State.RECORD: "", State.QUOTE: dialect.quote, State.CELL: letter}
-    after = {begun: _state_after(before + line, dialect) for begun, before in lead.items()}
+    letter = next(char for char in "abcde" if char not in (dialect.delimiter, dialect.quote, dialect.escape))
+    prefixes = {State.RECORD: "", State.QUOTE: dialect.quote, State.CELL: letter}
+    after = {state: _state_after(prefix + line, dialect) for state, prefix in prefixes.items()}
     if dialect.comment and line.startswith(dialect.comment):
         after[State.RECORD] = State.RECORD
     return after
 
 
 def _state_after(line: str, dialect: Dialect) -> State:
-    """Two blank lines tell: a record that has ended takes none, an unquoted cell one, a quoted one both."""
+    """Append two blank lines: a record that has ended takes none, an unquoted cell one, a quoted two."""
     reader = csv.reader([line, "\n", "\n"], **_parameters(dialect))
     next(reader)
     return {1: State.RECORD, 2: State.CELL}.get(reader.line_num, State.QUOTE)
 
 
 def _parameters(dialect: Dialect) -> dict[str, Any]:
-    """What :func:`csv.reader` calls them."""
+    """Return the dialect as arguments of :func:`csv.reader`."""
     return {
         "delimiter": dialect.delimiter,
         "quotechar": dialect.quote or None,
@@ -121,10 +121,10 @@ def _parameters(dialect: Dialect) -> dict[str, Any]:
 
 
 def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
-    """The offsets of all quotes, in order (uint64): one opens a cell, the next closes it, and so on.
+    """Return the offsets of all quotes, in order (uint64): one opens a cell, the next closes it, and so on.
 
-    None when some quote stands where RFC 4180 has none, and for files with escapes or comments; then
-    only :func:`read` can tell what it means.
+    Returns None when some quote stands where RFC 4180 has none, and for files with escapes or comments: then
+    only :func:`read` can interpret it.
     """
     if dialect.escape or dialect.comment:
         return None
@@ -132,19 +132,19 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
         return pa.array([], pa.uint64())
     quote = ord(dialect.quote)
     places = pc.indices_nonzero(_equal(numbers(data), quote))
-    # What is before an opening quote and behind a closing one (which may be half of a doubled quote).
+    # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one).
     alternating = pa.py_buffer(b"\x55" * (len(places) // 8 + 1))
     opens = pa.Array.from_buffers(pa.bool_(), len(places), [None, alternating])
     outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
     neighbours = numbers(b"\n" + data + b"\n").take(pc.add(places, outward))
-    borders = [_equal(neighbours, it) for it in (ord(dialect.delimiter), quote, LF, CR)]
+    borders = [_equal(neighbours, char) for char in (ord(dialect.delimiter), quote, LF, CR)]
     return places if pc.all(reduce(pc.or_, borders)).as_py() else None
 
 
 def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
-    """The offsets after each line ending that ends a record or a blank line, in order (int64).
+    """Return the offset after each line ending that ends a record or a blank line, in order (int64).
 
-    None where :func:`quotes` says so. A CR that is the last byte does not count: a LF may follow.
+    Returns None where :func:`quotes` does. A CR that is the last byte does not count: a LF may follow.
     """
     places = quotes(data, dialect)
     if places is None:
@@ -154,31 +154,31 @@ def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
     if CR in data:
         endings = pc.or_(endings, _bare_cr(text, len(data)))
     ends = pc.indices_nonzero(endings)
-    before = pc.search_sorted(places, ends)  # how many quotes
+    before = pc.search_sorted(places, ends)  # the number of quotes
     inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
     return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
 
 
 def first_end(data: bytes, places: Sequence[int], start: int) -> int | None:
-    """The first of the :func:`regular_ends` at or after ``start`` (1 or more), given the :func:`quotes`."""
-    looked = start - 1
-    while found := _ENDING.search(data, looked):
-        passed = bisect_left(places, found.end())
+    """Return the first of the :func:`regular_ends` at or after ``start`` (1 or more), given all quotes."""
+    at = start - 1
+    while ending := _ENDING.search(data, at):
+        passed = bisect_left(places, ending.end())
         if passed % 2 == 0:
-            return found.end()
+            return ending.end()
         if passed == len(places):
             return None
-        looked = places[passed]
+        at = places[passed]
     return None
 
 
 def _equal(octets: pa.Array, char: int) -> pa.Array:
-    """Arrow would take a bare number for one of 64 bits and widen all the octets."""
+    """Compare octets with a scalar of their own type: Arrow would widen all of them for a bare number."""
     return pc.equal(octets, pa.scalar(char, pa.uint8()))
 
 
 def _bare_cr(text: pa.Array, size: int) -> pa.Array:
-    """CRs that are not the first half of a CRLF; False for one at the very end."""
+    """Return where CRs stand that are not the first half of a CRLF; False for one at the very end."""
     is_cr = _equal(text, CR).slice(0, size - 1)
     next_is_lf = _equal(text, LF).slice(1)
     return pa.concat_arrays([pc.and_(is_cr, pc.invert(next_is_lf)), pa.array([False])])

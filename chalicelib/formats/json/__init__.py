@@ -1,1 +1,13 @@
-"""The JSON format."""
+"""The JSON format: an array of objects, or objects one after another, over any lines.
+
+- ``format``: the plug-in.
+- ``units``: where values begin and end.
+- ``framing``: where a block may end.
+- ``decode``: a segment as batches, and its rejects.
+
+NDJSON shares these:
+
+- ``parse``: one record as Python values (the specification).
+- ``columns``, ``shape``: many records as a table.
+- ``batch``: records that were read together, and the rest, which is parsed one by one.
+"""

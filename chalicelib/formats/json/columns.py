@@ -1,12 +1,13 @@
-"""Reads many JSON records together, as Arrow columns.
+"""Decodes many JSON records together, as Arrow columns.
 
-The specification is :func:`chalicelib.rows.canonical.record`, and it is what reads, one by one, all records
-that are declined here. Arrow is shown the names and types that records were seen to have, and refuses what
-has others: so it never guesses, and neither deep nesting nor records that all have other keys make it build
-what it should not. Broken syntax and keys that stand twice are errors to it, too. The rest is seen to here:
+The specification is :func:`chalicelib.formats.json.parse.parse_record`, which decodes, one by one, all
+records that are declined here. Arrow is given the names and types that records were seen to have, and
+refuses any others. So it never guesses, and neither deep nesting nor records with ever different keys make
+it build large tables. Broken syntax and repeated keys are errors for it, too. The rest is checked here:
 
 - Doubles do not hold every number; see `_LONG`. Where one may have changed, numbers are read as decimals.
-- Text that is not UTF-8 or holds a NUL is looked for beforehand.
+- Text that is not UTF-8 or holds a NUL is found beforehand.
+- Names that are the same when they are normalised cannot be columns.
 - Two objects in the place of one show in the number of rows. No object takes its end from the next record:
   each begins and ends with a brace, and after a closing brace no opening one may follow within an object;
   in a string no line feed may.
@@ -20,31 +21,30 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow
 
 from chalicelib.formats.json import shape as json_shape
-from chalicelib.rows import nested as json_text
-from chalicelib.rows.nested import Declined
+from chalicelib.rows import nested
 
 FEWEST = 32  # records that are worth columns
 LEAST = 1000  # bytes that are worth a column
-_FIRST = 64  # records that are learnt from, unless that does not do
-_MOST_FAULTS, _SPACED = 16, 128  # that many are looked for one by one, and one more for that many records
-_MOST_CELLS = 2  # for each byte that is read
+_FIRST = 64  # records that the shape is learnt from at first
+_MOST_MISFITS, _SPACED = 16, 128  # are searched for one by one, and one more for each so many records
+_MOST_CELLS = 2  # for each byte of data
 
 _DECIMAL = pa.decimal256(76, 38)
-_NUMBER = r"[:,\[\s]-?"  # what stands before the first digit of every number
-# Numbers with a point or an exponent that may not come out of a double as they went in: with more than 15
-# digits, or near the ends of its range. (Of integers, doubles themselves show how large they are.)
+_NUMBER = r"[:,\[\s]-?"  # stands before the first digit of every number
+# Numbers with a point or an exponent that a double may change: with more than 15 digits, or near the ends of
+# its range. (Integers are checked by the size of the doubles.)
 _LONG = (
     rf"{_NUMBER}(?:"
     + "|".join(rf"[0-9]{{{whole}}}\.[0-9]{{{16 - whole}}}" for whole in range(1, 16))
     + r"|[0-9]{16,}[.eE]|[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{3})"
 )
-# That takes a while to find, so before it comes a look whether there may be one.
+# That pattern is slow, so a faster check for a long run of these comes first.
 _NUMERALS = bytes(0x30 if byte in b"0123456789.eE+-" else byte for byte in range(256))
-_LONGEST = 17  # bytes of such a number, at least, but for those near the ends of the range
+_LONGEST = 17  # bytes, at least, of such a number that is not near the ends of the range
 _LARGE, _SMALL = 1e15, 1e-90
-# What does not fit into a _DECIMAL. Exponents might, but Arrow reads beyond a table for some of them.
+# Numbers that do not fit into a _DECIMAL. Exponents might, but Arrow reads beyond a table for some of them.
 _NO_DECIMAL = rf"{_NUMBER}(?:[0-9]{{39}}|[0-9]+\.[0-9]{{39}}|[0-9]+(?:\.[0-9]+)?[eE]|NaN|Inf)"
-# What Arrow says of a record that does not fit
+# Arrow's messages about a record that does not fit
 _ROW = re.compile(r"in row ([0-9]+)$")
 _OTHER_TYPE = re.compile(r"Column\((?:.*/)?([^/]*)\) changed from (\w+) to (\w+)")
 _PLAIN_NAME = re.compile(r"[\w .:@$-]{1,99}", re.ASCII)
@@ -52,10 +52,10 @@ _MOST_PATTERNS = 8
 _BEGINS = {"number": "[-0-9]", "string": '"', "boolean": "[tf]", "object": r"\{", "array": r"\["}
 
 
-class _Misfit(Exception):  # noqa: N818 - it is what the record is
-    """A record cannot be read with the others: the one at ``row``, if that is known.
+class _Misfit(Exception):  # noqa: N818 - named for the record
+    """A record cannot be decoded with the others: the one at ``row``, if that is known.
 
-    ``pattern``: others that match it may not fit either.
+    ``pattern``: other records that match it may not fit either.
     """
 
     def __init__(self, row: int | None = None, pattern: str | None = None) -> None:
@@ -64,54 +64,60 @@ class _Misfit(Exception):  # noqa: N818 - it is what the record is
         self.pattern = pattern
 
 
-class _Inexact(Exception):  # noqa: N818 - it is what the numbers are
-    """A double may not be the number that was written."""
+class _Inexact(Exception):  # noqa: N818 - named for the numbers
+    """A double may differ from the number in the file."""
+
+
+class _Declined(Exception):  # noqa: N818 - named for the decision
+    """The records cannot be decoded together."""
 
 
 class Reader:
-    """Reads records of one file, a good many at a time. Learns on the way what they look like."""
+    """Decode records of one segment, many at a time. The shape of records is learnt on the way."""
 
     def __init__(self) -> None:
         self._shape: dict[str, json_shape.Shape] = {}
-        self._type: pa.DataType | None = None  # that of the shape
+        self._type: pa.DataType | None = None  # of the shape
         self._patterns: list[str] = []  # of records that do not fit
-        self._exact = False  # doubles do not do
+        self._exact = False  # doubles are not exact enough
         self._wary = False  # many records do not fit
-        self._in_vain = False  # columns cost more than they save
+        self._given_up = False  # columns cost more than they save
 
-    def read(self, records: Sequence[bytes]) -> tuple[pa.Array, Sequence[int]]:
-        """Canonical texts of the records that could be read, and the places of all others. Both in order."""
+    def read(self, records: Sequence[bytes]) -> tuple[pa.Table | None, Sequence[int]]:
+        """Decode the records that fit together, in order; None if no records do.
+
+        Returns with them the indices of all other records, in order.
+        """
         wary = self._wary
-        while len(records) >= FEWEST and not self._in_vain:
+        while len(records) >= FEWEST and not self._given_up:
             try:
                 return self._attempt(records, wary=wary)
             except _Misfit:
-                self._in_vain, wary = wary, True
+                self._given_up, wary = wary, True
             except _Inexact:
-                self._in_vain, self._exact = self._exact, True
-            except Declined:
-                self._in_vain = True
-        return pa.array([], pa.string()), range(len(records))
+                self._given_up, self._exact = self._exact, True
+            except _Declined:
+                self._given_up = True
+        return None, range(len(records))
 
-    def _attempt(self, records: Sequence[bytes], *, wary: bool) -> tuple[pa.Array, Sequence[int]]:
+    def _attempt(self, records: Sequence[bytes], *, wary: bool) -> tuple[pa.Table | None, Sequence[int]]:
         data = b"\n".join(records)
         places = self._presentable(records, data)
         if wary:
             presentable, places = places, self._fitting(records, places)
-            self._wary = len(presentable) - len(places) > _MOST_FAULTS
+            self._wary = len(presentable) - len(places) > _MOST_MISFITS
         elif not self._shape:
             self._fitting(records, places[:_FIRST])
         if not places or self._is_sparse(len(records), data):
-            return pa.array([], pa.string()), range(len(records))
+            return None, range(len(records))
         places, table = self._table(records, places)
-        texts = json_text.records(table)
         if len(places) == len(records):
-            return texts, ()
-        read = set(places)
-        return texts, [place for place in range(len(records)) if place not in read]
+            return table, ()
+        decoded = set(places)
+        return table, [place for place in range(len(records)) if place not in decoded]
 
     def _presentable(self, records: Sequence[bytes], data: bytes) -> Sequence[int]:
-        """The places of the records that Arrow may be shown. ``data``: all of them."""
+        """Return the places of the records that Arrow may be given. ``data``: all of them."""
         lines = pa.array(records, pa.binary())
         is_fit = pc.starts_with(lines, "{")
         is_fit = pc.and_(is_fit, pc.or_(pc.ends_with(lines, "}"), pc.ends_with(lines, "}\r")))
@@ -130,19 +136,19 @@ class Reader:
         return json_shape.learn(self._shape, records)
 
     def _fitting(self, records: Sequence[bytes], places: Sequence[int]) -> Sequence[int]:
-        """The places, of those, of the records that fit each other."""
-        unlike = self._learn(records[place] for place in places)
-        if 2 * len(unlike) > len(places):  # what was learnt first is the exception
+        """Return those of the places whose records fit each other."""
+        misfits = self._learn(records[place] for place in places)
+        if 2 * len(misfits) > len(places):  # the first records are the exception
             self._shape = {}
-            self._learn(records[places[index]] for index in unlike)
-            unlike = self._learn(records[place] for place in places)
-        if 2 * len(unlike) > len(places):
-            raise Declined
-        left_out = set(unlike)
+            self._learn(records[places[index]] for index in misfits)
+            misfits = self._learn(records[place] for place in places)
+        if 2 * len(misfits) > len(places):
+            raise _Declined
+        left_out = set(misfits)
         return [place for index, place in enumerate(places) if index not in left_out]
 
     def _is_sparse(self, records: int, data: bytes) -> bool:
-        """Whether there would be many columns for little data, or with few values each."""
+        """Return whether there would be many columns for little data, or with few values each."""
         outside, inside = json_shape.size(self._shape)
         if (outside + inside) * LEAST > len(data):
             return True
@@ -150,32 +156,32 @@ class Reader:
         return cells > _MOST_CELLS * len(data)
 
     def _table(self, records: Sequence[bytes], places: Sequence[int]) -> tuple[Sequence[int], pa.Table]:
-        """A table of the records at the places, and which of them it holds: not those that are at fault."""
-        sound: list[int] = []
-        most_faults = _MOST_FAULTS + len(places) // _SPACED
-        at, size, faults = 0, len(places), 0
+        """Return those of the places whose records fit, and the table of these records."""
+        fitting: list[int] = []
+        most_misfits = _MOST_MISFITS + len(places) // _SPACED
+        at, size, misfits = 0, len(places), 0
         while at < len(places):
-            some = places[at : at + size]
+            piece = places[at : at + size]
             try:
-                table = self._parsed([records[place] for place in some])
+                table = self._parsed([records[place] for place in piece])
             except _Misfit as misfit:
-                faults += 1
-                if misfit.row is None or faults > most_faults:
+                misfits += 1
+                if misfit.row is None or misfits > most_misfits:
                     raise _Misfit from None
-                sound += some[: misfit.row]
+                fitting += piece[: misfit.row]
                 places, at = self._without(records, places[at + misfit.row + 1 :], misfit.pattern), 0
                 size = max(_FIRST, 2 * misfit.row)
             else:
-                if not faults:
+                if not misfits:
                     return places, table
-                sound += some
+                fitting += piece
                 at, size = at + size, 4 * size
-        if not sound:
-            raise Declined
-        return sound, self._parsed([records[place] for place in sound])
+        if not fitting:
+            raise _Declined
+        return fitting, self._parsed([records[place] for place in fitting])
 
     def _without(self, records: Sequence[bytes], places: Sequence[int], pattern: str | None) -> Sequence[int]:
-        """The places, without those of records that match the pattern, if these are the exception."""
+        """Return the places without those of records that match the pattern, if these are the exception."""
         if pattern is None or not places or len(self._patterns) == _MOST_PATTERNS:
             return places
         lines = pa.array([records[place] for place in places], pa.binary())
@@ -188,9 +194,8 @@ class Reader:
 
     def _parsed(self, records: Sequence[bytes]) -> pa.Table:
         data = b"\n".join(records) + b"\n"
-        self._type = self._type or json_shape.struct(self._shape)
-        doubles = pa.schema(list(json_shape.doubles(self._type)))
-        kind = self._type
+        kind = self._type = self._type or self._arrow_type()
+        doubles = pa.schema(list(json_shape.doubles(kind)))
         if doubles and self._exact:
             _parse(data, doubles, "ignore")  # raises for texts, which would do for decimals
             kind = json_shape.with_doubles(kind, _DECIMAL)
@@ -201,14 +206,21 @@ class Reader:
             raise _Inexact
         return table
 
+    def _arrow_type(self) -> pa.DataType:
+        if json_shape.names_collide(self._shape):  # some record may hold both
+            raise _Declined
+        return json_shape.struct(self._shape)
+
 
 def _may_be_inexact(table: pa.Table, data: bytes) -> bool:
-    """Whether some double may not be the number that was written."""
-    sizes = [pc.abs(column) for column in json_text.doubles(table)]
+    """Return whether some double may differ from the number in the file."""
+    sizes = [pc.abs(column) for column in nested.doubles(table)]
     bounds = [pc.min_max(column).as_py() for column in sizes if column.null_count < len(column)]
-    if any(it["max"] >= _LARGE for it in bounds) or any(pc.any(pc.is_nan(it)).as_py() for it in sizes):
+    if any(bound["max"] >= _LARGE for bound in bounds) or any(
+        pc.any(pc.is_nan(size)).as_py() for size in sizes
+    ):
         return True
-    suspect = _LONGEST * b"0" in data.translate(_NUMERALS) or any(it["min"] < _SMALL for it in bounds)
+    suspect = _LONGEST * b"0" in data.translate(_NUMERALS) or any(bound["min"] < _SMALL for bound in bounds)
     return suspect and pc.match_substring_regex(pa.scalar(data), _LONG).as_py()
 
 

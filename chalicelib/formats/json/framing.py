@@ -1,7 +1,7 @@
-"""Where a block of a JSON file may end: :class:`chalicelib.reading.blocks.Framing` for JSON.
+"""Finds where a block of a JSON file may end: :class:`chalicelib.reading.blocks.Framing` for JSON.
 
 Blocks end where units do (see :mod:`chalicelib.formats.json.units`). White space between units may be longer
-than a record: as much of it as a record may be long is then a unit of its own.
+than a record: each ``max_record`` bytes of it are then a unit of their own.
 """
 
 from bisect import bisect_left
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from operator import sub
 
 from chalicelib.formats.json.units import PIECE, Units, Window, scan, separators, space_end
-from chalicelib.reading.blocks import TOO_LARGE, Lost, Split
+from chalicelib.reading.blocks import TOO_LARGE, Boundary, FramingLost
 
-LOOK_AHEAD = 32  # how many times as long as records may be, the end of one is looked for
+LOOK_AHEAD = 32  # times the length of records: how far the end of one is looked for
 TRAILING = "trailing-content"
 
-MESSAGES = {
+UNREADABLE = {
     TOO_LARGE: "This value is larger than records may be. Reading went on after it.",
     TRAILING: "The list ends before this, with ]. Nothing that comes after it was read.",
 }
@@ -25,7 +25,7 @@ _NEVER_ENDS = (
 )
 _CUT_IN_VALUE = "The file ends at byte {}, within the value that begins at byte {}: it was cut short."
 _CUT_IN_ARRAY = "The file ends at byte {} without the ] that ends the list: it was cut short."
-_FIRST_LOOK = 4096  # bytes beyond the wanted place: few records are longer
+_FIRST_LOOK = 4096  # bytes beyond the wanted offset: few records are longer
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class JsonFraming:
 
     array: bool  # the records are in an array; its `[` stands before the data
     max_record: int
-    to_end: bool  # the bytes that are shown go on to the end of the file
+    to_end: bool  # the end of the file will be shown
     look_ahead: int = 0
     by_lines: bool = False
 
-    def split(self, data: bytes, at: int, *, final: bool) -> Split | None:
+    def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
         """See :class:`chalicelib.reading.blocks.Framing`.
 
-        Raises Lost where a value is never closed, and where the file was cut short.
+        Raises FramingLost where a value is never closed, and where the file was cut short.
         """
         if len(data) <= at and not final:
             return None
@@ -50,18 +50,18 @@ class JsonFraming:
             size = size or self._first_look(at - begin)
             window = self._window(data, begin, size, final=final)
             units = self._until_blank(window, scan(window))
-            if split := self._border(begin, units, at):
-                return self._if_certain(data, split, final=final)
+            if boundary := self._in_units(begin, units, at):
+                return self._if_certain(data, boundary, final=final)
             if units.ends:
                 begin, size = units.ends[-1], 0
             elif window.stop == len(data):
                 return self._at_end(window) if final else None
             else:
                 size = self._wider(window)
-        return self._if_certain(data, Split(begin), final=final)
+        return self._if_certain(data, Boundary(begin), final=final)
 
     def line_end(self, data: bytes) -> int | None:
-        """See :class:`chalicelib.reading.blocks.Framing`; what is set apart here is no line."""
+        """See :class:`chalicelib.reading.blocks.Framing`. Records are rejected whole here, not by lines."""
         return data.find(b"\n") + 1 or None
 
     def _window(self, data: bytes, begin: int, size: int, *, final: bool) -> Window:
@@ -70,25 +70,25 @@ class JsonFraming:
         ended = final and stop == len(data) and not (self.array and self.to_end)
         return Window(data, begin, stop, self.array, ended)
 
-    def _first_look(self, wanted: int) -> int:
-        return min(wanted + _FIRST_LOOK, PIECE, LOOK_AHEAD * self.max_record)
+    def _first_look(self, distance: int) -> int:
+        return min(distance + _FIRST_LOOK, PIECE, LOOK_AHEAD * self.max_record)
 
     def _wider(self, window: Window) -> int:
-        """The size of the next window after one that held no whole unit."""
+        """Return the size of the next window after one that held no whole unit."""
         size, most = window.stop - window.at, LOOK_AHEAD * self.max_record
         if size == most:
             _, start = separators(window, window.at)
-            raise Lost("json-syntax", _NEVER_ENDS.format("{}", f"{most:,}"), start)
+            raise FramingLost("json-syntax", _NEVER_ENDS.format("{}", f"{most:,}"), start)
         return min(4 * size, most)
 
     def _after_blanks(self, data: bytes, begin: int, at: int) -> int:
-        """Where the units of white space alone that come next end, or the first to do so from ``at`` on."""
+        """Return where the next units of white space end: all of them, or those that begin before ``at``."""
         blanks = (space_end(data, begin, min(len(data), at + self.max_record)) - begin) // self.max_record
-        wanted = -((begin - at) // self.max_record)
-        return begin + max(min(blanks, wanted), 0) * self.max_record
+        most = -((begin - at) // self.max_record)
+        return begin + max(min(blanks, most), 0) * self.max_record
 
     def _until_blank(self, window: Window, units: Units) -> Units:
-        """The units before the first that should have been preceded by units of white space alone."""
+        """Return the units before the first that has so much white space before it that some are units."""
         begins = [window.at, *units.ends]
         if max(map(sub, units.starts, begins), default=0) < self.max_record:
             return units
@@ -97,33 +97,33 @@ class JsonFraming:
                 return units.first(place)
         return units
 
-    def _border(self, begin: int, units: Units, at: int) -> Split | None:
-        """The first end at or after ``at``, or what cannot be read before that."""
+    def _in_units(self, begin: int, units: Units, at: int) -> Boundary | None:
+        """Find the boundary among whole units; None if they end before ``at``."""
         count = bisect_left(units.ends, at) + 1
         starts, ends = units.starts[:count], units.ends[:count]
         if max(map(sub, ends, starts), default=0) > self.max_record:
             place = next(n for n, length in enumerate(map(sub, ends, starts)) if length > self.max_record)
             begin = ends[place - 1] if place else begin
-            lead = starts[place] - begin
-            return Split(begin, code=TOO_LARGE, lead=lead, skip=ends[place] - starts[place])
+            separators, length = starts[place] - begin, ends[place] - starts[place]
+            return Boundary(begin, code=TOO_LARGE, separators=separators, length=length)
         if len(ends) == count:
-            return Split(ends[-1])
-        return None if units.closing is None else Split(units.closing, code=TRAILING, rest=True)
+            return Boundary(ends[-1])
+        return None if units.closing is None else Boundary(units.closing, code=TRAILING, to_end=True)
 
-    def _if_certain(self, data: bytes, split: Split, *, final: bool) -> Split | None:
-        """None if an array's `]` may still be missing after that, for then the file cannot be completed."""
-        end = split.end + split.lead + (split.skip or 0)
-        if split.rest or end < len(data) or not (self.array and self.to_end):
-            return split
+    def _if_certain(self, data: bytes, boundary: Boundary, *, final: bool) -> Boundary | None:
+        """Return the boundary; None if an array's `]` may be missing after it: the file may be truncated."""
+        end = boundary.end + boundary.separators + (boundary.length or 0)
+        if boundary.to_end or end < len(data) or not (self.array and self.to_end):
+            return boundary
         if final:
-            raise Lost("truncated-file", _CUT_IN_ARRAY, len(data))
+            raise FramingLost("truncated-file", _CUT_IN_ARRAY, len(data))
         return None
 
-    def _at_end(self, window: Window) -> Split:
-        """The file ends, and the window with it, without another whole unit."""
+    def _at_end(self, window: Window) -> Boundary:
+        """Return the end of the file, where a window without a whole unit ends. Raises FramingLost."""
         _, start = separators(window, window.at)
         if start < window.stop:
-            raise Lost("truncated-file", _CUT_IN_VALUE, window.stop, start)
+            raise FramingLost("truncated-file", _CUT_IN_VALUE, window.stop, start)
         if self.array and self.to_end:
-            raise Lost("truncated-file", _CUT_IN_ARRAY, window.stop)
-        return Split(window.stop)
+            raise FramingLost("truncated-file", _CUT_IN_ARRAY, window.stop)
+        return Boundary(window.stop)

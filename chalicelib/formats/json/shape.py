@@ -1,4 +1,4 @@
-"""What JSON records look like: the names and types of their members, learnt from some of them."""
+"""The shape of JSON records: the names and types of their members, learnt from some of them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from chalicelib.rows.canonical import MAX_DEPTH
+from chalicelib.rows.text import normalise
 
-# Of an object its members, of an array the shape of its items in a list, of anything else the name of its
+# Of an object its members; of an array the shape of its items, in a list; of anything else the name of its
 # type. None: nothing but null was seen, or an array without items.
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | str | None"
 
@@ -28,42 +29,42 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _decoder = json.JSONDecoder(object_pairs_hook=_members)
 
 
-def learn(known: dict[str, Shape], records: Iterable[bytes]) -> list[int]:
-    """Adds what the records show to the shape that is known, and tells which of them do not fit it.
+def learn(shape: dict[str, Shape], records: Iterable[bytes]) -> list[int]:
+    """Add the members of records to a shape. Returns the indices of the records that do not fit it.
 
-    Of those that contradict each other the first decides. Records that are not valid do not fit.
+    Of records that contradict each other the first decides. Records that are not valid do not fit.
     """
-    unlike = []
-    for place, record in enumerate(records):
+    misfits = []
+    for index, record in enumerate(records):
         try:
-            _grown(known, _decoder.decode(record.decode()), MAX_DEPTH)
+            _grown(shape, _decoder.decode(record.decode()), MAX_DEPTH)
         except (ValueError, RecursionError):
-            unlike.append(place)
-    return unlike
+            misfits.append(index)
+    return misfits
 
 
-def _grown(known: Shape, value: Any, depth: int) -> Shape:  # noqa: ANN401 - any JSON value
-    """The shape, grown so that the value fits. Raises ValueError if it is of another type."""
+def _grown(shape: Shape, value: Any, depth: int) -> Shape:  # noqa: ANN401 - any JSON value
+    """Return the shape, grown so that the value fits. Raises ValueError if it is of another type."""
     if value is None:
-        return known
+        return shape
     if isinstance(value, dict | list):
         if depth == 0:
-            raise ValueError(known)
-        return _object(known, value, depth) if isinstance(value, dict) else _array(known, value, depth)
+            raise ValueError(shape)
+        return _object(shape, value, depth) if isinstance(value, dict) else _array(shape, value, depth)
     name = _NAMES[type(value)]
     if name == _INTEGER and abs(value) > _LARGEST:
         name = _DOUBLE
-    if known is None or known == name:
+    if shape is None or shape == name:
         return name
-    if known in _NUMBERS and name in _NUMBERS:
+    if shape in _NUMBERS and name in _NUMBERS:
         return _DOUBLE
-    raise ValueError(known)
+    raise ValueError(shape)
 
 
-def _object(known: Shape, value: dict[str, Any], depth: int) -> dict[str, Shape]:
-    members: Shape = {} if known is None else known
+def _object(shape: Shape, value: dict[str, Any], depth: int) -> dict[str, Shape]:
+    members: Shape = {} if shape is None else shape
     if not isinstance(members, dict):
-        raise ValueError(known)  # noqa: TRY004 - it is no fault of the caller's
+        raise ValueError(shape)  # noqa: TRY004 - not the caller's error
     for name, member in value.items():
         if name not in members:
             name.encode()  # raises ValueError for half of a surrogate pair
@@ -71,17 +72,25 @@ def _object(known: Shape, value: dict[str, Any], depth: int) -> dict[str, Shape]
     return members
 
 
-def _array(known: Shape, value: list[Any], depth: int) -> list[Shape]:
-    items: Shape = [None] if known is None else known
+def _array(shape: Shape, value: list[Any], depth: int) -> list[Shape]:
+    items: Shape = [None] if shape is None else shape
     if not isinstance(items, list):
-        raise ValueError(known)  # noqa: TRY004 - it is no fault of the caller's
+        raise ValueError(shape)  # noqa: TRY004 - not the caller's error
     for item in value:
         items[0] = _grown(items[0], item, depth - 1)
     return items
 
 
+def names_collide(shape: Shape) -> bool:
+    """Return whether two names in one object are the same when they are normalised."""
+    if isinstance(shape, dict):
+        names = {normalise(name) for name in shape}
+        return len(names) < len(shape) or any(map(names_collide, shape.values()))
+    return isinstance(shape, list) and names_collide(shape[0])
+
+
 def size(shape: Shape) -> tuple[int, int]:
-    """How many values a record of that shape has at most, outside of arrays, and how many an array's item."""
+    """Return the most values that a record has outside of arrays, and the most that an array's item has."""
     if isinstance(shape, dict):
         sizes = [size(member) for member in shape.values()]
         return 1 + sum(outside for outside, _ in sizes), sum(inside for _, inside in sizes)
@@ -91,7 +100,7 @@ def size(shape: Shape) -> tuple[int, int]:
 
 
 def struct(shape: dict[str, Shape]) -> pa.DataType:
-    """The shape as Arrow knows it."""
+    """Return the shape as an Arrow type."""
     return pa.struct([(name, _type(member)) for name, member in shape.items()])
 
 
@@ -104,19 +113,19 @@ def _type(shape: Shape) -> pa.DataType:
 
 
 def with_doubles(kind: pa.DataType, number: pa.DataType) -> pa.DataType:
-    """The type with another one for doubles."""
+    """Return the type with another one in the place of doubles."""
     if pa.types.is_struct(kind):
-        return pa.struct([(it.name, with_doubles(it.type, number)) for it in kind])
+        return pa.struct([(field.name, with_doubles(field.type, number)) for field in kind])
     if pa.types.is_list(kind):
         return pa.list_(with_doubles(kind.value_type, number))
     return number if pa.types.is_float64(kind) else kind
 
 
 def doubles(kind: pa.DataType) -> Iterator[pa.Field]:
-    """Those fields of a struct in which there are doubles, and in them nothing else."""
-    for it in kind:
-        if (found := _only_doubles(it.type)) is not None:
-            yield pa.field(it.name, found)
+    """Yield the fields of a struct that hold doubles, stripped of everything else."""
+    for field in kind:
+        if (stripped := _only_doubles(field.type)) is not None:
+            yield pa.field(field.name, stripped)
 
 
 def _only_doubles(kind: pa.DataType) -> pa.DataType | None:

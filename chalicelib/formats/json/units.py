@@ -1,21 +1,21 @@
-"""Where the values of a JSON file begin and end. Arrays of records, or just records.
+"""Finds where the values of a JSON file begin and end: in an array, or one after another.
 
-A file is read in units. A unit begins where the one before it ended and is, in an array::
+A file is read in units. A unit begins where the one before it ended. In an array it is::
 
     unit = space [ "," space ] [ junk ] [ container ]
 
-so a comma belongs to the value after it, and a unit without a value is a comma that has none. Between
-records that are in no array there are no commas, and junk ends at white space::
+so a comma belongs to the value after it, and a unit without a value is a comma that no value follows. Outside
+of an array there are no commas, and junk ends at white space::
 
     unit = space ( junk | container )
 
 A container is an object or an array: it ends where as many braces and brackets have closed as opened,
-outside strings (RFC 8259 section 7), whatever else is wrong inside. Junk is anything else: strings, numbers
-and literals too, for none of them is a record. A backslash before a quote or a backslash takes away its
-meaning everywhere, not in strings alone: where it is not allowed there is no valid JSON anyway.
+outside strings (RFC 8259 section 7), whatever else is wrong inside. Junk is anything else, also strings,
+numbers and literals: none of them is a record. A backslash escapes a quote or a backslash everywhere, not in
+strings alone: where it is not allowed there is no valid JSON anyway.
 
 Two readers agree: :func:`unit` goes from token to token and is the specification; :func:`regular` finds the
-same containers column-wise, as far as nothing stands between them that should not.
+same containers column-wise, up to the first thing between them that should not be there.
 """
 
 import re
@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from chalicelib.rows.columns import numbers
 
-PIECE = 1 << 20  # bytes that are looked at together
+PIECE = 1 << 20  # bytes that are scanned together
 
 WHITE = b" \t\n\r"  # RFC 8259 section 2
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -48,7 +48,10 @@ _NO_STEPS = bytes(byte for byte in range(256) if not _STEPS[byte])
 
 
 def array_start(head: bytes, at: int) -> int | None:
-    """Where data begins if the text that begins at ``at`` is an array: after its `[` and white space."""
+    """Return where the data of an array that begins at ``at`` begins: after `[` and white space.
+
+    None if no array begins there.
+    """
     start = space_end(head, at, len(head))
     return space_end(head, start + 1, len(head)) if head[start : start + 1] == b"[" else None
 
@@ -61,13 +64,13 @@ class Window:
     at: int
     stop: int
     array: bool  # the records are in an array
-    ended: bool  # no unit goes on after ``stop``
+    ended: bool  # no unit continues after ``stop``
 
 
 class Unit(NamedTuple):
-    """Byte offsets of one unit."""
+    """One unit, as byte offsets."""
 
-    comma: bool  # it has one
+    comma: bool  # the unit has one
     start: int  # after white space and comma
     value: int  # of the container; the end if there is none; -1 for the `]` that ends the array
     end: int
@@ -82,15 +85,15 @@ class Units:
     values: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     closing: int | None = None  # where the array's `]` ends, right after these units
-    open: bool = False  # what follows is a container that is not whole
+    open: bool = False  # an incomplete container follows
 
     def first(self, count: int) -> "Units":
-        """That many of them."""
+        """Return the first ``count`` units."""
         return Units(self.commas[:count], self.starts[:count], self.values[:count], self.ends[:count])
 
 
 def scan(window: Window) -> Units:
-    """The whole units in the window."""
+    """Return the whole units in the window."""
     units = regular(window) if window.stop - window.at <= PIECE else Units()
     if not units.open:
         _read_on(window, units)
@@ -98,21 +101,21 @@ def scan(window: Window) -> Units:
 
 
 def _read_on(window: Window, units: Units) -> None:
-    """Adds the units that follow those, one by one."""
+    """Append the units that follow, one by one."""
     at = units.ends[-1] if units.ends else window.at
-    while (found := unit(window, at)) is not None:
-        at = found.end
-        if found.value < 0:
+    while (following := unit(window, at)) is not None:
+        at = following.end
+        if following.value < 0:
             units.closing = at
             return
-        units.commas.append(found.comma)
-        units.starts.append(found.start)
-        units.values.append(found.value)
+        units.commas.append(following.comma)
+        units.starts.append(following.start)
+        units.values.append(following.value)
         units.ends.append(at)
 
 
 def unit(window: Window, at: int) -> Unit | None:
-    """The unit that begins at ``at``. None: there is none, or it is not whole."""
+    """Return the unit that begins at ``at``; None if there is none or it is incomplete."""
     comma, start = separators(window, at)
     if start == window.stop:
         return Unit(comma, start, start, start) if window.ended and comma else None
@@ -124,7 +127,7 @@ def unit(window: Window, at: int) -> Unit | None:
 
 
 def _value_end(window: Window, start: int, value: int) -> int | None:
-    """Where a unit ends that has junk from ``start`` to ``value``."""
+    """Return where a unit ends that has junk from ``start`` to ``value``; None if it is incomplete."""
     if value == window.stop:
         return value if window.ended else None
     if window.data[value] == _QUOTE:
@@ -135,7 +138,7 @@ def _value_end(window: Window, start: int, value: int) -> int | None:
 
 
 def separators(window: Window, at: int) -> tuple[bool, int]:
-    """Whether a comma follows the white space at ``at``, and where it and white space behind it end."""
+    """Return whether a comma follows the white space at ``at``, and where the white space after it ends."""
     data, stop = window.data, window.stop
     start = space_end(data, at, stop)
     if not window.array or start == stop or data[start] != _COMMA:
@@ -144,17 +147,17 @@ def separators(window: Window, at: int) -> tuple[bool, int]:
 
 
 def space_end(data: bytes, at: int, stop: int) -> int:
-    """Where the white space that begins at ``at`` ends."""
+    """Return where the white space that begins at ``at`` ends."""
     return _match_end(_SPACE, data, at, stop)
 
 
 def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
-    found = pattern.match(data, at, stop)
-    return found.end() if found else at
+    match = pattern.match(data, at, stop)
+    return match.end() if match else at
 
 
 def container_end(data: bytes, at: int, stop: int) -> int | None:
-    """The offset after the brace or bracket that closes the one at ``at``."""
+    """Return the offset after the brace or bracket that closes the one at ``at``; None without one."""
     depth = 0
     for mark in _MARK.finditer(data, at, stop):
         kind, length = mark.lastgroup, mark.end() - mark.start()
@@ -170,17 +173,17 @@ def container_end(data: bytes, at: int, stop: int) -> int | None:
 
 
 def regular(window: Window) -> Units:
-    """The units with which the window begins, as long as they are containers with commas as they should be.
+    """Return the first units of the window, up to one that is no container with a comma as it should be.
 
-    The first may have a comma before it or none.
+    The first container may have a comma before it or none.
     """
     comma, start = separators(window, window.at)
     starts, ends = _containers(window.data, start, window.stop)
     if not starts or starts[0] != start:
         return Units()
     gaps = [window.data[end:begin] for end, begin in zip(ends, starts[1:], strict=False)]
-    right = b"," if window.array else b""
-    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != right}
+    separator = b"," if window.array else b""
+    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != separator}
     if wrong:
         until = next(n for n, gap in enumerate(gaps, start=1) if gap in wrong)
         starts, ends = starts[:until], ends[:until]
@@ -190,12 +193,12 @@ def regular(window: Window) -> Units:
 
 
 def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
-    """Where containers start and end. There may be one more start than ends: that one is not whole.
+    """Return where containers start and end. A start without an end is that of an incomplete container.
 
-    Stops short of a brace or bracket that closes what was never opened.
+    Stops before a brace or bracket that was never opened.
     """
     piece = data[at:stop]
-    if b"\\" in piece:  # whatever is escaped may be overlooked
+    if b"\\" in piece:  # escaped characters may be masked
         piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     places = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
     steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +14,10 @@ from bench.worker import DiskStore, NoRows, copy_lines
 from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
+from infra.steps.layout import Layout
 
 RECORDS = ['{"a":"x","id":"10"}', '{"a":"back\\\\slash","id":"9"}', '{"id":7,"sub":{"id":99}}']
-JOB = cast("Job", None)  # what is tested hands it on
+JOB = cast("Job", None)  # only passed on
 
 
 def block(records: list[str]) -> LoadedBlock:
@@ -26,14 +28,14 @@ def block(records: list[str]) -> LoadedBlock:
 
 @dataclass
 class Ledger:
-    seen: list[LoadedBlock] = field(default_factory=list)
+    blocks: list[LoadedBlock] = field(default_factory=list)
 
     def write(self, job: Job, block: LoadedBlock) -> Tally:
-        self.seen.append(block)
+        self.blocks.append(block)
         return Tally(block.records, len(block.rows), block.records - len(block.rows), 0)
 
 
-def test_ready_rows_are_in_the_order_of_the_file() -> None:
+def test_copy_lines_are_in_file_order() -> None:
     lines = copy_lines(block(RECORDS)).decode().splitlines()
     assert [line.split("\t")[4] for line in lines] == [
         RECORDS[2],
@@ -44,27 +46,27 @@ def test_ready_rows_are_in_the_order_of_the_file() -> None:
     assert lines[0].split("\t")[:4] == ["1", "1", "1", rf"\\x{digest}"]
 
 
-def test_ready_rows_need_an_id() -> None:
+def test_copy_lines_need_records_with_ids() -> None:
     with pytest.raises(ValueError, match="without an id"):
         copy_lines(block(['{"a":"x"}']))
 
 
-def test_rows_are_dropped_and_the_ledger_is_written(tmp_path: Path) -> None:
+def test_without_a_folder_rows_are_dropped_and_the_ledger_is_written(tmp_path: Path) -> None:
     ledger = Ledger()
     tally = NoRows(ledger, None).write(JOB, block(RECORDS))
     assert (tally.records, tally.inserted) == (3, 0)
-    assert [(it.start, it.end, len(it.rows)) for it in ledger.seen] == [(4096, 8192, 0)]
+    assert [(block.start, block.end, len(block.rows)) for block in ledger.blocks] == [(4096, 8192, 0)]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rows_are_kept_a_file_a_block_in_the_order_of_blocks(tmp_path: Path) -> None:
+def test_a_folder_gets_one_file_per_block_named_by_its_offset(tmp_path: Path) -> None:
     NoRows(Ledger(), tmp_path).write(JOB, block(RECORDS))
-    (kept,) = tmp_path.iterdir()
-    assert kept.name == "000000000004096.copy"
-    assert kept.read_bytes() == copy_lines(block(RECORDS))
+    (file,) = tmp_path.iterdir()
+    assert file.name == "000000000004096.copy"
+    assert file.read_bytes() == copy_lines(block(RECORDS))
 
 
-def test_a_file_on_the_disk_is_read_as_an_object_is(tmp_path: Path) -> None:
+def test_the_disk_store_reads_a_file_like_an_object(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     store = DiskStore(path)
@@ -73,7 +75,7 @@ def test_a_file_on_the_disk_is_read_as_an_object_is(tmp_path: Path) -> None:
     assert store.read(source, 3, 7) == b"3456"
 
 
-def test_the_upsert_makes_hashes_of_rows(tmp_path: Path) -> None:
+def test_the_upsert_hashes_rows_of_sorted_json(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_text("b,a\n1,ä\n", encoding="utf-8")
     ((digest, record),) = upsert.values(path)
@@ -86,17 +88,17 @@ def test_versions_of_the_peers_are_pinned() -> None:
     assert peers.version("pandas") == "not there"
 
 
-def test_what_a_script_prints_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_line_of_a_script_is_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
-    class Ended:
+    class Process:
         returncode: int
         stdout: str
         stderr: str = "it broke"
 
-    told = json.dumps({"rows": 5, "seconds": 0.5})
-    answers: list[Any] = [Ended(0, f"a warning\n{told}\n"), Ended(1, "")]
-    monkeypatch.setattr(peers.subprocess, "run", lambda *_, **__: answers.pop(0))
-    layout = peers.Layout.at(tmp_path)
+    output = json.dumps({"rows": 5, "seconds": 0.5})
+    answers: list[Any] = [Process(0, f"a warning\n{output}\n"), Process(1, "")]
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answers.pop(0))
+    layout = Layout.at(tmp_path)
     assert peers.run(layout, "postgresql://", "upsert.py") == (5, 0.5)
     with pytest.raises(RuntimeError, match="it broke"):
         peers.run(layout, "postgresql://", "upsert.py")

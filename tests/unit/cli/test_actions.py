@@ -8,24 +8,24 @@ from sluice_cli import errors
 from tests.support.cli_fake import JOB_ID, Answer, FakeSluice, job, problem, run
 
 CONFLICT = problem(409, "Conflict", "The job is EXPIRED: that cannot be done.")
-NOTHING = {"read": 0, "inserted": 0, "duplicates": 0, "rejected": 0}
-UNDONE = job("UNDONE", undone_rows=3902, counts=NOTHING)
+ZERO_COUNTS = {"read": 0, "inserted": 0, "duplicates": 0, "rejected": 0}
+UNDONE = job("UNDONE", undone_rows=3902, counts=ZERO_COUNTS)
 
 
-def test_cancel_prints_what_the_job_is_now(server: FakeSluice) -> None:
+def test_cancel_prints_the_canceled_job(server: FakeSluice) -> None:
     result = run(server, "cancel", JOB_ID)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[:2] == [
         "CANCELED: people.csv into dataset default",
         "read 4,021 = 3,902 inserted + 101 duplicates + 18 rejected",
     ]
-    (post,) = server.seen("POST")
+    (post,) = server.requests_of("POST")
     assert post.target.endswith(f"/jobs/{JOB_ID}/cancel")
     assert post.body == b""
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry", "undo"])
-def test_the_document_goes_to_stdout_alone(server: FakeSluice, action: str) -> None:
+def test_json_prints_only_the_document_on_stdout(server: FakeSluice, action: str) -> None:
     result = run(server, action, JOB_ID, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == server.actions[action].body
@@ -33,24 +33,24 @@ def test_the_document_goes_to_stdout_alone(server: FakeSluice, action: str) -> N
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry", "undo"])
-def test_what_the_status_does_not_allow_is_said_in_the_servers_words(server: FakeSluice, action: str) -> None:
+def test_a_refused_action_shows_the_servers_message(server: FakeSluice, action: str) -> None:
     server.actions[action] = CONFLICT
     result = run(server, action, JOB_ID)
-    assert result.exit_code == errors.WRONG_INPUT
+    assert result.exit_code == errors.INPUT_ERROR
     assert "Error: Conflict: The job is EXPIRED: that cannot be done." in result.stderr
     assert result.stdout == ""
-    assert run(server, action, "00000000-0000-4000-8000-000000000000").exit_code == errors.WRONG_INPUT
+    assert run(server, action, "00000000-0000-4000-8000-000000000000").exit_code == errors.INPUT_ERROR
 
 
 @pytest.mark.parametrize("action", ["retry", "undo"])
-def test_without_following_what_goes_on_is_not_waited_for(server: FakeSluice, action: str) -> None:
+def test_an_action_without_follow_does_not_wait(server: FakeSluice, action: str) -> None:
     result = run(server, action, JOB_ID)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1].endswith(f"sluice job {JOB_ID} --follow")
-    assert server.seen("GET") == []
+    assert server.requests_of("GET") == []
 
 
-def test_retry_follows_to_the_end(server: FakeSluice) -> None:
+def test_retry_with_follow_exits_by_the_final_status(server: FakeSluice) -> None:
     server.polls = [Answer(200, job("PROCESSING")), Answer(200, job())]
     result = run(server, "retry", JOB_ID, "--follow")
     assert result.exit_code == 0
@@ -59,7 +59,7 @@ def test_retry_follows_to_the_end(server: FakeSluice) -> None:
     assert run(server, "retry", JOB_ID, "--follow").exit_code == errors.JOB_FAILED
 
 
-def test_undo_follows_until_the_rows_are_gone(server: FakeSluice) -> None:
+def test_undo_with_follow_waits_until_the_rows_are_removed(server: FakeSluice) -> None:
     server.polls = [
         Answer(200, job("UNDOING", phase="undoing", undone_rows=1000)),
         Answer(200, UNDONE),
@@ -73,12 +73,12 @@ def test_undo_follows_until_the_rows_are_gone(server: FakeSluice) -> None:
     ]
 
 
-def test_undo_that_ends_otherwise_is_no_success(server: FakeSluice) -> None:
+def test_undo_that_does_not_end_as_undone_exits_with_1(server: FakeSluice) -> None:
     server.polls = [Answer(200, job("FAILED"))]
     assert run(server, "undo", JOB_ID, "--follow").exit_code == errors.JOB_FAILED
 
 
-def test_an_undone_job_shows_how_many_rows_it_lost(server: FakeSluice) -> None:
+def test_an_undone_job_shows_how_many_rows_were_removed(server: FakeSluice) -> None:
     server.polls = [Answer(200, UNDONE)]
     result = run(server, "job", JOB_ID)
     assert result.exit_code == errors.JOB_FAILED

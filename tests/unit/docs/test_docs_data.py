@@ -15,11 +15,12 @@ from chalicelib.api.options import parse_options
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format
-from chalicelib.formats import detect
+from chalicelib.formats import format_of
+from chalicelib.formats.csv import dialect as csv_dialect
 from chalicelib.formats.json import framing as json_framing
+from chalicelib.formats.json.parse import parse
 from chalicelib.rows import canonical, text
-from chalicelib.service import transform
-from sluice_cli.uploading import upload_command
+from sluice_cli.commands.upload import upload_command
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
@@ -88,7 +89,8 @@ def test_how_names_bound_blocks() -> None:
     default = settings.load({}).block_size
 
     def most(length: int) -> int:
-        return transform.block_size(Dialect(Format.CSV, 0, columns=("x" * length,)))
+        dialect = Dialect(Format.CSV, 0, columns=("x" * length,))
+        return format_of(dialect).max_block_size(dialect)
 
     assert "at most 128 MiB divided by the mean length of the names plus 6" in markdown
     assert most(58) == (128 << 20) // (58 + 6)
@@ -107,9 +109,9 @@ def test_keys_of_a_csv_header() -> None:
 def test_limits() -> None:
     markdown = " ".join(page("data.md").split())
 
-    assert f"up to {detect.MAX_HEADER:,} bytes and {detect.MAX_COLUMNS:,} columns" in markdown
-    assert f"more than {detect.MAX_HEADER:,} bytes, or an open quote" in markdown
-    assert f"more than {detect.MAX_COLUMNS:,} columns" in markdown
+    assert f"up to {csv_dialect.MAX_HEADER:,} bytes and {csv_dialect.MAX_COLUMNS:,} columns" in markdown
+    assert f"more than {csv_dialect.MAX_HEADER:,} bytes, or an open quote" in markdown
+    assert f"more than {csv_dialect.MAX_COLUMNS:,} columns" in markdown
     assert f"nested {canonical.MAX_DEPTH} deep" in markdown
     assert f"more than {text.LONGEST_RUN} combining marks" in markdown
     assert markdown.count(f"within {json_framing.LOOK_AHEAD} times `SLUICE_MAX_RECORD_SIZE`") == 2
@@ -119,7 +121,7 @@ def test_limits() -> None:
 
 def test_records_of_json_lines() -> None:
     for line, record in table(section("data.md", "Records"), "a JSON line", "the record"):
-        assert canonical.record(canonical.parse(quoted(line))) == quoted(record)
+        assert canonical.record(parse(quoted(line))) == quoted(record)
 
 
 def test_normalisation() -> None:
@@ -131,7 +133,7 @@ def test_normalisation() -> None:
 
 def test_numbers() -> None:
     for before, after in table(section("data.md", "Identity"), "in the file", "in the canonical form"):
-        assert canonical.record(canonical.parse(f'{{"n":{quoted(before)}}}')) == f'{{"n":{quoted(after)}}}'
+        assert canonical.record(parse(f'{{"n":{quoted(before)}}}')) == f'{{"n":{quoted(after)}}}'
 
 
 def test_the_hash_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,14 +198,14 @@ def codes() -> set[str]:
 
 
 def raised() -> set[str]:
-    """The codes with which JobFailed and Lost are raised."""
+    """The codes with which JobFailed and FramingLost are raised."""
     calls = [
         node
         for file in (ROOT / "chalicelib").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
-    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "Lost")]
+    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "FramingLost")]
     return {it.value for it in firsts if isinstance(it, ast.Constant) and isinstance(it.value, str)}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format
-from chalicelib.formats.detect import MAX_COLUMNS, MAX_HEADER, column_names
+from chalicelib.formats.csv.dialect import MAX_COLUMNS, MAX_HEADER, column_names
 from tests.support.pipeline import look
 
 

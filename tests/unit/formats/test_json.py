@@ -1,4 +1,4 @@
-"""JSON that is not one object a line: every value is accounted for, however the bytes come and are cut."""
+"""JSON that is not one object a line: every value is accounted for, whatever the reads and the blocks."""
 
 import json
 import time
@@ -14,16 +14,20 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
+from chalicelib.formats.interface import Batch
+from chalicelib.formats.json import decode as json_decode
 from chalicelib.formats.json import framing as json_framing
-from chalicelib.formats.json import records as json_records
 from chalicelib.formats.json import units as json_units
+from chalicelib.formats.json.decode import decode
 from chalicelib.formats.json.framing import LOOK_AHEAD, JsonFraming
-from chalicelib.formats.json.records import values
+from chalicelib.formats.json.parse import parse
 from chalicelib.formats.json.units import Window
-from chalicelib.formats.ndjson import records as ndjson
-from chalicelib.reading.blocks import Block, Segment, Unreadable, cut
+from chalicelib.formats.ndjson import decode as ndjson
+from chalicelib.reading.blocks import Block, RejectedRecord, Segment, cut_blocks
+from chalicelib.reading.object_text import Chunk
 from chalicelib.rows import canonical
 from tests.support.paths import SHARED
+from tests.support.pipeline import print_batch
 
 CORPUS = SHARED / "corpora/json-test-suite/test_parsing"
 WHITE = b" \t\r\n"
@@ -40,9 +44,9 @@ class Read:
     message: str = field(default="", compare=False)
 
 
-def chunks(data: bytes, size: int) -> Iterator[bytes]:
+def chunks(data: bytes, size: int) -> Iterator[Chunk]:
     for start in range(0, len(data), size):
-        yield data[start : start + size]
+        yield Chunk(data[start : start + size])
 
 
 def start_of(data: bytes, *, array: bool) -> int:
@@ -64,7 +68,7 @@ DEFAULT = Sizes()
 def blocks_of(data: bytes, gap: Gap, sizes: Sizes, *, array: bool) -> Iterator[Block]:
     data_start = start_of(data, array=array)
     start, end = max(gap.start, data_start), len(data) if gap.end is None else gap.end
-    return cut(
+    return cut_blocks(
         chunks(data[start:end], sizes.chunk),
         gap,
         data_start=data_start,
@@ -82,8 +86,8 @@ def read(data: bytes, sizes: Sizes = DEFAULT, *, array: bool) -> Read:
             assert block.start == position < block.end
             position = block.end
             found.blocks.append(block)
-            for part in block.parts:
-                collect(part, found, array=array, first=part.offset == data_start)
+            for segment in block.segments:
+                collect(segment, found, array=array, first=segment.offset == data_start)
     except JobFailed as failure:
         found.failed, found.message = failure.code, failure.message
     else:
@@ -93,19 +97,18 @@ def read(data: bytes, sizes: Sizes = DEFAULT, *, array: bool) -> Read:
     return found
 
 
-def collect(part: Segment | Unreadable, found: Read, *, array: bool, first: bool) -> None:
-    if isinstance(part, Unreadable):
-        found.rejects.append((part.code, part.offset, part.raw))
+def collect(segment: Segment | RejectedRecord, found: Read, *, array: bool, first: bool) -> None:
+    if isinstance(segment, RejectedRecord):
+        found.rejects.append((segment.code, segment.offset, segment.raw))
         return
-    for batch in values(part, array=array, first=first):
+    for batch in decode(segment, array=array, first=first):
         add(batch, found)
 
 
-def add(batch: ndjson.Found, found: Read) -> None:
-    found.records += batch.canonical.to_pylist()
-    for _, line in batch.faulty:
-        assert line.fault is not None
-        found.rejects.append((line.fault.code, line.offset, line.raw))
+def add(batch: Batch, found: Read) -> None:
+    printed = print_batch(batch)
+    found.records += printed.records
+    found.rejects += [(rejection.code, place.offset, place.raw) for rejection, place in printed.rejects]
 
 
 def detected(data: bytes) -> bool | None:
@@ -204,19 +207,19 @@ def account(
         if code:
             found.rejects.append((code, junk, data[junk:stop]))
         else:
-            found.records.append(canonical.record(canonical.parse(data[junk:stop].decode())))
+            found.records.append(canonical.record(parse(data[junk:stop].decode())))
 
 
 def code_of(raw: bytes) -> str | None:
     if b"\0" in raw:
         return "nul-character"
     try:
-        value = canonical.parse(raw.decode())
+        value = parse(raw.decode())
         canonical.record(value if isinstance(value, dict) else {})
     except UnicodeDecodeError:
         return "encoding-error"
-    except canonical.Unfit as fault:
-        return fault.code
+    except canonical.RecordRejected as rejected:
+        return rejected.code
     return None if isinstance(value, dict) else "not-an-object"
 
 
@@ -263,7 +266,7 @@ def test_any_cut_gives_what_one_look_at_the_whole_gives(
     data, array = file
     data = b"[" + data if array else data
     with pytest.MonkeyPatch.context() as patch:
-        for module in (json_units, json_records, json_framing):
+        for module in (json_units, json_decode, json_framing):
             patch.setattr(module, "PIECE", piece)
         found = read(data, sizes, array=array)
         expected = reference(data, array=array, max_record=sizes.max_record)
@@ -424,8 +427,8 @@ def test_records_keep_their_order_among_what_is_none() -> None:
 def test_messages_are_sentences() -> None:
     data = b'[,{"a":tru} {"a":1}, x {}, 1, "a" b,]'
     segment = Segment(0, data[1:-1], regular=True)
-    (found,) = values(segment, array=True, first=True)
-    assert [str(line.fault) for _, line in found.faulty] == [
+    (batch,) = decode(segment, array=True, first=True)
+    assert [rejection.message for rejection, _ in print_batch(batch).rejects] == [
         "The list begins with a comma: a value is missing before it.",
         "This value is not valid JSON at character 6: Expecting value.",
         "There is no comma between this value and the one before it.",
@@ -540,20 +543,20 @@ def test_an_array_is_read_in_constant_memory() -> None:
     size = 64 * MIB
     row = b'{"name": "Ada", "note": "' + b"x" * 2000 + b'"},\n'
 
-    def stream() -> Iterator[bytes]:
+    def stream() -> Iterator[Chunk]:
         for _ in range(size // MIB):
-            yield row * (MIB // len(row))
-        yield b"{}] " + b" " * MIB
+            yield Chunk(row * (MIB // len(row)))
+        yield Chunk(b"{}] " + b" " * MIB)
         for _ in range(8):
-            yield b"more" * MIB
+            yield Chunk(b"more" * MIB)
 
     tracemalloc.start()
     try:
         framing = JsonFraming(array=True, max_record=MIB, to_end=True)
         found = Read()
-        for block in cut(stream(), Gap(0, None), data_start=1, block_size=2 * MIB, framing=framing):
-            for part in block.parts:
-                collect(part, found, array=True, first=part.offset == 1)
+        for block in cut_blocks(stream(), Gap(0, None), data_start=1, block_size=2 * MIB, framing=framing):
+            for segment in block.segments:
+                collect(segment, found, array=True, first=segment.offset == 1)
             assert set(found.records) <= {"{}", *found.records[:1]}
             found.records.clear()
         peak = tracemalloc.get_traced_memory()[1]
@@ -620,7 +623,7 @@ def test_the_test_suite_as_lines(file: Path) -> None:
         if text.lstrip().startswith(b"["):
             return
     found = Read()
-    for batch in ndjson.lines(Segment(0, text, regular=True)):
+    for batch in ndjson.decode(Segment(0, text, regular=True)):
         add(batch, found)
     if text.strip(WHITE):  # else there are no records
         assert_as_expected(file.name, text, found)

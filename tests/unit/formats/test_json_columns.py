@@ -1,4 +1,4 @@
-"""Records that are read together become what each becomes by itself: the specification is `ndjson.read`."""
+"""Records that are decoded together equal those decoded one by one, as `parse_record` specifies."""
 
 import json
 import random
@@ -10,15 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.formats.interface import Batch
 from chalicelib.formats.json import columns as json_columns
-from chalicelib.formats.json import records as json_records
+from chalicelib.formats.json import decode as json_decode
 from chalicelib.formats.json import units as json_units
+from chalicelib.formats.json.batch import JsonBatch
 from chalicelib.formats.json.columns import Reader
-from chalicelib.formats.ndjson import records as ndjson
-from chalicelib.formats.ndjson.records import Found
+from chalicelib.formats.json.parse import parse, parse_record
+from chalicelib.formats.ndjson import decode as ndjson
 from chalicelib.reading.blocks import Segment
-from chalicelib.rows import canonical
-from chalicelib.rows.canonical import Unfit
+from chalicelib.rows import canonical, nested
+from chalicelib.rows.canonical import RecordRejected
+from tests.support.pipeline import print_batch
 
 Outcome = tuple[list[str], list[tuple[int, int, bytes, str, str]], int]
 
@@ -31,39 +34,43 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_columns, "LEAST", 0)
 
 
-def outcome(batches: Iterable[Found]) -> Outcome:
-    """Canonical records, faults (place, offset, bytes, code, message) and how many records there are."""
+def outcome(batches: Iterable[Batch]) -> Outcome:
+    """Canonical records, rejects (ordinal, offset, bytes, code, message) and the number of records."""
     records: list[str] = []
-    faults = []
+    rejects = []
     count = 0
     for batch in batches:
-        records += batch.canonical.to_pylist()
-        for place, line in batch.faulty:
-            assert line.fault is not None
-            faults.append((count + place, line.offset, line.raw, line.fault.code, str(line.fault)))
-        count += batch.count
-    return records, faults, count
+        printed = print_batch(batch)
+        records += printed.records
+        for rejection, place in printed.rejects:
+            ordinal = count + rejection.ordinal
+            rejects.append((ordinal, place.offset, place.raw, rejection.code, rejection.message))
+        count += batch.records
+    return records, rejects, count
 
 
 def together(data: bytes) -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_columns, "FEWEST", 1)
         patch.setattr(json_columns, "LEAST", 0)
-        return outcome(ndjson.lines(Segment(OFFSET, data, regular=True)))
+        return outcome(ndjson.decode(Segment(OFFSET, data, regular=True)))
 
 
 def one_by_one(data: bytes) -> Outcome:
-    records, faults, count, offset = [], [], 0, OFFSET
+    records, rejects, count, offset = [], [], 0, OFFSET
     for raw in data.split(b"\n"):
         if raw.strip(b" \t\r"):
-            line = ndjson.read(offset, raw, "This line")
-            if line.fault is None:
-                records.append(str(line.canonical))
-            else:
-                faults.append((count, offset, raw, line.fault.code, str(line.fault)))
+            try:
+                records.append(by_itself(raw))
+            except RecordRejected as rejected:
+                rejects.append((count, offset, raw, rejected.code, str(rejected)))
             count += 1
         offset += len(raw) + 1
-    return records, faults, count
+    return records, rejects, count
+
+
+def by_itself(record: bytes) -> str:
+    return canonical.record(parse_record(record, "This line"))
 
 
 # Lines of one shape, in which now and then something does not fit
@@ -187,18 +194,18 @@ def test_values_are_read_together_as_they_are_one_by_one(
     found = []
     for fewest in (1, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
-            for module in (json_units, json_records):
+            for module in (json_units, json_decode):
                 patch.setattr(module, "PIECE", piece)
             patch.setattr(json_columns, "FEWEST", fewest)
             patch.setattr(json_columns, "LEAST", 0)
-            found.append(outcome(json_records.values(segment, array=array, first=True)))
+            found.append(outcome(json_decode.decode(segment, array=array, first=True)))
     assert found[0] == found[1]
 
 
 def canonical_number(lexeme: str) -> str | None:
     try:
-        return canonical.record(canonical.parse(f'{{"n":{lexeme}}}'))
-    except Unfit:
+        return canonical.record(parse(f'{{"n":{lexeme}}}'))
+    except RecordRejected:
         return None
 
 
@@ -270,22 +277,21 @@ ORDINARY = {
 @pytest.mark.parametrize("records", ORDINARY.values(), ids=ORDINARY)
 @pytest.mark.usefixtures("little")
 def test_ordinary_records_are_all_read_together(records: list[bytes]) -> None:
-    read, rest = Reader().read(records)
+    table, rest = Reader().read(records)
     assert list(rest) == []
-    assert read.to_pylist() == [canonical.record(canonical.parse(it.decode())) for it in records]
+    assert nested.records(table).to_pylist() == [canonical.record(parse(it.decode())) for it in records]
 
 
 @pytest.mark.usefixtures("little")
 def test_ordinary_files_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ndjson, "read", None)
-    monkeypatch.setattr(json_records, "read", None)
+    monkeypatch.setattr(JsonBatch, "value", None)
     rows = people(300)
     lines = Segment(0, b"\n".join(dumped(rows)) + b"\n", regular=True)
     values = Segment(0, b" " + json.dumps(rows, indent=1).encode()[1:], regular=True)
-    expected = outcome(ndjson.lines(lines))
+    expected = outcome(ndjson.decode(lines))
     assert expected[1:] == ([], 300)
-    assert outcome(json_records.values(values, array=True, first=True)) == expected
-    assert outcome(json_records.values(lines, array=False, first=True)) == expected
+    assert outcome(json_decode.decode(values, array=True, first=True)) == expected
+    assert outcome(json_decode.decode(lines, array=False, first=True)) == expected
 
 
 FLAT = dumped({"id": n, "name": "Ada", "x": n / 4, "when": "2024-01-02", "list": [n]} for n in range(100))
@@ -321,19 +327,20 @@ FLAT = dumped({"id": n, "name": "Ada", "x": n / 4, "when": "2024-01-02", "list":
 @pytest.mark.usefixtures("little")
 def test_one_record_that_does_not_fit_costs_the_others_nothing(odd: bytes, place: int) -> None:
     records = [*FLAT[:place], odd, *FLAT[place:]]
-    read, rest = Reader().read(records)
+    table, rest = Reader().read(records)
     assert list(rest) in ([place], [])
-    expected = [line.canonical for line in map(by_itself, records) if line.fault is None]
-    if rest:
-        assert read.to_pylist() == [line.canonical for line in map(by_itself, FLAT)]
-    else:
-        assert read.to_pylist() == expected
+    together_with_it = FLAT if rest else [record for record in records if is_sound(record)]
+    assert nested.records(table).to_pylist() == list(map(by_itself, together_with_it))
     data = b"\n".join(records)
     assert together(data) == one_by_one(data)
 
 
-def by_itself(record: bytes) -> ndjson.Line:
-    return ndjson.read(0, record, "This line")
+def is_sound(record: bytes) -> bool:
+    try:
+        by_itself(record)
+    except RecordRejected:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("turn", [0, 1])
@@ -352,9 +359,10 @@ def test_what_is_of_another_type_now_and_then_is_read_by_itself(
     monkeypatch.setattr(json_columns, "_parse", counted)
     for _ in range(2):
         tables.clear()
-        read, rest = reader.read(dumped(rows))
+        table, rest = reader.read(dumped(rows))
         assert list(rest) == list(range(turn, 1000, 10))
-        assert len(read) == 900
+        assert table is not None
+        assert table.num_rows == 900
     assert [table.num_rows for table in tables] == [900]  # it remembers which do not fit
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.reading.compression import Limits, decompressed, kind_of
+from chalicelib.reading.compression import Limits, decompress, kind_of
 
 LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 
@@ -47,7 +47,7 @@ def contents(kind: str, file: bytes, chunk: int = 1000, limits: Limits = LIMITS)
         for at in range(start, end, chunk):
             yield file[at : min(at + chunk, end)]
 
-    return b"".join(decompressed(kind, len(file), read, limits))
+    return b"".join(decompress(kind, len(file), read, limits))
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -13,9 +13,10 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.rows import canonical, identify
-from chalicelib.rows.canonical import Unfit
-from chalicelib.rows.clean import clean
+from chalicelib.formats.json.parse import parse
+from chalicelib.rows import canonical, flat, identify
+from chalicelib.rows.canonical import RecordRejected
+from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.text import normalise
 
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8)
@@ -46,7 +47,7 @@ def test_different_integers_never_collide(one: int, other: int) -> None:
 
 @pytest.mark.parametrize("lexeme", ["1", "1.0", "1e0", "10e-1", "1.000"])
 def test_one_number_has_one_form(lexeme: str) -> None:
-    assert canonical.record(canonical.parse(f'{{"a":{lexeme}}}')) == '{"a":1}'
+    assert canonical.record(parse(f'{{"a":{lexeme}}}')) == '{"a":1}'
 
 
 JSON = st.recursive(
@@ -61,7 +62,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(CLEAN_TEXT, JSON, max_size=5))
 def test_records_print_as_in_rfc_8785(members: dict[str, Any]) -> None:
-    parsed = canonical.parse(json.dumps(members))
+    parsed = parse(json.dumps(members))
     assert canonical.record(parsed) == rfc8785.dumps(members).decode()
 
 
@@ -97,8 +98,8 @@ def test_missing_values_are_left_out_but_keep_their_place_in_arrays() -> None:
     ],
 )
 def test_what_cannot_be_a_record_is_named(text: str, code: str) -> None:
-    with pytest.raises(Unfit) as raised:
-        canonical.record(canonical.parse(text))
+    with pytest.raises(RecordRejected) as raised:
+        canonical.record(parse(text))
     assert raised.value.code == code
 
 
@@ -106,9 +107,11 @@ def test_what_cannot_be_a_record_is_named(text: str, code: str) -> None:
 def test_columns_print_as_single_records_do(names: list[str], data: st.DataObject) -> None:
     cell = st.none() | CLEAN_TEXT | st.sampled_from(['"', "\\", "\x01", "\n", '\\"', "\x1f\x7f"]).map(str)
     rows = data.draw(st.lists(st.lists(cell, min_size=len(names), max_size=len(names)), max_size=5))
-    columns = [clean(pa.array([row[place] for row in rows], pa.string())) for place in range(len(names))]
+    columns = [
+        normalise_column(pa.array([row[place] for row in rows], pa.string())) for place in range(len(names))
+    ]
     expected = [canonical.record(dict(zip(names, row, strict=True))) for row in rows]
-    assert identify.canonical_columns(names, columns).to_pylist() == expected
+    assert flat.records(names, columns).to_pylist() == expected
 
 
 @given(
@@ -133,7 +136,7 @@ def test_commas_stand_between_what_there_is(cells: list[list[str]], start: int) 
     columns = [pa.array(column, pa.string()).slice(start) for column in table]
     rows = list(zip(*table, strict=True))[start:]
     expected = [canonical.record(dict(zip(names, row, strict=True))) for row in rows]
-    assert identify.canonical_columns(names, columns).to_pylist() == expected
+    assert flat.records(names, columns).to_pylist() == expected
 
 
 def test_rows_are_sorted_and_each_is_there_once() -> None:
@@ -172,5 +175,5 @@ def test_many_rows_are_hashed_each_in_its_place() -> None:
 
 
 def test_no_number_is_infinite() -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(RecordRejected):
         canonical.number(Decimal(math.inf))

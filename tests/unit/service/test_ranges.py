@@ -12,11 +12,11 @@ from chalicelib.core.errors import JobEnded, RetryLater
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Gap, Options, Range, Source, Status
-from chalicelib.reading import split_points as ranges
-from chalicelib.reading.blocks import cut
+from chalicelib.formats import format_of
+from chalicelib.reading.blocks import cut_blocks
 from chalicelib.reading.compression import Limits
-from chalicelib.reading.object_text import Contents
-from chalicelib.service import transform
+from chalicelib.reading.object_text import Chunk, ObjectText
+from chalicelib.reading.split_points import range_ends
 from chalicelib.service.ingestion import Result
 from chalicelib.service.message_handler import MessageHandler, Outcome
 from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore
@@ -38,10 +38,10 @@ DIALECTS = {
 FILES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=60).map(b"".join)
 
 
-def contents(data: bytes, dialect: Dialect, read_size: int = 1 << 20) -> Contents:
+def contents(data: bytes, dialect: Dialect, read_size: int = 1 << 20) -> ObjectText:
     source = Source("bucket", "key", "e1", len(data))
     limits = Limits(size=1 << 30, ratio=1000, seconds=60)
-    return Contents(MemoryStore(data), source, dialect, limits, read_size)
+    return ObjectText(MemoryStore(data), source, dialect, limits, read_size)
 
 
 @pytest.mark.parametrize("kind", DIALECTS)
@@ -53,15 +53,17 @@ def test_ranges_end_where_blocks_do(
     dialect = DIALECTS[kind]
     data = b"a,b\n" + data
     text = contents(data, dialect, read_size)
-    framing = transform.framing(dialect, MAX_RECORD, to_end=True)
+    framing = format_of(dialect).framing(dialect, MAX_RECORD, to_end=True)
     whole = Gap(0, len(data))
-    chunks = iter([data[dialect.data_start :]])
+    chunks = iter([Chunk(data[dialect.data_start :])])
     blocks = [
         block.end
-        for block in cut(chunks, whole, data_start=dialect.data_start, block_size=block_size, framing=framing)
+        for block in cut_blocks(
+            chunks, whole, data_start=dialect.data_start, block_size=block_size, framing=framing
+        )
     ]
     found = list(
-        ranges.ends(text, Range(0, len(data)), framing, block_size=block_size, range_size=block_size * cells)
+        range_ends(text, Range(0, len(data)), framing, block_size=block_size, range_size=block_size * cells)
     )
     assert set(found) <= set(blocks)
     assert found == sorted(set(found))

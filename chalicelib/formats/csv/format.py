@@ -1,0 +1,47 @@
+"""The CSV format as a plug-in."""
+
+from collections.abc import Iterator, Mapping
+
+from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.formats.csv.decode import BLANK_ROW, UNREADABLE, decode
+from chalicelib.formats.csv.dialect import detect
+from chalicelib.formats.csv.framing import CsvFraming
+from chalicelib.formats.interface import MOST_JSON, Batch, Reason
+from chalicelib.reading.blocks import Segment
+from chalicelib.reading.head import Head
+
+_LEAST_BLOCK = 1 << 15  # bytes
+
+
+class CsvFormat:
+    """See :class:`chalicelib.formats.interface.FileFormat`."""
+
+    name = Format.CSV
+    is_flat = True
+    empty_record: Reason | None = BLANK_ROW
+    unreadable: Mapping[str, str] = UNREADABLE
+
+    def recognise(self, head: Head) -> bool:  # noqa: ARG002 - any text may be CSV
+        """See FileFormat."""
+        return True
+
+    def read_dialect(self, head: Head, options: Options) -> Dialect:
+        """See FileFormat."""
+        return detect(head, options)
+
+    def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> CsvFraming:  # noqa: ARG002
+        """See FileFormat."""
+        return CsvFraming(dialect, max_record)
+
+    def can_be_split(self, dialect: Dialect) -> bool:  # noqa: ARG002 - all can
+        """See FileFormat."""
+        return True
+
+    def max_block_size(self, dialect: Dialect) -> int:
+        """See FileFormat. A cell of one byte and its delimiter become a member with the column's name."""
+        names = sum(len(name) + 6 for name in dialect.columns)
+        return max(_LEAST_BLOCK, MOST_JSON * 2 * len(dialect.columns) // names)
+
+    def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
+        """See FileFormat. A segment is one batch."""
+        yield decode(segment, dialect)

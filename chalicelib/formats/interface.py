@@ -1,0 +1,125 @@
+"""The interface behind which each file format stands.
+
+A format recognises its files by their head, says where records end, and decodes segments into values. It
+neither normalises nor prints them: that is the same for all formats, see :mod:`chalicelib.rows`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.reading.blocks import Framing, Segment
+from chalicelib.reading.head import Head
+
+
+class Reason(NamedTuple):
+    """A reject's code, and its message: a sentence for someone who does not program."""
+
+    code: str
+    message: str
+
+
+class Rejection(NamedTuple):
+    """A record that a decoder rejected. ``ordinal`` counts the batch's records from 0."""
+
+    ordinal: int
+    code: str
+    message: str
+    field: str | None = None
+
+
+class Location(NamedTuple):
+    """The place of a record in the text, and its bytes."""
+
+    offset: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Batch(ABC):
+    """Consecutive records of a segment, each of them a row of the table, a single, or rejected.
+
+    Ordinals count the batch's records from 0.
+    """
+
+    records: int
+    table: pa.Table | None  # records that were decoded together, in order; None: there are none
+    singles: Sequence[int] = ()  # ordinals of records that are decoded one by one, increasing
+    rejections: Sequence[Rejection] = field(default_factory=list)  # by ordinal
+
+    def value(self, ordinal: int) -> Mapping[str, Any]:
+        """Decode a single record, with every number a Decimal. Raises RecordRejected."""
+        raise LookupError(f"record {ordinal} is not a single")
+
+    @abstractmethod
+    def locate(self, ordinals: Sequence[int]) -> list[Location]:
+        """Return the locations of records. ``ordinals`` increase."""
+
+    def table_ordinals(self) -> pa.Array:
+        """Return the ordinal of each row of the table."""
+        ordinals = pa.arange(0, self.records)
+        others = [*self.singles, *(rejection.ordinal for rejection in self.rejections)]
+        if not others:
+            return ordinals
+        return ordinals.filter(pc.invert(pc.is_in(ordinals, pa.array(others, pa.int64()))))
+
+
+class FileFormat(Protocol):
+    """A file format."""
+
+    @property
+    def name(self) -> Format:
+        """The format's name in the API and in the database."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether tables hold columns of strings under distinct, normalised names, and nothing nested."""
+
+    @property
+    def empty_record(self) -> Reason | None:
+        """The reason for which a record without any value is rejected; None: it is a row like any other."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """The messages of records that cannot be read whole, by the codes that the framing gives."""
+
+    def recognise(self, head: Head) -> bool:
+        """Return whether a file with that head is of this format."""
+
+    def read_dialect(self, head: Head, options: Options) -> Dialect:
+        """Detect how the file is written, where the options don't say. Raises JobFailed."""
+
+    def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:
+        """Return the framing of a file. A record longer than ``max_record`` bytes cannot be read whole.
+
+        ``to_end``: the framing will be shown the end of the file.
+        """
+
+    def can_be_split(self, dialect: Dialect) -> bool:
+        """Return whether workers may begin to read a plain file of this dialect at any record."""
+
+    def max_block_size(self, dialect: Dialect) -> int:
+        """Return the largest size of blocks, in bytes, at which the rows of one stay within bounds."""
+
+    def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
+        """Yield the records of a segment in batches, in file order."""
+
+
+MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become
+
+
+def new_dialect(form: Format, head: Head, data_start: int) -> Dialect:
+    """Return a dialect with the members that all formats have, taken from the head."""
+    return Dialect(
+        form,
+        data_start,
+        encoding=head.encoding,
+        bom=head.bom,
+        recoded=head.transcoded,
+        compression=head.compression,
+    )

@@ -1,0 +1,105 @@
+"""``sluice jobs``, ``sluice job`` and ``sluice errors``."""
+
+import sys
+from collections.abc import Iterable
+from uuid import UUID
+
+import click
+
+from sluice_cli import render
+from sluice_cli.api import Page
+from sluice_cli.commands.session import (
+    Session,
+    exit_status,
+    follow_option,
+    job_argument,
+    json_option,
+    progress_console,
+)
+from sluice_cli.documents.jobs import Job, Reject
+
+_DEFAULT_JOBS, _DEFAULT_REJECTS = 20, 100
+_STATUSES = "PENDING, PROCESSING, COMPLETED, FAILED, CANCELED, EXPIRED, UNDOING or UNDONE"
+
+
+@click.command("jobs", short_help="List jobs, newest first.")
+@click.option("--status", metavar="S", help=f"Only those in one status: {_STATUSES}.")
+@click.option("--dataset", metavar="D", help="Only those of one dataset.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=_DEFAULT_JOBS,
+    show_default=True,
+    help="At most N.",
+)
+@json_option
+@click.pass_obj
+def jobs_command(
+    session: Session, *, status: str | None, dataset: str | None, limit: int, as_json: bool
+) -> None:
+    """List jobs, newest first. With --json: one job document a line."""
+    with session.api() as api:
+        pages = api.jobs(status=status.upper() if status else None, dataset=dataset, limit=limit)
+        if as_json:
+            _print_documents(pages)
+        else:
+            render.print_jobs(render.console(sys.stdout), pages)
+
+
+@click.command("job", short_help="Show one job, or follow it.")
+@job_argument
+@follow_option
+@json_option
+@click.pass_context
+def job_command(ctx: click.Context, *, job_id: UUID, wait: bool, as_json: bool) -> None:
+    """Show the job ID: how far it is, or how it ended.
+
+    Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet.
+    """
+    session: Session = ctx.obj
+    out = progress_console(as_json=as_json)
+    with session.api() as api:
+        job = api.job(job_id)
+        if wait and not job.ended:
+            job = session.follow(api, job_id, out)
+    if wait:
+        session.print_summary(job, out, as_json=as_json)
+    elif as_json:
+        render.print_document(job.document)
+    else:
+        render.print_details(out, job, session.command_line("errors", job.id))
+    ctx.exit(exit_status(job))
+
+
+@click.command("errors", short_help="List the rejected records of a job, with reasons.")
+@job_argument
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=f"At most N of them, 0 for all. Default: {_DEFAULT_REJECTS}, with --json all.",
+)
+@json_option
+@click.pass_obj
+def errors_command(session: Session, *, job_id: UUID, limit: int | None, as_json: bool) -> None:
+    """List the rejected records of the job ID, in file order, with reasons.
+
+    RECORD is the record's number in the file, counted from 1; BYTE is the offset at which it begins. With
+    --json: one JSON object a line.
+    """
+    if limit is None:
+        limit = 0 if as_json else _DEFAULT_REJECTS
+    with session.api() as api:
+        pages = api.errors(job_id, limit=limit or None)
+        if as_json:
+            _print_documents(pages)
+        else:
+            list_all_command = session.command_line("errors", job_id, "--limit", 0)
+            render.print_rejects(render.console(sys.stdout), pages, list_all_command)
+
+
+def _print_documents(pages: Iterable[Page[Job] | Page[Reject]]) -> None:
+    for page in pages:
+        for item in page.items:
+            render.print_document(item.document)

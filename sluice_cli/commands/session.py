@@ -1,0 +1,83 @@
+"""What all commands share: options, the session with one API, the exit status."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import click
+import httpx
+from rich.console import Console
+
+from sluice_cli import errors, render
+from sluice_cli.api import Api
+from sluice_cli.documents.jobs import COMPLETED, Job
+from sluice_cli.escaping import shell_quoted
+from sluice_cli.follow import follow
+from sluice_cli.progress import reporter_for
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout, everything else on stderr."
+)
+job_argument = click.argument("job_id", metavar="ID", type=click.UUID)
+follow_option = click.option("--follow", "wait", is_flag=True, help="Wait until the job has ended.")
+
+
+@dataclass(frozen=True)
+class Session:
+    """The API's address, and ``program``: how to call this program again with the same global options."""
+
+    url: str | None
+    program: str
+
+    @contextmanager
+    def api(self) -> Iterator[Api]:
+        """Connect to the API. Raises InputError without an address or with an invalid one."""
+        if not self.url:
+            raise errors.InputError(
+                "The address of the API is not set: set SLUICE_URL, or give --url.",
+                hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
+            )
+        with httpx.Client(headers={"User-Agent": "sluice-cli"}) as http:
+            yield Api(self.url, http)
+
+    def command_line(self, *arguments: object) -> str:
+        """Return the command line that runs another command against the same API."""
+        return " ".join([self.program, *(shell_quoted(argument) for argument in arguments)])
+
+    def follow(self, api: Api, job_id: UUID, out: Console) -> Job:
+        """Follow the job until it has ended and return it. Raises Interrupted on Ctrl-C."""
+        hint = f"To look at it: {self.command_line('job', job_id, '--follow')}"
+        try:
+            with reporter_for(out).job() as watcher:
+                return follow(lambda: api.job(job_id), watcher)
+        except KeyboardInterrupt:
+            raise errors.Interrupted("No longer following; the job continues.", hint=hint) from None
+        except errors.CliError as error:
+            if error.transient:
+                error.hint = f"The job may still be running. {hint}"
+            raise
+
+    def print_summary(self, job: Job, out: Console, *, as_json: bool) -> None:
+        """Print how the job ended, or its present state."""
+        render.print_summary(out, job, self.command_line("errors", job.id))
+        if as_json:
+            render.print_document(job.document)
+
+    def print_follow_command(self, job_id: UUID | str, out: Console) -> None:
+        """Print how to follow a job that this command does not wait for."""
+        command = self.command_line("job", job_id, "--follow")
+        render.print_line(out, "The job continues by itself. To follow it: ", command)
+
+
+def progress_console(*, as_json: bool) -> Console:
+    """Return the console for people: stdout, or stderr if stdout is for JSON."""
+    return render.console(sys.stderr if as_json else sys.stdout)
+
+
+def exit_status(job: Job, success: str = COMPLETED) -> int:
+    """Return the exit status for the job's status; ``success`` is the one that exits with 0."""
+    if job.status == success:
+        return 0
+    return errors.JOB_FAILED if job.ended else errors.NOT_FINISHED

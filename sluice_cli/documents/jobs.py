@@ -1,0 +1,147 @@
+"""Job documents, and the rejects of a job."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from sluice_cli.documents.members import (
+    Document,
+    as_object,
+    count,
+    optional_integer,
+    optional_moment,
+    optional_number,
+    optional_object,
+    optional_text,
+    required_job_id,
+    required_text,
+)
+from sluice_cli.escaping import safe
+
+PENDING, PROCESSING, UNDOING = "PENDING", "PROCESSING", "UNDOING"
+COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE = "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"
+_ACTIVE = frozenset((PENDING, PROCESSING, UNDOING))
+_TERMINAL = frozenset((COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records were read so far, and what became of them."""
+
+    read: int
+    inserted: int
+    duplicates: int
+    rejected: int
+
+    @property
+    def add_up(self) -> bool:
+        """Return whether every record read is accounted for."""
+        return self.read == self.inserted + self.duplicates + self.rejected
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job document.
+
+    ``retry_after`` is the pause in seconds that the server asks for before the next request, None if it names
+    none.
+    """
+
+    document: Document
+    retry_after: float | None
+    id: str
+    status: str
+    phase: str | None
+    dataset: str
+    filename: str
+    format: str | None
+    bytes_processed: int
+    bytes_total: int | None
+    rows_per_second: float | None
+    eta_seconds: float | None
+    counts: Counts
+    attempts: int
+    duplicate_of: str | None  # the job that had loaded the same file
+    undone_rows: int | None
+    error: tuple[str, str] | None  # code, message
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the status is terminal.
+
+        A status that this client does not know is terminal if the server names no pause with it.
+        """
+        return self.status in _TERMINAL or (self.status not in _ACTIVE and self.retry_after is None)
+
+    @property
+    def percent(self) -> float | None:
+        """Return how much of the file is loaded, 0 to 100; None while its size is not known."""
+        if self.status == COMPLETED:
+            return 100.0
+        return 100 * min(self.bytes_processed / self.bytes_total, 1) if self.bytes_total else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the time from the job's start to its end, None until it has ended."""
+        if self.completed_at is None or self.started_at is None:
+            return None
+        return (self.completed_at - self.started_at).total_seconds()
+
+    @classmethod
+    def read(cls, answer: object, retry_after: float | None = None) -> Self:
+        """Read a job document. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "a job")
+        progress, counts = optional_object(document, "progress"), optional_object(document, "counts")
+        error = optional_object(document, "error")
+        return cls(
+            document=document,
+            retry_after=retry_after,
+            id=str(required_job_id(document, "id")),
+            status=safe(required_text(document, "status")),
+            phase=optional_text(document.get("phase")),
+            dataset=optional_text(document.get("dataset")) or "",
+            filename=optional_text(document.get("filename")) or "",
+            format=optional_text(optional_object(document, "detected").get("format")),
+            bytes_processed=count(progress, "bytes_processed"),
+            bytes_total=optional_integer(progress.get("bytes_total")),
+            rows_per_second=optional_number(progress.get("rows_per_second")),
+            eta_seconds=optional_number(progress.get("eta_seconds")),
+            counts=Counts(*(count(counts, name) for name in ("read", "inserted", "duplicates", "rejected"))),
+            attempts=count(document, "attempts"),
+            duplicate_of=optional_text(document.get("duplicate_of")),
+            undone_rows=optional_integer(document.get("undone_rows")),
+            error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
+            created_at=optional_moment(document.get("created_at")),
+            started_at=optional_moment(document.get("started_at")),
+            completed_at=optional_moment(document.get("completed_at")),
+        )
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A reject: where the record is, what is wrong with it, how it begins."""
+
+    document: Document
+    record_number: int | None
+    byte_offset: int | None
+    field: str | None
+    code: str
+    message: str
+    raw: str
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read one element of ``errors``. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "a rejected record")
+        return cls(
+            document=document,
+            record_number=optional_integer(document.get("record_number")),
+            byte_offset=optional_integer(document.get("byte_offset")),
+            field=optional_text(document.get("field")),
+            code=optional_text(document.get("code")) or "",
+            message=optional_text(document.get("message")) or "",
+            raw=optional_text(document.get("raw")) or "",
+        )

@@ -1,0 +1,1 @@
+"""Send a local file to S3: in one PUT, or in parts."""
