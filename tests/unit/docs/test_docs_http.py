@@ -23,7 +23,7 @@ from chalicelib.api.views import jobs as jobs_views
 from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
-from chalicelib.core.lifecycle import TRANSITIONS
+from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices
@@ -56,7 +56,7 @@ def test_every_route_is_documented_and_no_other_is() -> None:
 def test_the_job_is_what_describe_gives() -> None:
     document = example(JOB)
     source, counts, detected = document["source"], document["counts"], document["detected"]
-    times = {
+    times: dict[str, Any] = {
         name: datetime.fromisoformat(document[name])
         for name in ("created_at", "started_at", "updated_at", "completed_at")
     }
@@ -149,7 +149,7 @@ def test_the_life_of_a_job_is_the_table_in_the_code() -> None:
     statuses = [quoted(row[0]) for row in table(markdown, "status", "")]
     assert statuses == list(Status)
     documented = {
-        quoted(action): (set(names(before)), quoted(after))
+        Action(quoted(action)): (frozenset(map(Status, names(before))), Status(quoted(after)))
         for action, before, after, _ in table(markdown, "action", "from", "to", "who")
     }
     assert documented == {
@@ -248,10 +248,15 @@ def test_limits_of_pages(title: str, most: int) -> None:
     assert told
     assert int(told[1].replace(",", "")) == most
     asked: list[int] = []
+
+    def note(limit: int) -> list[object]:
+        asked.append(limit)
+        return []
+
     jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
-        list=lambda limit, **_: asked.append(limit) or [],
-        rejects=lambda _, limit, after: asked.append(limit) or after or [],
+        list=lambda limit, **_: note(limit),
+        rejects=lambda _, limit, **__: note(limit),
     )
     view = jobs_views.list_jobs if title == "GET /jobs" else jobs_views.list_errors
 
