@@ -55,6 +55,13 @@ def services() -> Iterator[Mapping[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def stack_root(services: Mapping[str, str]) -> Path:
+    """The folder of the tests' stack."""
+    assert services
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def stack(services: Mapping[str, str]) -> Mapping[str, str]:
     """The whole of it: the services, the deployed application and its worker."""
     assert services

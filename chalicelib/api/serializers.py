@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.core.jobs import Job, Part
-from chalicelib.core.model import Status, StoredReject
+from chalicelib.core.model import Dialect, Status, StoredReject
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.service.multipart import all_parts
+
+_DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect that clients know by another name
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "updated_at": _time(job.times.updated_at),
         "completed_at": _time(job.times.completed_at),
         "source": _source(job),
-        "detected": job.reading.dialect.to_json() if job.reading else {},
+        "detected": describe_dialect(job.reading.dialect) if job.reading else {},
         "progress": _progress(job, now),
         "counts": {
             "read": job.progress.tally.records,
@@ -76,6 +78,15 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "code": reject.code,
         "message": reject.message,
         "raw": reject.raw,
+    }
+
+
+def describe_dialect(dialect: Dialect) -> dict[str, Any]:
+    """Return the member `detected`: how the file is written, as far as its format is concerned."""
+    members = {name: getattr(dialect, name) for name in dialect.members}
+    return {
+        _DETECTED_NAMES.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in members.items()
     }
 
 

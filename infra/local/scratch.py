@@ -16,15 +16,16 @@ DROP_TIMEOUT = 30.0  # seconds
 def database(url: str, template: str = "template1") -> Iterator[str]:
     """Give the URL of a new database beside the one at `url`, copied from `template`, and drop it afterwards.
 
-    Creating a database makes Postgres write a checkpoint.
+    Creating a database makes Postgres write a checkpoint. No connection stays open: Postgres may restart.
     """
     name = f"scratch_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         identifiers = (sql.Identifier(name), sql.Identifier(template))
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
-        try:
-            yield f"{url.rpartition('/')[0]}/{name}"
-        finally:
+    try:
+        yield f"{url.rpartition('/')[0]}/{name}"
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
             _drop(connection, name)
 
 

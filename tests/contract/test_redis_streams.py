@@ -14,6 +14,7 @@ from chalicelib.backends.redis_streams import GROUP, RETURNED, RedisReceiver
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.messages import Delivery
 from tests.support.queue_kinds import LONG, MAX_DELIVERIES, RedisQueue
+from tests.support.waiting import PATIENCE
 
 SHORT = 0.05  # seconds
 
@@ -26,7 +27,7 @@ def queue(services: Mapping[str, str]) -> Iterator[RedisQueue]:
 
 
 def receive_one(receiver: RedisReceiver) -> Delivery:
-    [delivery] = receiver.receive(limit=1, wait_seconds=5)
+    [delivery] = receiver.receive(limit=1, wait_seconds=PATIENCE)
     return delivery
 
 
@@ -251,8 +252,8 @@ class TestClients:
     def test_a_wait_longer_than_the_socket_timeout_is_no_error(
         self, queue: RedisQueue, services: Mapping[str, str]
     ) -> None:
-        with redis.Redis.from_url(services["REDIS_URL"], socket_timeout=0.5) as client:
+        with redis.Redis.from_url(services["REDIS_URL"], socket_timeout=2) as client:
             receiver = queue.receiver(client=client)
             began = time.monotonic()
-            assert receiver.receive(limit=1, wait_seconds=1) == []
-            assert 0.9 < time.monotonic() - began < 1.5
+            assert receiver.receive(limit=1, wait_seconds=3) == []
+            assert 2.9 < time.monotonic() - began < PATIENCE

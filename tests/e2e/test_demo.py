@@ -15,6 +15,7 @@ from infra.local import demo
 from infra.local.env_file import write_env_file
 from infra.local.sample import make_sample
 from infra.steps.layout import CHECKOUT, Layout
+from tests.support.waiting import PATIENCE
 
 COPIES = sum(make_sample.COPIES.values())
 
@@ -27,7 +28,7 @@ def run_demo(root: Path) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

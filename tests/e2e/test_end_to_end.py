@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import PATIENCE, finished, query, rows, upload
+from tests.support.deployed_service import finished, query, rows, upload
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 PEOPLE = CHECKOUT.parent / "shared" / "data" / "people-0.csv"
 
@@ -157,7 +158,7 @@ def worker(env: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.skipif(not PEOPLE.exists(), reason="the real data set is not beside this checkout")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +10,8 @@ import httpx
 import pytest
 from localstack_client.session import Session
 
-from tests.support.deployed_service import PATIENCE, change, finished, query, rows, upload
+from tests.support.deployed_service import change, finished, query, rows, upload
+from tests.support.waiting import wait_for
 
 FILE = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(1000)) + b"short\n"
 COUNTS = {"read": 1001, "inserted": 1000, "duplicates": 0, "rejected": 1}
@@ -29,11 +29,7 @@ def jobs_of(url: str, dataset: str) -> list[dict[str, Any]]:
 
 def only_job(url: str, dataset: str) -> str:
     """The job of a dataset that has one, as soon as it has."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := jobs_of(url, dataset)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    (job,) = found
+    (job,) = wait_for(lambda: jobs_of(url, dataset))
     return str(job["id"])
 
 

@@ -28,9 +28,9 @@ from tests.support.deployment import (
     messages,
     prepared,
     rows_of,
-    wait_for,
     what_is_there,
 )
+from tests.support.waiting import wait_for
 
 SETTINGS = {"SLUICE_LAMBDA_WORKERS": "2", "SLUICE_VISIBILITY_TIMEOUT": "10"}
 CODE = f"sluice-{STAGE}-code"

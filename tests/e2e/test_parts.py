@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 from localstack_client.session import Session
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import PATIENCE, finished, query, rows
+from tests.support.deployed_service import finished, query, rows
+from tests.support.waiting import PATIENCE, wait_for
 
 PART = 5 << 20
 MEGABYTES = 200
@@ -129,10 +129,7 @@ def killed_when_there_are(parts: int, url: str, log: Path, arguments: list[str])
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    deadline = time.monotonic() + PATIENCE
-    while client.poll() is None and arrived(url, log) < parts:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
+    wait_for(lambda: client.poll() is not None or arrived(url, log) >= parts, log.read_text)
     client.kill()
     assert client.wait() == -9, log.read_text()
 

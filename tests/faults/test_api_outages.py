@@ -1,7 +1,6 @@
 """The API while something that it needs is away: as usual, or 503 with a reason and a time. Never a 500."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import pytest
 
 from infra.local import stack as local_stack
 from tests.support.faults import outages
+from tests.support.waiting import PATIENCE, wait_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -36,7 +36,7 @@ def ask(url: str, method: str, path: str, body: object = None) -> Answer:
         url + path, data=data, method=method, headers={"Content-Type": "application/json"}
     )
     try:
-        with OPENER.open(request, timeout=60) as answer:
+        with OPENER.open(request, timeout=PATIENCE) as answer:
             return Answer(answer.status, answer.headers, answer.read().decode())
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -86,9 +86,7 @@ def new_job(url: str) -> str:
 
 
 def well_again(url: str, job: str) -> None:
-    deadline = time.monotonic() + 60
-    while ask(url, "GET", "/healthz").status != 200:
-        assert time.monotonic() < deadline
+    wait_for(lambda: ask(url, "GET", "/healthz").status == 200)
     assert 503 not in check_every_endpoint(url, job, outage=False)
 
 

@@ -4,9 +4,13 @@ import random
 import signal
 from collections.abc import Callable
 from itertools import cycle, product
+from typing import TYPE_CHECKING
 
 from tests.support.faults import files
 from tests.support.faults.scenario import FIGURES, LONG, Scenario
+
+if TYPE_CHECKING:
+    from tests.support.faults.workers import Process
 
 # each: the faults of the workers that take the job, one after another, before one that is well
 DEATHS = {
@@ -39,24 +43,25 @@ def test_death_at_an_exact_point_costs_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
     scenario = make_scenario()
-    lanes = []  # all at once, each on a queue of its own: most of the time goes by waiting for leases
+    # all at once, each on a queue of its own: most of the time goes by waiting for leases
+    lanes: list[tuple[str, dict[str, str], list[str], Process | None]] = []
     places = product(["sqs", "redis"], DEATHS) if LONG else zip(cycle(["sqs", "redis"]), DEATHS, strict=False)
     for queue, place in places:
         deaths = [f"{fault} kill" for fault in DEATHS[place]]
         kind = "csv-gzip" if "measure" in deaths[0] else draw.choice(list(files.KINDS))
         lane = scenario.lane(queue)
         scenario.load(files.make(kind, draw.random(), 800), lane)
-        lanes.append((place, lane, deaths, scenario.worker(fault=deaths.pop(0), **lane)))
+        lanes.append((place, lane, deaths, scenario.worker(lane, fault=deaths.pop(0))))
 
     def step() -> bool:
         for number, (place, lane, deaths, process) in enumerate(lanes):
             if process is not None and (status := process.poll()) is not None:
                 assert status == -signal.SIGKILL, place
                 FIGURES["kills"] += 1
-                following = scenario.worker(fault=deaths.pop(0), **lane) if deaths else None
+                following = scenario.worker(lane, fault=deaths.pop(0)) if deaths else None
                 lanes[number] = (place, lane, deaths, following)
                 if following is None:
-                    scenario.worker(**lane)
+                    scenario.worker(lane)
         return all(process is None for *_, process in lanes)
 
     scenario.until(step, "all have died that should")

@@ -4,13 +4,16 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
 from infra.emulator import resources
 from tests.support.faults import files, outages
 from tests.support.faults.proxy import Proxy, plan, running
 from tests.support.faults.scenario import LONG, Scenario, s3, sqs
+from tests.support.waiting import wait_for
 
 ROUNDS = 3 if LONG else 1
 RECORDS = 60_000 if LONG else 16_000
@@ -77,6 +80,13 @@ def test_postgres_has_no_connection_left(
     assert all(worker.poll() is None for worker in scenario.processes)
 
 
+def is_written(url: str) -> bool:
+    """Return whether the append-only file has every message: Redis may put off writing while it syncs."""
+    with redis.Redis.from_url(url) as client:
+        state: dict[str, Any] = client.info("persistence")
+    return bool(state["aof_buffer_length"] == state["aof_pending_bio_fsync"] == 0)
+
+
 def test_redis_is_killed(make_scenario: Callable[..., Scenario], draw: random.Random, root: Path) -> None:
     scenario = make_scenario("redis")
     loads(scenario, draw, records=4 * RECORDS)  # the test waits for the disk, and the load must outlast that
@@ -84,7 +94,7 @@ def test_redis_is_killed(make_scenario: Callable[..., Scenario], draw: random.Ra
         scenario.true_worker()
     in_mid_load(scenario)
     for _ in range(ROUNDS):
-        time.sleep(1.5)  # appendfsync everysec: the messages are on the disk by now
+        wait_for(lambda: is_written(scenario.env["REDIS_URL"]))
         was_in_mid_load(scenario)
         outages.kill(root, "redis")
         time.sleep(draw.uniform(0.5, 4))

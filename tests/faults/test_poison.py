@@ -35,7 +35,7 @@ class Lane:
 
 def start(scenario: Scenario, fault: str, queue: dict[str, str]) -> Process:
     # no sweeps: all deliveries shall be those of one message
-    return scenario.worker(fault=fault, **queue, SLUICE_SWEEP_SECONDS="3600")
+    return scenario.worker(queue, fault=fault, SLUICE_SWEEP_SECONDS="3600")
 
 
 def with_dead_letters(scenario: Scenario, queue: dict[str, str]) -> dict[str, str]:
@@ -53,11 +53,12 @@ def with_dead_letters(scenario: Scenario, queue: dict[str, str]) -> dict[str, st
 
 def dead_letters(scenario: Scenario, queue: dict[str, str]) -> int:
     if queue["SLUICE_QUEUE_BACKEND"] == "sqs":
-        dead, name = queue["SLUICE_DEAD_LETTER_QUEUE_URL"], "ApproximateNumberOfMessages"
-        client = sqs(scenario.env["AWS_ENDPOINT_URL"])
-        return int(client.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])["Attributes"][name])
+        told = sqs(scenario.env["AWS_ENDPOINT_URL"]).get_queue_attributes(
+            QueueUrl=queue["SLUICE_DEAD_LETTER_QUEUE_URL"], AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(told["Attributes"]["ApproximateNumberOfMessages"])
     with redis.Redis.from_url(scenario.env["REDIS_URL"]) as store:
-        return store.xlen(f"{queue['SLUICE_REDIS_STREAM']}:dead")
+        return int(store.xlen(f"{queue['SLUICE_REDIS_STREAM']}:dead"))
 
 
 def test_a_job_that_kills_its_workers_fails(
@@ -84,7 +85,7 @@ def test_a_job_that_kills_its_workers_fails(
     for lane in lanes:
         again = lane.fault if FAULTS[lane.fault] else ""
         lane.worker.kill()
-        lane.worker = scenario.worker(fault=again, **lane.queue, SLUICE_SWEEP_SECONDS="2")
+        lane.worker = scenario.worker(lane.queue, fault=again, SLUICE_SWEEP_SECONDS="2")
     for job in scenario.ended():
         assert (job["status"], job["error_code"], job["attempts"]) == (
             "FAILED",
@@ -98,7 +99,7 @@ def test_a_job_that_kills_its_workers_fails(
     if_well = [it for it in scenario.loadings if it not in [lane.loading for lane in lanes]]
     for lane in lanes:
         lane.worker.kill()
-        lane.worker = scenario.worker(**lane.queue)
+        lane.worker = scenario.worker(lane.queue)
     assert [job["status"] for job in scenario.ended(*if_well)] == ["COMPLETED"] * len(lanes)
     assert [job["attempts"] for job in scenario.jobs(*[lane.loading for lane in lanes])] == [MOST + 1] * len(
         lanes

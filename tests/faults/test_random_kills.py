@@ -51,11 +51,11 @@ class Killer:
 
     def _another(self, lane: Mapping[str, str]) -> tuple[Process, float | None]:
         rash = self._draw.random() < IDLE
-        return self._scenario.worker(**lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
+        return self._scenario.worker(lane), time.monotonic() + self._draw.uniform(0, 3) if rash else None
 
     def step(self) -> int:
         """Kills whose time has come, while there are not enough yet. How many jobs have not ended."""
-        jobs = self._scenario.jobs(*self._world.loadings)
+        jobs = self._scenario.jobs(*self._scenario.loadings)
         busy = {int(owner.rsplit("-", 2)[1]) for job in jobs for owner in job["owners"] if owner}
         now = time.monotonic()
         for place, (worker, due) in enumerate(self._alive):

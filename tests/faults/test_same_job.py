@@ -3,6 +3,7 @@
 import random
 import signal
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -59,10 +60,10 @@ def test_a_worker_that_was_frozen_does_no_harm_and_works_on(
     ):  # each on a queue of its own, all at once
         lane = scenario.lane(queue)
         scenario.load(files.make(draw.choice(list(files.KINDS)), draw.random(), 1500), lane)
-        frozen.append((lane, scenario.worker(fault=fault, **lane)))
+        frozen.append((lane, scenario.worker(lane, fault=fault)))
     for _, worker in frozen:
-        scenario.until(lambda pid=worker.pid: is_frozen(pid), "the worker is frozen")
-    others = [scenario.worker(**lane) for lane, _ in frozen]
+        scenario.until(partial(is_frozen, worker.pid), "the worker is frozen")
+    others = [scenario.worker(lane) for lane, _ in frozen]
     scenario.ended()
     for _, worker in frozen:
         worker.send_signal(signal.SIGCONT)

@@ -34,11 +34,11 @@ def test_a_worker_that_dies_at_any_point(
     for point in POINTS:  # each on a queue of its own, all at once
         lane = scenario.lane(queue)
         scenario.load(files.make(kind, draw.random(), RECORDS), lane)
-        lanes.append((lane, scenario.worker(fault=point, **lane)))
+        lanes.append((lane, scenario.worker(lane, fault=point)))
     for _, worker in lanes:
         assert scenario.until(worker.poll, "the worker is dead") == -signal.SIGKILL
     for lane, _ in lanes:
-        scenario.worker(**lane)
+        scenario.worker(lane)
     scenario.check()
     jobs = scenario.jobs(*scenario.loadings)
     assert [job["shared_to"] for job in jobs] == [job["size"] for job in jobs]

@@ -31,7 +31,8 @@ from infra.local import installs
 from tests.support.container_files import command_of, compose, is_sent, targets
 from tests.support.csv_files import expected, rows
 from tests.support.paths import CHECKOUT
-from tests.support.worker_processes import PATIENCE, Sluice
+from tests.support.waiting import PATIENCE, wait_for
+from tests.support.worker_processes import Sluice
 
 STALE = 16.0  # seconds; one more than the health check allows
 WORKER = targets()["worker"]
@@ -192,15 +193,12 @@ def test_a_worker_that_was_killed_is_unhealthy_once_its_file_is_old(
     stack = containers()
     ended(stack.start("migrate"), PATIENCE)
     worker = stack.start("worker")
-    deadline = time.monotonic() + PATIENCE
-    while not stack.is_healthy():
-        assert worker.poll() is None
-        assert time.monotonic() < deadline
+    wait_for(lambda: worker.poll() is not None or stack.is_healthy())
+    assert worker.poll() is None
     file = Path(stack.env("worker")["SLUICE_HEALTH_FILE"])
     old = time.time() - STALE
     os.utime(file, (old, old))
-    while not stack.is_healthy():  # it is touched again while the worker runs
-        assert time.monotonic() < deadline
+    wait_for(stack.is_healthy)  # it is touched again while the worker runs
     worker.kill()
     worker.communicate()
     os.utime(file, (old, old))
@@ -219,7 +217,7 @@ def test_a_migration_that_fails_keeps_the_others_from_starting(containers: Calla
 def test_the_environment_holds_no_more_than_the_image(app: Path) -> None:
     python = app / "venv/bin/python"
     for module, there in {"psycopg": True, "pyarrow": True, "pip": False, "chalice": False}.items():
-        argv = [python, "-c", f"import {module}"]
+        argv = [str(python), "-c", f"import {module}"]
         told = subprocess.run(argv, cwd=app / "app", env=WORKER.env, capture_output=True, check=False)
         assert (told.returncode == 0) is there, module
     assert sorted(path.name for path in (app / "app").iterdir()) == ["chalicelib"]

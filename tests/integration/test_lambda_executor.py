@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,8 @@ import pytest
 
 from infra.emulator import resources
 from infra.local.launch import identity
-from infra.local.processes import wait_until
 from tests.support.lambda_functions import ROLE, zipped
-from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE, wait_for
 
 # One function for all cases: what it does is in the event.
 CODE = """
@@ -45,8 +45,11 @@ def hang(event, context):
     print("before the end", flush=True)
     time.sleep(60)
 
-def nap(event, context):
-    time.sleep(0.5)
+def meet(event, context):
+    "Return once as many invocations run as are expected."
+    open(os.path.join(event["folder"], context.aws_request_id), "w").close()
+    while len(os.listdir(event["folder"])) < event["expected"]:
+        time.sleep(0.02)
     return os.getpid()
 
 def crash(event, context):
@@ -90,9 +93,7 @@ def create(client: Any) -> Iterator[Create]:
             Environment={"Variables": {"GREETING": "hello, wörld"}},
         )
         names.append(name)
-        assert wait_until(
-            lambda: client.get_function(FunctionName=name)["Configuration"]["State"] == "Active", 20
-        )
+        wait_for(lambda: client.get_function(FunctionName=name)["Configuration"]["State"] == "Active")
         return name
 
     yield _create
@@ -117,7 +118,7 @@ def function(create: Create) -> str:
 
 @pytest.fixture(scope="module")
 def hasty(create: Create) -> str:
-    return create(CODE, timeout=1)
+    return create(CODE, timeout=3)
 
 
 def logs_of(answer: dict[str, Any]) -> str:
@@ -149,9 +150,11 @@ def test_environment_stays_warm(invoke: Invoke, function: str) -> None:
     assert second["calls"] == first["calls"] + 1
 
 
-def test_several_run_at_once(invoke: Invoke, function: str) -> None:
+def test_several_run_at_once(create: Create, invoke: Invoke, tmp_path: Path) -> None:
+    patient = create(CODE, timeout=int(PATIENCE))
     with ThreadPoolExecutor(3) as pool:
-        pids = [said for _, said in pool.map(lambda _: invoke(function, do="nap"), range(3))]
+        meetings = pool.map(lambda _: invoke(patient, do="meet", folder=str(tmp_path), expected=3), range(3))
+        pids = [pid for _, pid in meetings]
 
     assert len(set(pids)) == 3
 
@@ -169,7 +172,7 @@ def test_timeout(invoke: Invoke, hasty: str) -> None:
     answer, said = invoke(hasty, do="hang")
 
     assert answer["FunctionError"] == "Unhandled"
-    assert said["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert said["errorMessage"].endswith("Task timed out after 3.00 seconds")
     assert "before the end" in logs_of(answer)
     assert invoke(hasty, do="describe")[1]["calls"] == 1  # a new environment
 
@@ -186,7 +189,7 @@ def test_crash(invoke: Invoke, function: str) -> None:
 def test_process_that_ended_between_invocations_is_replaced(invoke: Invoke, function: str) -> None:
     _, before = invoke(function, do="describe")
     os.kill(before["pid"], signal.SIGKILL)
-    assert wait_until(lambda: identity(before["pid"]) is None, 5)
+    wait_for(lambda: identity(before["pid"]) is None)
 
     answer, after = invoke(function, do="describe")
 
@@ -216,7 +219,7 @@ def test_nothing_of_the_project_is_importable(invoke: Invoke, function: str) -> 
     assert found == {"boto3": True} | dict.fromkeys(project, False)
 
 
-def test_logs(invoke: Invoke, function: str) -> None:
+def test_logs(invoke: Invoke, function: str, stack_root: Path) -> None:
     answer, _ = invoke(function, do="describe")
     request = answer["ResponseMetadata"]["RequestId"]
 
@@ -225,7 +228,7 @@ def test_logs(invoke: Invoke, function: str) -> None:
     assert lines[1] == "told to describe"
     assert lines[2] == f"END RequestId: {request}"
     assert lines[3].startswith(f"REPORT RequestId: {request}\tDuration: ")
-    file = CHECKOUT / ".local" / "test" / "logs" / f"lambda-{function}.log"
+    file = stack_root / "logs" / f"lambda-{function}.log"
     assert f"START RequestId: {request} Version: $LATEST\ntold to describe\n" in file.read_text()
 
 
@@ -236,4 +239,4 @@ def test_deleting_the_function_ends_its_processes(client: Any, create: Create, i
 
     client.delete_function(FunctionName=name)
 
-    assert wait_until(lambda: not any(map(identity, pids)), 10)
+    wait_for(lambda: not any(map(identity, pids)))

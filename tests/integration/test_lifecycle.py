@@ -127,7 +127,7 @@ def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
 
     def load_on() -> None:
         while True:
-            life.load(job, block(next(numbers), [], rejects=20_000))
+            life.load(job, block(next(numbers), [], rejects=5_000))
 
     with ThreadPoolExecutor() as threads:
         loaders = [threads.submit(load_on) for _ in range(4)]

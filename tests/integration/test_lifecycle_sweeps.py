@@ -21,9 +21,9 @@ def silent(life: Life) -> list[UUID]:
 
 def test_a_silent_job_is_announced_at_longer_and_longer_intervals(life: Life) -> None:
     job = life.job()
-    life.later(59)
+    life.later(40)
     assert silent(life) == []  # its lease lives
-    life.later(2)
+    life.later(21)
     assert silent(life) == [job.id]
     for interval in (120, 240, 480, 960):
         life.later(interval - 20)
@@ -65,11 +65,11 @@ def unseen(life: Life) -> list[UUID]:
 
 def test_a_job_without_its_object_is_looked_at_ever_more_seldom_until_it_is_overdue(life: Life) -> None:
     job_id = life.pending()
-    life.later(59)
+    life.later(40)
     assert unseen(life) == []
-    life.later(2)
+    life.later(21)
     assert unseen(life) == [job_id]
-    life.later(59)
+    life.later(40)
     assert unseen(life) == []
     life.later(6 * DAY)
     assert [it.overdue for it in life.upkeep.take_unseen(seconds=60, limit=ALL)] == [False]

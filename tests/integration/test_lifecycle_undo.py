@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from chalicelib.core.blocks import LoadedBlock
 from chalicelib.core.errors import JobEnded, NotPossible
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
@@ -169,18 +170,22 @@ def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
     assert (rows(life), life.found(job.id).outcome.undone_rows) == (["b", "c", "d"], 1)
 
 
+def load_all(life: Life, job: Job, blocks: list[LoadedBlock]) -> None:
+    for loaded in blocks:
+        life.load(job, loaded)
+
+
 @in_either_table
 def test_undo_and_another_job_with_the_same_rows_at_once(life: Life) -> None:
     for turn in range(4):
         job, other = life.job(), life.job()
         blocks = [block(no, [f"{turn} {no} {row}" for row in range(300)]) for no in range(8)]
-        for it in blocks:
-            life.load(job, it)
+        load_all(life, job, blocks)
         undoing(life, job)
         at_once(
             partial(life.do, job.id, Action.FINISH_UNDO),
-            lambda other=other, blocks=blocks: [life.load(other, it) for it in blocks[:4]],
-            lambda other=other, blocks=blocks: [life.load(other, it) for it in blocks[:3:-1]],
+            partial(load_all, life, other, blocks[:4]),
+            partial(load_all, life, other, blocks[:3:-1]),
         )
         assert life.sql(f"SELECT count(*) FROM ingested_data WHERE last_job = {other.number}") == [(2400,)]
         assert life.found(job.id).outcome.undone_rows == life.found(other.id).progress.tally.inserted

@@ -22,16 +22,16 @@ from tests.support.life import DIALECT, QUIET, SOURCE, UNFINISHED, Life, at_once
 @pytest.mark.parametrize("status", [Status.PROCESSING, Status.UNDOING])
 def test_a_second_owner_has_to_wait_for_the_lease_to_run_out(life: Life, status: Status) -> None:
     job_id = life.job_in(status)
-    life.later(59)
+    life.later(40)
     before = life.everything()
     assert life.leases.claim(job_id, owner="other", lease_seconds=60) is None
     assert not life.leases.renew(job_id, owner="other", lease_seconds=60)
     life.leases.release(job_id, owner="other", without_progress=False)
     assert life.everything() == before
     assert life.leases.renew(job_id, owner="me", lease_seconds=60)
-    life.later(59)
+    life.later(40)
     assert life.leases.claim(job_id, owner="other", lease_seconds=60) is None
-    life.later(2)
+    life.later(21)
     taken = life.leases.claim(job_id, owner="other", lease_seconds=60)
     assert taken is not None
     assert taken.job.status is status

@@ -17,12 +17,13 @@ import redis
 
 from infra.emulator import resources
 from infra.local import cli, ports, processes, stack
-from infra.local.processes import wait_until
+from infra.local.launch import identity
 from infra.steps.errors import StepError
 from infra.steps.layout import Layout
 from infra.steps.progress import to_nowhere
 from tests.support.lambda_functions import ROLE, zipped
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE, wait_for
 
 ROOT = CHECKOUT / ".local" / "test-stack"
 STORES = ("postgres", "redis")
@@ -94,7 +95,7 @@ def test_a_killed_service_comes_back_with_its_data(layout: Layout, name: str) ->
     killed, untouched = pid(layout, name), pid(layout, other)
 
     os.kill(killed, signal.SIGKILL)
-    assert wait_until(lambda: processes.running(layout, name) is None, 5)
+    wait_for(lambda: processes.running(layout, name) is None)
 
     assert up() == env  # on the same ports
     assert pid(layout, name) != killed
@@ -108,12 +109,12 @@ def test_postgres_killed_in_the_middle_of_a_query(layout: Layout) -> None:
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         backend = connection.info.backend_pid
         connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000)")
-        assert wait_until(lambda: cpu_ticks(backend) > 10, 10)
+        wait_for(lambda: cpu_ticks(backend) > 10)
         os.kill(pid(layout, "postgres"), signal.SIGKILL)
-        assert wait_until(lambda: processes.running(layout, "postgres") is None, 5)
+        wait_for(lambda: processes.running(layout, "postgres") is None)
 
         assert up() == env
-        assert processes.identity(backend) is None
+        assert identity(backend) is None
         with pytest.raises(psycopg.OperationalError):
             connection.pgconn.consume_input()
 
@@ -180,7 +181,7 @@ def test_two_at_once() -> None:
     stack.down(ROOT, report=to_nowhere)
     command = [sys.executable, "-m", "infra.local", "up", "--root", str(ROOT), "--only", "redis"]
     both = [subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=60)[0] for one in both]
+    said = [one.communicate(timeout=PATIENCE)[0] for one in both]
 
     assert [one.returncode for one in both] == [0, 0]
     assert sorted(("runs already" in text, "started" in text) for text in said) == [
@@ -195,9 +196,9 @@ def test_localstack_dies_hard_and_takes_its_functions_along(layout: Layout) -> N
 
     os.kill(pid(layout, "localstack"), signal.SIGKILL)
 
-    assert wait_until(lambda: processes.identity(pids[0]) is None, 5)
+    wait_for(lambda: identity(pids[0]) is None)
     again = up("localstack")
-    assert processes.identity(pids[1]) is None  # what the function had started
+    assert identity(pids[1]) is None  # what the function had started
     assert again["AWS_ENDPOINT_URL"] == env["AWS_ENDPOINT_URL"]
     queues = resources.sqs(again["AWS_ENDPOINT_URL"])
     asked = queues.get_queue_attributes(QueueUrl=again["SLUICE_QUEUE_URL"], AttributeNames=["All"])
@@ -212,7 +213,7 @@ def test_down_stops_functions_too(layout: Layout) -> None:
 
     stack.down(ROOT, report=to_nowhere)
 
-    assert not any(map(processes.identity, pids))
+    assert not any(map(identity, pids))
     assert everything_of(layout) == []
 
 
@@ -246,5 +247,5 @@ def invoke_breeding_function(env: dict[str, str]) -> list[int]:
     )
     client.get_waiter("function_active_v2").wait(FunctionName="breeds", WaiterConfig={"Delay": 1})
     pids: list[int] = json.load(client.invoke(FunctionName="breeds")["Payload"])
-    assert all(map(processes.identity, pids))
+    assert all(map(identity, pids))
     return pids

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from chalicelib.backends.postgres import ingested_data
 from chalicelib.backends.postgres import migrate as migrations
-from chalicelib.backends.postgres import undo as undo_module
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Status, Tally
@@ -120,7 +120,7 @@ def test_an_undo_goes_on_where_it_was_interrupted(
     database_url: str, make_life: Callable[[str], Life], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stretch of pages is one of every partition."""
-    monkeypatch.setattr(undo_module, "_PAGES", 1)
+    monkeypatch.setattr(ingested_data, "_PAGES", 1)
     life = make_life(database_url)
     kept, job = loaded(life, NAMES[:50]), undoing(life, loaded(life, NAMES))
     answers = [True, False]

@@ -209,9 +209,9 @@ def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loade
         if no in loaded:
             writer.write(job, block(no, [str(no)]))
     missing = {byte for no in set(range(8)) - loaded for byte in range(no * 10, no * 10 + 10)}
-    gaps = backend.ledger.gaps(job.id, 80)
-    assert [byte for gap in gaps for byte in range(gap.start, gap.end)] == sorted(missing)
-    assert all(one.end < other.start for one, other in pairwise(gaps))
+    gaps = [(gap.start, gap.end) for gap in backend.ledger.gaps(job.id, 80)]
+    assert [byte for start, end in gaps for byte in range(start, end or 0)] == sorted(missing)
+    assert all(end is not None and end < start for (_, end), (start, _) in pairwise(gaps))
 
 
 def test_a_database_that_is_not_there_is_retried_later() -> None:
@@ -256,7 +256,7 @@ def test_an_unknown_job_is_none(backend: Backend) -> None:
 @pytest.mark.parametrize("statement", ["mark_known", "find_known"])
 def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
-    queries = database.load_queries("records.sql")
+    queries = database.load_queries("ingested_data.sql")
     parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
     with psycopg.connect(backend.url) as connection:
         connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it

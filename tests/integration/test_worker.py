@@ -12,9 +12,11 @@ from uuid import uuid4
 import pytest
 import rfc8785
 
+from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, Tally
 from tests.support.csv_files import expected, rows
+from tests.support.waiting import PATIENCE, wait_for
 from tests.support.worker_processes import Sluice, stored
 
 MakeSluice = Callable[..., Sluice]
@@ -67,6 +69,10 @@ def test_rejects_know_their_place_in_the_file(make_sluice: MakeSluice) -> None:
     assert [it.byte_offset for it in found] == [data.index(line) for line in bad.values()]
 
 
+def loaded_to(position: float) -> Callable[[Job], bool]:
+    return lambda job: job.progress.bytes_processed >= position
+
+
 def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE=str(1 << 17))
     data = rows(200_000)
@@ -74,7 +80,7 @@ def test_kill_and_restart_gives_what_an_undisturbed_run_gives(make_sluice: MakeS
     moments = random.Random(7)
     for share in (0.1, 0.3, 0.5, 0.8):
         worker = sluice.start_worker()
-        sluice.wait_for(job_id, lambda job, share=share: job.progress.bytes_processed >= share * len(data))
+        sluice.wait_for(job_id, loaded_to(share * len(data)))
         time.sleep(moments.random() * 0.05)
         worker.kill()
         worker.wait()
@@ -112,7 +118,7 @@ def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> No
     worker = sluice.start_worker()
     sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=PATIENCE) == 0
     stopped = sluice.job(job_id)
     assert stopped.status is Status.PROCESSING
     sluice.start_worker()  # the lease would last a minute: it was given back
@@ -128,7 +134,8 @@ def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> No
     sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
     worker.kill()
     worker.wait()
-    sluice.s3.put_object(Bucket=sluice.job(job_id).bucket, Key=sluice.job(job_id).key, Body=b"a,b\n1,2\n")
+    upload = sluice.job(job_id).upload
+    sluice.s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=b"a,b\n1,2\n")
     sluice.start_worker()
     job = sluice.finished(job_id)
     assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "source-changed")
@@ -143,7 +150,7 @@ def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(
     sluice.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     data, newer = rows(100_000), b"a,b\n1,2\n"
     job_id = sluice.upload(data, dataset="people")
-    key = sluice.job(job_id).key
+    key = sluice.job(job_id).upload.key
     sluice.services.intake.take_in([sluice.services.store.pin(bucket, key)])
     sluice.start_worker()
     sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)
@@ -235,7 +242,7 @@ def test_ndjson(make_sluice: MakeSluice) -> None:
 
 def test_a_worker_without_settings_says_what_is_missing(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(DATABASE_URL="")
-    assert sluice.start_worker().wait(timeout=30) == 2
+    assert sluice.start_worker().wait(timeout=PATIENCE) == 2
     assert "DATABASE_URL is not set" in (sluice.logs / "worker-0.log").read_text()
 
 
@@ -243,11 +250,6 @@ def test_the_health_file_is_kept_fresh(make_sluice: MakeSluice) -> None:
     sluice = make_sluice()
     file = sluice.logs / "healthy"
     sluice.start_worker(SLUICE_HEALTH_FILE=str(file))
-    deadline = time.monotonic() + 30
-    while not file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(file.exists)
     first = file.stat().st_mtime
-    while file.stat().st_mtime == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: file.stat().st_mtime != first)

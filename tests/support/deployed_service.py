@@ -1,13 +1,13 @@
 """The deployed service, as a client sees it."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import psycopg
 
-PATIENCE = 120.0  # seconds
+from tests.support.waiting import wait_for
+
 ENDED = {"COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 
@@ -26,17 +26,21 @@ def upload(url: str, data: bytes, **request: Any) -> str:
 
 def finished(url: str, job_id: str) -> dict[str, Any]:
     """The job's document, once it has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def document() -> dict[str, Any]:
         response = httpx.get(f"{url}/jobs/{job_id}")
         assert response.status_code == 200, response.text
         job: dict[str, Any] = response.json()
-        if job["status"] in ENDED:
-            assert "Retry-After" not in response.headers
-            return job
-        assert response.headers["Retry-After"] == "1"
-        assert time.monotonic() < deadline, job
-        time.sleep(0.1)
+        assert response.headers.get("Retry-After") == (None if job["status"] in ENDED else "1")
+        return job
+
+    def ended() -> dict[str, Any] | None:
+        job = document()
+        return job if job["status"] in ENDED else None
+
+    job = wait_for(ended, document)
+    assert job is not None
+    return job
 
 
 def query(stack: Mapping[str, str], statement: str, *parameters: Any) -> list[Any]:

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ import psycopg
 from infra import stacks
 from infra.emulator import application
 from infra.steps.layout import CHECKOUT, SHARED
-from tests.support.deployed_service import PATIENCE
 
 STAGE = "dev"
 PAGE = CHECKOUT / "docs" / "deploy.md"
@@ -167,14 +165,6 @@ def _copy(checkout: Path) -> None:
     config = json.loads(path.read_text())
     config["stages"][STAGE]["lambda_architecture"] = MACHINE
     path.write_text(json.dumps(config))
-
-
-def wait_for(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (it := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return it
 
 
 def messages(url: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The Postgres backend over a fresh database, and jobs that are led through their lives on it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Source, Status, Tally
 from tests.support.blocks import block
-from tests.support.worker_processes import PATIENCE
+from tests.support.waiting import wait_for
 
 DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
 DAY = 24 * 3600
@@ -91,7 +90,7 @@ class Backend:
         assert claim is not None
         return self.open(claim.job, source or SMALL_SOURCE, DIALECT, block_size)
 
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
+    def sql(self, statement: str) -> list[Any]:
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement.encode()).fetchall()
 
@@ -140,7 +139,7 @@ class Life(Backend):
         assert acted == self.found(job_id)
         return True
 
-    def everything(self) -> list[tuple[object, ...]]:
+    def everything(self) -> list[Any]:
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
@@ -175,13 +174,11 @@ class Life(Backend):
 
     def until_waiting(self, count: int) -> None:
         """Comes back once so many of the backend's connections wait for a lock."""
-        deadline = time.monotonic() + PATIENCE
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'sluice' AND wait_event_type = 'Lock'"
         )
-        while self.sql(waiting) != [(count,)]:
-            assert time.monotonic() < deadline
+        wait_for(lambda: self.sql(waiting) == [(count,)])
 
 
 def undoing(life: Life, job: Job) -> Job:

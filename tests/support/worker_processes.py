@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +12,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import pytest
 
 from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Options
 from chalicelib.core.uploads import UploadRequest
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
-
-PATIENCE = 120.0  # seconds; how long a test waits for something that should happen
+from tests.support.waiting import wait_for
 
 
 @dataclass
@@ -71,12 +68,17 @@ class Sluice:
 
     def wait_for(self, job_id: UUID, met: Callable[[Job], bool]) -> Job:
         """The job once ``met``; fails the test, with what the workers said, if that takes too long."""
-        deadline = time.monotonic() + PATIENCE
-        while not met(job := self.job(job_id)):
-            if time.monotonic() > deadline:
-                said = "".join(path.read_text() for path in self.logs.glob("worker-*.log"))
-                pytest.fail(f"waited in vain: {job}\n{said[-5000:]}")
-            time.sleep(0.02)
+
+        def state() -> str:
+            logs = "".join(path.read_text() for path in self.logs.glob("worker-*.log"))
+            return f"{self.job(job_id)}\n{logs[-5000:]}"
+
+        def job_that_met() -> Job | None:
+            job = self.job(job_id)
+            return job if met(job) else None
+
+        job = wait_for(job_that_met, state)
+        assert job is not None
         return job
 
     def finished(self, job_id: UUID) -> Job:

@@ -112,8 +112,8 @@ def steal(others: int) -> None:
     def renew(_self: PostgresLeases, _job_id: UUID, **_lease: Any) -> bool:
         return True
 
-    PostgresLeases.claim = claim  # type: ignore[method-assign]
-    PostgresLeases.renew = renew  # type: ignore[method-assign, assignment]
+    leases: Any = PostgresLeases
+    leases.claim, leases.renew = claim, renew
 
 
 if __name__ == "__main__":

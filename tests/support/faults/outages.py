@@ -2,9 +2,8 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -12,8 +11,7 @@ import psycopg
 from infra.local import processes
 from infra.local import stack as local_stack
 from infra.steps.layout import Layout
-
-PATIENCE = 30.0  # seconds
+from tests.support.waiting import wait_for
 
 
 def kill(root: Path, service: str) -> None:
@@ -24,7 +22,7 @@ def kill(root: Path, service: str) -> None:
     family = [record.pid, *_descendants(record.pid)]
     for pid in family:
         processes.send(pid, signal.SIGKILL)
-    assert processes.wait_until(lambda: not any(map(_runs, family)), PATIENCE)
+    wait_for(lambda: not any(map(_runs, family)))
 
 
 def start(root: Path, *services: str) -> None:
@@ -36,23 +34,20 @@ def start(root: Path, *services: str) -> None:
 
 @contextmanager
 def all_connections_of(url: str) -> Iterator[None]:
-    """Takes every connection that is left, and then those that Sluice had."""
+    """Hold every connection that Postgres has: those that are left, and then those that Sluice had."""
     with ExitStack() as held:
+        first = held.enter_context(psycopg.connect(url, autocommit=True))
 
-        def take() -> None:
-            until = time.monotonic() + 1
-            while time.monotonic() < until:  # somebody may just be giving one back
-                try:
+        def all_are_held() -> bool:
+            with suppress(psycopg.OperationalError):
+                while True:
                     held.enter_context(psycopg.connect(url))
-                except psycopg.OperationalError:
-                    time.sleep(0.05)
+            ended = first.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'"
+            )
+            return not ended.fetchall()
 
-        first = held.enter_context(psycopg.connect(url))
-        take()
-        first.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'"
-        )
-        take()
+        wait_for(all_are_held)
         yield
 
 
@@ -84,5 +79,3 @@ def _runs(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-    finally:
-        time.sleep(0)

@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import redis
-from psycopg import sql
 
 from chalicelib.backends.postgres.migrate import migrate
 from infra.emulator import resources
+from infra.local import scratch
 from tests.support.faults import workers
 from tests.support.faults.checks import AUDIT, check
 from tests.support.faults.files import File
@@ -132,10 +132,14 @@ class Scenario:
 
     # -- workers
 
-    def worker(self, *, fault: str = "", thief: int = 0, **env: str) -> Process:
+    def worker(
+        self, lane: Mapping[str, str] | None = None, *, fault: str = "", thief: int = 0, **env: str
+    ) -> Process:
         """Another worker, started cheaply; ``fault`` and ``thief`` as in `dying_worker.py`."""
         wrong = {"FAULT": fault, "FAULT_THIEF": str(thief or "")}
-        self.processes.append(self.fork_server.start({**self.env, **wrong, **env}, self._log()))
+        self.processes.append(
+            self.fork_server.start({**self.env, **wrong, **(lane or {}), **env}, self._log())
+        )
         return self.processes[-1]
 
     def true_worker(self, **env: str) -> Process:
@@ -245,16 +249,9 @@ def queue_of(stack: Mapping[str, str], kind: str) -> dict[str, str]:
 
 @contextmanager
 def database(url: str) -> Iterator[str]:
-    """A migrated database that notes each change of a job's status; no connection is kept meanwhile."""
-    name = f"faults_{uuid4().hex}"
-    own = f"{url.rpartition('/')[0]}/{name}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
+    """Yield the address of a migrated database that notes each change of a job's status."""
+    with scratch.database(url) as own:
         migrate(own)
         with psycopg.connect(own) as connection:
             connection.execute(AUDIT)
         yield own
-    finally:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.support.paths import CHECKOUT
-
-PATIENCE = 60.0  # seconds
+from tests.support.waiting import PATIENCE
 
 
 class Process(Protocol):

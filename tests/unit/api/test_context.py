@@ -12,7 +12,7 @@ from chalicelib.core.errors import InvalidRequest
 
 
 def request(**changes: Any) -> Any:
-    members = {"context": {}, "lambda_context": None, "query_params": None, "json_body": None}
+    members: dict[str, Any] = {"context": {}, "lambda_context": None, "query_params": None, "json_body": None}
     return SimpleNamespace(**(members | changes))
 
 

@@ -17,6 +17,7 @@ import pytest
 from chalicelib.telemetry import Metric, logger, measured, traced, traced_function
 from tests.support.docpages import page
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 ROOT = CHECKOUT
 JOB = UUID("00000000-0000-4000-8000-000000000001")
@@ -77,7 +78,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done
@@ -305,7 +306,7 @@ print([name for name in slow if name in sys.modules])
 
 def test_a_threads_job_is_in_its_own_lines_only() -> None:
     """The logger is one for all threads; what they append to its lines is each one's own."""
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=PATIENCE)
     seen: dict[str, dict[str, Any]] = {}
 
     def work(job_id: str) -> None:

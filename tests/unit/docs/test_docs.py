@@ -20,7 +20,7 @@ class Environment(dict[str, str]):
         super().__init__()
         self.asked: dict[str, str | None] = {}
 
-    def get(self, name: str, default: str | None = None) -> Any:
+    def get(self, name: str, default: Any = None, /) -> Any:
         self.asked[name] = default
         return default
 
@@ -47,6 +47,8 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 @pytest.mark.parametrize("row", settings_table(), ids=lambda row: row[0])
 def test_what_a_setting_may_be_is_what_is_documented(row: list[str]) -> None:
     name, allowed = quoted(row[0]), row[2]
+    fine: list[object]
+    wrong: list[object]
     if " to " in allowed:
         low, high = (int(quoted(bound)) for bound in allowed.split(" to "))
         fine, wrong = [low, high], [low - 1, high + 1, "many"]

@@ -20,9 +20,10 @@ from chalicelib.api.problems import handle_errors
 from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.api.views import health, uploads
 from chalicelib.api.views import jobs as jobs_views
+from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
-from chalicelib.core.lifecycle import TRANSITIONS
+from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices
@@ -55,7 +56,7 @@ def test_every_route_is_documented_and_no_other_is() -> None:
 def test_the_job_is_what_describe_gives() -> None:
     document = example(JOB)
     source, counts, detected = document["source"], document["counts"], document["detected"]
-    times = {
+    times: dict[str, Any] = {
         name: datetime.fromisoformat(document[name])
         for name in ("created_at", "started_at", "updated_at", "completed_at")
     }
@@ -66,7 +67,7 @@ def test_the_job_is_what_describe_gives() -> None:
         filename="customers.csv",
         source=Source(**source),
         arrived_at=times["created_at"],
-        dialect=Dialect.from_json(detected),
+        dialect=dialect_of(detected),
         attempts=1,
         bytes_processed=source["size"],
         tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
@@ -89,7 +90,7 @@ def test_the_job_is_what_describe_gives() -> None:
 def test_what_is_detected_is_explained(form: Format) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
 
-    assert Dialect(form, 0).to_json().keys() <= set(re.findall("`([a-z_]+)`", row[1]))
+    assert serializers.describe_dialect(Dialect(form, 0)).keys() <= set(re.findall("`([a-z_]+)`", row[1]))
 
 
 def test_lists_leave_the_columns_out() -> None:
@@ -148,7 +149,7 @@ def test_the_life_of_a_job_is_the_table_in_the_code() -> None:
     statuses = [quoted(row[0]) for row in table(markdown, "status", "")]
     assert statuses == list(Status)
     documented = {
-        quoted(action): (set(names(before)), quoted(after))
+        Action(quoted(action)): (frozenset(map(Status, names(before))), Status(quoted(after)))
         for action, before, after, _ in table(markdown, "action", "from", "to", "who")
     }
     assert documented == {
@@ -247,10 +248,15 @@ def test_limits_of_pages(title: str, most: int) -> None:
     assert told
     assert int(told[1].replace(",", "")) == most
     asked: list[int] = []
+
+    def note(limit: int) -> list[object]:
+        asked.append(limit)
+        return []
+
     jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
-        list=lambda limit, **_: asked.append(limit) or [],
-        rejects=lambda _, limit, after: asked.append(limit) or after or [],
+        list=lambda limit, **_: note(limit),
+        rejects=lambda _, limit, **__: note(limit),
     )
     view = jobs_views.list_jobs if title == "GET /jobs" else jobs_views.list_errors
 

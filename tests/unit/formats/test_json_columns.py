@@ -361,6 +361,7 @@ def test_what_is_of_another_type_now_and_then_is_read_by_itself(
         tables.clear()
         table, rest = reader.read(dumped(rows))
         assert list(rest) == list(range(turn, 1000, 10))
+        assert table is not None
         assert table.num_rows == 900
     assert [table.num_rows for table in tables] == [900]  # it remembers which do not fit
 

@@ -19,7 +19,7 @@ from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.text import normalise
 
-TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=8)
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8)
 CLEAN_TEXT = TEXT.map(normalise).filter(bool)
 NAMES = st.lists(CLEAN_TEXT, min_size=1, max_size=6, unique=True)
 

@@ -24,7 +24,7 @@ def refusal(body: Any, max_size: int = 100) -> InvalidRequest:
 
 
 def test_every_member_becomes_part_of_the_request() -> None:
-    body = {
+    body: dict[str, Any] = {
         "filename": "people.csv",
         "dataset": "crm",
         "format": "csv",
