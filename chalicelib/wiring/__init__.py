@@ -24,7 +24,9 @@ from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+    from chalicelib.backends.postgres.database import Connection
     from chalicelib.backends.postgres.ledger import PostgresLedger
+    from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
@@ -169,17 +171,21 @@ class Services:
     def new_block_writer(self) -> "BlockWriter":
         """Return a writer for the blocks of one job."""
         from chalicelib.backends.postgres.blocks import PostgresBlocks
-        from chalicelib.backends.postgres.ingested_data import IngestedData
 
-        return PostgresBlocks(self._pool, IngestedData())
+        return PostgresBlocks(self._pool, self._destination)
 
     @cached_property
     def ledger(self) -> "PostgresLedger":
         """The ledger of all jobs."""
-        from chalicelib.backends.postgres.ingested_data import IngestedData
         from chalicelib.backends.postgres.ledger import PostgresLedger
 
-        return PostgresLedger(self._pool, IngestedData())
+        return PostgresLedger(self._pool, self._destination)
+
+    @cached_property
+    def _destination(self) -> "Destination[Connection]":
+        from chalicelib.backends.postgres.ingested_data import IngestedData
+
+        return IngestedData()
 
     @cached_property
     def message_handler(self) -> "MessageHandler":
@@ -192,7 +198,6 @@ class Services:
         return self._message_handler(self.sqs_receiver, one_claim=True)
 
     def _message_handler(self, receiver: JobReceiver, *, one_claim: bool) -> "MessageHandler":
-        from chalicelib.backends.postgres.ingested_data import IngestedData
         from chalicelib.backends.postgres.leases import PostgresLeases
         from chalicelib.backends.postgres.undo import PostgresUndo
         from chalicelib.service.attempt import Attempts
@@ -202,7 +207,7 @@ class Services:
         attempts = Attempts(
             self.jobs,
             self.ingester,
-            PostgresUndo(self._pool, IngestedData()),
+            PostgresUndo(self._pool, self._destination),
             self.ledger,
             max_attempts=receiver.max_deliveries,
             patience=self.settings.outage_seconds,

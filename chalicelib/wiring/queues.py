@@ -58,7 +58,7 @@ class SqsQueue:
 
 
 class RedisQueue:
-    """The queue on Redis Streams. Its client is imported on use: 80 ms of a cold start that SQS does not pay."""
+    """The queue on Redis Streams. Its client is imported on use: 80 ms that SQS does not pay."""
 
     def __init__(self, settings: Settings, worker: str) -> None:
         self._settings = settings
