@@ -24,10 +24,7 @@ def test_only_plug_ins_and_the_stored_dialect_name_formats() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\bFormat\.[A-Z]", path.read_text("utf-8"))
     }
-    assert {path for path in naming if not path.startswith("formats/")} <= {
-        "core/model.py",
-        "core/dialect.py",
-    }
+    assert {path for path in naming if not path.startswith("formats/")} == {"core/model.py"}
     assert all(path.count("/") == 2 for path in naming if path.startswith("formats/"))
 
 
