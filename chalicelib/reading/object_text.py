@@ -19,9 +19,7 @@ class Chunk(NamedTuple):
     """Consecutive bytes of a text."""
 
     data: bytes
-    source_offset: int | None = (
-        None  # bytes of the object that were read for it; None: the text is the object
-    )
+    source_offset: int | None = None  # how far the object had been read; None: the text is the object
 
 
 @dataclass(frozen=True)

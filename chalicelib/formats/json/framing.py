@@ -66,7 +66,7 @@ class JsonFraming:
 
     def _window(self, data: bytes, begin: int, size: int, *, final: bool) -> Window:
         stop = min(begin + size, len(data))
-        # an array that goes on to the end of the file has a `]` before that
+        # an array that reaches the end of the file has a `]` before it
         ended = final and stop == len(data) and not (self.array and self.to_end)
         return Window(data, begin, stop, self.array, ended)
 

@@ -589,7 +589,9 @@ REFUSED = {  # valid JSON that is no record here
 
 
 def is_of_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and all(isinstance(it, dict) for it in value))
+    return isinstance(value, dict) or (
+        isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    )
 
 
 def assert_as_expected(name: str, text: bytes, found: Read) -> None:

@@ -279,7 +279,9 @@ ORDINARY = {
 def test_ordinary_records_are_all_read_together(records: list[bytes]) -> None:
     table, rest = Reader().read(records)
     assert list(rest) == []
-    assert nested.records(table).to_pylist() == [canonical.record(parse(it.decode())) for it in records]
+    assert nested.records(table).to_pylist() == [
+        canonical.record(parse(record.decode())) for record in records
+    ]
 
 
 @pytest.mark.usefixtures("little")
