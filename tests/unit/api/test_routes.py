@@ -40,7 +40,7 @@ def assert_problem(response: HTTPResponse, status: int, **members: Any) -> None:
     assert {name: body.get(name) for name in members} == members
 
 
-def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None:
+def test_an_upload_request_gets_a_job_and_a_url(client: Client, services: MemoryServices) -> None:
     response = post(
         client, {"filename": "people.csv", "dataset": "crm", "size": 12, "metadata": {"from": "x"}}
     )
@@ -89,7 +89,9 @@ def test_an_upload_is_promised(client: Client, services: MemoryServices) -> None
         ({"filename": "a", "options": {"missing_values": "n/a"}}, "options.missing_values"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(client: Client, body: Any, field: str | None) -> None:
+def test_a_wrong_request_gets_a_problem_that_names_the_error(
+    client: Client, body: Any, field: str | None
+) -> None:
     assert_problem(post(client, body), 400, field=field)
 
 
@@ -97,7 +99,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(client: Client) -> N
     assert_problem(post(client, {"filename": "a", "size": 101 << 30}), 413, field="size")
 
 
-def test_a_body_that_is_no_json(client: Client) -> None:
+def test_a_body_that_is_not_json_is_a_400(client: Client) -> None:
     assert_problem(post(client, b"{"), 400)
 
 
@@ -111,7 +113,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_any_body_is_taken_or_refused(body: Any) -> None:
+def test_any_body_is_accepted_or_refused_with_a_problem(body: Any) -> None:
     try:
         request = requests.parse_request(body, max_size=100)
     except BadRequest as refusal:
@@ -133,7 +135,7 @@ def test_any_file_name_makes_a_safe_key_that_leads_to_its_job(filename: str, job
 @pytest.mark.parametrize(
     "key", ["", "x", "uploads/a/b/c", "uploads/a", f"other/a/{UUID(int=1)}/f", f"uploads/{UUID(int=1)}"]
 )
-def test_other_keys_lead_nowhere(key: str) -> None:
+def test_keys_outside_uploads_lead_to_no_job(key: str) -> None:
     assert uploaded_job_id(key) is None
 
 
@@ -185,7 +187,7 @@ def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None
 
 
 @pytest.mark.parametrize("job_id", ["nonsense", str(UUID(int=1)), "..", "%00"])
-def test_a_job_that_is_not_there(client: Client, job_id: str) -> None:
+def test_an_unknown_job_is_a_404(client: Client, job_id: str) -> None:
     assert_problem(client.http.get(f"/jobs/{job_id}"), 404)
     assert_problem(client.http.get(f"/jobs/{job_id}/errors"), 404)
 
@@ -240,7 +242,7 @@ def test_rejects_come_in_pages(client: Client, services: MemoryServices) -> None
         ("status=x", "status"),
     ],
 )
-def test_a_wrong_query(client: Client, query: str, field: str) -> None:
+def test_a_wrong_query_is_a_400(client: Client, query: str, field: str) -> None:
     assert_problem(client.http.get(f"/jobs?{query}"), 400, field=field)
 
 
@@ -259,7 +261,7 @@ def test_a_database_that_is_down_is_a_503(client: Client, services: MemoryServic
     assert response.headers["Retry-After"] == "5"
 
 
-def test_a_bug_of_ours_shows_nothing_of_our_insides(client: Client, services: MemoryServices) -> None:
+def test_an_unexpected_error_shows_no_internals(client: Client, services: MemoryServices) -> None:
     services.uploading = replace(services.uploading, signer=None)  # type: ignore[arg-type]
     response = post(client, {"filename": "a"})
     assert_problem(response, 500)
@@ -268,7 +270,7 @@ def test_a_bug_of_ours_shows_nothing_of_our_insides(client: Client, services: Me
 
 @pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])
 @pytest.mark.parametrize("status", list(Status))
-def test_a_job_is_moved_as_the_table_says_or_not_at_all(
+def test_an_action_changes_a_job_as_the_transition_table_says_or_not_at_all(
     client: Client, services: MemoryServices, action: Action, status: Status
 ) -> None:
     ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
@@ -287,7 +289,9 @@ def test_a_job_is_moved_as_the_table_says_or_not_at_all(
         assert services.jobs.jobs[job.id] == job
 
 
-def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, services: MemoryServices) -> None:
+def test_an_action_whose_message_cannot_be_sent_is_left_to_a_sweep(
+    client: Client, services: MemoryServices
+) -> None:
     job = services.jobs.put(new_job(status=Status.FAILED, completed_at=NOW, arrived_at=NOW))
     services.sender.down = True
     assert client.http.post(f"/jobs/{job.id}/retry").status_code == 202
@@ -295,7 +299,7 @@ def test_a_move_that_cannot_be_announced_is_left_to_a_sweep(client: Client, serv
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_a_job_that_is_tried_again_finds_a_file_that_came_meanwhile(
+def test_a_retried_job_finds_a_file_that_arrived_meanwhile(
     client: Client, services: MemoryServices, missing: bool
 ) -> None:
     job = services.jobs.put(new_job(status=Status.CANCELED, completed_at=NOW))
@@ -304,11 +308,11 @@ def test_a_job_that_is_tried_again_finds_a_file_that_came_meanwhile(
     assert [it.job_id for it in services.sender.waiting] == ([] if missing else [job.id])
 
 
-def test_a_job_that_is_not_there_cannot_be_moved(client: Client) -> None:
+def test_actions_on_an_unknown_job_are_a_404(client: Client) -> None:
     assert client.http.post(f"/jobs/{uuid4()}/cancel").status_code == 404
 
 
-def test_every_upload_of_an_event_is_announced(client: Client, services: MemoryServices) -> None:
+def test_every_upload_of_an_event_is_enqueued(client: Client, services: MemoryServices) -> None:
     ids = [uuid4() for _ in range(2)]
     jobs = [
         services.jobs.put(new_job(id=it, number=n, key=f"uploads/default/{it}/a fileü.csv"))
@@ -359,7 +363,7 @@ def test_uploads_are_counted_as_they_are_asked_for(
     assert measured(capsys) == [({"UploadsRequested": 1}, job_id)]
 
 
-def test_objects_are_counted_as_they_arrive_and_as_they_are_announced(
+def test_objects_are_counted_as_they_arrive_and_as_they_are_enqueued(
     client: Client, services: MemoryServices, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = services.jobs.put(new_job(key=f"uploads/default/{(job_id := uuid4())}/a.csv", id=job_id))

@@ -44,7 +44,7 @@ def arrive(services: MemoryServices, job: Job, *numbers: int, size: int | None =
             services.uploads.arrived[str(job.upload.upload_id)][part.number] = arrived
 
 
-def test_a_large_file_is_told_where_its_parts_go(client: Client) -> None:
+def test_a_large_file_gets_a_plan_of_its_parts(client: Client) -> None:
     answer = post(client, "/uploads", {"filename": "a.csv", "size": SIZE}).json_body
     upload = answer["upload"]
     assert (upload["size"], upload["part_size"], upload["part_count"]) == (SIZE, 400, 3)
@@ -55,13 +55,13 @@ def test_a_large_file_is_told_where_its_parts_go(client: Client) -> None:
 
 
 @pytest.mark.parametrize("size", [None, 0, 1000])
-def test_a_small_file_goes_in_one_piece(client: Client, size: int | None) -> None:
+def test_a_small_file_gets_one_url(client: Client, size: int | None) -> None:
     answer = post(client, "/uploads", {"filename": "a.csv", "size": size, "sha256": SHA.upper()}).json_body
     assert f"sha256={SHA}" in answer["upload"]["url"]
     assert "parts" not in answer["links"]
 
 
-def test_the_checksum_of_the_whole_is_refused_for_a_file_in_parts(client: Client) -> None:
+def test_a_multipart_upload_refuses_a_checksum_of_the_whole_file(client: Client) -> None:
     answer = post(client, "/uploads", {"filename": "a.csv", "size": SIZE, "sha256": SHA})
     assert (answer.status_code, answer.json_body["field"]) == (400, "sha256")
 
@@ -69,12 +69,14 @@ def test_the_checksum_of_the_whole_is_refused_for_a_file_in_parts(client: Client
 @pytest.mark.parametrize(
     ("member", "value"), [("sha256", "xyz"), ("sha256", 7), ("force", 1), ("part_checksums", "yes")]
 )
-def test_wrong_members_are_named(client: Client, member: str, value: Any) -> None:
+def test_a_problem_names_the_wrong_member(client: Client, member: str, value: Any) -> None:
     answer = post(client, "/uploads", {"filename": "a.csv", member: value})
     assert (answer.status_code, answer.json_body["field"]) == (400, member)
 
 
-def test_a_job_that_cannot_be_stored_leaves_no_parts(client: Client, services: MemoryServices) -> None:
+def test_a_job_that_cannot_be_stored_aborts_its_multipart_upload(
+    client: Client, services: MemoryServices
+) -> None:
     services.jobs.down = True
     answer = post(client, "/uploads", {"filename": "a.csv", "size": SIZE})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -104,7 +106,7 @@ def test_parts_are_signed_with_their_checksums(client: Client, services: MemoryS
         ({"parts": [{"number": 1}]}, "parts[0]"),
     ],
 )
-def test_a_wrong_request_for_parts_is_told_what_is_wrong(
+def test_a_wrong_request_for_parts_gets_a_problem_that_names_the_error(
     client: Client, services: MemoryServices, body: Any, field: str
 ) -> None:
     job = begun(client, services, part_checksums=True)
@@ -118,7 +120,7 @@ def test_a_checksum_that_was_not_agreed_on_is_refused(client: Client, services: 
     assert (answer.status_code, answer.json_body["field"]) == (400, "parts[0]")
 
 
-def test_what_has_arrived_is_listed_by_pages(client: Client, services: MemoryServices) -> None:
+def test_parts_that_arrived_are_listed_in_pages(client: Client, services: MemoryServices) -> None:
     job = begun(client, services, part_checksums=True)
     arrive(services, job, 1, 3)
     answer = client.http.get(f"/uploads/{job.id}/parts").json_body
@@ -145,7 +147,7 @@ def test_a_cursor_beyond_all_parts_is_refused(client: Client, services: MemorySe
     assert client.http.get(f"/uploads/{job.id}/parts?cursor=10001").status_code == 400
 
 
-def test_the_file_is_made_when_all_parts_are_there(client: Client, services: MemoryServices) -> None:
+def test_completing_joins_the_parts_into_the_object(client: Client, services: MemoryServices) -> None:
     services.uploads.page = 2
     job = begun(client, services)
     arrive(services, job, 1, 2, 3)
@@ -154,7 +156,7 @@ def test_the_file_is_made_when_all_parts_are_there(client: Client, services: Mem
     assert services.uploads.made == [job.upload.upload_id]
 
 
-def test_missing_and_cut_parts_are_named(client: Client, services: MemoryServices) -> None:
+def test_completing_names_missing_and_truncated_parts(client: Client, services: MemoryServices) -> None:
     job = begun(client, services)
     arrive(services, job, 1)
     arrive(services, job, 2, size=399)
@@ -163,7 +165,7 @@ def test_missing_and_cut_parts_are_named(client: Client, services: MemoryService
     assert not services.uploads.made
 
 
-def test_completing_again_says_the_same(client: Client, services: MemoryServices) -> None:
+def test_completing_is_idempotent(client: Client, services: MemoryServices) -> None:
     job = begun(client, services)
     arrive(services, job, 1, 2, 3)
     client.http.post(f"/uploads/{job.id}/complete")
@@ -174,14 +176,16 @@ def test_completing_again_says_the_same(client: Client, services: MemoryServices
     assert len(services.uploads.made) == 1
 
 
-def test_an_upload_that_is_gone_cannot_be_completed(client: Client, services: MemoryServices) -> None:
+def test_an_upload_that_s3_no_longer_has_cannot_be_completed(
+    client: Client, services: MemoryServices
+) -> None:
     job = begun(client, services)
     services.uploads.arrived.clear()
     assert client.http.post(f"/uploads/{job.id}/complete").status_code == 409
 
 
 @pytest.mark.parametrize("path", ["/uploads/{}", "/jobs/{}/cancel"])
-def test_giving_up_cancels_the_job_and_removes_the_parts(
+def test_aborting_cancels_the_job_and_removes_the_parts(
     client: Client, services: MemoryServices, path: str
 ) -> None:
     job = begun(client, services)
@@ -222,7 +226,7 @@ def test_an_unknown_upload_is_not_found(client: Client) -> None:
     assert client.http.delete("/uploads/nonsense").status_code == 404
 
 
-def test_s3_out_of_reach_is_said_so(client: Client, services: MemoryServices) -> None:
+def test_an_unreachable_s3_is_a_503(client: Client, services: MemoryServices) -> None:
     job = begun(client, services)
     services.uploads.down = True
     for answer in (
@@ -234,7 +238,7 @@ def test_s3_out_of_reach_is_said_so(client: Client, services: MemoryServices) ->
 
 
 @given(st.integers(1, 5 << 40), st.integers(5 << 20, 5 << 30))
-def test_any_file_is_cut_as_s3_takes_it(size: int, wanted: int) -> None:
+def test_the_plan_of_any_file_keeps_to_s3s_limits(size: int, wanted: int) -> None:
     part_size = parts.size_for(size, wanted)
     count = -(-size // part_size)
     assert 1 <= count <= 10_000
