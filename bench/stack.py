@@ -19,10 +19,9 @@ from psycopg import conninfo
 
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
-from chalicelib.core.jobs import Job
+from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Status
 from chalicelib.core.uploads import UploadRequest
-from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
 from infra.local.worker import MALLOC
@@ -123,7 +122,8 @@ def ingest(  # noqa: PLR0913 - they differ from measurement to measurement
         }
         services = Services(settings.load(own))
         try:
-            job = request_upload(UploadRequest(path.name, force=force), services.uploading).job
+            request = UploadRequest(path.name, instructions=Instructions(force=force))
+            job = services.uploads.register(request).job
             if upload:
                 boto3.client("s3").upload_file(str(path), job.upload.bucket, job.upload.key)
             with ExitStack() as exits:

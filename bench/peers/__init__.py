@@ -54,7 +54,7 @@ PEERS = PeersInstallation("peers", "installing the loaders that Sluice is compar
 
 
 def ensure() -> None:
-    """Install the loaders unless they are installed. Raises StackError if that fails."""
+    """Install the loaders unless they are installed. Raises StepError if that fails."""
     installs.ensure([PEERS], to_terminal)
 
 

@@ -1,1 +1,1 @@
-"""The HTTP API's answers: a request's parts in, a response out. `docs/http-api.md` is its reference."""
+"""Everything HTTP: the views, the requests they parse, the documents and problems they answer with."""

@@ -1,21 +1,29 @@
-"""How far a job is: the documents that clients get. All figures are sums over the ledger."""
+"""The JSON documents that clients get; `docs/http-api.md` explains each member.
 
+All figures of a job are sums over the ledger.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.core.jobs import Job
-from chalicelib.core.model import Status, StoredReject
+from chalicelib.core.jobs import Job, Part
+from chalicelib.core.model import Dialect, Status, StoredReject
+from chalicelib.core.uploads import SignedPart, Ticket
+from chalicelib.service.multipart import all_parts
+
+_DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect that clients know by another name
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """The job as it stands in a list: without its columns, of which there may be thousands."""
+    """Return the job as a list shows it: without its columns, as there may be thousands of them."""
     document = describe(job, now)
     document["detected"].pop("columns", None)
     return document
 
 
 def describe(job: Job, now: datetime) -> dict[str, Any]:
-    """The job as a JSON document; `docs/http-api.md` explains each member."""
+    """Return the job's document; its pace is measured up to ``now``."""
     error = job.outcome.error
     return {
         "id": str(job.id),
@@ -29,7 +37,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "updated_at": _time(job.times.updated_at),
         "completed_at": _time(job.times.completed_at),
         "source": _source(job),
-        "detected": job.reading.dialect.to_json() if job.reading else {},
+        "detected": describe_dialect(job.reading.dialect) if job.reading else {},
         "progress": _progress(job, now),
         "counts": {
             "read": job.progress.tally.records,
@@ -46,12 +54,12 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
 
 
 def links(job: Job) -> dict[str, str]:
-    """Where to look next, relative to the API's address."""
+    """Return the paths of the job's documents, relative to the API's address."""
     return {"self": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
 
 
 def phase(job: Job) -> str:
-    """What the job is waiting for or doing, in a word."""
+    """Return in a word what the job does or waits for."""
     if job.status.is_terminal:
         return "done"
     if job.status is Status.UNDOING:
@@ -62,7 +70,7 @@ def phase(job: Job) -> str:
 
 
 def describe_reject(reject: StoredReject) -> dict[str, Any]:
-    """A rejected record as a JSON document."""
+    """Return a rejected record's document."""
     return {
         "record_number": reject.record_number,
         "byte_offset": reject.byte_offset,
@@ -70,6 +78,15 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "code": reject.code,
         "message": reject.message,
         "raw": reject.raw,
+    }
+
+
+def describe_dialect(dialect: Dialect) -> dict[str, Any]:
+    """Return the member `detected`: how the file is written, as far as its format is concerned."""
+    members = {name: getattr(dialect, name) for name in dialect.members}
+    return {
+        _DETECTED_NAMES.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in members.items()
     }
 
 
@@ -88,12 +105,9 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
     done = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
-        done = total  # however the ends of a compressed file were counted
-    seconds = (
-        ((job.times.completed_at or now) - job.times.started_at).total_seconds()
-        if job.times.started_at
-        else 0
-    )
+        done = total  # of a compressed file the count may end a little before
+    times = job.times
+    seconds = ((times.completed_at or now) - times.started_at).total_seconds() if times.started_at else 0
     eta = None
     if job.status is Status.PROCESSING and total and done and seconds > 0:
         eta = round((total - done) * seconds / done, 1)
@@ -106,8 +120,72 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
     }
 
 
-def seconds(moment: datetime | None) -> str | None:
-    """The moment in UTC, to the second, in ISO 8601."""
+def describe_ticket(ticket: Ticket) -> dict[str, Any]:
+    """Return the answer to a request for an upload: the job, and where its file goes."""
+    job, paths = ticket.job, links(ticket.job)
+    multipart = {}
+    if job.upload.upload_id is not None:
+        multipart = {"parts": f"/uploads/{job.id}/parts", "complete": f"/uploads/{job.id}/complete"}
+    return {
+        "job_id": str(job.id),
+        "status": job.status.value,
+        "upload": _upload(ticket),
+        "links": {"job": paths["self"], "errors": paths["errors"], **multipart},
+    }
+
+
+def describe_signed(signed: Sequence[SignedPart]) -> dict[str, Any]:
+    """Return where to send those parts, at least one."""
+    return {"parts": _signed_parts(signed), "expires_at": _seconds(signed[0].upload.expires_at)}
+
+
+def describe_arrived(job: Job, parts: Sequence[Part], next_cursor: str | None) -> dict[str, Any]:
+    """Return how the job's file is divided and one page of the parts that have arrived."""
+    return {
+        "job_id": str(job.id),
+        **_division(job),
+        "part_checksums": job.upload.part_checksums,
+        "expires_at": _seconds(job.upload.expires_at),
+        "parts": [{"number": part.number, "size": part.size, "sha256": part.sha256} for part in parts],
+        "next_cursor": next_cursor,
+    }
+
+
+def _upload(ticket: Ticket) -> dict[str, Any]:
+    if ticket.whole is not None:
+        return {
+            "method": ticket.whole.method,
+            "url": ticket.whole.url,
+            "headers": dict(ticket.whole.headers),
+            "expires_at": _seconds(ticket.whole.expires_at),
+        }
+    return {
+        "method": "PUT",
+        "expires_at": _seconds(ticket.job.upload.expires_at),
+        **_division(ticket.job),
+        "parts": _signed_parts(ticket.parts),
+    }
+
+
+def _division(job: Job) -> dict[str, Any]:
+    count = len(all_parts(job.upload))
+    return {"size": job.upload.size, "part_size": job.upload.part_size, "part_count": count}
+
+
+def _signed_parts(signed: Sequence[SignedPart]) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": each.part.number,
+            "size": each.part.size,
+            "url": each.upload.url,
+            "headers": dict(each.upload.headers),
+        }
+        for each in signed
+    ]
+
+
+def _seconds(moment: datetime | None) -> str | None:
+    """Return the moment in UTC, to the second, in ISO 8601."""
     return _time(moment.astimezone(UTC).replace(microsecond=0)) if moment else None
 
 

@@ -26,14 +26,13 @@ class JobEnded(Exception):  # noqa: N818 - named for what happened to the job
 
 
 class NotPossible(Exception):  # noqa: N818 - named for what to tell the client
-    """What was asked of a job is not possible as it stands; the sentence says why."""
+    """The job's present state does not allow the request; the sentence says why."""
 
 
-class BadRequest(Exception):  # noqa: N818 - HTTP's own name for it
-    """The client's request is wrong; ``status`` and ``message`` go back to it, naming the field."""
+class InvalidRequest(Exception):  # noqa: N818 - names what is wrong
+    """The client's request is wrong: tell the client the message and the ``field`` at fault."""
 
-    def __init__(self, message: str, *, status: int = 400, field: str | None = None) -> None:
+    def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.status = status
         self.field = field

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 
 class Status(StrEnum):
@@ -63,20 +62,6 @@ class Options:
     date_order: str | None = None  # DMY, MDY or YMD
     missing_values: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the options that were set."""
-        default = Options()
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(self).items()
-            if value != getattr(default, name)
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Options":
-        """Invert :meth:`to_json`."""
-        return cls(**{**stored, "missing_values": tuple(stored.get("missing_values", ()))})
-
 
 @dataclass(frozen=True)
 class Dialect:
@@ -86,7 +71,7 @@ class Dialect:
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     encoding: str = "utf-8"
     bom: bool = False
-    recoded: bool = False  # transcoded to UTF-8 before it is cut: offsets are those of the UTF-8
+    transcoded: bool = False  # to UTF-8 before it is cut: offsets are those of the UTF-8
     array: bool = False  # JSON only: the records are in an array
     compression: str | None = None
     # CSV only
@@ -99,21 +84,21 @@ class Dialect:
     date_order: str | None = None
     missing_values: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the form that is stored with the job and shown as ``detected``."""
-        members = {**vars(self), "format": self.format.value}
-        common = ("format", "data_start", "encoding", "bom", "recoded", "compression")
-        if self.format is not Format.CSV:
-            own = ("array",) if self.format is Format.JSON else ()
-            return {name: members[name] for name in (*common, *own)}
-        del members["array"]
-        return {name: list(it) if isinstance(it, tuple) else it for name, it in members.items()}
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the fields that say something about files of this format."""
+        return (*_DIALECT_MEMBERS, *_FORMAT_MEMBERS[self.format])
 
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Dialect":
-        """Invert :meth:`to_json`."""
-        lists = {name: tuple(stored.get(name, ())) for name in ("columns", "missing_values")}
-        return cls(**{**stored, **lists, "format": Format(stored["format"])})
+
+_DIALECT_MEMBERS = ("format", "data_start", "encoding", "bom", "transcoded", "compression")
+_FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {
+    Format.CSV: (
+        *("columns", "delimiter", "quote", "escape", "comment"),
+        *("decimal", "date_order", "missing_values"),
+    ),
+    Format.NDJSON: (),
+    Format.JSON: ("array",),
+}
 
 
 @dataclass(frozen=True)

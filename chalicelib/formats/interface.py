@@ -120,6 +120,6 @@ def new_dialect(form: Format, head: Head, data_start: int) -> Dialect:
         data_start,
         encoding=head.encoding,
         bom=head.bom,
-        recoded=head.transcoded,
+        transcoded=head.transcoded,
         compression=head.compression,
     )

@@ -37,7 +37,7 @@ class ObjectText:
     @property
     def is_plain(self) -> bool:
         """Whether the text is the object itself, so that its size is known beforehand."""
-        return self.dialect.compression is None and not self.dialect.recoded
+        return self.dialect.compression is None and not self.dialect.transcoded
 
     def stream(self, start: int, end: int | None) -> Generator[Chunk]:
         """Yield bytes ``[start, end)`` of the text, or all from ``start`` on if ``end`` is None.
@@ -49,7 +49,7 @@ class ObjectText:
             return self._plain(start, size if end is None else min(end, size))
         reads = CountedReads(self.store, self.source, self.read_size)
         text = reads.content(self.dialect.compression, self.limits)
-        if self.dialect.recoded:
+        if self.dialect.transcoded:
             mark = len(encodings.byte_order_mark(self.dialect.encoding)) if self.dialect.bom else 0
             text = encodings.transcode(between(text, mark, None), self.dialect.encoding)
         return _counted(between(text, start, end), reads)

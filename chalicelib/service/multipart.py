@@ -1,4 +1,4 @@
-"""Files that are sent in parts: which parts there are, where they go, and the end of it.
+"""Multipart uploads: which parts a file has, where they go, and how they become one object.
 
 Part *n* is bytes ``[(n - 1) * part_size, n * part_size)`` of the file. S3 takes up to 10,000 parts of 5 MiB
 to 5 GiB, the last one smaller (Amazon S3 User Guide, "Amazon S3 multipart upload limits").
@@ -6,44 +6,73 @@ to 5 GiB, the last one smaller (Amazon S3 User Guide, "Amazon S3 multipart uploa
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol
 
-from chalicelib.api.requests import parse_sha256
-from chalicelib.core.errors import BadRequest, NotPossible
+from chalicelib.core.errors import JobFailed, NotPossible
 from chalicelib.core.jobs import Job, Part, Upload
 from chalicelib.core.model import Status
-from chalicelib.core.ports import SignedUpload, UploadBucket, UploadSigner
+from chalicelib.core.uploads import SignedPart, SignedUpload
+from chalicelib.reading.object_store import ObjectStore
 
-MOST_AT_ONCE = 100  # URLs in one answer
+MOST_AT_ONCE = 100  # URLs in one response
 PAGE = 1000  # parts that S3 lists at once
 MOST_PARTS = 10_000
 _MIB = 1 << 20
 
 
+class PartSigner(Protocol):
+    """Make URLs that let a client write one part of an object and nothing else."""
+
+    def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
+        """Return a URL to PUT that part of the object at ``key``: of its size and its SHA-256, if any."""
+
+
+class MultipartBucket(Protocol):
+    """The bucket's multipart uploads. Every method raises RetryLater.
+
+    Every method but ``abort`` raises NotPossible for an upload that has ended.
+    """
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        """Begin a multipart upload and return its id. With ``checksums``, each part needs its SHA-256."""
+
+    def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
+        """Return up to 1,000 of the parts that have arrived, by number, beginning after ``after``."""
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Make the object of its parts. A second call may or may not raise NotPossible."""
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Remove the parts. Do nothing when the upload has ended."""
+
+
 class MissingParts(Exception):  # noqa: N818 - names what is wrong
-    """The upload cannot be completed yet: these parts, by number, are not there as they should be."""
+    """The upload cannot be completed yet: the parts with these numbers are missing or have another size."""
 
     def __init__(self, numbers: Sequence[int]) -> None:
         super().__init__(f"{len(numbers)} parts are missing")
         self.numbers = numbers
 
 
-def size_for(size: int, wanted: int) -> int:
-    """The size of the parts of a file of ``size`` bytes: as ``wanted``, or what makes few enough of them."""
+def part_size_for(size: int, preferred: int) -> int:
+    """Return the part size, in bytes, for a file of ``size`` bytes.
+
+    That is the ``preferred`` one, or the smallest in whole MiB with which S3's number of parts suffices.
+    """
     least = -(-size // MOST_PARTS)
-    return wanted if least <= wanted else -(-least // _MIB) * _MIB
+    return preferred if least <= preferred else -(-least // _MIB) * _MIB
 
 
-def every(upload: Upload) -> Sequence[Part]:
-    """All parts of the file, as they are to be."""
+def all_parts(upload: Upload) -> Sequence[Part]:
+    """Return the parts that make up the file, without checksums."""
     size, step = upload.size or 0, upload.part_size or 1
     return [
         Part(number, min(step, size - start)) for number, start in enumerate(range(0, size, step), start=1)
     ]
 
 
-def check_open(job: Job) -> str:
-    """S3's name of the job's upload. Raises NotPossible unless parts of it may still be sent."""
+def open_upload_id(job: Job) -> str:
+    """Return S3's id of the job's upload. Raises NotPossible unless the upload still takes parts."""
     if job.upload.upload_id is None:
         raise NotPossible("This job's file is not sent in parts.")
     if job.status is not Status.PENDING or job.upload.arrived_at is not None:
@@ -53,63 +82,71 @@ def check_open(job: Job) -> str:
     return job.upload.upload_id
 
 
-def parse_parts(body: Any, upload: Upload) -> Sequence[Part]:  # noqa: ANN401 - whatever the client sent
-    """The parts that a client wants to send. Raises BadRequest naming the field that is wrong."""
-    wanted = body.get("parts") if isinstance(body, dict) and body.keys() == {"parts"} else None
-    if not isinstance(wanted, list) or not 1 <= len(wanted) <= MOST_AT_ONCE:
-        raise BadRequest(
-            f'The body must be of the form {{"parts": [{{"number": 1}}]}}, with 1 to {MOST_AT_ONCE} parts.',
-            field="parts",
-        )
-    known = every(upload)
-    return [_wanted(it, known, upload, f"parts[{index}]") for index, it in enumerate(wanted)]
+class MultipartUploads:
+    """Handle the multipart uploads of registered jobs."""
+
+    def __init__(self, signer: PartSigner, bucket: MultipartBucket, store: ObjectStore) -> None:
+        self._signer = signer
+        self._bucket = bucket
+        self._store = store
+
+    def begin(self, key: str, *, checksums: bool) -> str:
+        """Begin an upload and return its id; with ``checksums`` each part needs one. Raises RetryLater."""
+        return self._bucket.begin(key, checksums=checksums)
+
+    def sign(self, job: Job, parts: Sequence[Part]) -> Sequence[SignedPart]:
+        """Return where to send those parts. Raises NotPossible when the upload has ended."""
+        upload_id = open_upload_id(job)
+        return [SignedPart(part, self._signer.sign_part(job.upload.key, upload_id, part)) for part in parts]
+
+    def arrived(self, job: Job, *, after: int) -> Sequence[Part]:
+        """Return up to :data:`PAGE` parts that have arrived, by number, beginning after ``after``.
+
+        Raises NotPossible when the upload has ended, RetryLater.
+        """
+        return self._bucket.parts(job.upload.key, open_upload_id(job), after=after)
+
+    def complete(self, job: Job) -> None:
+        """Make the object of its parts, unless that has happened. S3's event announces the object.
+
+        Raises MissingParts, NotPossible when the upload has ended otherwise, RetryLater.
+        """
+        if job.upload.upload_id is not None and job.upload.arrived_at is not None:
+            return
+        try:
+            self._assemble(job)
+        except NotPossible:
+            if not self._is_assembled(job):
+                raise
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Remove the parts. Do nothing when the upload has ended. Raises RetryLater."""
+        self._bucket.abort(key, upload_id)
+
+    def _assemble(self, job: Job) -> None:
+        upload_id = open_upload_id(job)
+        arrived = self._all_arrived(job.upload.key, upload_id)
+        missing = [part.number for part in all_parts(job.upload) if not _has_arrived(part, arrived)]
+        if missing:
+            raise MissingParts(missing)
+        self._bucket.complete(job.upload.key, upload_id, [arrived[number] for number in sorted(arrived)])
+
+    def _is_assembled(self, job: Job) -> bool:
+        """Return whether the object exists already and its event is on its way."""
+        if job.upload.upload_id is None or job.status is not Status.PENDING:
+            return False
+        try:
+            self._store.pin(job.upload.bucket, job.upload.key)
+        except JobFailed:
+            return False
+        return True
+
+    def _all_arrived(self, key: str, upload_id: str) -> Mapping[int, Part]:
+        arrived: dict[int, Part] = {}
+        while page := self._bucket.parts(key, upload_id, after=max(arrived, default=0)):
+            arrived |= {part.number: part for part in page}
+        return arrived
 
 
-def _wanted(it: Any, known: Sequence[Part], upload: Upload, field: str) -> Part:  # noqa: ANN401
-    if not isinstance(it, dict) or not {"number"} <= it.keys() <= {"number", "sha256"}:
-        raise BadRequest(f"{field} must be an object with a number, and perhaps a sha256.", field=field)
-    number = it["number"]
-    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= len(known):
-        raise BadRequest(
-            f"{field}.number must be a whole number from 1 to {len(known)}.", field=f"{field}.number"
-        )
-    sha256 = parse_sha256(it.get("sha256"), f"{field}.sha256")
-    if (sha256 is not None) != upload.part_checksums:
-        rule = "must have" if upload.part_checksums else "must not have"
-        raise BadRequest(
-            f"{field} {rule} a sha256: the upload was begun {'with' if upload.part_checksums else 'without'} "
-            "part_checksums.",
-            field=field,
-        )
-    return Part(number, known[number - 1].size, sha256)
-
-
-def sign(
-    key: str, upload_id: str, wanted: Sequence[Part], signer: UploadSigner
-) -> Sequence[tuple[Part, SignedUpload]]:
-    """Where to send those parts."""
-    return [(part, signer.sign_part(key, upload_id, part)) for part in wanted]
-
-
-def complete(job: Job, uploads: UploadBucket) -> None:
-    """Makes the object of the parts that have arrived; S3's event announces it then.
-
-    Raises MissingParts, NotPossible, RetryLater.
-    """
-    upload_id = check_open(job)
-    arrived = _all(uploads, job.upload.key, upload_id)
-    missing = [part.number for part in every(job.upload) if not _is_there(part, arrived)]
-    if missing:
-        raise MissingParts(missing)
-    uploads.complete(job.upload.key, upload_id, [arrived[number] for number in sorted(arrived)])
-
-
-def _is_there(part: Part, arrived: Mapping[int, Part]) -> bool:
+def _has_arrived(part: Part, arrived: Mapping[int, Part]) -> bool:
     return part.number in arrived and arrived[part.number].size == part.size
-
-
-def _all(uploads: UploadBucket, key: str, upload_id: str) -> Mapping[int, Part]:
-    found: dict[int, Part] = {}
-    while page := uploads.parts(key, upload_id, after=max(found, default=0)):
-        found |= {part.number: part for part in page}
-    return found

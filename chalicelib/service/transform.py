@@ -29,7 +29,7 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
-    if dialect.recoded:  # the text is UTF-8
+    if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
     form = format_of(dialect)
     printer = _Printer(form, dialect)

@@ -1,99 +1,111 @@
-"""A client asks to upload a file: a job is registered, and the client told where to send the bytes."""
+"""Register uploads: a client asks, gets a job, and learns where to send the bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID, uuid4
 
-from chalicelib.core.errors import BadRequest, RetryLater
-from chalicelib.core.jobs import Instructions, Job, NewJob, Part, Upload
-from chalicelib.core.ports import SignedUpload, UploadBucket, UploadSigner
-from chalicelib.core.uploads import UploadRequest
-from chalicelib.service import multipart as parts
+from chalicelib.core.errors import InvalidRequest, RetryLater
+from chalicelib.core.jobs import Job, NewJob, Upload
+from chalicelib.core.uploads import SignedUpload, Ticket, UploadRequest
+from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
 
-# A PUT that began while its URL was good may go on for long: so much longer the file is waited for.
+# A PUT that began just before its URL expired may take long: Sluice expects the file for so much longer.
 _GRACE = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Uploading:
-    """What registering uploads works with. Sizes in bytes, times in seconds."""
+class UploadSigner(Protocol):
+    """Make URLs that let a client write one object and nothing else."""
 
-    jobs: JobRegister
-    signer: UploadSigner
-    uploads: UploadBucket
+    def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
+        """Return a URL to PUT the object at ``key``, of that size in bytes, that SHA-256 in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class UploadRules:
+    """Where uploads go and how. Sizes in bytes, times in seconds."""
+
     bucket: str
     block_size: int
+    max_size: int
     max_single: int  # a larger file is sent in parts
     part_size: int
     parts_expire: int
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """A registered job and where to send its file: to one URL, or to one a part."""
+class Uploads:
+    """Register uploads."""
 
-    job: Job
-    whole: SignedUpload | None
-    parts: Sequence[tuple[Part, SignedUpload]] = ()
+    def __init__(
+        self, jobs: JobRegister, signer: UploadSigner, multipart: MultipartUploads, rules: UploadRules
+    ) -> None:
+        self._jobs = jobs
+        self._signer = signer
+        self._multipart = multipart
+        self._rules = rules
 
+    @property
+    def max_size(self) -> int:
+        """Return the size, in bytes, of the largest file that may be uploaded."""
+        return self._rules.max_size
 
-def request_upload(request: UploadRequest, using: Uploading) -> Ticket:
-    """Registers the job and signs its upload. Raises BadRequest, RetryLater."""
-    job_id = uuid4()  # unguessable: whoever has it may look at the job
-    key = upload_key(request.dataset, job_id, request.filename)
-    if request.size is not None and request.size > using.max_single:
-        return _in_parts(request, job_id, key, using)
-    signed = using.signer.sign(key, size=request.size, sha256=request.sha256)
-    upload = Upload(using.bucket, key, request.size, request.sha256, signed.expires_at + _GRACE)
-    return Ticket(using.jobs.create(_new_job(request, job_id, using, upload)), signed)
-
-
-def _in_parts(request: UploadRequest, job_id: UUID, key: str, using: Uploading) -> Ticket:
-    if request.sha256 is not None:
-        raise BadRequest(
-            f"sha256 is for files that are sent in one piece, of up to {using.max_single:,} bytes. Of this "
-            "one each part has its own: see part_checksums.",
-            field="sha256",
+    def register(self, request: UploadRequest) -> Ticket:
+        """Register the job and sign its upload. Raises InvalidRequest, RetryLater."""
+        job_id = uuid4()  # unguessable: the id is all that is needed to look at the job
+        key = upload_key(request.dataset, job_id, request.filename)
+        if request.size is not None and request.size > self._rules.max_single:
+            return self._register_multipart(request, job_id, key)
+        signed = self._signer.sign(key, size=request.size, sha256=request.sha256)
+        upload = Upload(
+            self._rules.bucket, key, request.size, request.sha256, expires_at=signed.expires_at + _GRACE
         )
-    upload_id = using.uploads.begin(key, checksums=request.part_checksums)
-    upload = Upload(
-        using.bucket,
-        key,
-        size=request.size,
-        expires_at=datetime.now(UTC) + timedelta(seconds=using.parts_expire),
-        upload_id=upload_id,
-        part_size=parts.size_for(request.size or 0, using.part_size),
-        part_checksums=request.part_checksums,
-    )
-    with _aborted_on_failure(using.uploads, key, upload_id):
-        job = using.jobs.create(_new_job(request, job_id, using, upload))
-    first = [] if request.part_checksums else parts.every(job.upload)[: parts.MOST_AT_ONCE]
-    return Ticket(job, None, parts.sign(key, upload_id, first, using.signer))
+        return Ticket(self._create(request, job_id, upload), signed)
 
+    def _register_multipart(self, request: UploadRequest, job_id: UUID, key: str) -> Ticket:
+        if request.sha256 is not None:
+            raise InvalidRequest(
+                f"sha256 is for files that are sent in one piece, of up to {self._rules.max_single:,} bytes. "
+                "Of this one each part has its own: see part_checksums.",
+                field="sha256",
+            )
+        upload = Upload(
+            self._rules.bucket,
+            key,
+            size=request.size,
+            expires_at=datetime.now(UTC) + timedelta(seconds=self._rules.parts_expire),
+            upload_id=self._multipart.begin(key, checksums=request.part_checksums),
+            part_size=part_size_for(request.size or 0, self._rules.part_size),
+            part_checksums=request.part_checksums,
+        )
+        with self._aborted_on_failure(upload):
+            job = self._create(request, job_id, upload)
+        first = [] if request.part_checksums else all_parts(job.upload)[:MOST_AT_ONCE]
+        return Ticket(job, None, self._multipart.sign(job, first))
 
-@contextmanager
-def _aborted_on_failure(uploads: UploadBucket, key: str, upload_id: str) -> Iterator[None]:
-    try:
-        yield
-    except RetryLater:
+    @contextmanager
+    def _aborted_on_failure(self, upload: Upload) -> Iterator[None]:
         try:
-            uploads.abort(key, upload_id)
-        except RetryLater:  # it is empty, and the bucket's lifecycle rule removes it
-            logger.exception("upload in parts not removed", extra={"key": key})
-        raise
+            yield
+        except RetryLater:
+            try:
+                self._multipart.abort(upload.key, upload.upload_id or "")
+            except RetryLater:  # it is empty, and the bucket's lifecycle rule removes it
+                logger.exception("multipart upload not aborted", extra={"key": upload.key})
+            raise
 
-
-def _new_job(request: UploadRequest, job_id: UUID, using: Uploading, upload: Upload) -> NewJob:
-    return NewJob(
-        id=job_id,
-        dataset=request.dataset,
-        filename=request.filename,
-        upload=upload,
-        block_size=using.block_size,
-        instructions=Instructions(request.format, request.options, request.metadata, request.force),
-    )
+    def _create(self, request: UploadRequest, job_id: UUID, upload: Upload) -> Job:
+        return self._jobs.create(
+            NewJob(
+                id=job_id,
+                dataset=request.dataset,
+                filename=request.filename,
+                upload=upload,
+                block_size=self._rules.block_size,
+                instructions=request.instructions,
+            )
+        )

@@ -26,7 +26,6 @@ from infra.steps.layout import CHECKOUT
 from infra.steps.progress import to_nowhere
 
 SAMPLE = CHECKOUT / "infra" / "local" / "sample" / "customers.csv"
-TESTS = CHECKOUT / "tests" / "support"
 MACHINES = {"arm64": 183, "x86_64": 62}  # in the header of an ELF file
 # what they ask for as they are imported; nothing of it is there
 SETTINGS = {
@@ -57,37 +56,40 @@ for module in list(sys.modules.values()):
 API = """
 import app
 made = app.services()
-print([made.jobs, made.intake, made.uploading, made.sweeper, made.sender])
+print([made.jobs, made.intake, made.uploads, made.job_actions, made.sweeper, made.sender])
 made.close()
 """
 
 INGEST = """
 import hashlib, json, pathlib, sys
 from uuid import UUID
-from fakes import MemoryJobs, MemoryStore, loading, new_job
 from chalicelib.entrypoints import worker  # as the process imports it
+from chalicelib.api.serializers import describe_dialect
 from chalicelib.backends.postgres.copy_format import encode_rows
-from chalicelib.service.ingestion import Result, ingest
+from chalicelib.service.ingestion import Result
 from chalicelib.core.model import Format, Options, Status
 from chalicelib.wiring import services
+from tests.support.fakes import MemoryJobs, MemoryStore
+from tests.support.jobs import new_job
+from tests.support.workers import ingest, new_ingester
 
 OPTIONS = {
     "dates.csv": Options(date_order="DMY", decimal=","),
     "latin.csv": Options(encoding="latin-1", delimiter=";"),
 }
-assert services().consumer
+assert services().message_handler
 found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.*")):
     jobs, store = MemoryJobs(), MemoryStore(path.read_bytes())
     options = OPTIONS.get(path.name, Options())
     job = jobs.put(new_job(id=UUID(int=7), status=Status.PROCESSING, options=options, block_size=50_000))
-    parts = loading(jobs, store, max_upload=1 << 30, max_record=1 << 20, loaders=1)
-    assert ingest(job, parts, lambda: True) is Result.ENDED
+    ingester = new_ingester(jobs, store, max_upload=1 << 30, max_record=1 << 20, loaders=1)
+    assert ingest(job, ingester, lambda: True) is Result.JOB_ENDED
     ended = jobs.jobs[job.id]
     blocks = [jobs.blocks[job.id][no] for no in sorted(jobs.blocks[job.id])]
     found[path.name] = {
         "status": ended.status,
-        "dialect": ended.dialect.to_json(),
+        "dialect": describe_dialect(ended.reading.dialect),
         "records": [sorted(block.rows["record"].to_pylist()) for block in blocks],
         "rejects": [[(it.code, it.offset, it.field) for it in block.rejects] for block in blocks],
         "copied": [hashlib.sha256(b"".join(encode_rows(ended, block.rows))).hexdigest() for block in blocks],
@@ -107,7 +109,7 @@ class Unpacked:
     def run(self, program: str, *arguments: str, layer: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program as a function would be."""
         installs.ensure([installs.LAMBDA], to_nowhere)
-        path = [self.task, *([self.layer] if layer else []), TESTS]
+        path = [self.task, *([self.layer] if layer else []), CHECKOUT]  # for `tests`
         return python(installs.LAMBDA.python, path, program, *arguments)
 
 
@@ -218,7 +220,7 @@ def test_every_module_is_found_and_none_has_to_be_compiled(unpacked: Unpacked) -
 def test_the_api_does_without_the_layer(unpacked: Unpacked) -> None:
     ended = unpacked.run(API, layer=False)
     assert ended.returncode == 0, ended.stderr
-    assert "PostgresJobs" in ended.stdout
+    assert "PostgresRegister" in ended.stdout
 
 
 @pytest.mark.parametrize("program", [API, "import app"])
@@ -266,7 +268,7 @@ def test_files_become_the_same_rows_as_here(unpacked: Unpacked, tmp_path: Path) 
     write_files(files)
     there = unpacked.run(INGEST, str(files), str(tmp_path / "there.json"))
     assert there.returncode == 0, there.stderr
-    here = python(Path(sys.executable), [CHECKOUT, TESTS], INGEST, str(files), str(tmp_path / "here.json"))
+    here = python(Path(sys.executable), [CHECKOUT], INGEST, str(files), str(tmp_path / "here.json"))
     assert here.returncode == 0, here.stderr
     found = json.loads((tmp_path / "there.json").read_text())
     assert len(found) == 13

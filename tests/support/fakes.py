@@ -1,9 +1,10 @@
 """The ports, and the services built from them, in memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from chalicelib import settings
@@ -13,11 +14,13 @@ from chalicelib.core.jobs import Claim, Job, JobError, NewJob, Part, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Dialect, Gap, Range, Source, Status, StoredReject, Tally
-from chalicelib.core.ports import SignedUpload
 from chalicelib.core.sweeping import UnseenJob
+from chalicelib.core.uploads import SignedUpload
+from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
+from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.sweep import Sweeper
-from chalicelib.service.uploads import Uploading
+from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
 
 FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
@@ -347,7 +350,7 @@ class MemoryQueue:
 
 
 class FixedSigner:
-    """An UploadSigner whose URLs say what they were asked for."""
+    """A signer whose URLs show its arguments."""
 
     def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
         query = f"size={size}" + (f"&sha256={sha256}" if sha256 else "")
@@ -362,7 +365,7 @@ class FixedSigner:
 
 @dataclass
 class MemoryUploads:
-    """An UploadBucket. ``made``: the uploads in parts that were completed."""
+    """The bucket that clients upload to. ``made``: the multipart uploads that were completed."""
 
     arrived: dict[str, dict[int, Part]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
@@ -418,23 +421,32 @@ class MemoryServices:
         self.jobs = MemoryJobs()
         self.sender = MemoryQueue()
         self.signer = FixedSigner()
-        self.uploads = MemoryUploads()
+        self.upload_bucket = MemoryUploads()
         self.objects = MemoryStore()
         self.store = self
         self.storage_down = False
         self.forbidden = False
         self.intake = Intake(self.jobs, self, self.sender, block_size=64)
-        self.sweeper = Sweeper(self.intake, self.jobs, self.uploads, seconds=60, retention_days=90)
-        self.uploading = Uploading(
-            self.jobs,
-            self.signer,
-            self.uploads,
+        self.sweeper = Sweeper(self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90)
+        self.upload_rules = UploadRules(
             bucket="bucket",
             block_size=64,
+            max_size=self.settings.max_upload_size,
             max_single=1000,
             part_size=400,
             parts_expire=3600,
         )
+        self.multipart_uploads = MultipartUploads(self.signer, self.upload_bucket, self)
+        self.job_actions = JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
+
+    @property
+    def uploads(self) -> Uploads:
+        return Uploads(self.jobs, self.signer, self.multipart_uploads, self.upload_rules)
+
+    @property
+    def dependencies(self) -> Mapping[str, Callable[[], None]]:
+        storage = partial(self.ping, "bucket")
+        return {"database": self.jobs.ping, "queue": self.sender.ping, "storage": storage}
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         if self.forbidden:

@@ -13,10 +13,9 @@ from uuid import UUID
 
 import psycopg
 
-from chalicelib.core.jobs import Job
+from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Options
 from chalicelib.core.uploads import UploadRequest
-from chalicelib.service.uploads import request_upload
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_for
@@ -37,8 +36,8 @@ class Sluice:
     ) -> UUID:
         """Registers a job, stores its object and queues it, as API and intake do."""
         services = self.services
-        request = UploadRequest(filename, dataset, options=Options(**options))
-        job = request_upload(request, services.uploading).job
+        request = UploadRequest(filename, dataset, Instructions(options=Options(**options)))
+        job = services.uploads.register(request).job
         self.s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
         services.sender.send(job.id)
         return job.id

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
 from chalicelib.backends.postgres.jobs import existing_job, hold, hold_for_work, remove_ranges
-from chalicelib.backends.postgres.mappers import source_columns, transition_columns
+from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import Action
@@ -29,7 +27,7 @@ class PostgresLedger:
         with borrowed(self._pool) as connection:
             held = hold_for_work(connection, job.id, fence=job)
             if held["detected"] is None:
-                opened = {"detected": Jsonb(dialect.to_json()), "block_size": block_size}
+                opened = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **opened})
             elif (held["etag"], held["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")

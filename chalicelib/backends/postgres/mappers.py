@@ -1,6 +1,7 @@
 """Map between domain objects and database rows, by hand, so that neither side changes the other unnoticed."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from chalicelib.core.model import Dialect, Format, Options, Source, Status, Stor
 
 Row = Mapping[str, Any]
 
+_STORED_NAMES = {"transcoded": "recoded"}  # members of a dialect that the database calls otherwise
+
 
 def new_job_columns(new: NewJob) -> dict[str, Any]:
     """Return the columns of `ingestion_jobs` that are fixed when a job is registered."""
@@ -32,7 +35,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "filename": new.filename,
         "block_size": new.block_size,
         "format": instructions.format,
-        "options": Jsonb(instructions.options.to_json()),
+        "options": options_column(instructions.options),
         "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
         "force": instructions.force,
         "bucket": upload.bucket,
@@ -44,6 +47,38 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "part_size": upload.part_size,
         "part_checksums": upload.part_checksums,
     }
+
+
+def options_column(options: Options) -> Jsonb:
+    """Return the column `options`: those that were set."""
+    default = Options()
+    return Jsonb(
+        {
+            field.name: _json_value(getattr(options, field.name))
+            for field in fields(Options)
+            if getattr(options, field.name) != getattr(default, field.name)
+        }
+    )
+
+
+def options_of(stored: Mapping[str, Any]) -> Options:
+    """Invert :func:`options_column`."""
+    return Options(**{**stored, "missing_values": tuple(stored.get("missing_values", ()))})
+
+
+def dialect_column(dialect: Dialect) -> Jsonb:
+    """Return the column `detected`: the members that say something about files of the dialect's format."""
+    return Jsonb(
+        {_STORED_NAMES.get(name, name): _json_value(getattr(dialect, name)) for name in dialect.members}
+    )
+
+
+def dialect_of(stored: Mapping[str, Any]) -> Dialect:
+    """Invert :func:`dialect_column`."""
+    names = {stored_name: name for name, stored_name in _STORED_NAMES.items()}
+    members = {names.get(name, name): value for name, value in stored.items()}
+    lists = {name: tuple(members.get(name, ())) for name in ("columns", "missing_values")}
+    return Dialect(**{**members, **lists, "format": Format(members["format"])})
 
 
 def source_columns(job_id: UUID, source: Source) -> dict[str, Any]:
@@ -112,7 +147,7 @@ def reject_of(row: Row) -> StoredReject:
 def _instructions(row: Row) -> Instructions:
     return Instructions(
         format=Format(row["format"]) if row["format"] else None,
-        options=Options.from_json(row["options"]),
+        options=options_of(row["options"]),
         metadata=row["metadata"],
         force=row["force"],
     )
@@ -143,7 +178,7 @@ def _reading(row: Row, source: Source | None) -> Reading | None:
         return None
     return Reading(
         source=source,
-        dialect=Dialect.from_json(row["detected"]),
+        dialect=dialect_of(row["detected"]),
         block_size=row["block_size"],
         text_size=row["text_size"],
         split_to=row["shared_to"],
@@ -175,3 +210,7 @@ def _times(row: Row) -> Times:
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
         completed_at=row["completed_at"],
     )
+
+
+def _json_value(value: Any) -> Any:  # noqa: ANN401 - a member of a dialect or of options
+    return list(value) if isinstance(value, tuple) else value

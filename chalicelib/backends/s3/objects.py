@@ -1,4 +1,4 @@
-"""Reading objects, and boto3's errors sorted by what to do."""
+"""Read objects, and sort boto3's errors by what the caller must do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 _CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
 _REFUSED = {"403", "AccessDenied", "Forbidden"}
-# Answers 4xx that are not the object's fault: time, or the operator, mends them.
+# Answers 4xx that are not the object's fault: they pass, or the operator removes their cause.
 _PASSING = {
     "408",
     "429",
@@ -39,13 +39,13 @@ _CLIENT_ERRORS = range(400, 500)
 
 
 class S3Store:
-    """See :class:`chalicelib.core.ports.ObjectStore`."""
+    """Read objects from S3."""
 
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        """See the port."""
+        """Return the object, or that version of it, as it is now. Raises JobFailed, RetryLater."""
         request: HeadObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
         if version_id:
             request["VersionId"] = version_id
@@ -63,7 +63,7 @@ class S3Store:
         )
 
     def read(self, source: Source, start: int, end: int) -> bytes:
-        """See the port."""
+        """Return bytes ``[start, end)`` of exactly that object. Raises JobFailed, RetryLater."""
         request: GetObjectRequestTypeDef = {
             "Bucket": source.bucket,
             "Key": source.key,
@@ -80,7 +80,7 @@ class S3Store:
         return body
 
     def ping(self, bucket: str) -> None:
-        """Answers, or raises RetryLater when the bucket cannot be reached."""
+        """Return if the bucket answers. Raises RetryLater."""
         try:
             with object_errors():
                 self._client.head_bucket(Bucket=bucket)
@@ -90,7 +90,7 @@ class S3Store:
 
 @contextmanager
 def object_errors() -> Iterator[None]:
-    """What went wrong with an object, as JobFailed; everything else as RetryLater."""
+    """Raise JobFailed for what is wrong with an object, RetryLater for any other error."""
     try:
         with outages():
             yield
@@ -110,7 +110,7 @@ def object_errors() -> Iterator[None]:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """No answer, or one that broke off, as RetryLater; S3's own errors are let through."""
+    """Raise RetryLater for a missing or incomplete answer; let S3's own errors through."""
     try:
         yield
     except (BotoCoreError, HTTPClientError) as error:
@@ -118,5 +118,5 @@ def outages() -> Iterator[None]:
 
 
 def code_of(error: ClientError) -> str:
-    """S3's name of the error; of a HEAD, which has no body, the HTTP status."""
+    """Return S3's code for the error; for a HEAD, whose answer has no body, the HTTP status."""
     return error.response.get("Error", {}).get("Code", "")

@@ -1,6 +1,6 @@
-"""What clients upload: presigned URLs for whole objects and for parts, and the bucket they go to.
+"""Presigned URLs for objects and for parts of them, and the bucket that clients upload to.
 
-The rules of uploads in parts are those of the Amazon S3 User Guide, "Uploading and copying objects using
+The rules of multipart uploads are those of the Amazon S3 User Guide, "Uploading and copying objects using
 multipart upload", and of its API Reference.
 """
 
@@ -16,7 +16,7 @@ from chalicelib.backends.s3.objects import code_of, outages
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
-from chalicelib.core.ports import SignedUpload
+from chalicelib.core.uploads import SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -27,26 +27,29 @@ _UNFIT = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "Inv
 
 
 class S3Signer:
-    """See the port. ``client`` signs for the address that uploaders reach."""
+    """Make URLs that let a client write one object, or one part of it, and nothing else.
+
+    ``client`` signs for the address that clients reach; ``expires`` is in seconds.
+    """
 
     def __init__(self, client: "S3Client", bucket: str, *, expires: int) -> None:
         self._client = client
         self._bucket = bucket
-        self._expires = expires  # seconds
+        self._expires = expires
 
     def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
-        """See the port."""
+        """Return a URL to PUT the object at ``key``, of that size in bytes, that SHA-256 in hexadecimal."""
         return self._signed("put_object", {"Key": key}, size, sha256)
 
     def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
-        """See the port."""
+        """Return a URL to PUT that part of the object at ``key``: of its size and its SHA-256, if any."""
         place = {"Key": key, "UploadId": upload_id, "PartNumber": part.number}
         return self._signed("upload_part", place, part.size, part.sha256)
 
     def _signed(
         self, method: str, place: Mapping[str, Any], size: int | None, sha256: str | None
     ) -> SignedUpload:
-        """What is said of the body becomes signed headers: S3 takes no other."""
+        """Sign a PUT. Size and checksum become signed headers: S3 refuses any other body."""
         expires_at = datetime.now(UTC) + timedelta(seconds=self._expires)
         params: dict[str, Any] = {"Bucket": self._bucket, **place}
         headers = {}
@@ -60,21 +63,24 @@ class S3Signer:
 
 
 class S3Bucket:
-    """See :class:`chalicelib.core.ports.UploadBucket`."""
+    """The bucket that clients upload to. Every method raises RetryLater.
+
+    Every method with an ``upload_id``, except ``abort``, raises NotPossible for an upload that has ended.
+    """
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def begin(self, key: str, *, checksums: bool) -> str:
-        """See the port."""
+        """Begin a multipart upload and return its id. With ``checksums``, each part needs its SHA-256."""
         algorithm: Any = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
         with _upload_errors():
             begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
         return begun["UploadId"]
 
     def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
-        """See the port."""
+        """Return up to 1,000 of the parts that have arrived, by number, beginning after ``after``."""
         with _upload_errors():
             answer = self._client.list_parts(
                 Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumberMarker=after
@@ -82,7 +88,7 @@ class S3Bucket:
         return [_part(part) for part in answer.get("Parts", [])]
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
-        """See the port."""
+        """Make the object of its parts. A second call may or may not raise NotPossible."""
         with _upload_errors():
             self._client.complete_multipart_upload(
                 Bucket=self._bucket,
@@ -92,7 +98,7 @@ class S3Bucket:
             )
 
     def abort(self, key: str, upload_id: str) -> None:
-        """See the port."""
+        """Remove the parts. Do nothing when the upload has ended."""
         try:
             with _upload_errors():
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
@@ -100,23 +106,28 @@ class S3Bucket:
             return
 
     def remove(self, key: str) -> None:
-        """See the port."""
+        """Remove the object, if it exists."""
         with _upload_errors():
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def objects(self, prefix: str) -> Iterator[Source]:
-        """See the port."""
+        """Yield all objects whose key begins with ``prefix``, without their versions."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         with _upload_errors():
             for page in pages:
-                for it in page.get("Contents", []):
-                    etag = it["ETag"].strip('"')
-                    yield Source(self._bucket, it["Key"], etag, it["Size"], modified_at=it["LastModified"])
+                for listed in page.get("Contents", []):
+                    yield Source(
+                        self._bucket,
+                        listed["Key"],
+                        listed["ETag"].strip('"'),
+                        listed["Size"],
+                        modified_at=listed["LastModified"],
+                    )
 
 
 @contextmanager
 def _upload_errors() -> Iterator[None]:
-    """boto3's errors, sorted by what to do."""
+    """Turn boto3's errors into NotPossible and RetryLater."""
     try:
         with outages():
             yield
@@ -130,10 +141,10 @@ def _upload_errors() -> Iterator[None]:
         raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
 
 
-def _part(found: "PartTypeDef") -> Part:
-    checksum = found.get("ChecksumSHA256")
+def _part(listed: "PartTypeDef") -> Part:
+    checksum = listed.get("ChecksumSHA256")
     sha256 = b64decode(checksum).hex() if checksum else None
-    return Part(found["PartNumber"], found["Size"], sha256, found["ETag"])
+    return Part(listed["PartNumber"], listed["Size"], sha256, listed["ETag"])
 
 
 def _completed(part: Part) -> "CompletedPartTypeDef":

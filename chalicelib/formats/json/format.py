@@ -51,4 +51,4 @@ class JsonFormat:
 def json_dialect(form: Format, head: Head) -> Dialect:
     """Return the dialect of a file of JSON. JSON is UTF-8, so any other encoding is transcoded."""
     dialect = new_dialect(form, head, head.start)
-    return dialect if head.encoding == encodings.UTF8 else replace(dialect, recoded=True)
+    return dialect if head.encoding == encodings.UTF8 else replace(dialect, transcoded=True)

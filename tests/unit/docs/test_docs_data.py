@@ -10,11 +10,12 @@ import pytest
 import rfc8785
 
 from chalicelib import settings
-from chalicelib.api import serializers as status
-from chalicelib.api.options import parse_options
+from chalicelib.api import serializers
+from chalicelib.api.requests.uploads import OptionsBody, parse_upload
+from chalicelib.backends.postgres.mappers import options_column
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Format
+from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats import format_of
 from chalicelib.formats.csv import dialect as csv_dialect
 from chalicelib.formats.json import framing as json_framing
@@ -73,7 +74,8 @@ def test_the_clients_options_are_those_documented() -> None:
     given = upload_command.make_context(upload, arguments).params["options"]
 
     assert (sluice, upload) == ("sluice", upload_command.name)
-    assert parse_options(given).to_json() == given
+    request = parse_upload({"filename": "x", "options": given}, max_size=0)
+    assert options_column(request.instructions.options).obj == given
 
 
 def test_every_option_is_documented() -> None:
@@ -81,7 +83,7 @@ def test_every_option_is_documented() -> None:
         quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
     }
 
-    assert documented == vars(parse_options(None)).keys()
+    assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
 
 
 def test_long_names_bound_blocks_as_documented() -> None:
@@ -192,7 +194,7 @@ def codes() -> set[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    others = {status.phase(new_job()), *Action}
+    others = {serializers.phase(new_job()), *Action}
     names = {it for it in texts if it.startswith("sluice-")}  # of processes, buckets and the like
     return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others - names
 

@@ -12,21 +12,25 @@ from uuid import UUID
 import pytest
 
 import app as deployed
-from chalicelib import settings
-from chalicelib.api import health, http, uploads
-from chalicelib.api import jobs as jobs_api
-from chalicelib.api import serializers as status
-from chalicelib.api.options import parse_options
-from chalicelib.core.errors import BadRequest
+from chalicelib.api import serializers
+from chalicelib.api.context import RequestContext
+from chalicelib.api.middleware import request_middleware
+from chalicelib.api.pagination import format_cursor
+from chalicelib.api.problems import handle_errors
+from chalicelib.api.requests.uploads import parse_upload
+from chalicelib.api.views import health, uploads
+from chalicelib.api.views import jobs as jobs_views
+from chalicelib.backends.postgres.mappers import dialect_of
+from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fakes import MemoryJobs, MemoryServices
+from tests.support.fakes import MemoryServices
 from tests.support.jobs import new_job
 
 JOB = "GET /jobs/{job_id}"
-PLAN = ("size", "part_size", "part_count")
+DIVISION = ("size", "part_size", "part_count")
 
 
 def example(title: str) -> Any:
@@ -63,14 +67,14 @@ def test_the_job_is_what_describe_gives() -> None:
         filename="customers.csv",
         source=Source(**source),
         arrived_at=times["created_at"],
-        dialect=Dialect.from_json(detected),
+        dialect=dialect_of(detected),
         attempts=1,
         bytes_processed=source["size"],
         tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
         **times,
     )
 
-    assert status.describe(job, times["completed_at"]) == document
+    assert serializers.describe(job, times["completed_at"]) == document
     explained = [
         name for row in table(section("http-api.md", f"`{JOB}`"), "member", "") for name in names(row[0])
     ]
@@ -86,7 +90,7 @@ def test_the_job_is_what_describe_gives() -> None:
 def test_every_member_of_the_dialect_is_documented(form: Format) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
 
-    assert Dialect(form, 0).to_json().keys() <= set(re.findall("`([a-z_]+)`", row[1]))
+    assert serializers.describe_dialect(Dialect(form, 0)).keys() <= set(re.findall("`([a-z_]+)`", row[1]))
 
 
 def test_lists_leave_the_columns_out() -> None:
@@ -94,11 +98,11 @@ def test_lists_leave_the_columns_out() -> None:
     job = new_job(
         source=Source("bucket", "key", "etag", 1), dialect=Dialect(Format.CSV, 0, columns=("name",))
     )
-    whole = status.describe(job, now)
+    whole = serializers.describe(job, now)
     del whole["detected"]["columns"]
 
     assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
-    assert status.summarise(job, now) == whole
+    assert serializers.summarise(job, now) == whole
 
 
 def test_the_documented_formats_are_those_of_the_code() -> None:
@@ -115,8 +119,8 @@ def test_an_error_in_options_names_the_option() -> None:
         ({"delimiter": ";", "comment": ";"}, "options"),
     ]
     for options, field in wrong:
-        with pytest.raises(BadRequest) as error:
-            parse_options(options)
+        with pytest.raises(InvalidRequest) as error:
+            parse_upload({"filename": "x", "options": options}, max_size=0)
         assert error.value.field == field
         assert f"`{field}`" in markdown
 
@@ -157,79 +161,84 @@ def test_a_reject_is_what_describe_gives() -> None:
     document = example("GET /jobs/{job_id}/errors")
     (reject,) = document["errors"]
 
-    assert status.describe_reject(StoredReject(cursor=(0, 564), **reject)) == reject
-    assert document["next_cursor"] == http.cursor_text(0, 564)
+    assert serializers.describe_reject(StoredReject(cursor=(0, 564), **reject)) == reject
+    assert document["next_cursor"] == format_cursor(0, 564)
+
+
+def sent(body: Any = None, job_id: str = "") -> RequestContext:
+    return RequestContext("", {"job_id": job_id}, {}, lambda: body)
 
 
 def test_an_upload_is_answered_as_documented() -> None:
     request, answer = map(json.loads, blocks(section("http-api.md", "`POST /uploads`"), "json"))
-    services: Any = MemoryServices()
+    services = MemoryServices()
     fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
 
-    given = uploads.create(services, request | {"sha256": "0" * 64})
+    given = uploads.create(sent(request | {"sha256": "0" * 64}), services.uploads)
 
     answer["upload"]["headers"] = {}  # S3Signer's own
     assert shape(given.body) == shape(answer)
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
     assert request.keys() | {"format", "part_checksums", "force"} == {quoted(row[0]) for row in fields}
-    uploads.create(services, dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"})
+    uploads.create(
+        sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
+    )
 
 
 def test_a_multipart_upload_is_answered_as_documented() -> None:
     begun = json.loads(blocks(section("http-api.md", "Files in parts"), "json")[0])
     asked, signed = map(json.loads, blocks(section("http-api.md", "`POST /uploads/{job_id}/parts`"), "json"))
     listed = example("GET /uploads/{job_id}/parts")
-    services: Any = MemoryServices()
-    plan = {"filename": "people.csv", "size": begun["upload"]["size"]}
-    services.uploading = replace(services.uploading, part_size=begun["upload"]["part_size"])
+    services = MemoryServices()
+    jobs, multipart = services.jobs, services.multipart_uploads
+    request = {"filename": "people.csv", "size": begun["upload"]["size"]}
+    services.upload_rules = replace(services.upload_rules, part_size=begun["upload"]["part_size"])
 
-    given = uploads.create(services, plan).body
+    given = uploads.create(sent(request), services.uploads).body
     given["upload"]["parts"] = given["upload"]["parts"][:1]
     begun["upload"]["parts"][0]["headers"] = {}
     assert shape(given) == shape(begun)
-    assert {n: begun["upload"][n] for n in PLAN} == {n: given["upload"][n] for n in PLAN}
+    assert {n: begun["upload"][n] for n in DIVISION} == {n: given["upload"][n] for n in DIVISION}
 
-    job_id = uploads.create(services, plan | {"part_checksums": True}).body["job_id"]
-    given = uploads.sign_parts(services, job_id, asked).body
+    job_id = uploads.create(sent(request | {"part_checksums": True}), services.uploads).body["job_id"]
+    given = uploads.sign_parts(sent(asked, job_id), jobs, multipart).body
     signed["parts"][0]["headers"] = {}
     assert shape(given) == shape(signed)
-    services.uploads.arrived["upload-1"][1] = Part(**listed["parts"][0])
-    given = uploads.list_parts(services, job_id, {}).body
+    services.upload_bucket.arrived["upload-1"][1] = Part(**listed["parts"][0])
+    given = uploads.list_parts(sent(job_id=job_id), jobs, multipart).body
     assert shape(given) == shape(listed)
     assert given["parts"] == listed["parts"]
 
     lacking = example("POST /uploads/{job_id}/complete")
-    refused = uploads.complete(services, job_id)
+    refused = uploads.complete(sent(job_id=job_id), jobs, multipart)
     assert refused.status_code == lacking["status"]
     assert shape({**refused.body, "request_id": ""}).keys() == shape(lacking).keys()
 
 
 def test_a_problem_is_written_as_documented() -> None:
     (problem,) = (
-        it for it in map(json.loads, blocks(section("http-api.md", "Errors"), "json")) if "type" in it
+        document
+        for document in map(json.loads, blocks(section("http-api.md", "Errors"), "json"))
+        if "type" in document
     )
-    wrong = {"filename": "people.csv", "colour": "red"}
-
-    @http.problems
-    def view() -> Any:
-        return uploads.create(MemoryServices(), wrong)  # type: ignore[arg-type]
+    view = handle_errors(uploads.create)
+    context = sent({"filename": "people.csv", "colour": "red"})
 
     request: Any = SimpleNamespace(context={"requestId": problem["request_id"]}, uri_params=None)
-    assert http.answered(request, lambda _: view()).body == problem
+    request.lambda_context = None
+    assert request_middleware(request, lambda _: view(context, MemoryServices().uploads)).body == problem
 
 
 def test_health_is_answered_as_documented() -> None:
     well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
-    jobs = MemoryJobs()
-    fine = SimpleNamespace(ping=lambda *_: None)
-    services: Any = SimpleNamespace(settings=settings.load({}), jobs=jobs, sender=fine, store=fine)
+    services = MemoryServices()
 
-    assert health.health(services).body == well
-    jobs.down = True
-    answer = health.health(services)
-    assert answer.headers["Retry-After"] == "5"
-    assert {**answer.body, "request_id": ill["request_id"]} == ill
+    assert health.show(services.dependencies).body == well
+    services.jobs.down = True
+    response = health.show(services.dependencies)
+    assert response.headers["Retry-After"] == "5"
+    assert {**response.body, "request_id": ill["request_id"]} == ill
 
 
 @pytest.mark.parametrize(("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000)])
@@ -244,20 +253,19 @@ def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: 
         asked.append(limit)
         return []
 
-    jobs = SimpleNamespace(
+    jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
         list=lambda limit, **_: note(limit),
         rejects=lambda _, limit, **__: note(limit),
     )
-    services: Any = SimpleNamespace(jobs=jobs)
+    view = jobs_views.list_jobs if title == "GET /jobs" else jobs_views.list_errors
 
     def ask(query: dict[str, str]) -> Any:
-        if title == "GET /jobs":
-            return jobs_api.list_jobs(services, query)
-        return jobs_api.list_errors(services, "00000000-0000-4000-8000-000000000000", query)
+        path = {"job_id": "00000000-0000-4000-8000-000000000000"}
+        return view(RequestContext(path=path, query=query), jobs)
 
     for query in ({}, {"limit": "1"}, {"limit": str(most)}):
         ask(query)
     assert asked == [int(told[2]) + 1, 2, most + 1]
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidRequest):
         ask({"limit": str(most + 1)})

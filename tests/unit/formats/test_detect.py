@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from chalicelib.backends.postgres.mappers import dialect_column, dialect_of
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format
 from chalicelib.formats.csv.dialect import MAX_COLUMNS, MAX_HEADER, column_names
@@ -76,7 +77,7 @@ def test_names_are_distinct_and_normalised() -> None:
 
 def test_a_stored_dialect_is_read_back_unchanged() -> None:
     for dialect in (look(b"\xef\xbb\xbfa;b\n"), look(b"{}")):
-        assert Dialect.from_json(dialect.to_json()) == dialect
+        assert dialect_of(dialect_column(dialect).obj) == dialect
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
@@ -148,9 +149,9 @@ def test_the_first_token_tells_the_kind_of_json(head: bytes, form: Format, array
 
 
 def test_json_in_another_encoding_is_transcoded() -> None:
-    assert look('[{"a":"é"}]'.encode("latin-1"), encoding="latin-1").recoded
-    assert look('{"a":"é"}\n'.encode("utf-16")).recoded
-    assert not look('[{"a":"é"}]'.encode()).recoded
+    assert look('[{"a":"é"}]'.encode("latin-1"), encoding="latin-1").transcoded
+    assert look('{"a":"é"}\n'.encode("utf-16")).transcoded
+    assert not look('[{"a":"é"}]'.encode()).transcoded
 
 
 def test_encodings_that_are_not_ascii_compatible_are_transcoded() -> None:
@@ -163,6 +164,6 @@ def test_encodings_that_are_not_ascii_compatible_are_transcoded() -> None:
         "utf-7": "é",
     }
     for name, word in words.items():
-        assert look(f"{word},b\n".encode(name), encoding=name).recoded, name
+        assert look(f"{word},b\n".encode(name), encoding=name).transcoded, name
     for name in ("latin-1", "cp1252", "cp437", "koi8-r", "utf-8", "utf-8-sig", "ascii"):
-        assert not look(b"a,b\n", encoding=name).recoded, name
+        assert not look(b"a,b\n", encoding=name).transcoded, name

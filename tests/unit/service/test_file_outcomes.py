@@ -206,7 +206,7 @@ def test_any_bytes_are_accounted_for_or_refused(
 ) -> None:
     try:
         found = look(data, declared)
-        if found.recoded:
+        if found.transcoded:
             return  # tests of ingestion read these
         seen = outcome(data, found, block_size=block_size, chunk=chunk, max_record=50)
     except JobFailed as failure:

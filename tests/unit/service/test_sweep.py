@@ -64,7 +64,7 @@ def test_an_upload_whose_event_was_lost_is_enqueued(services: MemoryServices, sw
 def test_an_upload_that_never_arrived_expires_with_its_parts(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:
-    upload_id = services.uploads.begin("k", checksums=True)
+    upload_id = services.upload_bucket.begin("k", checksums=True)
     in_parts = services.jobs.put(new_job(upload=replace(OVERDUE, upload_id=upload_id, part_size=5)))
     whole = services.jobs.put(new_job(upload=OVERDUE, number=2))
     waiting = services.jobs.put(
@@ -76,8 +76,8 @@ def test_an_upload_that_never_arrived_expires_with_its_parts(
         Status.EXPIRED,
         Status.PENDING,
     ]
-    assert not services.uploads.arrived
-    assert services.uploads.removed == [in_parts.upload.key, whole.upload.key]
+    assert not services.upload_bucket.arrived
+    assert services.upload_bucket.removed == [in_parts.upload.key, whole.upload.key]
     assert not queued(services)
 
 
@@ -96,7 +96,7 @@ def test_a_dropped_file_whose_event_was_lost_becomes_one_job(
     services.objects.missing = False
     old, new = NOW, datetime.now(UTC)
     lost = Source("bucket", "drop/people/a.csv", "e1", 0, modified_at=old)
-    services.uploads.dropped = [
+    services.upload_bucket.dropped = [
         lost,
         Source("bucket", "drop/people/folder/", "e1", 0, modified_at=old),
         Source("bucket", "drop/people/fresh.csv", "e1", 0, modified_at=new),  # its event has time yet
@@ -115,7 +115,7 @@ def test_old_rejects_and_ledgers_are_purged_once(services: MemoryServices, sweep
 
 def test_a_bug_in_one_task_does_not_stop_the_others(services: MemoryServices, sweeper: Sweeper) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
-    services.uploads.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
+    services.upload_bucket.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
     broken = replace(sweeper, uploads=None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         broken.sweep()
@@ -126,7 +126,7 @@ def test_a_dropped_file_that_may_not_be_read_does_not_stop_those_behind_it(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:
     services.forbidden = True
-    services.uploads.dropped = [
+    services.upload_bucket.dropped = [
         Source("bucket", f"drop/people/{n}.csv", "e1", 0, modified_at=NOW) for n in range(3)
     ]
     assert sweeper.sweep()["adopted"] == 0
@@ -136,7 +136,7 @@ def test_an_outage_in_one_task_does_not_stop_the_others(services: MemoryServices
     silent = services.jobs.put(new_job(status=Status.PROCESSING))
     services.jobs.put(new_job(upload=replace(OVERDUE, upload_id="x", part_size=5), number=2))
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW, number=3))
-    services.uploads.down = True
+    services.upload_bucket.down = True
     with pytest.raises(RetryLater):
         sweeper.sweep()
     assert queued(services) == [silent.id]

@@ -1,0 +1,60 @@
+"""The request context: what a view may know about its request."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from chalice.app import Request
+
+from chalicelib.api.problems import UnknownJob
+from chalicelib.core.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One request. Its body is parsed when a view asks for it."""
+
+    request_id: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)  # the parameters in the route
+    query: Mapping[str, str] = field(default_factory=dict)  # of a parameter that is given twice, the last
+    read_body: Callable[[], Any] = lambda: None
+
+    @classmethod
+    def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
+        """Return the context of Chalice's request; ``path`` holds what Chalice passes to the view."""
+        return cls(
+            request_id=request_id_of(request),
+            path=path,
+            query={name: str(value) for name, value in (request.query_params or {}).items()},
+            read_body=lambda: request.json_body,
+        )
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - whatever the client sent
+        """Return the JSON of the body.
+
+        Raises InvalidRequest when it is nested too deep, and Chalice's own error when it is not JSON.
+        """
+        try:
+            return self.read_body()
+        except RecursionError:
+            raise InvalidRequest("The body is nested too deep.") from None
+
+    @property
+    def job_id(self) -> UUID:
+        """Return the job id in the path. Raises UnknownJob when it is not a UUID."""
+        try:
+            return UUID(self.path["job_id"])
+        except ValueError:
+            raise self.unknown_job() from None
+
+    def unknown_job(self) -> UnknownJob:
+        """Return the error for a path whose job does not exist."""
+        return UnknownJob(self.path["job_id"])
+
+
+def request_id_of(request: Request) -> str:
+    """Return API Gateway's id of the request, or Lambda's where there is none."""
+    lambda_request_id = getattr(request.lambda_context, "aws_request_id", "")
+    return str(request.context.get("requestId") or lambda_request_id)

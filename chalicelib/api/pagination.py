@@ -1,0 +1,60 @@
+"""Pages of a list: how many items, where a page begins, and where the next one does."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from chalicelib.core.errors import InvalidRequest
+
+_CURSOR_DIGITS = 18  # fits a bigint
+_LARGEST_NUMBER = 10**_CURSOR_DIGITS - 1
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """The items of one page. ``next_cursor`` is None on the last one."""
+
+    items: Sequence[Item]
+    next_cursor: str | None
+
+
+def page_of(items: Sequence[Item], limit: int, cursor_of: Callable[[Item], tuple[int, ...]]) -> Page[Item]:
+    """Return the first ``limit`` items as a page. One item more says that there is a next page."""
+    page = items[:limit]
+    more = len(items) > limit
+    return Page(page, format_cursor(*cursor_of(page[-1])) if more else None)
+
+
+def parse_limit(query: Mapping[str, str], *, default: int, maximum: int) -> int:
+    """Return the page size that the query asks for. Raises InvalidRequest."""
+    text = query.get("limit", str(default))
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= maximum:
+        raise InvalidRequest(f"limit must be a whole number from 1 to {maximum}.", field="limit")
+    return int(text)
+
+
+def parse_cursor(
+    query: Mapping[str, str], *, length: int, maximum: int = _LARGEST_NUMBER
+) -> tuple[int, ...] | None:
+    """Return the ``length`` numbers of the query's cursor, each up to ``maximum``; None without a cursor.
+
+    The inverse of :func:`format_cursor`. Raises InvalidRequest.
+    """
+    if "cursor" not in query:
+        return None
+    numbers = query["cursor"].split(".")
+    if len(numbers) != length or not all(_is_number(number, maximum) for number in numbers):
+        raise InvalidRequest("cursor must be the next_cursor of the page before.", field="cursor")
+    return tuple(map(int, numbers))
+
+
+def _is_number(text: str, maximum: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _CURSOR_DIGITS and int(text) <= maximum
+
+
+def format_cursor(*numbers: int) -> str:
+    """Return the text form of a cursor; clients pass it back unchanged."""
+    return ".".join(map(str, numbers))

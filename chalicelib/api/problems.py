@@ -1,0 +1,70 @@
+"""The one place where errors become HTTP statuses."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+
+from chalice.app import ChaliceViewError, Response
+
+from chalicelib.api.responses import problem_response
+from chalicelib.core.errors import InvalidRequest, NotPossible, RetryLater
+from chalicelib.telemetry import logger
+
+RETRY_SECONDS = "5"  # for `Retry-After` while a dependency is unavailable
+
+Answer = Callable[..., Response]
+
+
+class UnknownJob(Exception):  # noqa: N818 - names what is wrong
+    """There is no job with this id. ``job_id`` is the client's own text, which may be no UUID at all."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__(f"There is no job {str(job_id)[:100]!r}.")
+
+
+class TooLarge(Exception):  # noqa: N818 - names what is wrong
+    """The client asks for more than a limit allows. ``field`` names the member that says so."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def handle_errors(answer: Answer) -> Answer:
+    """Return the function with its errors answered as problems; none of them shows Sluice's insides.
+
+    Chalice answers its own errors, such as a body that is not JSON;
+    :func:`chalicelib.api.middleware.request_middleware` turns those into problems.
+    """
+
+    @wraps(answer)
+    def handled(*args: object, **kwargs: object) -> Response:
+        try:
+            return answer(*args, **kwargs)
+        except ChaliceViewError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort
+            return _problem_for(error)
+
+    return handled
+
+
+def _problem_for(error: Exception) -> Response:
+    match error:
+        case InvalidRequest():
+            return problem_response(HTTPStatus.BAD_REQUEST, error.message, field=error.field)
+        case UnknownJob():
+            return problem_response(HTTPStatus.NOT_FOUND, str(error))
+        case TooLarge():
+            return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), field=error.field)
+        case NotPossible():
+            return problem_response(HTTPStatus.CONFLICT, str(error))
+        case RetryLater():
+            logger.exception("dependency not available")
+            sentence = "Something that Sluice depends on is not available right now. Try again shortly."
+            headers = {"Retry-After": RETRY_SECONDS}
+            return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, sentence, headers=headers)
+        case _:
+            logger.exception("request failed")
+            sentence = "Something went wrong here. The request id leads to its log."
+            return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)

@@ -1,0 +1,38 @@
+"""The query of `GET /jobs`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.api.pagination import parse_cursor, parse_limit
+from chalicelib.api.requests.parsing import must_be, parse_value
+from chalicelib.api.requests.uploads import Dataset
+from chalicelib.core.model import Status
+
+
+@dataclass(frozen=True)
+class JobsQuery:
+    """Which jobs a client wants to see. ``before`` is the number of the last job of the page before."""
+
+    limit: int
+    before: int | None
+    status: Status | None
+    dataset: str | None
+
+
+def parse_jobs_query(query: Mapping[str, str]) -> JobsQuery:
+    """Return the filters and the page in a query. Raises InvalidRequest naming the parameter at fault."""
+    limit = parse_limit(query, default=20, maximum=200)
+    cursor = parse_cursor(query, length=1)
+    return JobsQuery(
+        limit=limit,
+        before=cursor[0] if cursor else None,
+        status=_status(query["status"]) if "status" in query else None,
+        dataset=parse_value(query["dataset"], Dataset, "dataset") if "dataset" in query else None,
+    )
+
+
+def _status(text: str) -> Status:
+    try:
+        return Status(text)
+    except ValueError:
+        raise must_be("status", f"one of {', '.join(Status)}") from None

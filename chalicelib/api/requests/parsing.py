@@ -1,0 +1,145 @@
+"""Parse JSON bodies: msgspec decides whether a body fits, this module says what is wrong with it.
+
+A member's ``Meta(description=…)`` completes the sentence "NAME must be …". The wrong member is found by
+converting one member after the other, not from the text of msgspec's error: that text quotes names that
+clients choose.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.reading import encodings
+
+
+class TextEncoding(str):
+    """The name of a text encoding that Python knows."""
+
+    __slots__ = ()
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A JSON object in a request. A member of another type than declared, or an unknown one, is an error."""
+
+    names_members: ClassVar[bool] = True  # whether an unknown or a missing member is named, or the whole
+
+    @classmethod
+    def wrong_form(cls, path: str) -> InvalidRequest:
+        """Return the error for a value at ``path`` that is not of this form at all."""
+        raise NotImplementedError
+
+    @classmethod
+    def unknown_member(cls, path: str, name: str) -> InvalidRequest:
+        """Return the error for a member that is not declared."""
+        return InvalidRequest(f"There is no field {name!r} here.", field=_join(path, name))
+
+
+BodyType = TypeVar("BodyType", bound=Body)
+
+
+def parse(body: object, form: type[BodyType], **figures: int) -> BodyType:
+    """Return the body as an instance of ``form``; ``figures`` fill the placeholders in its descriptions.
+
+    Raises InvalidRequest naming the first member that is wrong.
+    """
+    try:
+        return msgspec.convert(body, form, dec_hook=_decode)
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: half a surrogate pair in a name
+        raise _Explanation(figures).of(body, form, "", form) from None
+
+
+def parse_value(value: object, annotation: Any, field: str) -> Any:  # noqa: ANN401 - as the annotation says
+    """Return the value of a single parameter. Raises InvalidRequest naming the ``field``."""
+    try:
+        return msgspec.convert(value, annotation, dec_hook=_decode)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        raise must_be(field, _description(annotation) or "of another form") from None
+
+
+def must_be(path: str, description: str, **figures: int) -> InvalidRequest:
+    """Return the error for the member at ``path``, which must be as described."""
+    return InvalidRequest(f"{path} must be {description.format(**figures)}.", field=path)
+
+
+class _Explanation:
+    """Find the member of a refused body that is wrong."""
+
+    def __init__(self, figures: Mapping[str, int]) -> None:
+        self._figures = figures
+
+    def of(self, value: object, annotation: Any, path: str, owner: type[Body]) -> InvalidRequest:  # noqa: ANN401
+        """Return the error for a value that does not fit; its ``owner`` is the object that it is part of."""
+        for alternative in _alternatives(annotation):
+            if _is_body(alternative):
+                owner = alternative
+                if isinstance(value, dict):
+                    return self._of_object(value, alternative, path)
+            elif get_origin(alternative) is list and isinstance(value, list):
+                (item,) = get_args(alternative)
+                for index, element in enumerate(value):
+                    if not _fits(element, item):
+                        return self.of(element, item, f"{path}[{index}]", owner)
+        if description := _description(annotation):
+            return must_be(path, description, **self._figures)
+        return owner.wrong_form(path)
+
+    def _of_object(self, value: Mapping[str, object], form: type[Body], path: str) -> InvalidRequest:
+        fields = msgspec.structs.fields(form)
+        unknown = sorted(value.keys() - {field.name for field in fields})
+        missing = {field.name for field in fields if field.required} - value.keys()
+        if (unknown or missing) and not form.names_members:
+            return form.wrong_form(path)
+        if unknown:
+            return form.unknown_member(path, unknown[0])
+        for field in fields:
+            if field.name in missing or (field.name in value and not _fits(value[field.name], field.type)):
+                return self.of(value.get(field.name), field.type, _join(path, field.name), form)
+        return form.wrong_form(path)
+
+
+def _fits(value: object, annotation: Any) -> bool:  # noqa: ANN401
+    try:
+        msgspec.convert(value, annotation, dec_hook=_decode)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _decode(kind: type, value: object) -> object:
+    """Return the value as one of the types that msgspec does not know. Raises ValueError."""
+    if kind is TextEncoding and isinstance(value, str) and encodings.python_name(value) is not None:
+        return TextEncoding(value)
+    raise ValueError
+
+
+def _description(annotation: Any) -> str | None:  # noqa: ANN401
+    """Return the description in an annotation or in one of its alternatives."""
+    annotations = [annotation, *(get_args(annotation) if _is_union(annotation) else ())]
+    metas = [meta for each in annotations for meta in getattr(each, "__metadata__", ())]
+    return next((meta.description for meta in metas if meta.description), None)
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Yield the types in an annotation, without what is said about them."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if not _is_union(annotation):
+        yield annotation
+        return
+    for each in get_args(annotation):
+        yield from _alternatives(each)
+
+
+def _is_union(annotation: Any) -> bool:  # noqa: ANN401
+    return get_origin(annotation) in (Union, UnionType)
+
+
+def _is_body(kind: Any) -> bool:  # noqa: ANN401
+    return isinstance(kind, type) and issubclass(kind, Body)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,159 @@
+"""The body of `POST /uploads`. `docs/http-api.md` explains its members, `docs/data.md` the options."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType, structs
+
+from chalicelib.api.problems import TooLarge
+from chalicelib.api.requests.parsing import Body, TextEncoding, parse
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.jobs import Instructions
+from chalicelib.core.model import Format, Options
+from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
+from chalicelib.core.uploads import UploadRequest
+
+_MOST_LABELS = 20
+_LONGEST_LABEL = 200  # characters
+_LARGEST_NUMBER = 10**15  # below 2**53, so every JSON reader reads it exactly
+_MOST_LINES = 1000  # to skip
+_MOST_TOKENS = 100  # missing values
+_LONGEST_TOKEN = 100  # characters
+
+Filename = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=LONGEST_FILENAME,
+        pattern=rf"\A(?=[\s\S]*\S){TEXT_PATTERN}",  # not only white space
+        description=f"a text of 1 to {LONGEST_FILENAME} characters",
+    ),
+]
+Dataset = Annotated[
+    str,
+    Meta(
+        pattern=DATASET_PATTERN,
+        description="1 to 63 of a-z, 0-9, - and _, beginning with a letter or a digit",
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Meta(pattern=r"\A[0-9a-fA-F]{64}\Z", description="a SHA-256 in hexadecimal: 64 of 0-9 and a-f"),
+]
+Size = Annotated[int, Meta(ge=0, description="the file's size in bytes, a whole number")]
+FileFormat = Annotated[Format, Meta(description=f"one of {', '.join(Format)}")]
+Flag = Annotated[bool, Meta(description="true or false")]
+Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
+WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
+Number = Annotated[float, Meta(gt=-float(_LARGEST_NUMBER), lt=float(_LARGEST_NUMBER))]
+Metadata = Annotated[
+    dict[Label, Label | WholeNumber | Number | bool],
+    Meta(
+        max_length=_MOST_LABELS,
+        description=f"an object of up to {_MOST_LABELS} texts, numbers or booleans, "
+        f"each name and text up to {_LONGEST_LABEL} characters",
+    ),
+]
+
+
+_CHARACTER = r"\A[\t\x20-\x7e]\Z"
+Character = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character")]
+Delimiter = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character or a tab")]
+Quote = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\t\x21-\x7e]?\Z",
+        description="one printable ASCII character, or empty for a file without quotes",
+    ),
+]
+Encoding = Annotated[
+    TextEncoding, Meta(description="the name of a text encoding, such as utf-8, cp1252 or utf-16")
+]
+Lines = Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]
+Decimal = Annotated[Literal[".", ","], Meta(description="one of . and ,")]
+DateOrder = Annotated[Literal["DMY", "MDY", "YMD"], Meta(description="one of DMY, MDY, YMD")]
+Token = Annotated[str, Meta(max_length=_LONGEST_TOKEN, pattern=TEXT_PATTERN)]
+Tokens = Annotated[
+    tuple[Token, ...], Meta(max_length=_MOST_TOKENS, description=f"a list of up to {_MOST_TOKENS} texts")
+]
+
+
+class OptionsBody(Body):
+    """How the file is written. A member that is not there is detected from the file; null is an error."""
+
+    delimiter: Delimiter | UnsetType = UNSET
+    quote: Quote | UnsetType = UNSET
+    escape: Character | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
+    header: Flag | UnsetType = UNSET
+    skip_lines: Lines | UnsetType = UNSET
+    comment: Character | UnsetType = UNSET
+    decimal: Decimal | UnsetType = UNSET
+    date_order: DateOrder | UnsetType = UNSET
+    missing_values: Tokens | UnsetType = UNSET
+
+    @classmethod
+    def wrong_form(cls, path: str) -> InvalidRequest:
+        """Return the error for a value that is not an object."""
+        return InvalidRequest(f"{path} must be an object.", field=path)
+
+    @classmethod
+    def unknown_member(cls, path: str, name: str) -> InvalidRequest:
+        """Return the error for an option that does not exist."""
+        return InvalidRequest(f"There is no option {name!r}.", field=f"{path}.{name}")
+
+
+class UploadBody(Body):
+    """What a client asks for when it wants to upload a file. Null counts as left out."""
+
+    filename: Filename
+    dataset: Dataset | None = None
+    format: FileFormat | None = None
+    size: Size | None = None
+    metadata: Metadata | None = None
+    options: OptionsBody | None = None
+    sha256: Sha256 | None = None
+    force: Flag | None = None
+    part_checksums: Flag | None = None
+
+    @classmethod
+    def wrong_form(cls, path: str) -> InvalidRequest:
+        """Return the error for a body that is not an object."""
+        return InvalidRequest(
+            'The body must be a JSON object such as {"filename": "people.csv"}.', field=path or None
+        )
+
+
+def parse_upload(body: object, *, max_size: int) -> UploadRequest:
+    """Return the request in a JSON body; ``max_size`` is in bytes.
+
+    Raises InvalidRequest naming the member that is wrong, TooLarge for a file over ``max_size``.
+    """
+    parsed = parse(body, UploadBody)
+    if parsed.size is not None and parsed.size > max_size:
+        raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
+    return UploadRequest(
+        filename=parsed.filename,
+        dataset=parsed.dataset or "default",
+        instructions=Instructions(
+            format=parsed.format,
+            options=to_options(parsed.options or OptionsBody()),
+            metadata=parsed.metadata,
+            force=bool(parsed.force),
+        ),
+        size=parsed.size,
+        sha256=parsed.sha256.lower() if parsed.sha256 else None,
+        part_checksums=bool(parsed.part_checksums),
+    )
+
+
+def to_options(body: OptionsBody) -> Options:
+    """Return the options that were given. Raises InvalidRequest when one character has two meanings."""
+    given: dict[str, Any] = {
+        name: value for name, value in structs.asdict(body).items() if value is not UNSET
+    }
+    options = Options(**given)
+    quote = '"' if options.quote is None else options.quote
+    chosen = [char for char in (options.delimiter, quote, options.escape, options.comment) if char]
+    if len(set(chosen)) < len(chosen):
+        raise InvalidRequest("delimiter, quote, escape and comment must differ.", field="options")
+    return options

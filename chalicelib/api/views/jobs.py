@@ -1,0 +1,68 @@
+"""Jobs: how far they are, their rejects, and the actions that a client may take on them."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from chalice.app import Response
+
+from chalicelib.api import serializers
+from chalicelib.api.context import RequestContext
+from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
+from chalicelib.api.requests.jobs import parse_jobs_query
+from chalicelib.api.responses import json_response
+from chalicelib.core.jobs import Job
+from chalicelib.core.lifecycle import Action
+from chalicelib.service.actions import JobActions
+from chalicelib.service.register import JobRegister
+
+POLL_SECONDS = "1"  # for `Retry-After`
+
+
+def show(context: RequestContext, jobs: JobRegister) -> Response:
+    """Answer `GET /jobs/{id}`. Raises UnknownJob, RetryLater."""
+    job = find(context, jobs)
+    headers = {} if job.status.is_terminal else {"Retry-After": POLL_SECONDS}
+    return json_response(serializers.describe(job, datetime.now(UTC)), headers=headers)
+
+
+def act(context: RequestContext, actions: JobActions, action: Action) -> Response:
+    """Answer `POST /jobs/{id}/cancel`, `/retry` and `/undo`. Raises UnknownJob, NotPossible, RetryLater."""
+    job = actions.act(context.job_id, action)
+    if job is None:
+        raise context.unknown_job()
+    return accepted(job)
+
+
+def list_jobs(context: RequestContext, jobs: JobRegister) -> Response:
+    """Answer `GET /jobs`. Raises InvalidRequest, RetryLater."""
+    query = parse_jobs_query(context.query)
+    found = jobs.list(limit=query.limit + 1, before=query.before, status=query.status, dataset=query.dataset)
+    page = page_of(found, query.limit, lambda job: (job.number,))
+    now = datetime.now(UTC)
+    documents = [serializers.summarise(job, now) for job in page.items]
+    return json_response({"jobs": documents, "next_cursor": page.next_cursor})
+
+
+def list_errors(context: RequestContext, jobs: JobRegister) -> Response:
+    """Answer `GET /jobs/{id}/errors`. Raises InvalidRequest, UnknownJob, RetryLater."""
+    limit = parse_limit(context.query, default=100, maximum=1000)
+    cursor = parse_cursor(context.query, length=2)
+    job = find(context, jobs)
+    rejects = jobs.rejects(job.id, limit=limit + 1, after=(cursor[0], cursor[1]) if cursor else None)
+    page = page_of(rejects, limit, lambda reject: reject.cursor)
+    documents = [serializers.describe_reject(reject) for reject in page.items]
+    return json_response({"errors": documents, "next_cursor": page.next_cursor})
+
+
+def find(context: RequestContext, jobs: JobRegister) -> Job:
+    """Return the job in the request's path. Raises UnknownJob, RetryLater."""
+    job = jobs.get(context.job_id)
+    if job is None:
+        raise context.unknown_job()
+    return job
+
+
+def accepted(job: Job) -> Response:
+    """Return 202 with the job as it is now: the work continues after the response."""
+    document = serializers.describe(job, datetime.now(UTC))
+    return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})

@@ -1,0 +1,66 @@
+"""Uploads: where a client sends its file, in one piece or in parts."""
+
+from http import HTTPStatus
+
+from chalice.app import Response
+
+from chalicelib.api import serializers
+from chalicelib.api.context import RequestContext
+from chalicelib.api.pagination import format_cursor, parse_cursor
+from chalicelib.api.requests.parts import parse_parts
+from chalicelib.api.requests.uploads import parse_upload
+from chalicelib.api.responses import json_response, problem_response
+from chalicelib.api.views.jobs import POLL_SECONDS, accepted, act, find
+from chalicelib.core.lifecycle import Action
+from chalicelib.service.actions import JobActions
+from chalicelib.service.multipart import MOST_PARTS, PAGE, MissingParts, MultipartUploads, open_upload_id
+from chalicelib.service.register import JobRegister
+from chalicelib.service.uploads import Uploads
+from chalicelib.telemetry import Metric, logger, measured
+
+_MOST_NAMED = 100  # missing parts in a problem
+
+
+def create(context: RequestContext, uploads: Uploads) -> Response:
+    """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, RetryLater."""
+    ticket = uploads.register(parse_upload(context.body, max_size=uploads.max_size))
+    measured({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
+    logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
+    headers = {"Location": serializers.links(ticket.job)["self"], "Retry-After": POLL_SECONDS}
+    return json_response(serializers.describe_ticket(ticket), HTTPStatus.ACCEPTED, headers)
+
+
+def sign_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
+    """Answer `POST /uploads/{id}/parts`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
+    job = find(context, jobs)
+    open_upload_id(job)  # a conflict is reported before an invalid body
+    signed = multipart.sign(job, parse_parts(context.body, job.upload))
+    return json_response(serializers.describe_signed(signed))
+
+
+def list_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
+    """Answer `GET /uploads/{id}/parts`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
+    job = find(context, jobs)
+    open_upload_id(job)
+    cursor = parse_cursor(context.query, length=1, maximum=MOST_PARTS) or (0,)
+    parts = multipart.arrived(job, after=cursor[0])
+    next_cursor = format_cursor(parts[-1].number) if len(parts) >= PAGE else None
+    return json_response(serializers.describe_arrived(job, parts, next_cursor))
+
+
+def complete(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
+    """Answer `POST /uploads/{id}/complete`. Raises UnknownJob, NotPossible, RetryLater."""
+    job = find(context, jobs)
+    try:
+        multipart.complete(job)
+    except MissingParts as error:
+        sentence = f"{len(error.numbers):,} of the file's parts are missing."
+        missing = list(error.numbers[:_MOST_NAMED])
+        return problem_response(HTTPStatus.CONFLICT, sentence, missing=missing)
+    return accepted(job)
+
+
+def abort(context: RequestContext, jobs: JobRegister, actions: JobActions) -> Response:
+    """Answer `DELETE /uploads/{id}`. Raises UnknownJob, NotPossible, RetryLater."""
+    open_upload_id(find(context, jobs))
+    return act(context, actions, Action.CANCEL)

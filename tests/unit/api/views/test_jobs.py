@@ -1,0 +1,111 @@
+"""`/jobs`: how far jobs are, lists of them, and their rejects."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from chalice.test import Client
+
+from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.jobs import JobError
+from chalicelib.core.model import Reject, Source, Status, Tally
+from chalicelib.rows.identify import SCHEMA
+from tests.support.api_client import assert_problem
+from tests.support.fakes import MemoryServices
+from tests.support.jobs import NOW, new_job
+
+
+def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(
+        new_job(
+            status=Status.PROCESSING,
+            source=Source("bucket", "key", "etag", 1000),
+            arrived_at=NOW,
+            started_at=NOW,
+            bytes_processed=250,
+            tally=Tally(10, 6, 3, 1),
+        )
+    )
+    response = client.http.get(f"/jobs/{job.id}")
+    assert response.status_code == 200
+    assert response.headers["Retry-After"] == "1"
+    body = response.json_body
+    assert body["counts"] == {"read": 10, "inserted": 6, "duplicates": 3, "rejected": 1}
+    assert body["progress"]["percent"] == 25.0
+    assert body["progress"]["eta_seconds"] > 0
+    assert body["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "phase"),
+    [
+        ({}, "awaiting-upload"),
+        ({"arrived_at": NOW}, "queued"),
+        ({"status": Status.PROCESSING}, "detecting"),
+        ({"status": Status.COMPLETED, "completed_at": NOW}, "done"),
+    ],
+)
+def test_the_phase_says_what_a_job_does_or_waits_for(
+    client: Client, services: MemoryServices, changes: dict[str, Any], phase: str
+) -> None:
+    job = services.jobs.put(new_job(**changes))
+    response = client.http.get(f"/jobs/{job.id}")
+    assert response.json_body["phase"] == phase
+    assert ("Retry-After" in response.headers) == (phase != "done")
+
+
+def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(
+        new_job(status=Status.FAILED, error=JobError("empty-file", "It is empty."), completed_at=NOW)
+    )
+    body = client.http.get(f"/jobs/{job.id}").json_body
+    assert body["error"] == {"code": "empty-file", "message": "It is empty."}
+
+
+def test_jobs_come_newest_first_in_pages(client: Client, services: MemoryServices) -> None:
+    for number in range(1, 6):
+        services.jobs.put(new_job(number=number, status=Status.COMPLETED if number % 2 else Status.PENDING))
+    seen: list[str] = []
+    query = "limit=2"
+    while True:
+        body = client.http.get(f"/jobs?{query}").json_body
+        seen += [job["id"] for job in body["jobs"]]
+        if body["next_cursor"] is None:
+            break
+        query = f"limit=2&cursor={body['next_cursor']}"
+    newest = sorted(services.jobs.jobs.values(), key=lambda job: -job.number)
+    assert seen == [str(job.id) for job in newest]
+
+
+def test_jobs_can_be_filtered_by_status_and_dataset(client: Client, services: MemoryServices) -> None:
+    for number in range(1, 6):
+        services.jobs.put(new_job(number=number, status=Status.COMPLETED if number % 2 else Status.PENDING))
+    completed = client.http.get("/jobs?status=COMPLETED").json_body["jobs"]
+    assert {job["status"] for job in completed} == {"COMPLETED"}
+    assert len(completed) == 3
+    assert client.http.get("/jobs?dataset=none").json_body == {"jobs": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(("query", "field"), [("status=x", "status"), ("dataset=A", "dataset")])
+def test_a_filter_that_matches_no_job_ever_is_an_error(client: Client, query: str, field: str) -> None:
+    assert_problem(client.http.get(f"/jobs?{query}"), 400, field=field)
+
+
+def test_rejects_come_in_file_order_in_pages(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job())
+    rejects = tuple(Reject("missing-cell", "Too few cells.", n, n * 10, "raw") for n in range(3))
+    services.jobs.blocks[job.id] = {
+        0: LoadedBlock(0, 0, 50, 3, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
+    }
+    first = client.http.get(f"/jobs/{job.id}/errors?limit=2").json_body
+    second = client.http.get(f"/jobs/{job.id}/errors?limit=2&cursor={first['next_cursor']}").json_body
+    assert [error["record_number"] for error in first["errors"] + second["errors"]] == [1, 2, 3]
+    assert second["next_cursor"] is None
+    assert first["errors"][0] == {
+        "record_number": 1,
+        "byte_offset": 0,
+        "field": None,
+        "code": "missing-cell",
+        "message": "Too few cells.",
+        "raw": "raw",
+    }
