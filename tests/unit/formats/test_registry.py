@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core.model import Dialect, Format
 from chalicelib.formats import FORMATS, format_named, format_of
-from chalicelib.formats.json.shape import names_collide
+from chalicelib.formats.json.shape import Shape, names_collide
 from tests.support.paths import CHECKOUT
 
 
@@ -38,5 +38,5 @@ def test_only_plug_ins_and_the_stored_dialect_name_formats() -> None:
         ({"x": {"a": None}, "y": {"a ": None}}, False),
     ],
 )
-def test_names_collide_within_one_object(shape: dict[str, object], collide: bool) -> None:
+def test_names_collide_within_one_object(shape: dict[str, Shape], collide: bool) -> None:
     assert names_collide(shape) is collide

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
 CONTENT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(64)) for n in range(5000))
 
 
-def object_text(data: bytes, read_size: int = 1000, **dialect: object) -> ObjectText:
+def object_text(data: bytes, read_size: int = 1000, **dialect: Any) -> ObjectText:
     read_as = Dialect(Format.CSV, 0, columns=("a", "b"), **dialect)
     return ObjectText(MemoryStore(data), Source("bucket", "key", "e1", len(data)), read_as, LIMITS, read_size)
 
@@ -32,12 +33,12 @@ def test_offsets_of_a_plain_text_are_those_of_the_object() -> None:
     [
         (gzip.compress(CONTENT), {"compression": "gzip"}),
         (gzip.compress(CONTENT) + bytes(5000), {"compression": "gzip"}),  # zeros may follow
-        (CONTENT.decode().encode("utf-16"), {"encoding": "utf-16-le", "bom": True, "recoded": True}),
+        (CONTENT.decode().encode("utf-16"), {"encoding": "utf-16-le", "bom": True, "transcoded": True}),
     ],
     ids=["gzip", "gzip and zeros", "utf-16"],
 )
 def test_chunks_of_any_other_text_carry_how_far_the_object_was_read(
-    data: bytes, dialect: dict[str, object]
+    data: bytes, dialect: dict[str, Any]
 ) -> None:
     text = object_text(data, **dialect)
     chunks = list(text.stream(0, None))
