@@ -115,9 +115,9 @@ def test_one_id_leads_through_all_logs(dev: Deployment, dataset: str) -> None:
     job_id = upload(dev.url, b"a\n1\n", dataset=dataset)
     finished(dev.url, job_id)
     said = {name: lambda name=name: messages_of(name, job_id) for name in ("", "-on_upload", "-on_job")}
-    assert {"upload requested", "answered"} <= wait_for(said[""])
+    assert {"upload requested", "request answered"} <= wait_for(said[""])
     assert "object arrived" in wait_for(said["-on_upload"])
-    assert {"job taken", "job completed"} <= wait_for(said["-on_job"])
+    assert {"job claimed", "job completed"} <= wait_for(said["-on_job"])
     (loaded,) = lines_of("-on_job", job_id, "RecordsRead")
     assert loaded["_aws"]["CloudWatchMetrics"][0]["Namespace"] == f"Sluice/{STAGE}"
 

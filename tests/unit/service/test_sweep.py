@@ -118,7 +118,7 @@ def test_a_bug_in_one_chore_does_not_keep_the_others_from_theirs(
 ) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
     services.upload_bucket.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
-    broken = replace(sweeper, uploads=None)  # type: ignore[arg-type]
+    broken = replace(sweeper, bucket=None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         broken.sweep()
     assert sum(job.outcome.purged_at is not None for job in services.jobs.jobs.values()) == 1
