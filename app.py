@@ -10,14 +10,14 @@ from chalicelib.api.middleware import request_middleware, view_decorator
 from chalicelib.api.views import health, jobs, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.lifecycle import Action
-from chalicelib.telemetry import logger, traced_function
+from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
 
 environment = settings.load()
 app = chalice.Chalice(app_name="sluice")
 for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
-app.register_middleware(chalice.ConvertToMiddleware(traced_function), event_type="all")
+app.register_middleware(chalice.ConvertToMiddleware(trace_handler), event_type="all")
 app.middleware("http")(request_middleware)
 view = view_decorator(app)
 
@@ -25,7 +25,7 @@ view = view_decorator(app)
 @app.route("/uploads", methods=["POST"])
 @view
 def create_upload(context: RequestContext) -> chalice.Response:
-    """Register a job and say where to send its file."""
+    """Register a job and return the URLs to send its file to."""
     return uploads.create(context, services().uploads)
 
 
@@ -39,7 +39,7 @@ def abort_upload(context: RequestContext) -> chalice.Response:
 @app.route("/uploads/{job_id}/parts", methods=["POST"])
 @view
 def sign_parts(context: RequestContext) -> chalice.Response:
-    """Say where to send parts of a file."""
+    """Return the URLs to send parts of a file to."""
     return uploads.sign_parts(context, services().jobs, services().multipart_uploads)
 
 
@@ -53,7 +53,7 @@ def list_parts(context: RequestContext) -> chalice.Response:
 @app.route("/uploads/{job_id}/complete", methods=["POST"])
 @view
 def complete_upload(context: RequestContext) -> chalice.Response:
-    """Make a file of its parts."""
+    """Assemble a file from its parts."""
     return uploads.complete(context, services().jobs, services().multipart_uploads)
 
 
@@ -102,7 +102,7 @@ def list_errors(context: RequestContext) -> chalice.Response:
 @app.route("/healthz")
 @view
 def show_health(_context: RequestContext) -> chalice.Response:
-    """Show whether everything that Sluice depends on answers."""
+    """Show whether every dependency of Sluice answers."""
     return health.show(services().dependencies)
 
 
@@ -127,15 +127,17 @@ def on_schedule(_event: chalice.CloudWatchEvent) -> dict[str, int]:
 
 def on_job(event: chalice.SQSEvent) -> None:
     """Work on a job for as long as the invocation may run."""
-    from chalicelib.entrypoints.lambda_worker import handle_invocation  # with pyarrow: this function has it
+    from chalicelib.entrypoints.lambda_worker import (
+        handle_invocation,
+    )  # imports pyarrow, which only this function has
 
     context: Any = event.context
-    built = services()
+    sluice = services()
     handle_invocation(
         event.to_dict(),
-        built.sqs_receiver,
-        lambda: built.lambda_message_handler,
-        seconds=context.get_remaining_time_in_millis() / 1000 - built.settings.grace_seconds,
+        sluice.sqs_receiver,
+        lambda: sluice.lambda_message_handler,
+        seconds=context.get_remaining_time_in_millis() / 1000 - sluice.settings.grace_seconds,
     )
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chalicelib import settings
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source, Tally
 from chalicelib.entrypoints.worker import slots_of
-from chalicelib.memory import give_back_large_pieces
+from chalicelib.memory import return_large_allocations
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.ingestion import BlockWriter
 from chalicelib.settings import Settings
@@ -52,14 +52,14 @@ class NoRows:
     ledger: BlockWriter
     folder: Path | None  # for the rows; None drops them
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
         """See the port."""
         if self.folder is not None:
             (self.folder / f"{block.start:015}.copy").write_bytes(copy_lines(block))
         return self.ledger.write(job, replace(block, rows=block.rows.slice(0, 0)))
 
 
-def copy_lines(block: LoadedBlock) -> bytes:
+def copy_lines(block: PreparedBlock) -> bytes:
     """Return the block's rows in COPY's text format, in file order, which is that of the ids."""
     hashes, records = (block.rows[name].cast("binary").to_pylist() for name in ("content_hash", "record"))
     lines = [
@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--file", type=Path)
     parser.add_argument("--sink", metavar="none|FOLDER")
     arguments = parser.parse_args()
-    give_back_large_pieces()
+    return_large_allocations()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     services = ExchangedServices(settings.load(), arguments.file, arguments.sink)

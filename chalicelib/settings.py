@@ -23,7 +23,7 @@ class Settings:
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
     lambda_workers: int  # the most that run at once; 0: workers are containers
-    bucket_events: Literal["chalice", "template"]  # who attaches the intake to the bucket
+    bucket_events: Literal["chalice", "template"]  # how the intake is attached to the bucket
     dead_letter_queue_url: str  # SQS
     redis_url: str  # Redis
     redis_stream: str
@@ -77,14 +77,14 @@ def _choice(env: Mapping[str, str], name: str, *choices: _Choice) -> _Choice:
 def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
     workers = _number(env, "SLUICE_LAMBDA_WORKERS", 0, 0, 1000)
     if workers == 1:
-        raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 or at least 2: AWS knows no maximum of 1")
+        raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 or at least 2: AWS accepts no maximum of 1")
     if workers and queue_backend != "sqs":
         raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 with Redis: Lambda takes messages from SQS only")
     return workers
 
 
 def load(env: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings in ``env``. Raises SettingError naming the one that is wrong.
+    """Read the settings in ``env``. Raises SettingError naming the wrong one.
 
     Addresses may be missing here: code that needs one calls :func:`required`.
     """

@@ -56,7 +56,7 @@ _UNITS = {
 }
 
 
-def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
+def emit_metrics(values: dict[Metric, float], job_id: UUID | None = None) -> None:
     """Write the metrics as one line in CloudWatch's embedded metric format. Thread-safe.
 
     Source of the format: Amazon CloudWatch User Guide, "Embedded metric format".
@@ -66,12 +66,12 @@ def measured(values: dict[Metric, float], job_id: UUID | None = None) -> None:
         line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
     if job_id is not None:
         line.add_metadata("job_id", str(job_id))
-    # in one write: Powertools prints in two, between which another thread's line may come
+    # in one write: Powertools prints in two, and another thread's line may come between
     sys.stdout.write(f"{json.dumps(line.serialize_metric_set(), separators=(',', ':'))}\n")
 
 
 @contextmanager
-def traced(name: str, **annotations: str) -> Iterator[None]:
+def trace_section(name: str, **annotations: str) -> Iterator[None]:
     """Trace a section of the work: a subsegment within a function, a segment in a worker process."""
     if not _is_sampled():
         yield
@@ -85,7 +85,7 @@ def traced(name: str, **annotations: str) -> Iterator[None]:
         yield
 
 
-def traced_function(handler: Callable[..., Any]) -> Callable[..., Any]:
+def trace_handler(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function's handler, with a segment in the trace if X-Ray samples this invocation."""
     if not _is_sampled():
         return handler

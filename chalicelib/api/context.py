@@ -17,7 +17,7 @@ class RequestContext:
 
     request_id: str = ""
     path: Mapping[str, str] = field(default_factory=dict)  # the parameters in the route
-    query: Mapping[str, str] = field(default_factory=dict)  # of a parameter that is given twice, the last
+    query: Mapping[str, str] = field(default_factory=dict)  # of a repeated parameter, the last value
     read_body: Callable[[], Any] = lambda: None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What every request goes through: its context, its log line, its request id."""
+"""The steps around every request: its context, its log line, its request id."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -37,7 +37,7 @@ def request_middleware(request: Request, get_response: Callable[[Request], Respo
     with logger.append_context_keys(**keys):
         response = get_response(request)
         route = {name: request.context.get(name) for name in ("httpMethod", "resourcePath")}
-        logger.info("answered", extra={**route, "status": response.status_code})
+        logger.info("request answered", extra={**route, "status": response.status_code})
     match response.body:
         case {"Code": str(), "Message": str(detail)}:
             allow = response.headers.get("Allow")  # with a 405

@@ -1,4 +1,4 @@
-"""Pages of a list: how many items, where a page begins, and where the next one does."""
+"""Pages of a list: their sizes, their cursors, and the cursor of the next page."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +22,10 @@ class Page(Generic[Item]):
 
 
 def page_of(items: Sequence[Item], limit: int, cursor_of: Callable[[Item], tuple[int, ...]]) -> Page[Item]:
-    """Return the first ``limit`` items as a page. One item more says that there is a next page."""
+    """Return the first ``limit`` items as a page. One more item shows that there is a next page."""
     page = items[:limit]
-    more = len(items) > limit
-    return Page(page, format_cursor(*cursor_of(page[-1])) if more else None)
+    has_more = len(items) > limit
+    return Page(page, format_cursor(*cursor_of(page[-1])) if has_more else None)
 
 
 def parse_limit(query: Mapping[str, str], *, default: int, maximum: int) -> int:

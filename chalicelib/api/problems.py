@@ -16,14 +16,14 @@ Answer = Callable[..., Response]
 
 
 class UnknownJob(Exception):  # noqa: N818 - names what is wrong
-    """There is no job with this id. ``job_id`` is the client's own text, which may be no UUID at all."""
+    """There is no job with this id. ``job_id`` is the client's own text, which may not be a UUID."""
 
     def __init__(self, job_id: object) -> None:
         super().__init__(f"There is no job {str(job_id)[:100]!r}.")
 
 
 class TooLarge(Exception):  # noqa: N818 - names what is wrong
-    """The client asks for more than a limit allows. ``field`` names the member that says so."""
+    """The request exceeds a limit. ``field`` names the member that does."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
@@ -31,14 +31,14 @@ class TooLarge(Exception):  # noqa: N818 - names what is wrong
 
 
 def handle_errors(answer: Answer) -> Answer:
-    """Return the function with its errors answered as problems; none of them shows Sluice's insides.
+    """Return the function with its errors answered as problems; none of them shows Sluice's internals.
 
     Chalice answers its own errors, such as a body that is not JSON;
     :func:`chalicelib.api.middleware.request_middleware` turns those into problems.
     """
 
     @wraps(answer)
-    def handled(*args: object, **kwargs: object) -> Response:
+    def answer_or_problem(*args: object, **kwargs: object) -> Response:
         try:
             return answer(*args, **kwargs)
         except ChaliceViewError:
@@ -46,7 +46,7 @@ def handle_errors(answer: Answer) -> Answer:
         except Exception as error:  # noqa: BLE001 - the last resort
             return _problem_for(error)
 
-    return handled
+    return answer_or_problem
 
 
 def _problem_for(error: Exception) -> Response:

@@ -23,7 +23,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: Any,  # noqa: ANN401 - any JSON value
 ) -> Response:
-    """Return an error as `application/problem+json`, with those of the ``members`` that are not None."""
+    """Return an error as `application/problem+json`, with the ``members`` that are not None."""
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     problem |= {name: value for name, value in members.items() if value is not None}
     return _response(problem, status, PROBLEM, headers)

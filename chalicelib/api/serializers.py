@@ -12,11 +12,11 @@ from chalicelib.core.model import Dialect, Status, StoredReject
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.service.multipart import all_parts
 
-_DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect that clients know by another name
+_DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the API
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without its columns, as there may be thousands of them."""
+    """Return the job as a list shows it: without its columns, of which there may be thousands."""
     document = describe(job, now)
     document["detected"].pop("columns", None)
     return document
@@ -59,7 +59,7 @@ def links(job: Job) -> dict[str, str]:
 
 
 def phase(job: Job) -> str:
-    """Return in a word what the job does or waits for."""
+    """Return the phase of the job's work, in one word."""
     if job.status.is_terminal:
         return "done"
     if job.status is Status.UNDOING:
@@ -82,7 +82,7 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
 
 
 def describe_dialect(dialect: Dialect) -> dict[str, Any]:
-    """Return the member `detected`: how the file is written, as far as its format is concerned."""
+    """Return the member `detected`: the members of the dialect that apply to its format."""
     members = {name: getattr(dialect, name) for name in dialect.members}
     return {
         _DETECTED_NAMES.get(name, name): list(value) if isinstance(value, tuple) else value
@@ -105,7 +105,7 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
     done = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
-        done = total  # of a compressed file the count may end a little before
+        done = total  # for a compressed file, the count may stop a little earlier
     times = job.times
     seconds = ((times.completed_at or now) - times.started_at).total_seconds() if times.started_at else 0
     eta = None
@@ -121,7 +121,7 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
 
 
 def describe_ticket(ticket: Ticket) -> dict[str, Any]:
-    """Return the answer to a request for an upload: the job, and where its file goes."""
+    """Return the response to a request for an upload: the job, and the URLs for its file."""
     job, paths = ticket.job, links(ticket.job)
     multipart = {}
     if job.upload.upload_id is not None:
@@ -134,12 +134,12 @@ def describe_ticket(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def describe_signed(signed: Sequence[SignedPart]) -> dict[str, Any]:
-    """Return where to send those parts, at least one."""
-    return {"parts": _signed_parts(signed), "expires_at": _seconds(signed[0].upload.expires_at)}
+def describe_signed_parts(signed_parts: Sequence[SignedPart]) -> dict[str, Any]:
+    """Return the URLs to send parts to, at least one."""
+    return {"parts": _signed_parts(signed_parts), "expires_at": _seconds(signed_parts[0].upload.expires_at)}
 
 
-def describe_arrived(job: Job, parts: Sequence[Part], next_cursor: str | None) -> dict[str, Any]:
+def describe_arrived_parts(job: Job, parts: Sequence[Part], next_cursor: str | None) -> dict[str, Any]:
     """Return how the job's file is divided and one page of the parts that have arrived."""
     return {
         "job_id": str(job.id),
@@ -172,15 +172,15 @@ def _division(job: Job) -> dict[str, Any]:
     return {"size": job.upload.size, "part_size": job.upload.part_size, "part_count": count}
 
 
-def _signed_parts(signed: Sequence[SignedPart]) -> list[dict[str, Any]]:
+def _signed_parts(signed_parts: Sequence[SignedPart]) -> list[dict[str, Any]]:
     return [
         {
-            "number": each.part.number,
-            "size": each.part.size,
-            "url": each.upload.url,
-            "headers": dict(each.upload.headers),
+            "number": signed_part.part.number,
+            "size": signed_part.part.size,
+            "url": signed_part.upload.url,
+            "headers": dict(signed_part.upload.headers),
         }
-        for each in signed
+        for signed_part in signed_parts
     ]
 
 

@@ -1,1 +1,1 @@
-"""What fills the ports: S3, SQS, Redis, Postgres. None of them knows another."""
+"""The implementations of the ports: S3, SQS, Redis, Postgres. None of them knows another."""

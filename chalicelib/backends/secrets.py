@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from chalicelib.core.errors import RetryLater
 
-_KEPT_SECONDS = 300  # after a rotation, the old password is used for at most this long
+_CACHE_SECONDS = 300  # after a rotation, the old password is used for at most this long
 
 
 def with_credentials(url: str, secret: str) -> str:
@@ -16,16 +16,16 @@ def with_credentials(url: str, secret: str) -> str:
     The secret is a JSON object with `username` and `password`, as RDS writes it. Raises RetryLater.
     Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
     """
-    trouble = ""
+    problem = ""
     try:
-        found = parameters.get_secret(secret, transform="json", max_age=_KEPT_SECONDS)
-        user, password = quote(found["username"], safe=""), quote(found["password"], safe="")
+        credentials = parameters.get_secret(secret, transform="json", max_age=_CACHE_SECONDS)
+        user, password = quote(credentials["username"], safe=""), quote(credentials["password"], safe="")
     except (GetParameterError, TransformParameterError) as error:
-        trouble = f"no credentials from the secret {secret}: {type(error).__name__}"
+        problem = f"no credentials from the secret {secret}: {type(error).__name__}"
     except (KeyError, TypeError, ValueError):
-        trouble = f"the secret {secret} has no username and password"
-    if trouble:  # not raised above: those errors contain the secret, and would be chained to this one
-        raise RetryLater(trouble)
+        problem = f"the secret {secret} has no username and password"
+    if problem:  # not raised above: those errors contain the secret, and would be chained to this one
+        raise RetryLater(problem)
     parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{user}:{password}@{place}").geturl()
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}:{password}@{host}").geturl()

@@ -27,9 +27,9 @@ if TYPE_CHECKING:  # the stubs are a development dependency
 MAX_WAIT_SECONDS = 20  # ReceiveMessage: WaitTimeSeconds
 MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages; SendMessageBatch: Entries
 MAX_VISIBILITY_SECONDS = 43_200  # ChangeMessageVisibility: VisibilityTimeout
-SLACK_SECONDS = 0.05  # so that a wait of 0.9999 s is rounded to 1 s and not to none
+SLACK_SECONDS = 0.05  # so that a wait of 0.9999 s is rounded to 1 s and not to 0 s
 # The answers of ChangeMessageVisibility and DeleteMessage for a message that is visible again, or deleted.
-LOST = ("MessageNotInflight", "ReceiptHandleIsInvalid")
+NOT_HELD_CODES = ("MessageNotInflight", "ReceiptHandleIsInvalid")
 
 
 @contextmanager
@@ -41,20 +41,20 @@ def _retry_later(action: str) -> Iterator[None]:
 
 
 @contextmanager
-def _unless_lost(job_id: UUID) -> Iterator[None]:
+def _tolerate_not_held(job_id: UUID) -> Iterator[None]:
     """Log and continue when the message is no longer this receiver's."""
     try:
         yield
     except ClientError as error:
-        if not _is_lost(error):
+        if not _is_not_held(error):
             raise
-        logger.warning("message is held by another receiver or gone", extra={"job_id": str(job_id)})
+        logger.warning("message is held by another receiver, or was deleted", extra={"job_id": str(job_id)})
 
 
-def _is_lost(error: ClientError) -> bool:
+def _is_not_held(error: ClientError) -> bool:
     code = error.response["Error"]["Code"].rpartition(".")[2]
     about_receipt = "ReceiptHandle" in error.response["Error"].get("Message", "")
-    return code in LOST or (code == "InvalidParameterValue" and about_receipt)
+    return code in NOT_HELD_CODES or (code == "InvalidParameterValue" and about_receipt)
 
 
 def parse_body(body: str) -> UUID | None:
@@ -82,8 +82,10 @@ class SqsSender:
                     QueueUrl=self._queue_url,
                     Entries=[{"Id": str(number), "MessageBody": body} for number in numbers],
                 )
-            for failed in answer.get("Failed", []):
-                raise RetryLater(f"SQS: could not send job {job_id}: {failed.get('Message', failed['Code'])}")
+            for failure in answer.get("Failed", []):
+                raise RetryLater(
+                    f"SQS: could not send job {job_id}: {failure.get('Message', failure['Code'])}"
+                )
 
     def ping(self) -> None:
         """Return if the queue answers. Raises RetryLater."""
@@ -128,7 +130,7 @@ class SqsReceiver:
     def delivery_of(self, record: Mapping[str, Any]) -> Delivery | None:
         """Return the delivery in a record of Lambda's event; None if the message went to the dead letters.
 
-        Source of the form: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+        Source of the structure: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
         """
         return self._delivery(
             {
@@ -141,21 +143,21 @@ class SqsReceiver:
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Delete the message. Raises RetryLater."""
-        with _retry_later(f"acknowledge job {delivery.job_id}"), _unless_lost(delivery.job_id):
+        with _retry_later(f"acknowledge job {delivery.job_id}"), _tolerate_not_held(delivery.job_id):
             self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=delivery.receipt)
 
     def extend(self, delivery: Delivery) -> None:
-        """Restart the visibility timeout, unless the message was lost. Raises RetryLater."""
-        with _retry_later(f"extend the lease on job {delivery.job_id}"), _unless_lost(delivery.job_id):
+        """Restart the visibility timeout, if this receiver still holds the message. Raises RetryLater."""
+        with _retry_later(f"extend the lease on job {delivery.job_id}"), _tolerate_not_held(delivery.job_id):
             self._hide(delivery, self._visibility)
 
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
-        """Give the message back, unless it was lost to another receiver. Raises RetryLater."""
-        with _retry_later(f"give job {delivery.job_id} back"), _unless_lost(delivery.job_id):
+        """Give the message back, if this receiver still holds it. Raises RetryLater."""
+        with _retry_later(f"give job {delivery.job_id} back"), _tolerate_not_held(delivery.job_id):
             self._hide(delivery, _whole_seconds(delay_seconds))
 
     def close(self) -> None:
-        """Do nothing: SQS has no consumers that leave. Both queues are closed alike."""
+        """Do nothing: SQS has no consumers to remove. Redis Streams have."""
 
     def _receive_once(self, limit: int, wait_seconds: int) -> list[Delivery]:
         answer = self._client.receive_message(
@@ -203,8 +205,8 @@ class SqsReceiver:
             if (policy := answer.get("Attributes", {}).get("RedrivePolicy")) is None:
                 return None
             *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-            found = self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-            self._dead_letter_url = found["QueueUrl"]
+            queue = self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+            self._dead_letter_url = queue["QueueUrl"]
         return self._dead_letter_url
 
     def _hide(self, delivery: Delivery, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""A block on its way into the database."""
+"""Blocks that are ready for the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ if TYPE_CHECKING:  # pyarrow is not in the functions' package
 
 
 @dataclass(frozen=True)
-class LoadedBlock:
-    """A block ready to be written: rows sorted by hash, each hash once, and rejects."""
+class PreparedBlock:
+    """A block that is ready to be written: rows sorted by hash, each hash once, and rejects."""
 
     no: int
     start: int  # bytes of the text
     end: int  # where the next block begins
-    records: int  # in the file, before anything was dropped
-    repeated: int  # records whose row another record of this block brings
+    records: int  # in the file, rejected and repeated ones included
+    repeats: int  # records whose row another record of this block has
     rows: "pa.RecordBatch"  # content_hash: binary(32), record: string (canonical JSON)
     rejects: Sequence[Reject] = field(default_factory=tuple)
-    source_offset: int | None = None  # of a compressed or transcoded object: how far it had been read
+    source_offset: int | None = None  # bytes read so far of a compressed or transcoded object

@@ -1,15 +1,15 @@
-"""Errors, sorted by what the caller must do about them.
+"""Errors, sorted by how the caller must react.
 
 A bad *record* is not an error: it is data (:class:`chalicelib.core.model.Reject`).
 """
 
 
-class RetryLater(Exception):  # noqa: N818 - named for what to do, not for what went wrong
-    """Something outside is unwell (database, object store, queue): the same work may succeed later."""
+class RetryLater(Exception):  # noqa: N818 - named for the reaction, not for the cause
+    """A dependency (database, object store, queue) is not available: the same work may succeed later."""
 
 
-class JobFailed(Exception):  # noqa: N818 - named for what to do, not for what went wrong
-    """The job can never succeed as it is: mark it FAILED, with this code and this sentence for a person."""
+class JobFailed(Exception):  # noqa: N818 - named for the reaction, not for the cause
+    """The job can never succeed: mark it FAILED, with this code and this sentence for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -18,19 +18,19 @@ class JobFailed(Exception):  # noqa: N818 - named for what to do, not for what w
 
 
 class BlockAlreadyCommitted(Exception):  # noqa: N818 - named for the state of the ledger
-    """Another worker has committed this block: drop it. Nothing of this attempt at it was kept."""
+    """Another worker has committed this block: drop it. Nothing of this attempt was stored."""
 
 
-class JobEnded(Exception):  # noqa: N818 - named for what happened to the job
-    """The job has ended, or was taken over: drop the work. Nothing of this attempt was kept."""
+class JobEnded(Exception):  # noqa: N818 - named for the state of the job
+    """The job has ended, or was taken over: drop the work. Nothing of this attempt was stored."""
 
 
-class NotPossible(Exception):  # noqa: N818 - named for what to tell the client
+class NotPossible(Exception):  # noqa: N818 - named for the answer to the client
     """The job's present state does not allow the request; the sentence says why."""
 
 
 class InvalidRequest(Exception):  # noqa: N818 - names what is wrong
-    """The client's request is wrong: tell the client the message and the ``field`` at fault."""
+    """The client's request is wrong: return the message and the wrong ``field`` to the client."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Jobs, and what their users need of them: the job itself, its upload, a worker's claim on it."""
+"""Jobs: a stored job and its components, a new job, a worker's claim on a job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from chalicelib.core.model import Dialect, Format, Options, Range, Source, Statu
 
 @dataclass(frozen=True)
 class Instructions:
-    """What an upload says about how to load its file."""
+    """A client's instructions for loading a file."""
 
     format: Format | None = None  # None: detect it
     options: Options = field(default_factory=Options)
@@ -21,7 +21,7 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Upload:
-    """What a client promised to send, and where it goes."""
+    """The file that a client announced, and the object that it becomes."""
 
     bucket: str
     key: str
@@ -47,28 +47,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a job reads, and how. Fixed by the first worker that opens the job."""
+    """The object that a job reads, its dialect and its grid. The first worker to open the job fixes them."""
 
     source: Source
     dialect: Dialect
     block_size: int  # bytes: the grid that the job's blocks lie on
-    text_size: int | None = None  # bytes, once known, where the text is not the object itself
+    text_size: int | None = (
+        None  # bytes, of a text that is not the object itself; None until its end was read
+    )
     split_to: int | None = None  # bytes: the file has been split into ranges up to here; None: it has not
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is. The tally and the bytes are sums over the ledger."""
+    """The progress of a job. The tally and the bytes are sums over the ledger."""
 
     attempts: int = 0  # claims so far
-    attempts_without_progress: int = 0  # the last ones, in a row, that added no block to the ledger
+    attempts_without_progress: int = 0  # the most recent ones in a row that added no block to the ledger
     bytes_processed: int = 0
     tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed: a code, and a sentence for a person."""
+    """The reason why a job failed: a code, and a sentence for people."""
 
     code: str
     message: str
@@ -76,7 +78,7 @@ class JobError:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job, beyond its status."""
+    """The outcome of a job, beyond its status."""
 
     error: JobError | None = None
     duplicate_of: UUID | None = None  # the job that loaded the same content
@@ -86,7 +88,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Times:
-    """When a job was created, first claimed, last changed, and ended."""
+    """The times at which a job was created, first claimed, last changed and ended."""
 
     created_at: datetime
     started_at: datetime | None
@@ -96,7 +98,7 @@ class Times:
 
 @dataclass(frozen=True)
 class NewJob:
-    """What is fixed about a job when it is registered."""
+    """A job to register."""
 
     id: UUID
     dataset: str
@@ -111,14 +113,14 @@ class Job:
     """One upload on its way into Postgres, as stored."""
 
     id: UUID
-    number: int  # the job's short name inside the database
+    number: int  # identifies the job in the tables, in 8 bytes
     status: Status
     dataset: str
     dataset_id: int
     filename: str
     instructions: Instructions
     upload: Upload
-    source: Source | None  # as announced, then as pinned
+    source: Source | None  # from the event, then as pinned
     block_size: int  # bytes: planned until the job is opened, then fixed
     reading: Reading | None  # None until a worker opens the job
     progress: Progress
@@ -128,7 +130,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker took under a lease: a job, or a range of one that was split."""
+    """A claim of a worker, under a lease: a job, or a range of a job that was split."""
 
     job: Job  # as it was when it was claimed
     owner: str  # names the delivery in the lease

@@ -1,4 +1,4 @@
-"""The life of a job: which action leads from which statuses to which. This table alone decides.
+"""The life of a job: a table of the actions and of the statuses that they lead from and to.
 
 `docs/http-api.md` shows this table; a test holds the two equal.
 """
@@ -11,7 +11,7 @@ from chalicelib.core.model import Status
 
 
 class Action(StrEnum):
-    """What can happen to a job."""
+    """An action on a job, by a worker or a client."""
 
     CLAIM = "claim"  # by a worker, for the first time or again
     COMPLETE = "complete"  # every record is accounted for

@@ -1,4 +1,4 @@
-"""What the queue hands to a worker."""
+"""Messages, as the queue delivers them to a worker."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Files and records: what is read, how it is written, what became of its records. Plain data."""
+"""Files and records: sources, dialects, ranges, rejects, tallies. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job is in its life; :mod:`chalicelib.core.lifecycle` says what leads from one to another."""
+    """The status of a job; :mod:`chalicelib.core.lifecycle` has the transitions."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -41,15 +41,14 @@ class Source:
     etag: str
     size: int  # bytes
     version_id: str | None = None
-    checksum: str | None = (
-        None  # SHA-256 as S3 verified it, in base64; of a multipart upload: of its parts' checksums
-    )
-    modified_at: datetime | None = field(default=None, compare=False)  # events do not say
+    # The SHA-256 that S3 verified, in base64; of a multipart upload, the hash of its parts' checksums.
+    checksum: str | None = None
+    modified_at: datetime | None = field(default=None, compare=False)  # None: the source is from an event
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a client declares about its CSV file; Sluice detects whatever is None from the head."""
+    """Declarations of a client about its CSV file; Sluice detects every member that is None from the head."""
 
     delimiter: str | None = None
     quote: str | None = None  # empty: there are no quotes
@@ -65,7 +64,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written; enough to read any block of it without the head."""
+    """The dialect of a file, sufficient to read any block of it without the head."""
 
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
@@ -86,7 +85,7 @@ class Dialect:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The names of the fields that say something about files of this format."""
+        """The names of the fields that apply to the dialect's format."""
         return (*_DIALECT_MEMBERS, *_FORMAT_MEMBERS[self.format])
 
 
@@ -119,19 +118,19 @@ class Range:
 
 @dataclass(frozen=True, slots=True)  # a bad file has millions of them
 class Reject:
-    """A record that was not loaded, and why. ``record`` counts from 0 within its block."""
+    """A record that was not loaded, with the reason. ``record`` counts from 0 within its block."""
 
     code: str
-    message: str  # a sentence for someone who does not program
+    message: str  # a sentence for readers who do not program
     record: int
     offset: int  # of the record's first byte in the file
-    raw: str  # an excerpt of the record as it came
+    raw: str  # an excerpt of the record, unchanged
     field: str | None = None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of the records of a block or a job: ``records = inserted + duplicates + rejected``."""
+    """The counts of a block or a job: ``records = inserted + duplicates + rejected``."""
 
     records: int = 0
     inserted: int = 0
@@ -141,9 +140,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class StoredReject:
-    """A reject as read back; ``record_number`` counts from 1 over the file's records.
+    """A reject as stored; ``record_number`` counts from 1 over the file's records.
 
-    It is a prefix sum over the ledger, so it is None while earlier blocks are missing.
+    The number is a prefix sum over the ledger, so it is None while earlier blocks are missing.
     """
 
     cursor: tuple[int, int]  # block number, record within the block

@@ -4,7 +4,7 @@ import re
 
 LONGEST_FILENAME = 1024  # characters
 DATASET_PATTERN = r"\A[a-z0-9][a-z0-9_-]{0,62}\Z"
-TEXT_PATTERN = r"\A[^\0\ud800-\udfff]*\Z"  # a NUL is not for Postgres, half a surrogate pair not for UTF-8
+TEXT_PATTERN = r"\A[^\0\ud800-\udfff]*\Z"  # Postgres stores no NUL, UTF-8 encodes no half of a surrogate pair
 _DATASET = re.compile(DATASET_PATTERN)
 _TEXT = re.compile(TEXT_PATTERN)
 

@@ -1,4 +1,4 @@
-"""What the job register tells a sweep."""
+"""Jobs, as a sweep sees them."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class UnseenJob:
-    """A job for whose object no event has come. ``overdue``: its upload has expired."""
+    """A job whose object has not been seen: no event came. ``overdue``: its upload has expired."""
 
     job_id: UUID
     overdue: bool

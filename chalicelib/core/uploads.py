@@ -1,4 +1,4 @@
-"""Uploads: what a client asks for, and where it may send the bytes."""
+"""Uploads: the request of a client, and the signed URLs that it gets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from chalicelib.core.jobs import Instructions, Job, Part
 
 @dataclass(frozen=True)
 class UploadRequest:
-    """A checked request for an upload."""
+    """A validated request for an upload."""
 
     filename: str
     dataset: str = "default"
@@ -21,7 +21,7 @@ class UploadRequest:
 
 @dataclass(frozen=True)
 class SignedUpload:
-    """Everything a client needs to send the bytes without credentials of its own."""
+    """A signed request, with which a client sends bytes without credentials of its own."""
 
     method: str
     url: str
@@ -31,7 +31,7 @@ class SignedUpload:
 
 @dataclass(frozen=True)
 class SignedPart:
-    """A part and where to send it."""
+    """A part, and the signed request that sends it."""
 
     part: Part
     upload: SignedUpload
@@ -39,7 +39,7 @@ class SignedPart:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A registered job and where to send its file: to one URL, or to one URL per part."""
+    """A registered job, and the signed requests that send its file: one, or one for each part."""
 
     job: Job
     whole: SignedUpload | None

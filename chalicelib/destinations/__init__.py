@@ -1,4 +1,4 @@
-"""Where rows go. A destination writes, removes and counts rows inside the caller's transaction.
+"""The port of destinations. A destination writes, removes and counts rows inside the caller's transaction.
 
 The ledger and the rejects stay outside: they are the same for every destination.
 """
@@ -15,20 +15,20 @@ Transaction_contra = TypeVar("Transaction_contra", contravariant=True)
 
 
 class Destination(Protocol[Transaction_contra]):
-    """Hold rows. Every method works in the transaction that it is given, and commits nothing."""
+    """Hold rows. Every method works in the caller's transaction and commits nothing."""
 
     def write(
-        self, transaction: Transaction_contra, job: Job, rows: "pa.RecordBatch", *, expect_known: bool
+        self, transaction: Transaction_contra, job: Job, rows: "pa.RecordBatch", *, expect_existing: bool
     ) -> int:
         """Write the rows of one block and return how many of them are new.
 
-        ``rows`` (content_hash: binary(32), record: string) are sorted by hash, each hash once. A row that
-        another job brought is marked as brought by ``job`` too. ``expect_known`` is a hint that some of the
-        rows are there already.
+        ``rows`` (content_hash: binary(32), record: string) are sorted by hash, each hash once. A row of
+        another job is marked as a row of ``job`` too. ``expect_existing`` is a hint that some of the
+        rows exist already.
         """
 
     def count(self, transaction: Transaction_contra, job: Job) -> int:
-        """Return how many rows that ``job`` was the first to bring are still there."""
+        """Return how many rows that ``job`` was the first to bring still exist."""
 
     def removal_steps(self, transaction: Transaction_contra, job: Job) -> Sequence[int]:
         """Return the steps, opaque numbers, in which :meth:`remove` removes the job's rows."""

@@ -1,1 +1,1 @@
-"""What calls Sluice, besides HTTP: the worker process, the Lambda worker, S3 events, migrations."""
+"""The entry points besides HTTP: the worker process, the Lambda worker, S3 events, migrations."""

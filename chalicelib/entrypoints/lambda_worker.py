@@ -23,8 +23,8 @@ class LambdaReceiver(Protocol):
         """Restart the visibility timeout. Raises RetryLater."""
 
 
-class MessageKept(Exception):  # noqa: N818 - what it tells Lambda
-    """The message is to be redelivered."""
+class MessageKept(Exception):  # noqa: N818 - named for the effect on the message
+    """The invocation fails, so that the message is redelivered."""
 
 
 def handle_invocation(
@@ -42,8 +42,8 @@ def handle_invocation(
     delivery = receiver.delivery_of(record)
     if delivery is None:
         return
-    # The queue's own visibility timeout is longer than any invocation. Should this one be killed, the message
-    # is to be redelivered sooner.
+    # The queue's own visibility timeout is longer than any invocation. If this invocation is killed, the
+    # message should be redelivered sooner.
     receiver.extend(delivery)
     handler = new_handler()
     stop = threading.Event()
@@ -52,6 +52,6 @@ def handle_invocation(
     timer.start()
     try:
         if handler.handle(delivery, stop) is Outcome.KEPT:
-            raise MessageKept(f"job {delivery.job_id} is to be looked at again")
+            raise MessageKept(f"job {delivery.job_id} has not ended: the message is kept")
     finally:
         timer.cancel()

@@ -9,22 +9,22 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 
 from chalicelib.core.model import Source
 from chalicelib.service.intake import Intake
-from chalicelib.telemetry import Metric, measured
+from chalicelib.telemetry import Metric, emit_metrics
 
 
 def handle_s3_event(event: Mapping[str, Any], intake: Intake) -> dict[str, int]:
     """Enqueue the jobs of the objects that arrived; return how many. Raises RetryLater.
 
-    Source of the form: Amazon S3 User Guide, "Event message structure".
+    Source of the structure: Amazon S3 User Guide, "Event message structure".
     """
     objects = [_source(record) for record in S3Event(dict(event)).records]
-    measured({Metric.OBJECTS_ARRIVED: len(objects)})
-    enqueued = intake.take_in(objects)
-    measured({Metric.OBJECTS_ANNOUNCED: enqueued})
-    return {"announced": enqueued}
+    emit_metrics({Metric.OBJECTS_ARRIVED: len(objects)})
+    count = intake.take_in(objects)
+    emit_metrics({Metric.OBJECTS_ANNOUNCED: count})
+    return {"announced": count}
 
 
 def _source(record: S3EventRecord) -> Source:
-    stored = record.s3.get_object
-    key = unquote_plus(stored.key)
-    return Source(record.s3.bucket.name, key, stored.etag, stored.size, stored.version_id or None)
+    s3_object = record.s3.get_object
+    key = unquote_plus(s3_object.key)
+    return Source(record.s3.bucket.name, key, s3_object.etag, s3_object.size, s3_object.version_id or None)

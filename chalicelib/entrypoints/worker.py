@@ -16,7 +16,7 @@ from types import FrameType
 
 from chalicelib import settings
 from chalicelib.core.errors import RetryLater
-from chalicelib.memory import give_back_large_pieces
+from chalicelib.memory import return_large_allocations
 from chalicelib.service.message_handler import MessageHandler
 from chalicelib.service.queue import JobReceiver
 from chalicelib.service.sweep import Sweeper
@@ -40,7 +40,7 @@ class Slots:
     def run(self, stop: threading.Event, *, health_file: Path | None, grace_seconds: float) -> bool:
         """Work until ``stop`` is set; return whether all slots ended ``grace_seconds`` after that.
 
-        A job whose slot did not end in time loses nothing but time. ``health_file`` is touched while all
+        A slot that is cut short loses no data. ``health_file`` is touched while all
         slots are alive: a file that grows old means that the worker hangs.
         """
         threads = [
@@ -93,14 +93,14 @@ def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
             logger.exception("the next sweep tries again")
 
 
-def slots_of(built: Services) -> Slots:
+def slots_of(sluice: Services) -> Slots:
     """Return the slots of a worker with these services. Raises SettingError."""
-    return Slots(built.message_handler, built.receiver, built.jobs.ping, built.settings.worker_jobs)
+    return Slots(sluice.message_handler, sluice.receiver, sluice.jobs.ping, sluice.settings.worker_jobs)
 
 
 def main() -> int:
     """Run the worker with the settings of the environment; return its exit status, 2 for a wrong setting."""
-    give_back_large_pieces()
+    return_large_allocations()
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -110,26 +110,28 @@ def main() -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     try:
-        built = services()
-        slots, sweeper = slots_of(built), built.sweeper
+        sluice = services()
+        slots, sweeper = slots_of(sluice), sluice.sweeper
     except settings.SettingError as error:
         print(f"the worker cannot start: {error}", file=sys.stderr)
         return 2
-    logger.info("worker started", extra={"owner": built.owner, "queue": built.settings.queue_backend})
+    logger.info("worker started", extra={"owner": sluice.owner, "queue": sluice.settings.queue_backend})
     sweeping = threading.Thread(target=sweep_regularly, args=(sweeper, stop), name="sweep", daemon=True)
     sweeping.start()
-    health_file = built.settings.health_file
+    health_file = sluice.settings.health_file
     in_time = slots.run(
         stop,
         health_file=Path(health_file) if health_file else None,
-        grace_seconds=built.settings.grace_seconds,
+        grace_seconds=sluice.settings.grace_seconds,
     )
     if not in_time:
-        logger.error("stopped with work in hand: another worker continues it when the lease has expired")
+        logger.error(
+            "stopped before all jobs were given back: others continue them when the leases have expired"
+        )
         os._exit(1)  # threads that hang would keep the process
     sweeping.join(_SWEEP_PATIENCE)
     try:
-        built.close()
+        sluice.close()
     except RetryLater:
         logger.exception("not everything was closed")
     logger.info("worker stopped")

@@ -11,7 +11,7 @@ from chalicelib.formats.json.format import JsonFormat
 from chalicelib.formats.ndjson.format import NdjsonFormat
 from chalicelib.reading.head import Head
 
-FORMATS: tuple[FileFormat, ...] = (  # in the order in which they are asked whether a file is theirs
+FORMATS: tuple[FileFormat, ...] = (  # in the order in which they are tried on a file
     NdjsonFormat(),
     JsonFormat(),
     CsvFormat(),
@@ -20,7 +20,7 @@ FORMATS: tuple[FileFormat, ...] = (  # in the order in which they are asked whet
 
 def format_named(name: Format) -> FileFormat:
     """Return the format of that name."""
-    return next(form for form in FORMATS if form.name is name)
+    return next(file_format for file_format in FORMATS if file_format.name is name)
 
 
 def format_of(dialect: Dialect) -> FileFormat:
@@ -30,4 +30,4 @@ def format_of(dialect: Dialect) -> FileFormat:
 
 def recognise(head: Head) -> FileFormat:
     """Return the first format that recognises the head. CSV recognises every head that no other does."""
-    return next(form for form in FORMATS if form.recognise(head))
+    return next(file_format for file_format in FORMATS if file_format.recognise(head))

@@ -18,7 +18,7 @@ from chalicelib.reading.head import Head
 
 
 class Reason(NamedTuple):
-    """A reject's code, and its message: a sentence for someone who does not program."""
+    """A reject's code, and its message: a sentence for readers who do not program."""
 
     code: str
     message: str
@@ -34,7 +34,7 @@ class Rejection(NamedTuple):
 
 
 class Location(NamedTuple):
-    """The place of a record in the text, and its bytes."""
+    """The location of a record in the text, and its bytes."""
 
     offset: int
     raw: bytes
@@ -42,7 +42,7 @@ class Location(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch(ABC):
-    """Consecutive records of a segment, each of them a row of the table, a single, or rejected.
+    """Consecutive records of a segment. Each is a row of the table, a single, or rejected.
 
     Ordinals count the batch's records from 0.
     """
@@ -82,26 +82,26 @@ class FileFormat(Protocol):
 
     @property
     def empty_record(self) -> Reason | None:
-        """The reason for which a record without any value is rejected; None: it is a row like any other."""
+        """The reason to reject a record without values; None: such a record is a row like any other."""
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """The messages of records that cannot be read whole, by the codes that the framing gives."""
+        """The messages for records that cannot be read whole, by the codes of the framing."""
 
     def recognise(self, head: Head) -> bool:
         """Return whether a file with that head is of this format."""
 
     def read_dialect(self, head: Head, options: Options) -> Dialect:
-        """Detect how the file is written, where the options don't say. Raises JobFailed."""
+        """Detect the file's dialect, as far as the options do not declare it. Raises JobFailed."""
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:
         """Return the framing of a file. A record longer than ``max_record`` bytes cannot be read whole.
 
-        ``to_end``: the framing will be shown the end of the file.
+        ``to_end``: the framing will get the end of the file.
         """
 
     def can_be_split(self, dialect: Dialect) -> bool:
-        """Return whether workers may begin to read a plain file of this dialect at any record."""
+        """Return whether workers may start reading a plain file of this dialect at any record."""
 
     def max_block_size(self, dialect: Dialect) -> int:
         """Return the largest size of blocks, in bytes, at which the rows of one stay within bounds."""
@@ -113,10 +113,10 @@ class FileFormat(Protocol):
 MOST_JSON = 64 << 20  # bytes of canonical JSON that a block may become
 
 
-def new_dialect(form: Format, head: Head, data_start: int) -> Dialect:
+def new_dialect(name: Format, head: Head, data_start: int) -> Dialect:
     """Return a dialect with the members that all formats have, taken from the head."""
     return Dialect(
-        form,
+        name,
         data_start,
         encoding=head.encoding,
         bom=head.bom,

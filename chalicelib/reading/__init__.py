@@ -1,8 +1,8 @@
 """From an object to blocks of its text.
 
-- ``range_reads``: reads the object ahead, in ranges.
+- ``range_reads``: read the object ahead, in ranges.
 - ``compression``, ``encodings``: turn its bytes into text.
 - ``head``: the beginning of the text, from which the format is detected.
 - ``object_text``: the text as a stream.
-- ``blocks``: cuts the text at record borders; ``split_points``: divides a large file into ranges.
+- ``blocks``: cut the text at record borders; ``split_points``: divide a large file into ranges.
 """

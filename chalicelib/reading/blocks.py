@@ -1,8 +1,8 @@
-"""Cuts the text of a file into blocks of whole records, on a fixed grid.
+"""Cut the text of a file into blocks of whole records, on a fixed grid.
 
-Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker that cuts a file cuts it alike,
-however the bytes arrive. A record that is too large, or whose quote never closes, is rejected by the bytes
-alone (of a CSV record only the first line), and reading continues after it.
+Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker cuts a file at the same offsets,
+however the bytes arrive. A record that is too large, or whose quote never closes, is rejected without
+decoding it (of a CSV record only the first line), and reading continues after it.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ EXCERPT = 1000  # bytes kept of a rejected record
 
 
 class RejectedLine(NamedTuple):
-    """A line ``[start, end)`` within a segment that begins a record which cannot be read whole."""
+    """A line ``[start, end)`` within a segment, which begins a record that cannot be read whole."""
 
     start: int
     end: int
@@ -57,12 +57,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The end of whole records in the bytes that a framing was shown.
+    """The end of whole records in the data of a framing.
 
-    Without a ``code``, a record ends at ``end``, and no earlier one ends at or after the wanted offset.
+    Without a ``code``, a record ends at ``end``, and no earlier one ends at or after the requested offset.
     With a ``code``, the record that begins at ``end``, after ``separators`` bytes, cannot be read whole:
-    ``length`` bytes of it are rejected, or its first line if that is None, or all that follows in the file
-    if ``to_end``.
+    ``length`` bytes of it are rejected, or its first line if that is None, or the rest of the file if
+    ``to_end``.
     """
 
     end: int
@@ -74,10 +74,10 @@ class Boundary:
     to_end: bool = False
 
 
-class FramingLost(Exception):  # noqa: N818 - named for the state of the framing
+class FramingError(Exception):
     """Record borders cannot be found from here on: the job fails.
 
-    ``offsets`` in the bytes that were shown are put into ``sentence`` as offsets in the text.
+    ``sentence`` has a placeholder for each of the ``offsets``, which count from the beginning of the data.
     """
 
     def __init__(self, code: str, sentence: str, *offsets: int) -> None:
@@ -96,13 +96,13 @@ class Framing(Protocol):
 
     @property
     def by_lines(self) -> bool:
-        """Whether every line ending ends a record, whatever came before it."""
+        """Whether every line ending ends a record, whatever precedes it."""
 
     def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
         """Find the first record end at or after ``at``, or the first record that cannot be read whole.
 
         ``data`` begins where a record begins; ``final``: the file ends where ``data`` ends. Returns None if
-        more bytes are needed. Raises FramingLost.
+        more bytes are needed. Raises FramingError.
         """
 
     def line_end(self, data: bytes) -> int | None:
@@ -110,7 +110,7 @@ class Framing(Protocol):
 
 
 class _Window:
-    """The bytes that were read and are not cut yet, and their offset in the text."""
+    """The bytes that were read and not yet cut, and their offset in the text."""
 
     def __init__(self, chunks: Iterator[Chunk], offset: int) -> None:
         self._chunks = chunks
@@ -140,9 +140,9 @@ class _Window:
 
     def take(self, size: int) -> bytes:
         """Remove the first ``size`` bytes and return them."""
-        taken, self.data = self.data[:size], self.data[size:]
+        data, self.data = self.data[:size], self.data[size:]
         self.offset += size
-        return taken
+        return data
 
 
 def cut_blocks(
@@ -150,9 +150,9 @@ def cut_blocks(
 ) -> Iterator[Block]:
     """Yield the blocks of ``gap``. ``chunks`` hold the text from ``max(gap.start, data_start)`` on.
 
-    They reach ``framing.look_ahead`` bytes beyond the gap's end, so that a block is always cut alike. The
-    first block of a file includes the bytes before ``data_start``, even if no record follows. Raises
-    JobFailed when the framing is lost.
+    They reach ``framing.look_ahead`` bytes beyond the gap's end, so that every worker cuts the same blocks.
+    The first block of a file includes the bytes before ``data_start``, even if no record follows. Raises
+    JobFailed for a FramingError.
     """
     window = _Window(chunks, max(gap.start, data_start))
     start = gap.start
@@ -184,13 +184,13 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
 def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
     try:
         return framing.boundary(window.data, at, final=window.final)
-    except FramingLost as lost:
-        offsets = (f"{window.offset + offset:,}" for offset in lost.offsets)
-        raise JobFailed(lost.code, lost.sentence.format(*offsets)) from None
+    except FramingError as error:
+        offsets = (f"{window.offset + offset:,}" for offset in error.offsets)
+        raise JobFailed(error.code, error.sentence.format(*offsets)) from None
 
 
 def _reject_to_end(window: _Window, code: str) -> Iterator[RejectedRecord]:
-    """Take the rest of the text off the window, however long, as one record. White space alone is none."""
+    """Take the rest of the text off the window, however long, as one record, unless it is white space."""
     offset, raw = window.offset, b""
     while not window.is_at_end():
         data = window.take(len(window.data))
@@ -217,7 +217,7 @@ def _reject(window: _Window, boundary: Boundary, framing: Framing) -> RejectedRe
 
 
 def line_boundary(data: bytes, at: int, max_record: int, *, final: bool) -> Boundary | None:
-    """Find the boundary as :meth:`Framing.boundary` does, where every LF ends a record and nothing else."""
+    """Find the boundary as :meth:`Framing.boundary` does, in a format where only LF ends a record."""
     end = data.find(b"\n", at - 1) + 1
     if not end and final:
         end = len(data)

@@ -1,6 +1,6 @@
-"""Compressed files: the kind of compression, by a file's first bytes, and the content as a stream.
+"""Compressed files: detect the compression from the first bytes, and decompress the content as a stream.
 
-Memory is bounded whatever a file claims. A stream that is damaged or ends early is an error, and so is one
+Memory is bounded, whatever a file claims. A stream that is damaged or ends early is an error, and so is one
 that grows far beyond the size of the file (a bomb).
 """
 
@@ -27,7 +27,7 @@ _MAGIC = (
 )
 _PIECE = 4 << 20  # bytes that are decompressed at a time
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` needs 65 MiB
-_BROKEN = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError)
+_DAMAGE = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,23 @@ class Limits:
     seconds: float  # for reading and decompressing, without the time in which the content is used
     free: int = 64 << 20  # bytes of content before the ratio counts
 
-    def check(self, read: int, written: int, spent: float) -> None:
-        """Check bytes read, bytes of content and seconds spent. Raises JobFailed beyond a limit."""
-        if spent > self.seconds:
+    def check(self, bytes_read: int, size: int, seconds: float) -> None:
+        """Check bytes read, size of the content, and seconds. Raises JobFailed beyond a limit."""
+        if seconds > self.seconds:
             raise JobFailed(
                 "compression-bomb", f"Decompressing the file took more than {self.seconds:,.0f} seconds."
             )
-        if written > self.size:
+        if size > self.size:
             raise JobFailed("file-too-large", f"Decompressed, the file has more than {self.size:,} bytes.")
-        if written > self.free and written > read * self.ratio:
+        if size > self.free and size > bytes_read * self.ratio:
             raise JobFailed(
                 "compression-bomb",
-                f"Decompressed, the file is more than {self.ratio} times as large. It was not read on.",
+                f"Decompressed, the file is more than {self.ratio} times as large. Reading stopped there.",
             )
 
 
 def kind_of(head: bytes) -> str | None:
-    """Return how a file with that beginning is compressed; None if it is not."""
+    """Return the compression of a file with that head; None if it is not compressed."""
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 
@@ -67,9 +67,9 @@ def decompress(
     ``read(start, end)`` yields bytes of the file, which has ``size`` bytes. Raises JobFailed for a file
     that is damaged, ends early, passes a limit, or is a zip archive that does not hold exactly one file.
     """
-    bytes_read = written = 0
+    bytes_read = content_size = 0
 
-    def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def count(chunks: Iterator[bytes]) -> Iterator[bytes]:
         nonlocal bytes_read
         for chunk in chunks:
             bytes_read += len(chunk)
@@ -77,22 +77,23 @@ def decompress(
 
     try:
         if kind == "zip":
-            pieces = _zip(_RandomAccessFile(size, lambda start, end: b"".join(counted(read(start, end)))))
+            pieces = _zip(_RandomAccessFile(size, lambda start, end: b"".join(count(read(start, end)))))
         elif kind == "zstd":
-            pieces = _zstd(counted(read(0, size)))
+            pieces = _zstd(count(read(0, size)))
         else:
-            pieces = _members(counted(read(0, size)), _DECOMPRESSORS[kind])
-        began, spent = time.monotonic(), 0.0
+            pieces = _members(count(read(0, size)), _DECOMPRESSORS[kind])
+        start, seconds = time.monotonic(), 0.0
         for piece in pieces:
-            written += len(piece)
-            spent += time.monotonic() - began
-            limits.check(bytes_read, written, spent)
+            content_size += len(piece)
+            seconds += time.monotonic() - start
+            limits.check(bytes_read, content_size, seconds)
             yield piece
-            began = time.monotonic()
-    except _BROKEN as error:
+            start = time.monotonic()
+    except _DAMAGE as error:
         raise JobFailed(
             "corrupt-file",
-            f"The {kind} file is damaged or incomplete: {written:,} bytes came out of it, then: {error}.",
+            f"The {kind} file is damaged or incomplete: "
+            f"{content_size:,} bytes came out of it, then: {error}.",
         ) from error
 
 
@@ -109,7 +110,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's decompressor behind the interface of the others. It checks each member's CRC and length."""
+    """Adapt zlib's decompressor to the interface of the others. It checks each member's CRC and length."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

@@ -1,7 +1,7 @@
 """Text encodings: their names, and transcoding to UTF-8.
 
 In UTF-8 and in single-byte encodings that extend ASCII, delimiters, quotes and line endings are bytes of
-their own, so such a file is cut as it is and offsets count its bytes. Any other (UTF-16, Shift JIS …) is
+their own, so such a file is cut unchanged and offsets count its bytes. Any other (UTF-16, Shift JIS …) is
 transcoded to UTF-8 as a stream first, and offsets count bytes of the UTF-8.
 """
 
@@ -31,7 +31,7 @@ def by_bom(head: bytes) -> tuple[str, int] | None:
 
 def byte_order_mark(name: str) -> bytes:
     """Return the byte-order mark of an encoding, empty if it has none."""
-    return next((mark for mark, marked in _BOMS if marked == name), b"")
+    return next((mark for mark, encoding in _BOMS if encoding == name), b"")
 
 
 def python_name(name: str) -> str | None:
@@ -52,7 +52,7 @@ def needs_transcoding(name: str) -> bool:
     if name == UTF8:
         return False
     ascii_bytes = bytes(range(0x80))
-    decoder = codecs.getincrementaldecoder(name)  # it gives nothing for the first of several bytes
+    decoder = codecs.getincrementaldecoder(name)  # it returns nothing for the first of several bytes
     single = all(len(decoder("replace").decode(bytes([byte]))) == 1 for byte in range(0x100))
     return not single or ascii_bytes.decode(name, "replace") != ascii_bytes.decode("ascii")
 
@@ -79,6 +79,8 @@ def transcode(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 def invalid_text(subject: str, encoding: str) -> str:
     """Return a sentence about a part of the file that is not valid in its encoding."""
     advice = (
-        "; was the file saved in another encoding?" if encoding == UTF8 else ", as was declared or found."
+        "; was the file saved in another encoding?"
+        if encoding == UTF8
+        else ", the encoding that was declared or detected."
     )
     return f"{subject} is not valid {encoding.upper()}{advice}"

@@ -49,7 +49,7 @@ def read_head(store: ObjectStore, source: Source, options: Options, limits: comp
     """Read the head of an object.
 
     The encoding is the declared one, else the one that a byte-order mark names, else UTF-8. Raises JobFailed
-    for a file that is no text, cannot be decompressed or has an unknown encoding, and what the store raises.
+    for a file that is not text, cannot be decompressed or has an unknown encoding, and the store's errors.
     """
     data = store.read(source, 0, min(source.size, HEAD_SIZE))
     _refuse_unsupported(data)

@@ -9,9 +9,9 @@ class ObjectStore(Protocol):
     """Read objects."""
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        """Return the object, or that version of it, as it is now.
+        """Return the current object, or the given version of it.
 
-        Raises JobFailed when there is none, RetryLater when the store is not available.
+        Raises JobFailed when it does not exist, RetryLater when the store is not available.
         """
 
     def read(self, source: Source, start: int, end: int) -> bytes:

@@ -1,7 +1,8 @@
 """The text of an object as a stream: read by ranges, decompressed, transcoded to UTF-8 where that is needed.
 
 Offsets count bytes of that text. A plain file in UTF-8 or a single-byte encoding is its own text and can be
-read from anywhere. Any other is read from its beginning, and the text before the wanted bytes is dropped.
+read from any offset. Any other is read from its beginning, and the text before the requested bytes is
+dropped.
 """
 
 from collections.abc import Generator, Iterator
@@ -40,7 +41,7 @@ class ObjectText:
     def stream(self, start: int, end: int | None) -> Generator[Chunk]:
         """Yield bytes ``[start, end)`` of the text, or all from ``start`` on if ``end`` is None.
 
-        Raises JobFailed for content that cannot be decompressed, and what the store raises.
+        Raises JobFailed for content that cannot be decompressed, and the errors of the store.
         """
         if self.is_plain:
             size = self.source.size
@@ -50,7 +51,7 @@ class ObjectText:
         if self.dialect.transcoded:
             mark = len(encodings.byte_order_mark(self.dialect.encoding)) if self.dialect.bom else 0
             text = encodings.transcode(between(text, mark, None), self.dialect.encoding)
-        return _counted(between(text, start, end), reads)
+        return _chunks(between(text, start, end), reads)
 
     def _plain(self, start: int, end: int) -> Generator[Chunk]:
         with closing(read_ahead(self.store, self.source, start, end, size=self.read_size)) as pieces:
@@ -60,7 +61,7 @@ class ObjectText:
 
 @dataclass
 class CountedReads:
-    """Reads of an object, and how far they have come."""
+    """Read an object, and count the bytes."""
 
     store: ObjectStore
     source: Source
@@ -82,7 +83,7 @@ class CountedReads:
                 yield piece
 
 
-def _counted(pieces: Generator[bytes], reads: CountedReads) -> Generator[Chunk]:
+def _chunks(pieces: Generator[bytes], reads: CountedReads) -> Generator[Chunk]:
     """Yield the pieces as chunks. The last one is empty: after the text, bytes of the object may follow."""
     with closing(pieces):
         for piece in pieces:
@@ -96,8 +97,8 @@ def between(pieces: Iterator[bytes], start: int, end: int | None) -> Generator[b
     for piece in pieces:
         before = max(start - offset, 0)
         after = len(piece) if end is None else max(end - offset, 0)
-        if kept := piece[before:after]:
-            yield kept
+        if data := piece[before:after]:
+            yield data
         offset += len(piece)
         if end is not None and offset >= end:
             return

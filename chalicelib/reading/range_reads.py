@@ -1,4 +1,4 @@
-"""Reads the bytes of a pinned object ahead, in ranges."""
+"""Read the bytes of a pinned object ahead, in ranges."""
 
 from collections import deque
 from collections.abc import Generator
@@ -16,8 +16,8 @@ def read_ahead(
 ) -> Generator[bytes]:
     """Yield bytes ``[start, end)`` of the object in order, ``size`` bytes a request.
 
-    AHEAD requests are under way at a time. Closing the generator stops reading. Raises what ``store.read``
-    raises.
+    AHEAD requests are under way at a time. Closing the generator stops reading. Raises the errors of
+    ``store.read``.
     """
     pending: deque[Future[bytes]] = deque()
     starts = iter(range(start, end, size))

@@ -1,8 +1,8 @@
-"""Divides a plain file into ranges: finds places at which records begin, whatever came before them.
+"""Divide a plain file into ranges: find offsets at which records begin, whatever precedes them.
 
-A line ending alone does not show one: it may stand between quotes. Where every line ending ends a record,
-only the bytes near the wanted places are read. Any other file is cut from its beginning by the code that
-cuts it when it is loaded, so the borders are those that a single worker would find, whatever the file holds.
+A line ending alone does not show one: it may be within quotes. Where every line ending ends a record,
+only the bytes near the requested offsets are read. Any other file is cut from its beginning by the code that
+cuts it when it is loaded, so the borders are those of a single worker, whatever the file holds.
 That reads the file once more, a small part of the time that loading takes, and a range can be loaded as soon
 as its end is found.
 """
@@ -22,8 +22,8 @@ def range_ends(
 ) -> Iterator[int]:
     """Yield the ends of ranges of about ``range_size`` bytes that make up the stretch.
 
-    Each lies on the border between two blocks; the last is the stretch's end. Raises what reading and
-    cutting raise.
+    Each lies on the border between two blocks; the last is the stretch's end. Raises the errors of
+    reading and cutting.
     """
     step = max(range_size // block_size, 1) * block_size
     data = Range(max(stretch.start, text.dialect.data_start), stretch.end)
@@ -37,10 +37,10 @@ def range_ends(
 
 def _by_line_endings(text: ObjectText, stretch: Range, framing: Framing, step: int) -> Iterator[int]:
     """Yield the beginning of the first record at or after each multiple of ``step``."""
-    place = stretch.start
-    while (place := (place // step + 1) * step) < stretch.end:
-        place = _line_end(text, place - 1, framing)  # a line may end right before the multiple
-        yield place
+    border = stretch.start
+    while (border := (border // step + 1) * step) < stretch.end:
+        border = _line_end(text, border - 1, framing)  # a line may end right before the multiple
+        yield border
 
 
 def _line_end(text: ObjectText, start: int, framing: Framing) -> int:
@@ -60,7 +60,7 @@ def _line_end(text: ObjectText, start: int, framing: Framing) -> int:
 def _by_cutting(
     text: ObjectText, stretch: Range, framing: Framing, block_size: int, step: int
 ) -> Iterator[int]:
-    """Yield the same for any framing."""
+    """Yield the end of the first block that reaches each multiple of ``step``, for any framing."""
     target = (stretch.start // step + 1) * step
     gap = Gap(stretch.start, stretch.end)
     with closing(text.stream(stretch.start, stretch.end + framing.look_ahead)) as chunks:

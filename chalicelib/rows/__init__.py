@@ -1,9 +1,9 @@
 """From decoded values to rows.
 
-- ``text``: normalises one text (the specification); ``rules``: what an upload declares beyond that.
+- ``text``: normalise one text (the specification); ``rules``: further rules that an upload declares.
 - ``normalise``: the same for whole columns.
-- ``canonical``: prints one record as canonical JSON (the specification).
+- ``canonical``: print one record as canonical JSON (the specification).
 - ``flat``, ``nested``: the same for columns of strings and for nested columns.
-- ``identify``: hashes canonical JSON and sorts the rows.
+- ``identify``: hash canonical JSON and sort the rows.
 - ``columns``: helpers for Arrow columns.
 """

@@ -1,9 +1,9 @@
 """Print one record as canonical JSON: RFC 8785 (JCS), with numbers kept exact.
 
-RFC 8785 prints numbers as ECMAScript prints doubles. A number that survives the trip through a double
-is printed like that. Any other (2**53 + 1, 0.1 followed by forty digits, 1e400) is laid out by the same
-rules from its exact decimal digits, so that it neither changes nor collides with another number. `1`, `1.0`
-and `1e0` are one number and print alike.
+RFC 8785 prints numbers as ECMAScript prints doubles. A number that does not change on its way
+through a double is printed like that. Any other (2**53 + 1, 0.1 followed by forty digits, 1e400) is laid out
+by the same rules from its exact decimal digits, so that it neither changes nor collides with another number.
+`1`, `1.0` and `1e0` are one number and print alike.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MAX_EXPONENT = 400  # of ten; a double ends at 308
 MAX_SHOWN = 100  # characters of a key in a message
 
 
-class RecordRejected(ValueError):  # noqa: N818 - named for the outcome, which is no fault of the caller's
+class RecordRejected(ValueError):  # noqa: N818 - named for the outcome, which is not an error of the caller
     """A record cannot be loaded; ``code`` is the reject's code, ``str()`` its message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -103,7 +103,7 @@ def record(members: Mapping[str, Any]) -> str:
 def _object(members: Mapping[str, Any], depth: int) -> str:
     if depth == 0:
         raise too_deep()
-    kept: dict[str, str] = {}
+    printed: dict[str, str] = {}
     seen: set[str] = set()
     for raw_name, raw_value in members.items():
         name = normalise(raw_name)
@@ -112,8 +112,8 @@ def _object(members: Mapping[str, Any], depth: int) -> str:
         seen.add(name)
         value = normalise(raw_value) if isinstance(raw_value, str) else raw_value
         if value is not None and value != "":
-            kept[name] = _value(value, depth - 1)
-    return "{" + ",".join(f"{string(name)}:{kept[name]}" for name in sorted(kept, key=sort_key)) + "}"
+            printed[name] = _value(value, depth - 1)
+    return "{" + ",".join(f"{string(name)}:{printed[name]}" for name in sorted(printed, key=sort_key)) + "}"
 
 
 def _value(value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON value
@@ -143,8 +143,8 @@ def _array(items: list[Any], depth: int) -> str:
 
 def duplicate_key(name: str) -> RecordRejected:
     """Return the rejection of a record in which an object has two members of that name."""
-    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
-    return RecordRejected("duplicate-key", f"The record holds the key {shown!r} twice.")
+    excerpt = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    return RecordRejected("duplicate-key", f"The record holds the key {excerpt!r} twice.")
 
 
 def too_deep() -> RecordRejected:

@@ -1,4 +1,4 @@
-"""Helpers for Arrow columns: bytes as a column, and members that few rows have."""
+"""Helpers for Arrow columns: bytes as a column, and joining members that few rows have."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -23,7 +23,7 @@ def octets(column: pa.Array) -> pa.Array:
 
 
 def content(column: pa.Array) -> bytes:
-    """Return the same as :func:`octets` for Python, which finds a byte among them faster than Arrow."""
+    """Return the bytes of :func:`octets` for Python, which finds a byte among them faster than Arrow."""
     octets: bytes = _values(column).to_pybytes()
     return octets
 
@@ -46,10 +46,10 @@ def join_present(members: Sequence[tuple[pa.Array, pa.Array]], separator: str) -
     ends = pc.cumulative_sum(reduce(pc.add, counts))
     starts = pa.concat_arrays([pa.array([0], pa.int32()), ends])
     following = starts.slice(0, len(ends))  # for each row, the position of its next member among all members
-    places: list[pa.Array] = []
+    positions: list[pa.Array] = []
     for (is_present, _), count in zip(members, counts, strict=True):
-        places.append(following.filter(is_present))
+        positions.append(following.filter(is_present))
         following = pc.add(following, count)
-    order = pc.inverse_permutation(pa.concat_arrays(places))
+    order = pc.inverse_permutation(pa.concat_arrays(positions))
     in_order = pa.concat_arrays([texts for _, texts in members]).take(order)
     return pc.binary_join(pa.ListArray.from_arrays(starts, in_order), separator)

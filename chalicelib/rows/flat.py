@@ -41,7 +41,7 @@ def records(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
         return pa.array(["{}"] * len(columns[0]), pa.string())
     optional = [bool(values.null_count) for _, values in members]
     printed = [
-        _Member(f'{before}{canonical.string(name)}:"', escaped(values), f'"{after}')
+        _Member(f'{before}{canonical.string(name)}:"', escape(values), f'"{after}')
         for (name, values), (before, after) in zip(members, commas(optional), strict=True)
     ]
     pieces: list[pa.Array | str] = []
@@ -70,12 +70,12 @@ def commas(optional: Sequence[bool]) -> list[tuple[str, str]]:
     have their commas behind them, all others before them. If each member is optional, all have their commas
     before them, even an object's first.
     """
-    full = next((place for place, is_optional in enumerate(optional) if not is_optional), -1)
-    return [("," if place > full else "", "," if place < full else "") for place in range(len(optional))]
+    full = next((index for index, is_optional in enumerate(optional) if not is_optional), -1)
+    return [("," if index > full else "", "," if index < full else "") for index in range(len(optional))]
 
 
-def escaped(column: pa.Array) -> pa.Array:
-    """Return the values as they stand between the quotes of JSON strings."""
+def escape(column: pa.Array) -> pa.Array:
+    """Return the values as JSON strings without their quotes."""
     characters = content(column)
     suspects = [_BACKSLASH, _QUOTE]  # the backslash first: escapes hold one
     if characters and pc.min(octets(column)).as_py() in _CONTROLS:

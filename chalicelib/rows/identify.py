@@ -1,4 +1,4 @@
-"""Canonical JSON → SHA-256 → rows sorted by hash, each hash once."""
+"""Identify rows: canonical JSON → SHA-256 → rows sorted by hash, each hash once."""
 
 from array import array
 from hashlib import sha256
@@ -14,16 +14,16 @@ SCHEMA = pa.schema([("content_hash", pa.binary(32)), ("record", pa.string())])
 def identify(records: pa.Array) -> pa.RecordBatch:
     """Return rows of SCHEMA for canonical records, sorted by hash; one row for equal records.
 
-    The order makes all writers lock rows alike, and lets the index grow in runs.
+    The order makes all writers lock rows in the same order, and lets the index grow in runs.
     """
     digest = sha256
     octets = records.cast(pa.binary())
     digests: list[bytes] = []
     for start in range(0, len(octets), _AT_ONCE):
         digests += [digest(record).digest() for record in octets.slice(start, _AT_ONCE).to_pylist()]
-    joined = b"".join(digests)
-    hashes = pa.Array.from_buffers(pa.binary(32), len(digests), [None, pa.py_buffer(joined)])
-    keys = _first_numbers(joined)
+    all_digests = b"".join(digests)
+    hashes = pa.Array.from_buffers(pa.binary(32), len(digests), [None, pa.py_buffer(all_digests)])
+    keys = _first_numbers(all_digests)
     order = pc.array_sort_indices(keys)
     is_first = _is_first(keys.take(order))
     if pc.all(is_first).as_py():

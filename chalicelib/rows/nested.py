@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from chalicelib.rows import canonical
 from chalicelib.rows.columns import join_present, whole
-from chalicelib.rows.flat import commas, escaped
+from chalicelib.rows.flat import commas, escape
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.text import normalise
 
@@ -39,7 +39,7 @@ def records(table: pa.Table) -> pa.Array:
     must be distinct. Raises ValueError if they are not.
     """
     columns = [whole(column) for column in table.columns]
-    return _joined(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
+    return _join(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
 
 
 def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
@@ -48,15 +48,15 @@ def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
         for column in columns.columns:
             yield from doubles(whole(column))
     elif pa.types.is_struct(columns.type):
-        for place in range(columns.type.num_fields):
-            yield from doubles(columns.field(place))
+        for index in range(columns.type.num_fields):
+            yield from doubles(columns.field(index))
     elif pa.types.is_list(columns.type):
         yield from doubles(columns.values)
     elif pa.types.is_float64(columns.type):
         yield columns
 
 
-def _joined(pieces: _Pieces, rows: int) -> pa.Array:
+def _join(pieces: _Pieces, rows: int) -> pa.Array:
     merged: _Pieces = []
     for piece in pieces:
         if merged and isinstance(piece, str) and isinstance(merged[-1], str):
@@ -65,45 +65,45 @@ def _joined(pieces: _Pieces, rows: int) -> pa.Array:
             merged.append(piece)
     if len(merged) == 1:
         only = merged[0]
-        return _repeated(only, rows) if isinstance(only, str) else only
+        return _repeat(only, rows) if isinstance(only, str) else only
     return pc.binary_join_element_wise(*merged, "")
 
 
 def _object(columns: Iterable[tuple[str, pa.Array]]) -> _Pieces:
-    """Return the pieces of objects of which none is missing."""
-    named: dict[str, pa.Array] = {}
+    """Return the pieces of objects, none of them missing."""
+    by_name: dict[str, pa.Array] = {}
     for raw_name, column in columns:
         name = normalise(raw_name)
-        if name in named:
+        if name in by_name:
             raise ValueError(f"two columns are called {name!r}")
-        named[name] = column
-    keys = {name: canonical.string(name) for name in sorted(named, key=canonical.sort_key)}
-    if sum(column.null_count for column in named.values()) * _SPARSE > sum(map(len, named.values())):
-        return _gathered([(key, named[name]) for name, key in keys.items()])
-    members = [(key, value) for name, key in keys.items() if (value := _value(named[name]))]
+        by_name[name] = column
+    keys = {name: canonical.string(name) for name in sorted(by_name, key=canonical.sort_key)}
+    if sum(column.null_count for column in by_name.values()) * _SPARSE > sum(map(len, by_name.values())):
+        return _gather([(key, by_name[name]) for name, key in keys.items()])
+    members = [(key, value) for name, key in keys.items() if (value := _value(by_name[name]))]
     optional = [value.is_optional for _, value in members]
     pieces: _Pieces = []
     for (key, value), (before, after) in zip(members, commas(optional), strict=True):
         member = [f"{before}{key}:", *value.pieces, after]
-        pieces += [pc.fill_null(_joined(member, 0), "")] if value.is_optional else member
+        pieces += [pc.fill_null(_join(member, 0), "")] if value.is_optional else member
     if pieces and all(optional):  # each member has a comma before it: the first comma becomes the brace
         text = pc.binary_join_element_wise(*pieces, "")
         return [pc.binary_replace_slice(text, start=0, stop=1, replacement="{"), "}"]
     return ["{", *pieces, "}"]
 
 
-def _gathered(members: list[tuple[str, pa.Array]]) -> _Pieces:
-    """Return the pieces of objects that have few of the members each."""
-    printed = []
+def _gather(members: list[tuple[str, pa.Array]]) -> _Pieces:
+    """Return the pieces of objects with few of the members each."""
+    present = []
     for key, column in members:
         if value := _value(column.drop_null()):
             is_present = column.is_valid()
-            texts = _joined([f"{key}:", *value.pieces], pc.sum(is_present).as_py())
+            texts = _join([f"{key}:", *value.pieces], pc.sum(is_present).as_py())
             if value.is_optional:
                 is_present = pc.replace_with_mask(is_present, is_present, texts.is_valid())
                 texts = texts.drop_null()
-            printed.append((is_present, texts))
-    return ["{", join_present(printed, ","), "}"] if printed else ["{}"]
+            present.append((is_present, texts))
+    return ["{", join_present(present, ","), "}"] if present else ["{}"]
 
 
 def _value(column: pa.Array) -> _Value | None:
@@ -115,16 +115,18 @@ def _value(column: pa.Array) -> _Value | None:
         column = normalise_column(column)
         if column.null_count == len(column):
             return None
-        return _Value(['"', escaped(column), '"'], column.null_count > 0)
+        return _Value(['"', escape(column), '"'], column.null_count > 0)
     if pa.types.is_struct(column.type):
-        pieces = _object((field.name, column.field(place)) for place, field in enumerate(column.type))
-        return _Value([_where(column, _joined(pieces, len(column)))] if is_optional else pieces, is_optional)
+        pieces = _object((field.name, column.field(index)) for index, field in enumerate(column.type))
+        return _Value(
+            [_null_where_missing(column, _join(pieces, len(column)))] if is_optional else pieces, is_optional
+        )
     if pa.types.is_list(column.type):
         return _Value(["[", _items(column), "]"], is_optional)
     return _Value([_scalar(column)], is_optional)
 
 
-def _where(column: pa.Array, texts: pa.Array) -> pa.Array:
+def _null_where_missing(column: pa.Array, texts: pa.Array) -> pa.Array:
     """Return the texts, and null where the column is null."""
     return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string()))
 
@@ -132,27 +134,27 @@ def _where(column: pa.Array, texts: pa.Array) -> pa.Array:
 def _items(lists: pa.Array) -> pa.Array:
     """Return the texts between the brackets of arrays. Missing items stay: null, or an empty text."""
     if pa.types.is_null(lists.type.value_type):  # Arrow miscounts them
-        texts = _repeated("null", lists.offsets[-1].as_py())
+        texts = _repeat("null", lists.offsets[-1].as_py())
     else:
         texts = _item(lists.values)
     joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, texts), ",")
-    return _where(lists, joined) if lists.null_count else joined
+    return _null_where_missing(lists, joined) if lists.null_count else joined
 
 
 def _item(values: pa.Array) -> pa.Array:
     if values.null_count == len(values):
-        return _repeated("null", len(values))
+        return _repeat("null", len(values))
     value = _value(values)
     if value is None:
-        texts = _repeated('""', len(values))
+        texts = _repeat('""', len(values))
     else:
-        texts = _joined(value.pieces, len(values))
+        texts = _join(value.pieces, len(values))
         if value.is_optional and pa.types.is_string(values.type):
             texts = pc.fill_null(texts, '""')
     return pc.if_else(values.is_valid(), texts, "null") if values.null_count else texts
 
 
-def _repeated(text: str, rows: int) -> pa.Array:
+def _repeat(text: str, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(text, pa.string()), rows)
 
 
@@ -165,16 +167,16 @@ def _scalar(column: pa.Array) -> pa.Array:
     if pa.types.is_decimal(column.type):
         odd = pc.match_substring_regex(texts, rf"E|^-?[0-9]{{{_LONGEST + 1}}}")
         trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, characters="0"), characters=".")
-        return _laid_out(texts, odd, trimmed)
+        return _lay_out(texts, odd, trimmed)
     sizes = pc.abs(column)
     bounds = pc.min_max(sizes).as_py()
     if bounds["min"] == 0:
         texts = pc.if_else(pc.equal(column, 0), "0", texts)
-    return _laid_out(texts, pc.greater_equal(sizes, _PLAIN), texts) if bounds["max"] >= _PLAIN else texts
+    return _lay_out(texts, pc.greater_equal(sizes, _PLAIN), texts) if bounds["max"] >= _PLAIN else texts
 
 
-def _laid_out(texts: pa.Array, odd: pa.Array, rest: pa.Array) -> pa.Array:
-    """Return numbers: the odd ones among the texts as ECMAScript lays them out, the others from ``rest``."""
+def _lay_out(texts: pa.Array, odd: pa.Array, rest: pa.Array) -> pa.Array:
+    """Return numbers: the odd ones among the texts in the layout of ECMAScript, the others from ``rest``."""
     odd = pc.fill_null(odd, fill_value=False)
     if not pc.any(odd).as_py():
         return rest

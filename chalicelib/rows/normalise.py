@@ -23,7 +23,7 @@ _DATE_CHARACTERS = (b"/", b"/:", b"-: ")
 def normalise_column(column: pa.Array, rules: Rules = NONE) -> pa.Array:
     """Return a column of strings normalised and with the rules applied; null where a value is missing.
 
-    One scan over all bytes of the column decides which steps its values can be spared.
+    One scan over all bytes of the column shows which steps its values do not need.
     """
     if column.null_count == len(column):
         return column

@@ -1,4 +1,4 @@
-"""Rules that an upload declares for the values of its CSV file, beyond what values show by themselves.
+"""Rules that an upload declares for the values of its CSV file, beyond :mod:`chalicelib.rows.text`.
 
 :func:`apply` is the specification, value by value; :mod:`chalicelib.rows.normalise` follows it column-wise.
 Patterns are written in the common subset of Python's `re` and RE2, which Arrow uses.

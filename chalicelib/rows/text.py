@@ -80,5 +80,5 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 3
 
 def excerpt(raw: bytes, limit: int = 500) -> str:
     """Return the first ``limit`` bytes of a record as text that a column and a terminal can take."""
-    shown = raw[:limit].rstrip(b"\r\n").decode("utf-8", "backslashreplace").translate(_CONTROLS)
-    return shown + " …" if len(raw) > limit else shown
+    readable = raw[:limit].rstrip(b"\r\n").decode("utf-8", "backslashreplace").translate(_CONTROLS)
+    return readable + " …" if len(raw) > limit else readable

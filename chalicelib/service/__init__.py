@@ -1,1 +1,1 @@
-"""What Sluice does: register uploads, take in objects, work on jobs, sweep."""
+"""The service layer: register uploads, take in objects, work on jobs, sweep."""

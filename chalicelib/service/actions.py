@@ -15,7 +15,7 @@ from chalicelib.telemetry import logger
 
 
 class JobActions:
-    """Take actions on jobs, and do what follows from them outside the job register."""
+    """Take actions on jobs, with their consequences outside the job register."""
 
     def __init__(
         self, jobs: JobRegister, multipart: MultipartUploads, sender: JobSender, intake: Intake
@@ -26,18 +26,20 @@ class JobActions:
         self._intake = intake
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
-        """Take the action and return the job as it is then; None if it is unknown.
+        """Take the action and return the changed job; None if the id is unknown.
 
-        Raises NotPossible, and RetryLater if nothing has happened.
+        Raises NotPossible, and RetryLater if nothing has changed.
         """
         job = self._jobs.act(job_id, action)
         if job is None:
             return None
-        logger.info("job moved", extra={"job_id": str(job.id), "action": action, "status": job.status})
+        logger.info(
+            "job status changed", extra={"job_id": str(job.id), "action": action, "status": job.status}
+        )
         try:
             self._follow_up(job)
         except RetryLater:  # a sweep enqueues the job, and the bucket's lifecycle rule removes its parts
-            logger.exception("job moved, follow-up failed", extra={"job_id": str(job.id)})
+            logger.exception("job status changed, follow-up failed", extra={"job_id": str(job.id)})
         return job
 
     def _follow_up(self, job: Job) -> None:

@@ -14,7 +14,7 @@ from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.model import Status
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.register import JobRegister
-from chalicelib.telemetry import Metric, logger, measured
+from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _LONGEST_PAUSE = 30.0  # seconds, between retries
 
@@ -23,7 +23,7 @@ class Failures(Protocol):
     """Mark jobs FAILED."""
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
-        """Mark the job FAILED and return True, unless it has ended or ``owner`` has no lease on it.
+        """Mark the job FAILED and return True, unless the job has ended or ``owner`` has no lease on it.
 
         Raises RetryLater.
         """
@@ -35,8 +35,8 @@ class Undo(Protocol):
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """Remove the rows that only this job brought, its rejects and its ledger, step by step.
 
-        Return False if ``keep_going`` said no before the end. Raises JobEnded if the lease was lost,
-        RetryLater.
+        Return False if ``keep_going`` returned False before the end. Raises JobEnded if another worker has
+        the lease, RetryLater.
         """
 
 
@@ -49,22 +49,22 @@ class Attempts:
     undo: Undo
     failures: Failures
     max_attempts: int  # without progress, before a job fails
-    patience: float  # seconds for which an attempt is retried while a dependency is unavailable
+    outage_seconds: float  # how long an attempt is retried while a dependency is unavailable
 
     def run(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
-        """Work on the claim until it is done or ``keep_going`` says no.
+        """Work on the claim until it is done or ``keep_going`` returns False.
 
-        Raises JobEnded, and RetryLater when the patience is exhausted.
+        Raises JobEnded, and RetryLater when an outage lasts longer than ``outage_seconds``.
         """
-        started = time.monotonic()
+        start = time.monotonic()
 
         def is_over(_state: RetryCallState) -> bool:
-            return not keep_going() or time.monotonic() - started > self.patience
+            return not keep_going() or time.monotonic() - start > self.outage_seconds
 
         def pause(seconds: float) -> None:
-            until = time.monotonic() + seconds
-            while keep_going() and (left := until - time.monotonic()) > 0:
-                time.sleep(min(left, 0.2))
+            deadline = time.monotonic() + seconds
+            while keep_going() and (remaining := deadline - time.monotonic()) > 0:
+                time.sleep(min(remaining, 0.2))
 
         retrying = Retrying(
             retry=retry_if_exception_type(RetryLater),
@@ -77,35 +77,35 @@ class Attempts:
         return retrying(self._once, claim, keep_going)
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
-        """Mark the job FAILED; return False if it has ended or the lease was lost. Raises RetryLater."""
-        failed = self.failures.fail(claim.job.id, owner=claim.owner, code=code, message=message)
-        if failed:
-            measured({Metric.JOBS_FAILED: 1}, claim.job.id)
-        return failed
+        """Mark the job FAILED; return False if it has ended or the lease has. Raises RetryLater."""
+        has_failed = self.failures.fail(claim.job.id, owner=claim.owner, code=code, message=message)
+        if has_failed:
+            emit_metrics({Metric.JOBS_FAILED: 1}, claim.job.id)
+        return has_failed
 
     def _once(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
         if job is None or job.status.is_terminal:
             raise JobEnded(f"the job is {job.status if job else 'unknown'}")
         if job.status is Status.UNDOING:
-            done = self.undo.undo(job, owner=claim.owner, keep_going=keep_going)
-            logger.info("job undone" if done else "undoing interrupted")
-            return Result.JOB_ENDED if done else Result.INTERRUPTED
+            is_undone = self.undo.undo(job, owner=claim.owner, keep_going=keep_going)
+            logger.info("job undone" if is_undone else "undoing interrupted")
+            return Result.JOB_ENDED if is_undone else Result.INTERRUPTED
         try:
             self._check_progress(claim)
             result = self.ingester.ingest(replace(claim, job=job), keep_going)
         except JobFailed as failure:
             logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
-            failed = self.fail(claim, failure.code, failure.message)
-            return Result.JOB_ENDED if failed else Result.INTERRUPTED
+            has_failed = self.fail(claim, failure.code, failure.message)
+            return Result.JOB_ENDED if has_failed else Result.INTERRUPTED
         if result is Result.JOB_ENDED:
             logger.info("job completed")
             arrived_at = job.upload.arrived_at or job.times.created_at
-            measured({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(arrived_at)}, job.id)
+            emit_metrics({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(arrived_at)}, job.id)
         return result
 
     def _check_progress(self, claim: Claim) -> None:
-        """Raise JobFailed for a job that kills or fails every worker that takes it."""
+        """Raise JobFailed for a job whose claims all end without progress."""
         if claim.attempts_without_progress > self.max_attempts:
             raise JobFailed(
                 "retries-exhausted",

@@ -1,4 +1,4 @@
-"""Detects how to read a file, from the head of its object."""
+"""Detect the dialect of a file from the head of its object."""
 
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
@@ -13,10 +13,12 @@ def detect_dialect(
 ) -> Dialect:
     """Return the dialect of an object. A declared format and the options override detection.
 
-    Raises JobFailed for a file that cannot be read, and what the store raises.
+    Raises JobFailed for a file that cannot be read, and the errors of the store.
     """
     head = read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
-    form = formats.recognise(head) if declared_format is None else formats.format_named(declared_format)
-    return form.read_dialect(head, options)
+    file_format = (
+        formats.recognise(head) if declared_format is None else formats.format_named(declared_format)
+    )
+    return file_format.read_dialect(head, options)

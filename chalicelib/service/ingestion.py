@@ -1,4 +1,4 @@
-"""Load what the ledger of a job does not cover. A first run, a resumed one and a take-over are the same."""
+"""Load the gaps in a job's ledger. A first run, a resumed run and a takeover use the same code."""
 
 import time
 from base64 import b64decode
@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from chalicelib import memory
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Source, Tally
@@ -25,7 +25,7 @@ from chalicelib.service.ledger import Ledger
 from chalicelib.service.queue import JobSender
 from chalicelib.service.splitting import Splits, Splitter
 from chalicelib.service.transform import transform
-from chalicelib.telemetry import Metric, logger, measured
+from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
 
@@ -33,8 +33,8 @@ _RELEASE_MEMORY_AFTER = 4  # blocks
 class BlockWriter(Protocol):
     """Write the blocks of one job."""
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
-        """Write rows, rejects and the ledger's entry in one transaction; return what became of the records.
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
+        """Write rows, rejects and the ledger's row in one transaction; return the tally.
 
         Raises BlockAlreadyCommitted when the ledger has that block, JobEnded when the job is no longer
         PROCESSING or was reopened with another object, RetryLater when writing may succeed later.
@@ -42,11 +42,11 @@ class BlockWriter(Protocol):
 
 
 class Result(Enum):
-    """What an attempt at a claim came to."""
+    """The result of an attempt at a claim."""
 
     JOB_ENDED = auto()
     CLAIM_DONE = auto()  # the rest of the job is for other claims
-    INTERRUPTED = auto()  # to be continued by another attempt
+    INTERRUPTED = auto()  # another attempt continues the work
 
 
 class _Duplicate(Exception):  # noqa: N818 - no error
@@ -54,7 +54,7 @@ class _Duplicate(Exception):  # noqa: N818 - no error
 
 
 class _Interrupted(Exception):  # noqa: N818 - no error
-    """The work stops here, to be continued by another attempt."""
+    """The work stops here; another attempt continues it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class IngestionLimits:
 
 @dataclass(frozen=True)
 class Ingester:
-    """Ingest claims."""
+    """Ingest the files of claims."""
 
     ledger: Ledger
     splits: Splits
@@ -98,7 +98,7 @@ class Ingester:
 
 @dataclass(frozen=True)
 class _InterruptibleStore:
-    """Stop reading once the work is to stop: a stream may skip much before its first block."""
+    """Stop reading when the work should stop: a stream may skip much text before its first block."""
 
     store: ObjectStore
     keep_going: Callable[[], bool]
@@ -115,26 +115,26 @@ class _InterruptibleStore:
 class Ingestion:
     """The ingestion of one claim. Opens the job if no worker has; raises what `Ingester.ingest` raises."""
 
-    def __init__(self, using: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
-        self._using = using
-        self._limits = using.limits
-        self._ledger = using.ledger
+    def __init__(self, ingester: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
+        self._ingester = ingester
+        self._limits = ingester.limits
+        self._ledger = ingester.ledger
         self._keep_going = keep_going
         self._range = claim.range
         reading = claim.job.reading or self._open(claim.job)
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
-            using.store, reading.source, reading.dialect, using.limits.text, using.limits.read_size
+            ingester.store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
         )
 
     def run(self) -> Result:
-        """Do what :meth:`Ingester.ingest` says."""
+        """Run the ingestion. See :meth:`Ingester.ingest`."""
         if self._range is None and self._split():
             return Result.CLAIM_DONE
         total = self._fill()
         if self._range is not None:
-            self._using.splits.finish(self.job.id, self._range)
+            self._ingester.splits.finish(self.job.id, self._range)
             if self._ledger.gaps(self.job.id, total):
                 return Result.CLAIM_DONE
         # Several workers may find that nothing is missing any more: one of them completes the job.
@@ -142,16 +142,16 @@ class Ingestion:
 
     def _open(self, job: Job) -> Reading:
         """Pin the object, detect its dialect, and fix both, unless another worker has."""
-        source = _pin(job, self._using.store)
+        source = _pin(job, self._ingester.store)
         _check_size(job, source, self._limits.max_upload)
         _check_checksum(job, source)
         if source.checksum is not None:
-            first = self._ledger.complete_as_duplicate(job, source)
-            if first is not None:
-                raise _Duplicate(first)
-        declared = job.instructions
+            original = self._ledger.complete_as_duplicate(job, source)
+            if original is not None:
+                raise _Duplicate(original)
+        instructions = job.instructions
         dialect = detect_dialect(
-            self._using.store, source, declared.format, declared.options, self._limits.text
+            self._ingester.store, source, instructions.format, instructions.options, self._limits.text
         )
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self._ledger.open(job, source, dialect, block_size)
@@ -161,7 +161,9 @@ class Ingestion:
         dialect = self._reading.dialect
         if not self._text.is_plain or not format_of(dialect).can_be_split(dialect):
             return False
-        splitter = Splitter(self._ledger, self._using.splits, self._using.sender, self._limits.range_size)
+        splitter = Splitter(
+            self._ledger, self._ingester.splits, self._ingester.sender, self._limits.range_size
+        )
         stretches = splitter.plan(self.job, self._reading)
         if stretches:
             splitter.split(self.job, self._text, self._framing(to_end=True), stretches)
@@ -173,8 +175,8 @@ class Ingestion:
 
     def _fill(self) -> int:
         """Load what is missing of the claim; return the size of the whole text, in bytes."""
-        total = self._known_size()
-        writer = self._using.new_writer()
+        total = self._text_size()
+        writer = self._ingester.new_writer()
         previous: list[Gap] = []
         while gaps := _within(self._range, self._ledger.gaps(self.job.id, total)):
             if gaps == previous or any(gap.end is not None and gap.start > gap.end for gap in gaps):
@@ -188,7 +190,7 @@ class Ingestion:
                     if gap.end is None:  # the end of the text has been read
                         total = max(gap.start, end)
                         self._ledger.measure(self.job, total)
-            except BlockAlreadyCommitted:  # by another worker: look again at what is left
+            except BlockAlreadyCommitted:  # by another worker: read the gaps again
                 continue
         return 0 if total is None else total
 
@@ -206,7 +208,7 @@ class Ingestion:
                 if not self._keep_going():
                     raise _Interrupted
                 if number % _RELEASE_MEMORY_AFTER == 0:
-                    memory.give_back_what_is_free()
+                    memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
                 writing.append(pool.submit(_write, writer, self.job, block))
@@ -215,17 +217,17 @@ class Ingestion:
                 writing.popleft().result()
         return end
 
-    def missing_blocks(self) -> Generator[LoadedBlock]:
+    def missing_blocks(self) -> Generator[PreparedBlock]:
         """Yield the blocks that the ledger does not cover now, ready to be written."""
-        total = self._known_size()
+        total = self._text_size()
         for gap in _within(self._range, self._ledger.gaps(self.job.id, total)):
             yield from self._blocks(gap, to_end=gap.end in (None, total))
 
-    def _known_size(self) -> int | None:
+    def _text_size(self) -> int | None:
         """Return the size of the text, in bytes; None while its end has not been read."""
         return self._reading.source.size if self._text.is_plain else self._reading.text_size
 
-    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[LoadedBlock]:
+    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[PreparedBlock]:
         """Yield the gap's blocks, ready to be written."""
         framing, dialect = self._framing(to_end=to_end), self._reading.dialect
         end = None if gap.end is None else gap.end + framing.look_ahead
@@ -240,62 +242,62 @@ class Ingestion:
                 yield transform(block, dialect)
 
 
-def _within(claimed: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
-    """Return the parts of the gaps that lie in the claimed range; None stands for the whole file."""
-    if claimed is None:
+def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
+    """Return the gaps, cut to the range of a claim; None stands for the whole file."""
+    if claim_range is None:
         return list(gaps)
-    ends = [claimed.end if gap.end is None else gap.end for gap in gaps]
+    ends = [claim_range.end if gap.end is None else gap.end for gap in gaps]
     return [
-        Gap(max(gap.start, claimed.start), min(end, claimed.end))
+        Gap(max(gap.start, claim_range.start), min(end, claim_range.end))
         for gap, end in zip(gaps, ends, strict=True)
-        if gap.start < claimed.end and end > claimed.start
+        if gap.start < claim_range.end and end > claim_range.start
     ]
 
 
 def _pin(job: Job, store: ObjectStore) -> Source:
-    """Return the object to load: the version that was announced, where the bucket keeps versions.
+    """Return the object to load: the version that the event named, if the bucket keeps versions.
 
-    Without versions it is the object that is there now, unless the job is for one exact object (see intake).
+    Without versions it is the current object, unless the job is for one exact object (see intake).
     """
-    announced = job.source
-    pinned = store.pin(job.upload.bucket, job.upload.key, announced.version_id if announced else None)
+    expected = job.source
+    pinned = store.pin(job.upload.bucket, job.upload.key, expected.version_id if expected else None)
     is_dropped = job.upload.expires_at is None
-    if is_dropped and announced is not None and announced.etag != pinned.etag:
+    if is_dropped and expected is not None and expected.etag != pinned.etag:
         raise JobFailed("source-changed", "The object was replaced before it was loaded.")
     return pinned
 
 
-def _check_checksum(job: Job, pinned: Source) -> None:
+def _check_checksum(job: Job, source: Source) -> None:
     """Compare the checksum that S3 has verified with the one that the client announced."""
     if job.upload.sha256 is None:
         return
-    if pinned.checksum is None:
+    if source.checksum is None:
         raise JobFailed("checksum-mismatch", "The file came without the SHA-256 that was announced.")
-    if b64decode(pinned.checksum).hex() != job.upload.sha256:
+    if b64decode(source.checksum).hex() != job.upload.sha256:
         raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that was announced.")
 
 
-def _check_size(job: Job, pinned: Source, most: int) -> None:
-    if pinned.size == 0:
+def _check_size(job: Job, source: Source, max_size: int) -> None:
+    if source.size == 0:
         raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
-    announced = job.upload.size
-    if announced is not None and announced != pinned.size:
-        raise JobFailed("size-mismatch", f"{announced:,} bytes were announced and {pinned.size:,} arrived.")
-    if pinned.size > most:
-        raise JobFailed("file-too-large", f"The file has {pinned.size:,} bytes; {most:,} are allowed.")
+    expected = job.upload.size
+    if expected is not None and expected != source.size:
+        raise JobFailed("size-mismatch", f"{expected:,} bytes were announced and {source.size:,} arrived.")
+    if source.size > max_size:
+        raise JobFailed("file-too-large", f"The file has {source.size:,} bytes; {max_size:,} are allowed.")
 
 
-def _write(writer: BlockWriter, job: Job, block: LoadedBlock) -> Tally:
-    started = time.perf_counter()
+def _write(writer: BlockWriter, job: Job, block: PreparedBlock) -> Tally:
+    start = time.perf_counter()
     tally = writer.write(job, block)
-    measured(
+    emit_metrics(
         {
             Metric.RECORDS_READ: tally.records,
             Metric.ROWS_INSERTED: tally.inserted,
             Metric.ROWS_DUPLICATE: tally.duplicates,
             Metric.RECORDS_REJECTED: tally.rejected,
             Metric.BYTES_LOADED: block.end - block.start,
-            Metric.BLOCK_TIME: (time.perf_counter() - started) * 1000,
+            Metric.BLOCK_TIME: (time.perf_counter() - start) * 1000,
         },
         job.id,
     )

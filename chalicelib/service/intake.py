@@ -24,7 +24,7 @@ from chalicelib.telemetry import logger
 
 @dataclass(frozen=True)
 class Intake:
-    """Take objects in. Every method raises RetryLater; repeating a call is harmless."""
+    """Take in objects. Every method raises RetryLater; repeating a call is harmless."""
 
     jobs: JobRegister
     store: ObjectStore
@@ -32,7 +32,7 @@ class Intake:
     block_size: int  # bytes, of jobs that are created here
 
     def take_in(self, objects: Iterable[Source]) -> int:
-        """Note the arrival of each object and enqueue its job; return how many jobs were enqueued.
+        """Note the arrival of each object and enqueue its job; return the number of enqueued jobs.
 
         Objects that are not uploads are logged and left alone.
         """
@@ -41,7 +41,7 @@ class Intake:
     def find_object(self, job: Job) -> None:
         """Look for the object of a job whose event was lost, note its arrival, and enqueue the job.
 
-        Raises JobFailed when the object is not there or may not be read.
+        Raises JobFailed when the object does not exist or may not be read.
         """
         source = self.store.pin(job.upload.bucket, job.upload.key)
         self.jobs.mark_arrived(job.id, source)
@@ -49,7 +49,7 @@ class Intake:
         logger.info("object found", extra={"job_id": str(job.id), "size": source.size})
 
     def adopt_dropped(self, source: Source) -> bool:
-        """Create and enqueue the job of a dropped file; return False if it is none, or is no longer there."""
+        """Create and enqueue the job of a dropped file; return False if there is none."""
         file = dropped_file(source.key)
         pinned = self._pin(source, source.version_id) if file is not None else None
         if file is None or pinned is None:
@@ -64,16 +64,16 @@ class Intake:
         elif dropped_file(source.key) is not None:
             self.adopt_dropped(source)
         else:
-            place = {"bucket": source.bucket, "key": source.key}
-            logger.warning("object is not an upload, ignored", extra=place)
+            details = {"bucket": source.bucket, "key": source.key}
+            logger.warning("object is not an upload, ignored", extra=details)
             return False
         return True
 
     def _take_in_upload(self, job_id: UUID, source: Source) -> None:
         was_waiting = self.jobs.mark_arrived(job_id, source)
         self.sender.send(job_id)
-        arrival = {"job_id": str(job_id), "size": source.size, "waiting": was_waiting}
-        logger.info("object arrived", extra=arrival)
+        details = {"job_id": str(job_id), "size": source.size, "waiting": was_waiting}
+        logger.info("object arrived", extra=details)
         if not was_waiting and source.version_id is not None:
             self._adopt_newer_version(job_id, source)
 
@@ -83,8 +83,8 @@ class Intake:
         latest = self._pin(source, None)
         if job is None or job.source is None or latest is None:
             return
-        is_known = job.source.version_id in (None, latest.version_id)
-        if not is_known and latest.version_id == source.version_id:
+        is_current = job.source.version_id in (None, latest.version_id)
+        if not is_current and latest.version_id == source.version_id:
             self._adopt(latest, job.dataset, job.filename, job.instructions)
 
     def _pin(self, source: Source, version_id: str | None) -> Source | None:
@@ -103,5 +103,5 @@ class Intake:
         self.jobs.create(NewJob(job_id, dataset, filename, upload, self.block_size, instructions))
         self.jobs.mark_arrived(job_id, source)
         self.sender.send(job_id)
-        adopted = {"job_id": str(job_id), "key": source.key, "size": source.size}
-        logger.info("object adopted", extra=adopted)
+        details = {"job_id": str(job_id), "key": source.key, "size": source.size}
+        logger.info("object adopted", extra=details)

@@ -1,4 +1,4 @@
-"""A lease while a worker is busy: heartbeats renew it, and with it the message's visibility."""
+"""The lease of a busy worker: heartbeats renew it, and the message's visibility with it."""
 
 import threading
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ class Leases(Protocol):
     """Grant leases on jobs, and on ranges of jobs that were split. Every method raises RetryLater."""
 
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
-        """Claim the job, which is PROCESSING then or still UNDOING; of a job that was split, claim a range.
+        """Claim the job, which becomes PROCESSING or stays UNDOING; of a job that was split, claim a range.
 
         Return None if the job is unknown or has ended, or if it, or each of its ranges, is claimed already.
         """
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
-        """Extend the lease; return False if it was lost to another worker or the claim is finished."""
+        """Extend the lease; return False if another worker has it or the claim is finished."""
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """End the lease. ``without_progress``: count this attempt against the job, or the range."""
@@ -38,17 +38,17 @@ class Heartbeat:
     owner: str
     lease_seconds: float
     interval: float
-    _done: threading.Event = field(default_factory=threading.Event, init=False)
-    _lost: threading.Event = field(default_factory=threading.Event, init=False)
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+    _lease_ended: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
         """Create the thread."""
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     @property
-    def lost(self) -> bool:
-        """Whether the lease has been lost to another worker."""
-        return self._lost.is_set()
+    def lease_ended(self) -> bool:
+        """Whether this worker no longer has the lease."""
+        return self._lease_ended.is_set()
 
     def __enter__(self) -> Self:
         """Start the heartbeat."""
@@ -59,19 +59,19 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the heartbeat."""
-        self._done.set()
+        self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._done.wait(self.interval):
+        while not self._stop.wait(self.interval):
             try:
-                if not self._renewed():
-                    self._lost.set()
+                if not self._renew():
+                    self._lease_ended.set()
                     return
                 self.receiver.extend(self.delivery)
             except Exception:  # noqa: BLE001 - the next heartbeat may succeed; the ledger guards the job meanwhile
                 logger.exception("lease not renewed")
 
-    def _renewed(self) -> bool:
+    def _renew(self) -> bool:
         job_id = self.delivery.job_id
         return self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)

@@ -1,4 +1,4 @@
-"""The port of the ledger: which blocks of a job are in, and what is left."""
+"""The port of the ledger: the committed blocks of a job, and its gaps."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,10 +9,10 @@ from chalicelib.core.model import Dialect, Gap, Source
 
 
 class Ledger(Protocol):
-    """Hold what jobs read and which blocks of them are committed. Every method raises RetryLater."""
+    """Hold the readings and the committed blocks of jobs. Every method raises RetryLater."""
 
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
-        """Fix what the job reads and how, once, and return it as the first worker fixed it.
+        """Fix the job's reading, once, and return the reading that the first worker fixed.
 
         Raises JobFailed if another object was fixed before, JobEnded if the job has ended or was claimed
         again since ``job`` was read.
@@ -25,16 +25,16 @@ class Ledger(Protocol):
         """
 
     def measure(self, job: Job, size: int) -> None:
-        """Note the size of the file's text, in bytes, once its end has been read."""
+        """Store the size of the file's text, in bytes, once its end has been read."""
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
-        """Return what the ledger does not cover of ``[0, total)``, in order.
+        """Return the stretches of ``[0, total)`` that the ledger does not cover, in order.
 
-        While ``total`` is not known, the last gap, which begins where the last block ends, has no end.
+        While ``total`` is None, the last gap, which begins where the last block ends, has no end.
         """
 
     def complete(self, job_id: UUID, total: int) -> bool:
-        """Mark the job COMPLETED if the ledger covers ``[0, total)``; return False if it was already.
+        """Mark the job COMPLETED if the ledger covers ``[0, total)``; return False if it is already.
 
         Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way.
         """

@@ -14,13 +14,13 @@ from chalicelib.service.ingestion import Result
 from chalicelib.service.lease import Heartbeat, Leases
 from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.register import JobRegister
-from chalicelib.telemetry import Metric, logger, measured, traced
+from chalicelib.telemetry import Metric, emit_metrics, logger, trace_section
 
 _LONGEST_DELAY = 60.0  # seconds, before a message that was given back is redelivered
 
 
 class Outcome(Enum):
-    """What a delivery came to."""
+    """The outcome of a delivery."""
 
     ACKNOWLEDGED = auto()  # the job has ended, or another message stands for it
     KEPT = auto()  # the queue redelivers the message
@@ -59,8 +59,8 @@ class MessageHandler:
                 outcome = self._work_on(claim, delivery, stop)
                 if outcome is not Outcome.CLAIM_NEXT:
                     return outcome
-                # The messages of the other ranges may be lost, or the workers that received them: claiming
-                # here too means that no range waits for another message.
+                # The messages of other ranges may be lost, or their workers dead: with a claim here, no range
+                # waits for another message.
                 claim = self._claim(delivery)
             return self._acknowledge(delivery)
         finally:
@@ -78,12 +78,12 @@ class MessageHandler:
             logger.info("nothing to do", extra={"status": job.status if job else "unknown"})
             return self._acknowledge(delivery)
         if delivery.deliveries == 1 or delivery.deliveries >= self.receiver.max_deliveries:
-            # A duplicate delivery: the message by which the other worker holds the job is enough. Should both
-            # be lost, a sweep enqueues another.
-            logger.info("held by another worker: message dropped")
+            # A duplicate delivery: the message of the worker that has the claim is enough. If both are lost,
+            # a sweep enqueues another.
+            logger.info("claimed by another worker: message dropped")
             return self._acknowledge(delivery)
-        # It may be the very message by which a worker held the job that has just died.
-        logger.info("held by another worker: looked at again later")
+        # It may be the message of a worker that had the claim and has just died.
+        logger.info("claimed by another worker: message kept")
         self.receiver.retry(delivery, delay_seconds=self.lease_seconds)
         return Outcome.KEPT
 
@@ -98,30 +98,34 @@ class MessageHandler:
             interval=self.heartbeat_seconds,
         )
         try:
-            with heartbeat, traced("ingest", job_id=str(claim.job.id)):
-                result = self.attempts.run(claim, lambda: not (stop.is_set() or heartbeat.lost))
-        except JobEnded as ended:
-            return self._drop(delivery, ended)
+            with heartbeat, trace_section("ingest", job_id=str(claim.job.id)):
+                result = self.attempts.run(claim, lambda: not (stop.is_set() or heartbeat.lease_ended))
+        except JobEnded as error:
+            return self._drop(delivery, error)
         except RetryLater:
-            logger.exception("given up for now")
-            return Outcome.KEPT if heartbeat.lost else self._requeue(claim, delivery, without_progress=False)
-        except Exception:  # noqa: BLE001 - whatever it was, the job must not be lost
+            logger.exception("attempt interrupted: a dependency is not available")
+            return (
+                Outcome.KEPT
+                if heartbeat.lease_ended
+                else self._requeue(claim, delivery, without_progress=False)
+            )
+        except Exception:  # noqa: BLE001 - no error may lose the job
             logger.exception(
                 "attempt failed", extra={"attempts_without_progress": claim.attempts_without_progress}
             )
             return self._give_back(claim, delivery)
-        return self._settle(claim, delivery, result, lost=heartbeat.lost)
+        return self._settle(claim, delivery, result, lease_ended=heartbeat.lease_ended)
 
     def _log_claim(self, claim: Claim, delivery: Delivery) -> None:
         job = claim.job
-        claimed = {"start": claim.range.start, "end": claim.range.end} if claim.range else {}
+        bounds = {"start": claim.range.start, "end": claim.range.end} if claim.range else {}
         counts = {"attempt": job.progress.attempts, "deliveries": delivery.deliveries}
-        logger.info("job taken", extra={**counts, **claimed})
+        logger.info("job claimed", extra={**counts, **bounds})
         if job.progress.attempts == 1 and claim.range is None:
-            waited = seconds_since(job.upload.arrived_at or job.times.created_at)
-            measured({Metric.QUEUE_TIME: waited}, job.id)
+            wait_seconds = seconds_since(job.upload.arrived_at or job.times.created_at)
+            emit_metrics({Metric.QUEUE_TIME: wait_seconds}, job.id)
 
-    def _settle(self, claim: Claim, delivery: Delivery, result: Result, *, lost: bool) -> Outcome:
+    def _settle(self, claim: Claim, delivery: Delivery, result: Result, *, lease_ended: bool) -> Outcome:
         """Decide about the message after an attempt without an error."""
         if result is Result.JOB_ENDED:
             return self._acknowledge(delivery)
@@ -130,32 +134,32 @@ class MessageHandler:
                 return self._requeue(claim, delivery, without_progress=False)
             self.leases.release(claim.job.id, owner=claim.owner, without_progress=False)
             return Outcome.CLAIM_NEXT
-        if lost:
-            logger.warning("job lost to another worker")  # whose own message is the one that counts
+        if lease_ended:
+            logger.warning("lease ended: another worker has the claim")  # and a message of its own
             return Outcome.KEPT
         logger.info("job given back")
         if self.one_claim:
-            measured({Metric.CONTINUATIONS: 1}, claim.job.id)
+            emit_metrics({Metric.CONTINUATIONS: 1}, claim.job.id)
         return self._requeue(claim, delivery, without_progress=self.one_claim)
 
-    def _drop(self, delivery: Delivery, ended: JobEnded) -> Outcome:
-        logger.info("job ended meanwhile", extra={"reason": str(ended)})
+    def _drop(self, delivery: Delivery, error: JobEnded) -> Outcome:
+        logger.info("job ended during the attempt", extra={"reason": str(error)})
         job = self.jobs.get(delivery.job_id)
         if job is not None and not job.status.is_terminal:
-            return Outcome.KEPT  # the worker that has it now may hold it by this very message
+            return Outcome.KEPT  # the worker that has the claim now may have it by this message
         return self._acknowledge(delivery)
 
     def _requeue(self, claim: Claim, delivery: Delivery, *, without_progress: bool) -> Outcome:
-        """Replace the message with a fresh one: an interruption or an outage is no failed delivery."""
+        """Replace the message with a fresh one: an interruption or an outage is not a failed delivery."""
         self.leases.release(claim.job.id, owner=claim.owner, without_progress=without_progress)
         self.sender.send(claim.job.id)
         return self._acknowledge(delivery)
 
     def _give_back(self, claim: Claim, delivery: Delivery) -> Outcome:
-        """Let the job be tried again a little later; after too many attempts without progress, fail it."""
-        job, most = claim.job, self.receiver.max_deliveries
-        exhausted = claim.attempts_without_progress >= most and not self._has_progressed(claim)
-        if exhausted and job.status is not Status.UNDOING:
+        """Let the job be retried after a delay; after too many attempts without progress, fail it."""
+        job, max_deliveries = claim.job, self.receiver.max_deliveries
+        is_exhausted = claim.attempts_without_progress >= max_deliveries and not self._has_progressed(claim)
+        if is_exhausted and job.status is not Status.UNDOING:
             self.attempts.fail(
                 claim,
                 "internal-error",
@@ -164,8 +168,8 @@ class MessageHandler:
             )
             return self._acknowledge(delivery)
         self.leases.release(job.id, owner=claim.owner, without_progress=True)
-        if delivery.deliveries >= most:  # one more would send the message to the dead letters
-            if not exhausted:  # otherwise a sweep enqueues another, after a while
+        if delivery.deliveries >= max_deliveries:  # one more would send the message to the dead letters
+            if not is_exhausted:  # otherwise a sweep enqueues another, after a while
                 self.sender.send(job.id)
             return self._acknowledge(delivery)
         self.receiver.retry(delivery, delay_seconds=min(2.0**delivery.deliveries, _LONGEST_DELAY))

@@ -1,4 +1,4 @@
-"""Multipart uploads: which parts a file has, where they go, and how they become one object.
+"""Multipart uploads: divide a file into parts, sign them, and assemble the object from them.
 
 Part *n* is bytes ``[(n - 1) * part_size, n * part_size)`` of the file. S3 takes up to 10,000 parts of 5 MiB
 to 5 GiB, the last one smaller (Amazon S3 User Guide, "Amazon S3 multipart upload limits").
@@ -40,7 +40,7 @@ class MultipartBucket(Protocol):
         """Return up to 1,000 of the parts that have arrived, by number, beginning after ``after``."""
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
-        """Make the object of its parts. A second call may or may not raise NotPossible."""
+        """Assemble the object from its parts. A second call may or may not raise NotPossible."""
 
     def abort(self, key: str, upload_id: str) -> None:
         """Remove the parts. Do nothing when the upload has ended."""
@@ -57,10 +57,10 @@ class MissingParts(Exception):  # noqa: N818 - names what is wrong
 def part_size_for(size: int, preferred: int) -> int:
     """Return the part size, in bytes, for a file of ``size`` bytes.
 
-    That is the ``preferred`` one, or the smallest in whole MiB with which S3's number of parts suffices.
+    That is the ``preferred`` one, or the smallest in whole MiB that needs no more parts than S3 takes.
     """
-    least = -(-size // MOST_PARTS)
-    return preferred if least <= preferred else -(-least // _MIB) * _MIB
+    minimum = -(-size // MOST_PARTS)
+    return preferred if minimum <= preferred else -(-minimum // _MIB) * _MIB
 
 
 def all_parts(upload: Upload) -> Sequence[Part]:
@@ -95,11 +95,11 @@ class MultipartUploads:
         return self._bucket.begin(key, checksums=checksums)
 
     def sign(self, job: Job, parts: Sequence[Part]) -> Sequence[SignedPart]:
-        """Return where to send those parts. Raises NotPossible when the upload has ended."""
+        """Return the parts with the URLs to send them to. Raises NotPossible when the upload has ended."""
         upload_id = open_upload_id(job)
         return [SignedPart(part, self._signer.sign_part(job.upload.key, upload_id, part)) for part in parts]
 
-    def arrived(self, job: Job, *, after: int) -> Sequence[Part]:
+    def list_parts(self, job: Job, *, after: int) -> Sequence[Part]:
         """Return up to :data:`PAGE` parts that have arrived, by number, beginning after ``after``.
 
         Raises NotPossible when the upload has ended, RetryLater.
@@ -107,7 +107,7 @@ class MultipartUploads:
         return self._bucket.parts(job.upload.key, open_upload_id(job), after=after)
 
     def complete(self, job: Job) -> None:
-        """Make the object of its parts, unless that has happened. S3's event announces the object.
+        """Assemble the object from its parts, unless that has happened. S3's event announces the object.
 
         Raises MissingParts, NotPossible when the upload has ended otherwise, RetryLater.
         """
@@ -125,11 +125,11 @@ class MultipartUploads:
 
     def _assemble(self, job: Job) -> None:
         upload_id = open_upload_id(job)
-        arrived = self._all_arrived(job.upload.key, upload_id)
-        missing = [part.number for part in all_parts(job.upload) if not _has_arrived(part, arrived)]
+        parts = self._arrived_parts(job.upload.key, upload_id)
+        missing = [part.number for part in all_parts(job.upload) if not _has_arrived(part, parts)]
         if missing:
             raise MissingParts(missing)
-        self._bucket.complete(job.upload.key, upload_id, [arrived[number] for number in sorted(arrived)])
+        self._bucket.complete(job.upload.key, upload_id, [parts[number] for number in sorted(parts)])
 
     def _is_assembled(self, job: Job) -> bool:
         """Return whether the object exists already and its event is on its way."""
@@ -141,12 +141,12 @@ class MultipartUploads:
             return False
         return True
 
-    def _all_arrived(self, key: str, upload_id: str) -> Mapping[int, Part]:
-        arrived: dict[int, Part] = {}
-        while page := self._bucket.parts(key, upload_id, after=max(arrived, default=0)):
-            arrived |= {part.number: part for part in page}
-        return arrived
+    def _arrived_parts(self, key: str, upload_id: str) -> Mapping[int, Part]:
+        parts: dict[int, Part] = {}
+        while page := self._bucket.parts(key, upload_id, after=max(parts, default=0)):
+            parts |= {part.number: part for part in page}
+        return parts
 
 
-def _has_arrived(part: Part, arrived: Mapping[int, Part]) -> bool:
-    return part.number in arrived and arrived[part.number].size == part.size
+def _has_arrived(part: Part, parts: Mapping[int, Part]) -> bool:
+    return part.number in parts and parts[part.number].size == part.size

@@ -1,6 +1,6 @@
 """Object keys.
 
-`uploads/{dataset}/{job id}/{file name}`: a requested upload; the key alone says which job it is for.
+`uploads/{dataset}/{job id}/{file name}`: a requested upload; the key contains the id of its job.
 `drop/{dataset}/{any name}`: a dropped file, without a request.
 """
 
@@ -18,7 +18,7 @@ _LONGEST_IN_KEY = 100  # characters
 
 
 class DroppedFile(NamedTuple):
-    """What the key of a dropped file says about it."""
+    """The dataset and the file name in the key of a dropped file."""
 
     dataset: str
     filename: str
@@ -26,8 +26,8 @@ class DroppedFile(NamedTuple):
 
 def upload_key(dataset: str, job_id: UUID, filename: str) -> str:
     """Return the key of a job's object. The file name in it is for people only, in plain letters."""
-    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._")[-_LONGEST_IN_KEY:].lstrip("._")
+    ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_name).strip("._")[-_LONGEST_IN_KEY:].lstrip("._")
     return f"{UPLOADS}{dataset}/{job_id}/{name or 'file'}"
 
 
@@ -56,9 +56,9 @@ def dropped_file(key: str) -> DroppedFile | None:
 def adopted_job_id(source: Source) -> UUID:
     """Return the id of the job for an object without a request: always the same for one write of the object.
 
-    Raises ValueError when the time of writing is not known.
+    Raises ValueError when the source does not have its modification time.
     """
     if source.modified_at is None:
-        raise ValueError(f"it is not known when {source.key} was written")
-    written = int(source.modified_at.timestamp())  # in whole seconds, as S3 gives it in lists
-    return uuid5(NAMESPACE_URL, f"s3://{source.bucket}/{source.key}?{source.etag}&{written}")
+        raise ValueError(f"the source {source.key} has no modification time")
+    written_at = int(source.modified_at.timestamp())  # in whole seconds, as S3 gives it in lists
+    return uuid5(NAMESPACE_URL, f"s3://{source.bucket}/{source.key}?{source.etag}&{written_at}")

@@ -13,7 +13,7 @@ class JobRegister(Protocol):
     """Hold all jobs. Every method raises RetryLater."""
 
     def create(self, new: NewJob) -> Job:
-        """Register a PENDING job, and its dataset if it is new. Idempotent: a known id changes nothing."""
+        """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""
 
     def get(self, job_id: UUID) -> Job | None:
         """Return the job with its sums over the ledger."""
@@ -27,10 +27,10 @@ class JobRegister(Protocol):
         """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
-        """Note that the object has arrived; return whether a job was waiting for an object at that place."""
+        """Note that the object has arrived; return whether a job was waiting for an object with that key."""
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
-        """CANCEL, RETRY or UNDO the job, and return it as it is then; None if it is unknown.
+        """CANCEL, RETRY or UNDO the job, and return the changed job; None if the id is unknown.
 
         Once CANCELED, no block of it is committed any more. Raises NotPossible.
         """

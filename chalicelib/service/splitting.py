@@ -18,18 +18,18 @@ from chalicelib.telemetry import logger
 class Splits(Protocol):
     """Hold the ranges of jobs that were split. Every method raises RetryLater."""
 
-    def add(self, job: Job, added: Range, *, since: int | None) -> None:
-        """Let any worker claim that range of the job from now on.
+    def add(self, job: Job, file_range: Range, *, since: int | None) -> None:
+        """Add a range of the job that any worker may claim.
 
         Moves ``split_to`` from ``since`` to the range's end. Raises JobEnded if it was not at ``since`` or
         the job has ended.
         """
 
     def close(self, job: Job, *, since: int | None) -> None:
-        """Note that the whole file has been split. Moves ``split_to`` and raises as :meth:`add` does."""
+        """Mark the whole file as split. Moves ``split_to`` and raises as :meth:`add` does."""
 
-    def finish(self, job_id: UUID, finished: Range) -> None:
-        """Forget a range: the ledger covers it."""
+    def finish(self, job_id: UUID, file_range: Range) -> None:
+        """Remove a range, which the ledger covers."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Splitter:
     range_size: int  # bytes; 0: files are not split
 
     def plan(self, job: Job, reading: Reading) -> list[Range]:
-        """Return the stretches of the file that are to be split; none if it is small, or was split already.
+        """Return the stretches of the file to split; none if it is small, or was split already.
 
         Continues where another worker stopped splitting. A job that is retried may have gaps anywhere.
         Raises RetryLater.
@@ -64,17 +64,17 @@ class Splitter:
         """
         reading = job.reading
         since = reading.split_to if reading else None
-        sent = unsent = 0
-        for added in self._ranges(job, text, framing, stretches):
-            self.splits.add(job, added, since=since)
-            since = added.end
-            unsent += 1
-            if unsent > sent:
-                self.sender.send(job.id, copies=unsent)
-                sent, unsent = sent + unsent, 0
+        sent_count = pending = 0
+        for file_range in self._ranges(job, text, framing, stretches):
+            self.splits.add(job, file_range, since=since)
+            since = file_range.end
+            pending += 1
+            if pending > sent_count:
+                self.sender.send(job.id, copies=pending)
+                sent_count, pending = sent_count + pending, 0
         self.splits.close(job, since=since)
-        if unsent:
-            self.sender.send(job.id, copies=unsent)
+        if pending:
+            self.sender.send(job.id, copies=pending)
         logger.info("file split")
 
     def _ranges(

@@ -1,4 +1,4 @@
-"""Reconcile: lost events and messages, uploads that never arrived, jobs that no worker holds any more.
+"""Reconcile: lost events and messages, uploads that never arrived, jobs without a worker.
 
 Any number of sweeps may run at once, at any time: each job is given to one of them at a time, and a duplicate
 message changes nothing.
@@ -17,7 +17,7 @@ from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file
-from chalicelib.telemetry import Metric, logger, measured
+from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
 _PAGE = 1000  # objects looked up at once
@@ -29,14 +29,14 @@ class Upkeep(Protocol):
     A job that one sweep takes is not given to another at the same time, nor for a while afterwards.
     """
 
-    def take_turn(self, chore: str, *, seconds: float) -> bool:
+    def take_turn(self, task: str, *, seconds: float) -> bool:
         """Take a turn at a scheduled task, and return True, unless one was taken in the last ``seconds``."""
 
-    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
-        """Return those of the ids that no job has."""
+    def unknown_ids(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """Return the ids that no job has."""
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
-        """Return PENDING jobs older than ``seconds`` for whose object no event has come."""
+        """Return PENDING jobs older than ``seconds`` whose objects have not been seen: no event came."""
 
     def expire(self, job_id: UUID) -> bool:
         """Mark the job EXPIRED and return True, if it still waits for its object."""
@@ -45,7 +45,7 @@ class Upkeep(Protocol):
         """Return unfinished jobs without a lease that have not moved for ``seconds``."""
 
     def purge(self, *, days: int, limit: int) -> int:
-        """Remove rejects and ledger, but not the sums, of jobs that ended ``days`` ago; return how many."""
+        """Remove rejects and ledgers, but not their sums, of jobs that ended ``days`` ago; count the jobs."""
 
 
 class SweptBucket(Protocol):
@@ -63,18 +63,18 @@ class SweptBucket(Protocol):
 
 @dataclass(frozen=True)
 class Sweeper:
-    """Sweep."""
+    """Run sweeps."""
 
     intake: Intake
     upkeep: Upkeep
-    uploads: SweptBucket
+    bucket: SweptBucket
     seconds: float  # how long something must have been silent
     retention_days: int
 
     def sweep(self) -> dict[str, int]:
-        """Do one round of all tasks; return how many jobs each has dealt with.
+        """Do one round of all tasks; return how many jobs each has handled.
 
-        A task that fails does not keep the others from running. Raises what the first failed task raised:
+        A task that fails does not stop the others. Raises the error of the first failed task:
         RetryLater if a dependency was not available.
         """
         tasks: dict[str, Callable[[], int]] = {
@@ -83,34 +83,38 @@ class Sweeper:
             "adopted": self._adopt_dropped,
             "purged": self._purge,
         }
-        done: dict[str, int] = {}
+        counts: dict[str, int] = {}
         errors: list[Exception] = []
         for name, task in tasks.items():
             try:
-                done[name] = task()
+                counts[name] = task()
             except Exception as error:  # noqa: BLE001 - raised again below
-                logger.exception("sweep interrupted", extra={"chore": name})
+                logger.exception("sweep interrupted", extra={"task": name})
                 errors.append(error)
-        requeued, found = done.get("announced", 0), done.get("found", 0)
-        measured({Metric.JOBS_ANNOUNCED_AGAIN: requeued, Metric.OBJECTS_FOUND: found})
-        if any(done.values()):
-            logger.info("swept", extra=done)
+        emit_metrics(
+            {
+                Metric.JOBS_ANNOUNCED_AGAIN: counts.get("announced", 0),
+                Metric.OBJECTS_FOUND: counts.get("found", 0),
+            }
+        )
+        if any(counts.values()):
+            logger.info("swept", extra=counts)
         if errors:
             raise errors[0]
-        return done
+        return counts
 
     def _requeue_silent(self) -> int:
-        """Requeue jobs whose message was lost, or whose worker died for good."""
-        silent = self.upkeep.take_silent(seconds=self.seconds, limit=_AT_ONCE)
-        for job_id in silent:
+        """Requeue jobs whose message was lost, or whose worker died."""
+        silent_jobs = self.upkeep.take_silent(seconds=self.seconds, limit=_AT_ONCE)
+        for job_id in silent_jobs:
             self.intake.sender.send(job_id)
             logger.info("silent job requeued", extra={"job_id": str(job_id)})
-        return len(silent)
+        return len(silent_jobs)
 
     def _find_objects(self) -> int:
         """Enqueue uploads whose event was lost; expire those that can no longer arrive."""
-        unseen = self.upkeep.take_unseen(seconds=self.seconds, limit=_AT_ONCE)
-        return sum(self._find_object(job) for job in unseen)
+        unseen_jobs = self.upkeep.take_unseen(seconds=self.seconds, limit=_AT_ONCE)
+        return sum(self._find_object(job) for job in unseen_jobs)
 
     def _find_object(self, unseen: UnseenJob) -> bool:
         job = self.intake.jobs.get(unseen.job_id)
@@ -129,26 +133,28 @@ class Sweeper:
 
     def _expire(self, job: Job) -> bool:
         if job.upload.upload_id is not None:  # first: if it fails, the next sweep tries again
-            self.uploads.abort(job.upload.key, job.upload.upload_id)
+            self.bucket.abort(job.upload.key, job.upload.upload_id)
         if not self.upkeep.expire(job.id):
             return False
         logger.info("upload never arrived: expired", extra={"job_id": str(job.id)})
-        self.uploads.remove(job.upload.key)  # it may have arrived a moment ago
+        self.bucket.remove(job.upload.key)  # it may have arrived a moment ago
         return True
 
     def _adopt_dropped(self) -> int:
         """Adopt dropped files whose event was lost. One sweep at a time lists them."""
         if not self.upkeep.take_turn("drop", seconds=self.seconds):
             return 0
-        newest = datetime.now(UTC) - timedelta(seconds=self.seconds)  # events of newer files may still come
-        objects = self.uploads.objects(DROP)
-        old = (source for source in objects if source.modified_at is not None and source.modified_at < newest)
-        return sum(self._adopt_page(page) for page in _pages(old))
+        newest = datetime.now(UTC) - timedelta(seconds=self.seconds)  # events of newer files may still arrive
+        objects = self.bucket.objects(DROP)
+        old_files = (
+            source for source in objects if source.modified_at is not None and source.modified_at < newest
+        )
+        return sum(self._adopt_page(page) for page in _pages(old_files))
 
     def _adopt_page(self, page: list[Source]) -> int:
         files = {adopted_job_id(source): source for source in page if dropped_file(source.key) is not None}
-        unknown = self.upkeep.unknown(list(files))
-        return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown)
+        unknown_ids = self.upkeep.unknown_ids(list(files))
+        return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown_ids)
 
     def _purge(self) -> int:
         """Remove rejects and ledgers whose retention has ended."""

@@ -1,4 +1,4 @@
-"""The pipeline that every block goes through: text → decoded values → rows and rejects."""
+"""The pipeline of a block: text → decoded values → rows and rejects."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, FileFormat, Rejection
@@ -21,40 +21,40 @@ from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
 
 
-def transform(block: Block, dialect: Dialect) -> LoadedBlock:
+def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
 
-    The file's format decodes segments into batches of values; from there on all formats are treated alike:
+    The file's format decodes segments into batches of values; from there on all formats share one path:
     :class:`_Printer` turns a batch into canonical records and rejects. Both kinds of values that a batch
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
-    form = format_of(dialect)
-    printer = _Printer(form, dialect)
+    file_format = format_of(dialect)
+    printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
     rejects: list[Reject] = []
     records = 0
     for segment in block.segments:
         if isinstance(segment, RejectedRecord):
-            message = form.unreadable[segment.code]
+            message = file_format.unreadable[segment.code]
             rejects.append(Reject(segment.code, message, records, segment.offset, excerpt(segment.raw)))
             records += 1
             continue
-        for batch in form.decode(segment, dialect):
-            printed, rejections = printer.print_batch(batch)
-            texts += printed
+        for batch in file_format.decode(segment, dialect):
+            canonical_texts, rejections = printer.print_batch(batch)
+            texts += canonical_texts
             rejects += _rejects(batch, rejections, records)
             records += batch.records
-    every = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    rows = identify(every)
-    return LoadedBlock(
+    canonical_records = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
+    rows = identify(canonical_records)
+    return PreparedBlock(
         block.no,
         block.start,
         block.end,
         records,
-        len(every) - len(rows),
+        len(canonical_records) - len(rows),
         rows,
         tuple(rejects),
         block.source_offset,
@@ -62,11 +62,11 @@ def transform(block: Block, dialect: Dialect) -> LoadedBlock:
 
 
 class _Printer:
-    """Prints batches of decoded values as canonical records."""
+    """Print batches of decoded values as canonical records."""
 
-    def __init__(self, form: FileFormat, dialect: Dialect) -> None:
-        self._is_flat = form.is_flat
-        self._empty_record = form.empty_record
+    def __init__(self, file_format: FileFormat, dialect: Dialect) -> None:
+        self._is_flat = file_format.is_flat
+        self._empty_record = file_format.empty_record
         self._rules = Rules.of(dialect)
 
     def print_batch(self, batch: Batch) -> tuple[list[pa.Array], Sequence[Rejection]]:
@@ -75,7 +75,7 @@ class _Printer:
         A check against a schema belongs here, before values are normalised and printed: it would take the
         table's columns and the single records, and add rejections of its own.
         """
-        printed: list[pa.Array] = []
+        arrays: list[pa.Array] = []
         rejections = list(batch.rejections)
         if batch.table is not None:
             texts = self._print_table(batch.table)
@@ -83,10 +83,10 @@ class _Printer:
                 ordinals = batch.table_ordinals().filter(is_empty).to_pylist()
                 rejections += [Rejection(ordinal, *self._empty_record) for ordinal in ordinals]
                 texts = texts.filter(pc.invert(is_empty))
-            printed.append(texts)
+            arrays.append(texts)
         if batch.singles:
-            printed.append(pa.array(_print_singles(batch, rejections), pa.string()))
-        return printed, sorted(rejections, key=lambda rejection: rejection.ordinal)
+            arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
+        return arrays, sorted(rejections, key=lambda rejection: rejection.ordinal)
 
     def _print_table(self, table: pa.Table) -> pa.Array:
         if not self._is_flat:
@@ -100,8 +100,8 @@ def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
     for ordinal in batch.singles:
         try:
             text = canonical.record(batch.value(ordinal))
-        except RecordRejected as rejected:
-            rejections.append(Rejection(ordinal, rejected.code, str(rejected)))
+        except RecordRejected as error:
+            rejections.append(Rejection(ordinal, error.code, str(error)))
         else:
             yield text
 

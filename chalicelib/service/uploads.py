@@ -1,4 +1,4 @@
-"""Register uploads: a client asks, gets a job, and learns where to send the bytes."""
+"""Register uploads: create the job, and sign the requests that send the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from chalicelib.service.object_keys import upload_key
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
 
-# A PUT that began just before its URL expired may take long: Sluice expects the file for so much longer.
+# A PUT that began just before its URL expired may take long: Sluice waits for the file this much longer.
 _GRACE = timedelta(days=1)
 
 
@@ -28,7 +28,7 @@ class UploadSigner(Protocol):
 
 @dataclass(frozen=True)
 class UploadRules:
-    """Where uploads go and how. Sizes in bytes, times in seconds."""
+    """The rules for uploads. Sizes in bytes, times in seconds."""
 
     bucket: str
     block_size: int
@@ -56,7 +56,7 @@ class Uploads:
 
     def register(self, request: UploadRequest) -> Ticket:
         """Register the job and sign its upload. Raises InvalidRequest, RetryLater."""
-        job_id = uuid4()  # unguessable: the id is all that is needed to look at the job
+        job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
         key = upload_key(request.dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
             return self._register_multipart(request, job_id, key)

@@ -1,4 +1,4 @@
-"""The composition root: which backend fills which port. Everything is built when first asked for, once."""
+"""The composition root: connect ports with backends. Everything is built once, on first use."""
 
 import os
 import socket
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """Sluice, put together from its settings. Accessing a part builds it; nothing else does."""
+    """The components of Sluice, by its settings. Each is built on first access."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     @cached_property
     def jobs(self) -> PostgresRegister:
-        """The job register."""
+        """Return the job register."""
         return PostgresRegister(self._pool)
 
     @cached_property
     def signer(self) -> S3Signer:
-        """Return what signs uploads, for the address under which clients reach the bucket."""
+        """Return the signer of uploads, for the address at which clients reach the bucket."""
         public = self.settings.public_s3_endpoint_url
         client = s3_client(public) if public else self._s3
         return S3Signer(client, self.settings.bucket, expires=self.settings.upload_expires)
 
     @cached_property
     def store(self) -> S3Store:
-        """Return what reads objects."""
+        """Return the store that the API and the workers read objects from."""
         return S3Store(self._s3)
 
     @cached_property
@@ -64,14 +64,14 @@ class Services:
     @cached_property
     def uploads(self) -> Uploads:
         """Return the service that registers uploads."""
-        chosen = self.settings
+        settings = self.settings
         rules = UploadRules(
-            bucket=chosen.bucket,
-            block_size=chosen.block_size,
-            max_size=chosen.max_upload_size,
-            max_single=chosen.max_single_upload,
-            part_size=chosen.part_size,
-            parts_expire=chosen.parts_expire,
+            bucket=settings.bucket,
+            block_size=settings.block_size,
+            max_size=settings.max_upload_size,
+            max_single=settings.max_single_upload,
+            part_size=settings.part_size,
+            parts_expire=settings.parts_expire,
         )
         return Uploads(self.jobs, self.signer, self.multipart_uploads, rules)
 
@@ -96,12 +96,12 @@ class Services:
 
     @cached_property
     def intake(self) -> Intake:
-        """Takes objects in."""
+        """Return the intake."""
         return Intake(self.jobs, self.store, self.sender, block_size=self.settings.block_size)
 
     @cached_property
     def sweeper(self) -> "Sweeper":
-        """Sweeps."""
+        """Return the sweeper."""
         from chalicelib.backends.postgres.upkeep import PostgresUpkeep
         from chalicelib.service.sweep import Sweeper
 
@@ -115,34 +115,34 @@ class Services:
 
     @property
     def sender(self) -> JobSender:
-        """The queue, to enqueue jobs."""
+        """Return the sender of the queue."""
         return self._queue.sender
 
     @property
     def receiver(self) -> JobReceiver:
-        """The queue, to take messages."""
+        """Return the receiver of the queue."""
         return self._queue.receiver
 
     @property
     def sqs_receiver(self) -> SqsReceiver:
-        """The SQS queue, for messages that Lambda has received."""
+        """Return the receiver of the SQS queue, for messages that Lambda has received."""
         return self._sqs_queue.receiver
 
     @cached_property
     def owner(self) -> str:
-        """Names this process in leases and consumer groups."""
+        """Return the name of this process in leases and consumer groups."""
         return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
     # The worker's requirements (pyarrow) are not in the functions' package: imported where they are used.
 
     @cached_property
     def ingester(self) -> "Ingester":
-        """Loads files."""
+        """Return the ingester."""
         from chalicelib.backends.postgres.splits import PostgresSplits
         from chalicelib.reading.compression import Limits
         from chalicelib.service.ingestion import Ingester, IngestionLimits
 
-        chosen = self.settings
+        settings = self.settings
         return Ingester(
             ledger=self.ledger,
             splits=PostgresSplits(self._pool),
@@ -151,21 +151,21 @@ class Services:
             new_writer=self.new_block_writer,
             limits=IngestionLimits(
                 text=Limits(
-                    size=chosen.max_text_size,
-                    ratio=chosen.max_ratio,
-                    seconds=chosen.max_decompression_seconds,
+                    size=settings.max_text_size,
+                    ratio=settings.max_ratio,
+                    seconds=settings.max_decompression_seconds,
                 ),
-                max_upload=chosen.max_upload_size,
-                max_record=chosen.max_record_size,
-                read_size=chosen.read_size,
-                range_size=chosen.range_size,
-                loaders=chosen.loaders,
+                max_upload=settings.max_upload_size,
+                max_record=settings.max_record_size,
+                read_size=settings.read_size,
+                range_size=settings.range_size,
+                loaders=settings.loaders,
             ),
         )
 
     @property
     def ingested_store(self) -> "ObjectStore":
-        """The store that workers read objects from."""
+        """Return the store that workers read objects from; measurements replace it."""
         return self.store
 
     def new_block_writer(self) -> "BlockWriter":
@@ -176,7 +176,7 @@ class Services:
 
     @cached_property
     def ledger(self) -> "PostgresLedger":
-        """The ledger of all jobs."""
+        """Return the ledger of all jobs."""
         from chalicelib.backends.postgres.ledger import PostgresLedger
 
         return PostgresLedger(self._pool, self._destination)
@@ -189,12 +189,12 @@ class Services:
 
     @cached_property
     def message_handler(self) -> "MessageHandler":
-        """Handles the messages of a long-running worker."""
+        """Return the handler of a long-running worker's messages."""
         return self._message_handler(self.receiver, one_claim=False)
 
     @cached_property
     def lambda_message_handler(self) -> "MessageHandler":
-        """Handles the messages that Lambda receives."""
+        """Return the handler of the messages that Lambda receives."""
         return self._message_handler(self.sqs_receiver, one_claim=True)
 
     def _message_handler(self, receiver: JobReceiver, *, one_claim: bool) -> "MessageHandler":
@@ -210,7 +210,7 @@ class Services:
             PostgresUndo(self._pool, self._destination),
             self.ledger,
             max_attempts=receiver.max_deliveries,
-            patience=self.settings.outage_seconds,
+            outage_seconds=self.settings.outage_seconds,
         )
         return MessageHandler(
             self.jobs,
@@ -225,7 +225,7 @@ class Services:
         )
 
     def close(self) -> None:
-        """Lets go of the queue and the database. Raises RetryLater."""
+        """Leave the queue and close the connections to the database. Raises RetryLater."""
         if "_queue" in vars(self) and "receiver" in vars(self._queue):
             self.receiver.close()
         if "_pool" in vars(self):
@@ -233,13 +233,15 @@ class Services:
 
     @cached_property
     def _pool(self) -> database.Pool:
-        # the worker: every loader of every job, its lease, one for looking things up, one for sweeps
+        # of a worker: every loader of every job, its lease, one for look-ups, one for sweeps
         size = self.settings.worker_jobs * (self.settings.loaders + 1) + 2
-        required(self.settings.database_url, "DATABASE_URL")  # said at the start, not by a thread of the pool
+        required(
+            self.settings.database_url, "DATABASE_URL"
+        )  # raised at the start, not in a thread of the pool
         return database.Pool(self.database_url, size=size, idle_seconds=self.settings.lease_seconds)
 
     def database_url(self) -> str:
-        """Where Postgres is, with credentials. Raises SettingError, RetryLater."""
+        """Return the address of Postgres, with credentials. Raises SettingError, RetryLater."""
         url = required(self.settings.database_url, "DATABASE_URL")
         if not self.settings.database_secret:
             return url
@@ -262,5 +264,5 @@ class Services:
 
 @cache
 def services() -> Services:
-    """The process's services, from its environment. Raises SettingError."""
+    """Return the process's services, by its environment. Raises SettingError."""
     return Services(environment.load())

@@ -116,9 +116,9 @@ def test_all_logs_of_a_job_have_its_id(dev: Deployment, dataset: str) -> None:
     job_id = upload(dev.url, b"a\n1\n", dataset=dataset)
     finished(dev.url, job_id)
     expected = {
-        "": {"upload requested", "answered"},
+        "": {"upload requested", "request answered"},
         "-on_upload": {"object arrived"},
-        "-on_job": {"job taken", "job completed"},
+        "-on_job": {"job claimed", "job completed"},
     }
     for function, logged in expected.items():
         wait_for(partial(has_logged, function, job_id, logged))

@@ -17,7 +17,7 @@ from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
 from chalicelib.backends.postgres.splits import PostgresSplits
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted
 from chalicelib.core.jobs import Claim
 from chalicelib.core.model import Status
@@ -43,7 +43,7 @@ COMMANDS = st.tuples(
 class Worker:
     """What a worker knows: the blocks it has cut and not committed."""
 
-    hands: list[LoadedBlock] = field(default_factory=list)
+    hands: list[PreparedBlock] = field(default_factory=list)
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Play:
     claim: Claim
     lost: int = 0
 
-    def look(self, start: int, count: int) -> list[LoadedBlock]:
+    def look(self, start: int, count: int) -> list[PreparedBlock]:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
         ingestion = Ingestion(self.ingester, self.claim, lambda: True)
         self.claim = replace(self.claim, job=ingestion.job)

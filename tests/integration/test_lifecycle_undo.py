@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import JobEnded, NotPossible
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
@@ -170,7 +170,7 @@ def test_a_row_that_is_being_loaded_again_is_not_removed(life: Life) -> None:
     assert (rows(life), life.found(job.id).outcome.undone_rows) == (["b", "c", "d"], 1)
 
 
-def load_all(life: Life, job: Job, blocks: list[LoadedBlock]) -> None:
+def load_all(life: Life, job: Job, blocks: list[PreparedBlock]) -> None:
     for loaded in blocks:
         life.load(job, loaded)
 

@@ -253,7 +253,7 @@ def test_an_unknown_job_is_none(backend: Backend) -> None:
     assert not backend.jobs.mark_arrived(nobody, Source("b", "k", "e", 1))
 
 
-@pytest.mark.parametrize("statement", ["mark_known", "find_known"])
+@pytest.mark.parametrize("statement", ["mark_existing", "find_existing"])
 def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
     queries = database.load_queries("ingested_data.sql")

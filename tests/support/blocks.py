@@ -2,13 +2,13 @@
 
 import pyarrow as pa
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Reject
 from chalicelib.rows.identify import identify
 
 
-def block(no: int, values: list[str], *, rejects: int = 0, size: int = 10) -> LoadedBlock:
+def block(no: int, values: list[str], *, rejects: int = 0, size: int = 10) -> PreparedBlock:
     rows = identify(pa.array([f'{{"v":"{value}"}}' for value in values], pa.string()))
     faults = tuple(Reject("missing-cell", "Too few.", len(values) + n, n, "raw") for n in range(rejects))
     records = len(values) + rejects
-    return LoadedBlock(no, no * size, (no + 1) * size, records, len(values) - len(rows), rows, faults)
+    return PreparedBlock(no, no * size, (no + 1) * size, records, len(values) - len(rows), rows, faults)

@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID, uuid4
 
 from chalicelib import settings
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Claim, Job, JobError, NewJob, Part, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
@@ -31,7 +31,7 @@ class MemoryJobs:
     """All ports of the database over one dictionary; the ledger is a list of blocks per job."""
 
     jobs: dict[UUID, Job] = field(default_factory=dict)
-    blocks: dict[UUID, dict[int, LoadedBlock]] = field(default_factory=dict)
+    blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
     down: bool = False
@@ -241,11 +241,11 @@ class MemoryJobs:
             for job in waiting
         ][:limit]
 
-    def take_turn(self, chore: str, *, seconds: float) -> bool:
+    def take_turn(self, task: str, *, seconds: float) -> bool:
         self.ping()
         return True
 
-    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+    def unknown_ids(self, job_ids: Sequence[UUID]) -> set[UUID]:
         self.ping()
         return set(job_ids) - self.jobs.keys()
 
@@ -278,7 +278,7 @@ class MemoryJobs:
         self.ranges.pop(job_id, None)
         self.jobs[job_id] = changed(self.jobs[job_id], status=status, error=error, completed_at=NOW)
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
         self.ping()
         ledger = self.blocks.setdefault(job.id, {})
         stored = self.jobs[job.id]
@@ -287,7 +287,7 @@ class MemoryJobs:
         if block.no in ledger:
             raise BlockAlreadyCommitted(f"block {block.no} is there")
         ledger[block.no] = block
-        return Tally(block.records, len(block.rows), block.repeated, len(block.rejects))
+        return Tally(block.records, len(block.rows), block.repeats, len(block.rejects))
 
 
 @dataclass

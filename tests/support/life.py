@@ -18,7 +18,7 @@ from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
@@ -62,7 +62,7 @@ class Backend:
     def writer(self) -> PostgresBlocks:
         return PostgresBlocks(self.pool, IngestedData())
 
-    def load(self, job: Job, loaded: LoadedBlock) -> Tally:
+    def load(self, job: Job, loaded: PreparedBlock) -> Tally:
         return self.writer().write(job, loaded)
 
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, Location, Rejection
@@ -32,7 +32,7 @@ class Outcome:
     records: set[str]  # canonical
     accepted: int  # records that became one of those
     rejects: list[tuple[str, int]]  # code, byte offset
-    blocks: list[LoadedBlock] = field(default_factory=list, compare=False)
+    blocks: list[PreparedBlock] = field(default_factory=list, compare=False)
 
 
 def outcome(
@@ -63,7 +63,7 @@ def outcome(
     position = 0
     for block in blocks:
         assert block.start == position < block.end
-        assert block.records == len(block.rows) + block.repeated + len(block.rejects)
+        assert block.records == len(block.rows) + block.repeats + len(block.rejects)
         assert [reject.record for reject in block.rejects] == sorted(
             {reject.record for reject in block.rejects}
         )
@@ -72,7 +72,7 @@ def outcome(
     assert len({block.no for block in blocks}) == len(blocks)
     rejects = [(reject.code, reject.offset) for block in blocks for reject in block.rejects]
     records = {record for block in blocks for record in block.rows["record"].to_pylist()}
-    accepted = sum(len(block.rows) + block.repeated for block in blocks)
+    accepted = sum(len(block.rows) + block.repeats for block in blocks)
     return Outcome(records, accepted, rejects, blocks)
 
 

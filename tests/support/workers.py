@@ -41,11 +41,13 @@ def new_handler(
     queue: MemoryQueue,
     worker: str = "me",
     *,
-    patience: float = 60,
+    outage_seconds: float = 60,
     **changes: Any,
 ) -> MessageHandler:
     """Return a message handler; ``changes`` name its fields."""
-    attempts = Attempts(jobs, ingester, jobs, jobs, max_attempts=queue.max_deliveries, patience=patience)
+    attempts = Attempts(
+        jobs, ingester, jobs, jobs, max_attempts=queue.max_deliveries, outage_seconds=outage_seconds
+    )
     handler = MessageHandler(
         jobs, jobs, attempts, queue, queue, worker, lease_seconds=30, heartbeat_seconds=10
     )

@@ -11,7 +11,7 @@ from chalicelib.core.model import Status
 
 @dataclass(frozen=True)
 class JobsQuery:
-    """Which jobs a client wants to see. ``before`` is the number of the last job of the page before."""
+    """The filters and the page of a list of jobs. ``before``: the number of the previous page's last job."""
 
     limit: int
     before: int | None

@@ -1,4 +1,4 @@
-"""Parse JSON bodies: msgspec decides whether a body fits, this module says what is wrong with it.
+"""Parse JSON bodies: msgspec decides whether a body fits, this module names the wrong member.
 
 A member's ``Meta(description=…)`` completes the sentence "NAME must be …". The wrong member is found by
 converting one member after the other, not from the text of msgspec's error: that text quotes names that
@@ -24,7 +24,8 @@ class TextEncoding(str):
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A JSON object in a request. A member of another type than declared, or an unknown one, is an error."""
 
-    names_members: ClassVar[bool] = True  # whether an unknown or a missing member is named, or the whole
+    # Whether the error for an unknown or a missing member names that member; otherwise, the whole object.
+    names_members: ClassVar[bool] = True
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -40,15 +41,15 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 BodyType = TypeVar("BodyType", bound=Body)
 
 
-def parse(body: object, form: type[BodyType], **figures: int) -> BodyType:
-    """Return the body as an instance of ``form``; ``figures`` fill the placeholders in its descriptions.
+def parse(body: object, body_type: type[BodyType], **figures: int) -> BodyType:
+    """Return the body as an instance of ``body_type``; ``figures`` fill the placeholders in its descriptions.
 
     Raises InvalidRequest naming the first member that is wrong.
     """
     try:
-        return msgspec.convert(body, form, dec_hook=_decode)
+        return msgspec.convert(body, body_type, dec_hook=_decode)
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: half a surrogate pair in a name
-        raise _Explanation(figures).of(body, form, "", form) from None
+        raise _Explanation(figures).of(body, body_type, "", body_type) from None
 
 
 def parse_value(value: object, annotation: Any, field: str) -> Any:  # noqa: ANN401 - as the annotation says
@@ -65,13 +66,13 @@ def must_be(path: str, description: str, **figures: int) -> InvalidRequest:
 
 
 class _Explanation:
-    """Find the member of a refused body that is wrong."""
+    """Find the wrong member of a body that msgspec refused."""
 
     def __init__(self, figures: Mapping[str, int]) -> None:
         self._figures = figures
 
     def of(self, value: object, annotation: Any, path: str, owner: type[Body]) -> InvalidRequest:  # noqa: ANN401
-        """Return the error for a value that does not fit; its ``owner`` is the object that it is part of."""
+        """Return the error for a value that does not fit; ``owner`` is the body type around it."""
         for alternative in _alternatives(annotation):
             if _is_body(alternative):
                 owner = alternative
@@ -86,18 +87,18 @@ class _Explanation:
             return must_be(path, description, **self._figures)
         return owner.wrong_form(path)
 
-    def _of_object(self, value: Mapping[str, object], form: type[Body], path: str) -> InvalidRequest:
-        fields = msgspec.structs.fields(form)
+    def _of_object(self, value: Mapping[str, object], body_type: type[Body], path: str) -> InvalidRequest:
+        fields = msgspec.structs.fields(body_type)
         unknown = sorted(value.keys() - {field.name for field in fields})
         missing = {field.name for field in fields if field.required} - value.keys()
-        if (unknown or missing) and not form.names_members:
-            return form.wrong_form(path)
+        if (unknown or missing) and not body_type.names_members:
+            return body_type.wrong_form(path)
         if unknown:
-            return form.unknown_member(path, unknown[0])
+            return body_type.unknown_member(path, unknown[0])
         for field in fields:
             if field.name in missing or (field.name in value and not _fits(value[field.name], field.type)):
-                return self.of(value.get(field.name), field.type, _join(path, field.name), form)
-        return form.wrong_form(path)
+                return self.of(value.get(field.name), field.type, _join(path, field.name), body_type)
+        return body_type.wrong_form(path)
 
 
 def _fits(value: object, annotation: Any) -> bool:  # noqa: ANN401
@@ -118,19 +119,19 @@ def _decode(kind: type, value: object) -> object:
 def _description(annotation: Any) -> str | None:  # noqa: ANN401
     """Return the description in an annotation or in one of its alternatives."""
     annotations = [annotation, *(get_args(annotation) if _is_union(annotation) else ())]
-    metas = [meta for each in annotations for meta in getattr(each, "__metadata__", ())]
+    metas = [meta for candidate in annotations for meta in getattr(candidate, "__metadata__", ())]
     return next((meta.description for meta in metas if meta.description), None)
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Yield the types in an annotation, without what is said about them."""
+    """Yield the types in an annotation, without their metadata."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if not _is_union(annotation):
         yield annotation
         return
-    for each in get_args(annotation):
-        yield from _alternatives(each)
+    for alternative in get_args(annotation):
+        yield from _alternatives(alternative)
 
 
 def _is_union(annotation: Any) -> bool:  # noqa: ANN401

@@ -50,17 +50,17 @@ def parse_parts(body: object, upload: Upload) -> Sequence[Part]:
     Raises InvalidRequest naming the member that is wrong.
     """
     parts = all_parts(upload)
-    parsed = parse(body, PartsBody, part_count=len(parts))
-    return [_part(wanted, parts, upload, f"parts[{index}]") for index, wanted in enumerate(parsed.parts)]
+    requested = parse(body, PartsBody, part_count=len(parts))
+    return [_part(part, parts, upload, f"parts[{index}]") for index, part in enumerate(requested.parts)]
 
 
-def _part(wanted: PartBody, parts: Sequence[Part], upload: Upload, path: str) -> Part:
-    if wanted.number > len(parts):
+def _part(body: PartBody, parts: Sequence[Part], upload: Upload, path: str) -> Part:
+    if body.number > len(parts):
         raise must_be(f"{path}.number", _NUMBER, part_count=len(parts))
-    if (wanted.sha256 is not None) != upload.part_checksums:
-        rule, begun = ("must have", "with") if upload.part_checksums else ("must not have", "without")
+    if (body.sha256 is not None) != upload.part_checksums:
+        rule, preposition = ("must have", "with") if upload.part_checksums else ("must not have", "without")
         raise InvalidRequest(
-            f"{path} {rule} a sha256: the upload was begun {begun} part_checksums.", field=path
+            f"{path} {rule} a sha256: the upload was begun {preposition} part_checksums.", field=path
         )
-    sha256 = wanted.sha256.lower() if wanted.sha256 else None
-    return Part(wanted.number, parts[wanted.number - 1].size, sha256)
+    sha256 = body.sha256.lower() if body.sha256 else None
+    return Part(body.number, parts[body.number - 1].size, sha256)

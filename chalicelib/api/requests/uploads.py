@@ -78,7 +78,7 @@ Tokens = Annotated[
 
 
 class OptionsBody(Body):
-    """How the file is written. A member that is not there is detected from the file; null is an error."""
+    """The options of a file. Sluice detects a missing member from the file; null is an error."""
 
     delimiter: Delimiter | UnsetType = UNSET
     quote: Quote | UnsetType = UNSET
@@ -103,7 +103,7 @@ class OptionsBody(Body):
 
 
 class UploadBody(Body):
-    """What a client asks for when it wants to upload a file. Null counts as left out."""
+    """A request to upload a file. Null counts as a missing member."""
 
     filename: Filename
     dataset: Dataset | None = None
@@ -147,13 +147,13 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
 
 
 def to_options(body: OptionsBody) -> Options:
-    """Return the options that were given. Raises InvalidRequest when one character has two meanings."""
-    given: dict[str, Any] = {
+    """Return the options in the body. Raises InvalidRequest when one character has two meanings."""
+    members: dict[str, Any] = {
         name: value for name, value in structs.asdict(body).items() if value is not UNSET
     }
-    options = Options(**given)
+    options = Options(**members)
     quote = '"' if options.quote is None else options.quote
-    chosen = [char for char in (options.delimiter, quote, options.escape, options.comment) if char]
-    if len(set(chosen)) < len(chosen):
+    characters = [char for char in (options.delimiter, quote, options.escape, options.comment) if char]
+    if len(set(characters)) < len(characters):
         raise InvalidRequest("delimiter, quote, escape and comment must differ.", field="options")
     return options

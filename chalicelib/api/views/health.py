@@ -1,4 +1,4 @@
-"""Whether Sluice can work."""
+"""The health check: whether the dependencies of Sluice answer."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus

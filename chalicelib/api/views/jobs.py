@@ -1,4 +1,4 @@
-"""Jobs: how far they are, their rejects, and the actions that a client may take on them."""
+"""Jobs: their progress, their rejects, and the actions of clients on them."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -36,8 +36,10 @@ def act(context: RequestContext, actions: JobActions, action: Action) -> Respons
 def list_jobs(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `GET /jobs`. Raises InvalidRequest, RetryLater."""
     query = parse_jobs_query(context.query)
-    found = jobs.list(limit=query.limit + 1, before=query.before, status=query.status, dataset=query.dataset)
-    page = page_of(found, query.limit, lambda job: (job.number,))
+    matches = jobs.list(
+        limit=query.limit + 1, before=query.before, status=query.status, dataset=query.dataset
+    )
+    page = page_of(matches, query.limit, lambda job: (job.number,))
     now = datetime.now(UTC)
     documents = [serializers.summarise(job, now) for job in page.items]
     return json_response({"jobs": documents, "next_cursor": page.next_cursor})

@@ -1,4 +1,4 @@
-"""Uploads: where a client sends its file, in one piece or in parts."""
+"""Uploads: register one, and send its file in one piece or in parts."""
 
 from http import HTTPStatus
 
@@ -16,15 +16,15 @@ from chalicelib.service.actions import JobActions
 from chalicelib.service.multipart import MOST_PARTS, PAGE, MissingParts, MultipartUploads, open_upload_id
 from chalicelib.service.register import JobRegister
 from chalicelib.service.uploads import Uploads
-from chalicelib.telemetry import Metric, logger, measured
+from chalicelib.telemetry import Metric, emit_metrics, logger
 
-_MOST_NAMED = 100  # missing parts in a problem
+_MOST_LISTED = 100  # missing parts in a problem
 
 
 def create(context: RequestContext, uploads: Uploads) -> Response:
     """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, RetryLater."""
     ticket = uploads.register(parse_upload(context.body, max_size=uploads.max_size))
-    measured({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
+    emit_metrics({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
     logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
     headers = {"Location": serializers.links(ticket.job)["self"], "Retry-After": POLL_SECONDS}
     return json_response(serializers.describe_ticket(ticket), HTTPStatus.ACCEPTED, headers)
@@ -34,8 +34,8 @@ def sign_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartU
     """Answer `POST /uploads/{id}/parts`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
     job = find(context, jobs)
     open_upload_id(job)  # a conflict is reported before an invalid body
-    signed = multipart.sign(job, parse_parts(context.body, job.upload))
-    return json_response(serializers.describe_signed(signed))
+    signed_parts = multipart.sign(job, parse_parts(context.body, job.upload))
+    return json_response(serializers.describe_signed_parts(signed_parts))
 
 
 def list_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
@@ -43,9 +43,9 @@ def list_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartU
     job = find(context, jobs)
     open_upload_id(job)
     cursor = parse_cursor(context.query, length=1, maximum=MOST_PARTS) or (0,)
-    parts = multipart.arrived(job, after=cursor[0])
+    parts = multipart.list_parts(job, after=cursor[0])
     next_cursor = format_cursor(parts[-1].number) if len(parts) >= PAGE else None
-    return json_response(serializers.describe_arrived(job, parts, next_cursor))
+    return json_response(serializers.describe_arrived_parts(job, parts, next_cursor))
 
 
 def complete(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
@@ -55,7 +55,7 @@ def complete(context: RequestContext, jobs: JobRegister, multipart: MultipartUpl
         multipart.complete(job)
     except MissingParts as error:
         sentence = f"{len(error.numbers):,} of the file's parts are missing."
-        missing = list(error.numbers[:_MOST_NAMED])
+        missing = list(error.numbers[:_MOST_LISTED])
         return problem_response(HTTPStatus.CONFLICT, sentence, missing=missing)
     return accepted(job)
 

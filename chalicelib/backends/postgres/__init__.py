@@ -1,1 +1,1 @@
-"""Everything that Postgres does for Sluice. The SQL stands in the `.sql` files, by name."""
+"""The ports that Postgres implements. The `.sql` files hold the statements, by name."""

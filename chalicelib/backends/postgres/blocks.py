@@ -1,10 +1,10 @@
-"""Write blocks: rows, rejects and the ledger's entry in one transaction."""
+"""Write blocks: rows, rejects and the ledger's row in one transaction."""
 
 from psycopg import errors
 
-from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tally_columns
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
@@ -19,28 +19,28 @@ class PostgresBlocks:
     def __init__(self, pool: Pool, destination: Destination[Connection]) -> None:
         self._pool = pool
         self._destination = destination
-        self._expect_known = False  # a file that repeats rows tends to go on repeating them
+        self._expect_existing = False  # a file with existing rows tends to have more of them
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
         """See the port."""
         inserted = 0
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             if len(block.rows):
                 inserted = self._destination.write(
-                    connection, job, block.rows, expect_known=self._expect_known
+                    connection, job, block.rows, expect_existing=self._expect_existing
                 )
             rejected = len(block.rejects)
             tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
-            _enter(connection, job, block, tally)
-        self._expect_known = inserted < len(block.rows)
+            _add_to_ledger(connection, job, block, tally)
+        self._expect_existing = inserted < len(block.rows)
         return tally
 
 
-def _enter(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) -> None:
-    """Write the ledger's entry and the rejects."""
+def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally: Tally) -> None:
+    """Write the block's row in the ledger, and its rejects."""
     connection.execute(_SQL["admit_block"], {"job_id": job.id})
     try:
-        written = connection.execute(
+        cursor = connection.execute(
             _SQL["insert_block"],
             {
                 "job_id": job.id,
@@ -54,10 +54,10 @@ def _enter(connection: Connection, job: Job, block: LoadedBlock, tally: Tally) -
         )
     except errors.UniqueViolation:
         raise BlockAlreadyCommitted(f"block {block.no} of job {job.id} is in the ledger already") from None
-    if not written.rowcount:
-        raise JobEnded(f"job {job.id} is not being worked on any more")
+    if not cursor.rowcount:
+        raise JobEnded(f"job {job.id} is no longer PROCESSING")
     if block.rejects:
-        with connection.cursor() as cursor, cursor.copy(_SQL["copy_rejects"]) as copy:
+        with connection.cursor() as copy_cursor, copy_cursor.copy(_SQL["copy_rejects"]) as copy:
             for reject in block.rejects:
                 copy.write_row(
                     (

@@ -1,6 +1,6 @@
 -- name: admit_block
--- Whoever ends the job waits until this transaction commits; later blocks wait for them in turn. A lock on the job's
--- row would not do: transactions that share it overtake those that wait for it.
+-- A transaction that ends the job waits until this one commits, and later blocks wait for it in turn. A lock on the
+-- job's row would not do: transactions that share it overtake those that wait for it.
 SELECT pg_advisory_xact_lock_shared(hashtextextended(%(job_id)s::text, 0))
 
 -- name: insert_block

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from chalicelib.core.jobs import Job
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of what extends the header
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of the header's extension
 _TRAILER = struct.pack("!h", -1)
 _FIELDS = 6
 _HASH_BYTES = 32
@@ -22,7 +22,7 @@ _NULL = struct.pack("!i", -1)
 
 
 def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
-    """Encode ``rows`` (content_hash: binary(32), record: string) for COPY; return the bytes in pieces.
+    """Encode ``rows`` (content_hash: binary(32), record: string) for COPY; return the bytes, in pieces.
 
     Columns: first_job, last_job, dataset_id, content_hash, record, metadata.
     """
@@ -33,10 +33,10 @@ def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
     content_hash = rows["content_hash"].cast(pa.binary())
     pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
-    joined = pc.binary_join_element_wise(*pieces, b"")
+    encoded = pc.binary_join_element_wise(*pieces, b"")
     # Arrow keeps the strings of an array one after another: exactly the bytes to send.
-    _, _, text = joined.buffers()
-    return [_HEADER, memoryview(text)[: pc.sum(pc.binary_length(joined)).as_py() or 0], _TRAILER]
+    _, _, text = encoded.buffers()
+    return [_HEADER, memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0], _TRAILER]
 
 
 def _metadata(job: Job) -> bytes:

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and its errors sorted by what the caller must do."""
+"""Connections to Postgres, and its errors, sorted by how the caller must react."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
 
-# A process that froze, or lost its network, must not hold locks for ever: Postgres ends its transaction. Set
+# A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
 # within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
 # takes about a second.
 _LIMITS = """
@@ -24,7 +24,7 @@ _LIMITS = """
 """
 
 
-# Half a minute to notice a server that is gone without a reply (libpq's parameters).
+# A server that no longer replies is noticed after half a minute (libpq's parameters).
 _ALIVE = {
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -59,11 +59,11 @@ class Pool(ConnectionPool[Connection]):
 
 
 @contextmanager
-def borrowed(pool: Pool) -> Iterator[Connection]:
+def transaction_on(pool: Pool) -> Iterator[Connection]:
     """Lend a connection in a transaction: committed at the end, rolled back on an exception.
 
-    Raises RetryLater for everything that may succeed later: no connection, a lost one, a server that
-    shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
+    Raises RetryLater for errors after which the same work may succeed: no connection, a broken one, a server
+    that shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
     """
     pool.open()  # does nothing when it is open
     try:
@@ -72,7 +72,7 @@ def borrowed(pool: Pool) -> Iterator[Connection]:
         with pool.connection() as connection, connection.transaction():
             connection.execute(_LIMITS, [f"{pool.idle_seconds:.0f}s"])
             yield connection
-    except errors.ProgramLimitExceeded:  # an OperationalError that waiting does not mend
+    except errors.ProgramLimitExceeded:  # an OperationalError that waiting does not repair
         raise
     except (
         psycopg.OperationalError,
@@ -87,7 +87,7 @@ def load_queries(name: str) -> dict[str, LiteralString]:
     """Return the statements of the file ``name`` beside this module, by their `-- name: x` lines."""
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     queries = {}
-    for part in text.split("-- name: ")[1:]:
-        title, _, body = part.partition("\n")
+    for section in text.split("-- name: ")[1:]:
+        title, _, body = section.partition("\n")
         queries[title.strip()] = body.strip()
     return queries

@@ -1,11 +1,11 @@
 """The destination `ingested_data`: one table for all datasets, records as JSONB.
 
-Rows come sorted by hash. There are three ways to write them, and the cheapest that works is taken:
+Rows come sorted by hash. There are three ways to write them, and the cheapest that works is used:
 
 - new rows: one binary COPY straight into the table;
-- where some rows exist already, which makes that fail: only the hashes are sent, to mark the existing rows,
-  and COPY takes the rest;
-- where another writer brings the same rows at the same time: a temporary table and one upsert.
+- if some rows exist already, that fails: only the hashes are sent, to mark the existing rows, and COPY takes
+  the rest;
+- if another writer inserts the same rows at the same time: a temporary table and one upsert.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,13 +27,13 @@ _Encoded = Iterable[bytes | memoryview]  # rows in COPY's binary format
 class IngestedData:
     """Implement :class:`chalicelib.destinations.Destination`."""
 
-    def write(self, transaction: Connection, job: Job, rows: pa.RecordBatch, *, expect_known: bool) -> int:
+    def write(self, transaction: Connection, job: Job, rows: pa.RecordBatch, *, expect_existing: bool) -> int:
         """See the port."""
-        if not expect_known and _copy_new(transaction, encode_rows(job, rows)):
+        if not expect_existing and _copy_new(transaction, encode_rows(job, rows)):
             return len(rows)
         transaction.execute(_SQL["use_indexes"])
-        for statement in ("mark_known", "find_known"):  # the second finds rows that this job has brought
-            rows = _unknown(transaction, statement, job, rows)
+        for statement in ("mark_existing", "find_existing"):  # the second also finds rows of this job
+            rows = _new_rows(transaction, statement, job, rows)
             if not len(rows):
                 return 0
         encoded = encode_rows(job, rows)
@@ -41,12 +41,12 @@ class IngestedData:
 
     def count(self, transaction: Connection, job: Job) -> int:
         """See the port."""
-        row = transaction.execute(_SQL["count_rows"], _owned(job)).fetchone()
+        row = transaction.execute(_SQL["count_rows"], _job_parameters(job)).fetchone()
         return row["count"] if row else 0
 
     def removal_steps(self, transaction: Connection, job: Job) -> Sequence[int]:
-        """See the port. A step is the first of a stretch of the table's pages."""
-        pages = transaction.execute(_SQL["pages"], _owned(job)).fetchone()
+        """See the port. A step is the first page of a stretch of the table."""
+        pages = transaction.execute(_SQL["pages"], _job_parameters(job)).fetchone()
         if pages is None or pages["first"] is None:
             return range(0)
         return range(pages["first"], pages["last"] + 1, _PAGES)
@@ -54,35 +54,35 @@ class IngestedData:
     def remove(self, transaction: Connection, job: Job, step: int) -> int:
         """See the port."""
         pages = {"start": f"({step},0)", "stop": f"({step + _PAGES},0)"}
-        return transaction.execute(_SQL["remove_rows"], {**_owned(job), **pages}).rowcount
+        return transaction.execute(_SQL["remove_rows"], {**_job_parameters(job), **pages}).rowcount
 
 
-def _owned(job: Job) -> dict[str, int]:
+def _job_parameters(job: Job) -> dict[str, int]:
     return {"number": job.number, "dataset_id": job.dataset_id}
 
 
-def _unknown(connection: Connection, statement: str, job: Job, rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the rows that the statement does not find in the table."""
+def _new_rows(connection: Connection, statement: str, job: Job, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows that do not exist yet, as the statement finds."""
     metadata = job.instructions.metadata
     parameters = {
         "job": job.number,
         "dataset": job.dataset_id,
         "metadata": None if metadata is None else Jsonb(metadata),
-        "hashes": _joined(rows["content_hash"]),
+        "hashes": _concatenate(rows["content_hash"]),
         "count": len(rows),
     }
     # Not prepared: Postgres would keep a plan that was made while the table was tiny.
     matches = connection.execute(_SQL[statement], parameters, prepare=False, binary=True).fetchone()
     if matches is None or matches["count"] == 0:
         return rows
-    if matches["places"] is None:
+    if matches["positions"] is None:
         return rows.slice(0, 0)
-    places = pa.array(matches["places"], pa.int32())
-    return rows.filter(pc.invert(pc.is_in(pa.array(range(len(rows)), pa.int32()), places)))
+    positions = pa.array(matches["positions"], pa.int32())
+    return rows.filter(pc.invert(pc.is_in(pa.array(range(len(rows)), pa.int32()), positions)))
 
 
-def _joined(hashes: pa.Array) -> memoryview:
-    """Return the hashes, concatenated."""
+def _concatenate(hashes: pa.Array) -> memoryview:
+    """Return the hashes as one buffer."""
     width = hashes.type.byte_width
     return memoryview(hashes.buffers()[1])[hashes.offset * width :][: len(hashes) * width]
 

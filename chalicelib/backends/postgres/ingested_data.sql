@@ -8,30 +8,31 @@ COPY ingested_data (first_job, last_job, dataset_id, content_hash, record, metad
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
--- name: mark_known
--- Marks this job as the last one of the rows that other jobs brought. `hashes`: 32 bytes each, concatenated. Returns
--- how many were marked, and their places in the list unless that is all of them.
+-- name: mark_existing
+-- Marks this job as the last one of the existing rows of other jobs. `hashes`: 32 bytes each, concatenated. Returns
+-- how many were marked, and their positions in the list unless all of them were.
 WITH marked AS (
     UPDATE ingested_data AS old SET
         last_job = %(job)s,
         metadata = coalesce(old.metadata || %(metadata)s::jsonb, old.metadata, %(metadata)s::jsonb)
     FROM (
-        SELECT place, %(dataset)s::integer AS dataset_id,
-               substr(%(hashes)b::bytea, 32 * place + 1, 32) AS content_hash
-        FROM generate_series(0, %(count)s::integer - 1) AS place OFFSET 0
-    ) AS wanted
-    WHERE old.dataset_id = wanted.dataset_id AND old.content_hash = wanted.content_hash AND old.first_job <> %(job)s
-    RETURNING place
+        SELECT position, %(dataset)s::integer AS dataset_id,
+               substr(%(hashes)b::bytea, 32 * position + 1, 32) AS content_hash
+        FROM generate_series(0, %(count)s::integer - 1) AS position OFFSET 0
+    ) AS incoming
+    WHERE old.dataset_id = incoming.dataset_id AND old.content_hash = incoming.content_hash
+      AND old.first_job <> %(job)s
+    RETURNING position
 )
-SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places FROM marked
+SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(position) END AS positions FROM marked
 
--- name: find_known
--- Returns the same for hashes whose rows exist, from any job.
-SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(place) END AS places
-FROM generate_series(0, %(count)s::integer - 1) AS place
+-- name: find_existing
+-- Returns the same for the hashes of existing rows of any job.
+SELECT count(*) AS count, CASE WHEN count(*) < %(count)s THEN array_agg(position) END AS positions
+FROM generate_series(0, %(count)s::integer - 1) AS position
 WHERE EXISTS (
     SELECT FROM ingested_data
-    WHERE dataset_id = %(dataset)s AND content_hash = substr(%(hashes)b::bytea, 32 * place + 1, 32) OFFSET 0
+    WHERE dataset_id = %(dataset)s AND content_hash = substr(%(hashes)b::bytea, 32 * position + 1, 32) OFFSET 0
 )
 
 -- name: stage
@@ -44,7 +45,7 @@ COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadat
 
 -- name: upsert_staged
 -- Only a row that this statement inserted has this job as first and last: a job that meets its own row again does not
--- change it, and so does not hide that another job brought it too (see undo). xmax would tell as well, but partitioned
+-- change it, and so does not hide that another job brought it too (see undo). xmax would show it, too, but partitioned
 -- tables do not return it.
 WITH written AS (
     INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)

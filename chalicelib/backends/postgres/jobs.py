@@ -1,4 +1,4 @@
-"""Read a job's row, and hold it while its status is about to change."""
+"""Read a job's row, and lock it before its status changes."""
 
 from uuid import UUID
 
@@ -19,36 +19,36 @@ def find_job(connection: Connection, job_id: UUID) -> Job | None:
 
 
 def existing_job(connection: Connection, job_id: UUID) -> Job:
-    """Return a job that must exist, because this transaction holds it or has just created it."""
+    """Return a job that must exist, because this transaction has locked or just created it."""
     job = find_job(connection, job_id)
     if job is None:
-        raise AssertionError(f"job {job_id} is gone")
+        raise AssertionError(f"job {job_id} does not exist")
     return job
 
 
-def hold(connection: Connection, job_id: UUID) -> Row | None:
+def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     """Lock the job until the transaction ends, and return its row; None if it is unknown.
 
-    No block of the job is being committed meanwhile.
+    No block of the job is committed until then.
     """
     connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
     return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
 
 
-def hold_for_work(connection: Connection, job_id: UUID, *, fence: Job | None = None) -> Row:
-    """Do the same for a job that is being worked on. Raises JobEnded for any other.
+def lock_processing_job(connection: Connection, job_id: UUID, *, fence: Job | None = None) -> Row:
+    """Lock a PROCESSING job, and return its row. Raises JobEnded for any other job.
 
     With ``fence``, raises JobEnded also if the job was claimed again since ``fence`` was read, unless its
     source and dialect are fixed already.
     """
-    held = hold(connection, job_id)
-    if held is None or held["status"] != Status.PROCESSING:
-        raise JobEnded(f"job {job_id} is {held['status'] if held else 'unknown'}")
-    if fence is not None and held["detected"] is None and held["attempts"] != fence.progress.attempts:
+    row = lock_job(connection, job_id)
+    if row is None or row["status"] != Status.PROCESSING:
+        raise JobEnded(f"job {job_id} is {row['status'] if row else 'unknown'}")
+    if fence is not None and row["detected"] is None and row["attempts"] != fence.progress.attempts:
         raise JobEnded(f"job {job_id} has been taken over")
-    return held
+    return row
 
 
 def remove_ranges(connection: Connection, job_id: UUID) -> None:
-    """Forget the ranges that the job's file was split into."""
+    """Remove the ranges that the job's file was split into."""
     connection.execute(_SQL["remove_ranges"], {"id": job_id})

@@ -1,9 +1,9 @@
-"""Leases: which worker may work on which job, or range of one, and until when."""
+"""Leases on jobs, and on ranges of jobs that were split."""
 
 from uuid import UUID
 
-from chalicelib.backends.postgres.database import Pool, borrowed, load_queries
-from chalicelib.backends.postgres.jobs import existing_job, hold
+from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.jobs import existing_job, lock_job
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.core.jobs import Claim
 from chalicelib.core.lifecycle import Action
@@ -22,27 +22,29 @@ class PostgresLeases:
         """See the port."""
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
         lease |= transition_columns(Action.CLAIM)
-        with borrowed(self._pool) as connection:
-            # First, and by itself: only then a block that is being committed counts as progress.
-            hold(connection, job_id)
+        with transaction_on(self._pool) as connection:
+            # A statement of its own: only then a block that is being committed counts as progress.
+            lock_job(connection, job_id)
             if connection.execute(_SQL["claim"], lease).rowcount:
                 job = existing_job(connection, job_id)
                 return Claim(job, owner, None, job.progress.attempts_without_progress)
             row = connection.execute(_SQL["claim_range"], lease).fetchone()
             if row is None:
                 return None
-            claimed = Range(row["start_offset"], row["end_offset"])
-            return Claim(existing_job(connection, job_id), owner, claimed, row["vain_attempts"])
+            claim_range = Range(row["start_offset"], row["end_offset"])
+            return Claim(existing_job(connection, job_id), owner, claim_range, row["vain_attempts"])
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         """See the port."""
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             statements = (_SQL["renew"], _SQL["renew_range"])
             return any(connection.execute(statement, lease).rowcount for statement in statements)
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """See the port."""
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             for statement in ("release", "release_range"):
-                connection.execute(_SQL[statement], {"id": job_id, "owner": owner, "vain": without_progress})
+                connection.execute(
+                    _SQL[statement], {"id": job_id, "owner": owner, "without_progress": without_progress}
+                )

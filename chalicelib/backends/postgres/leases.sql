@@ -1,5 +1,5 @@
 -- name: claim
--- Of a file that was split, workers claim ranges instead.
+-- If the file was split, workers claim ranges instead.
 UPDATE ingestion_jobs AS job
 SET status = CASE WHEN status = ANY(%(before)s) THEN %(after)s ELSE status END,
     lease_owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease_seconds)s),
@@ -13,13 +13,13 @@ WHERE id = %(id)s AND (status = ANY(%(before)s) OR status = 'UNDOING')
   AND (shared_to < size OR NOT EXISTS (SELECT FROM ingestion_ranges WHERE job_id = job.id))
 
 -- name: claim_range
--- Ranges without failed attempts come first.
-UPDATE ingestion_ranges AS part
+-- Ranges with fewer attempts without progress come first.
+UPDATE ingestion_ranges AS stretch
 SET lease_owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease_seconds)s),
     vain_attempts = 1 + CASE WHEN EXISTS (
         SELECT FROM ingestion_blocks AS block
-        WHERE block.job_id = part.job_id AND block.committed_at > part.claimed_at
-          AND block.start_offset >= part.start_offset AND block.start_offset < part.end_offset
+        WHERE block.job_id = stretch.job_id AND block.committed_at > stretch.claimed_at
+          AND block.start_offset >= stretch.start_offset AND block.start_offset < stretch.end_offset
     ) THEN 0 ELSE vain_attempts END,
     claimed_at = clock_timestamp()
 WHERE job_id = %(id)s
@@ -44,11 +44,11 @@ WHERE job_id = %(id)s AND lease_owner = %(owner)s
 -- name: release
 UPDATE ingestion_jobs
 SET lease_owner = NULL, lease_until = NULL, updated_at = now(),
-    vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
+    vain_attempts = CASE WHEN %(without_progress)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
 WHERE id = %(id)s AND lease_owner = %(owner)s
 
 -- name: release_range
 UPDATE ingestion_ranges
 SET lease_owner = NULL, lease_until = NULL,
-    vain_attempts = CASE WHEN %(vain)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
+    vain_attempts = CASE WHEN %(without_progress)s THEN vain_attempts ELSE greatest(vain_attempts - 1, 0) END
 WHERE job_id = %(id)s AND lease_owner = %(owner)s

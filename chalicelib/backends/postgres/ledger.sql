@@ -37,7 +37,7 @@ FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL AND etag = %(etag)s
 
 -- name: gaps
--- Wherever a block does not begin where the previous one ended; and at the end of the text, if that is known.
+-- A gap is where a block does not begin at the end of the previous one, and at the end of the text if its size is known.
 SELECT gap_start, gap_end
 FROM (
     SELECT coalesce(lag(end_offset) OVER (ORDER BY start_offset NULLS LAST), 0) AS gap_start,

@@ -1,4 +1,4 @@
-"""Map between domain objects and database rows, by hand, so that neither side changes the other unnoticed."""
+"""Map between domain objects and database rows, by hand: renaming a member never renames a column."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -23,7 +23,7 @@ from chalicelib.core.model import Dialect, Format, Options, Source, Status, Stor
 
 Row = Mapping[str, Any]
 
-_STORED_NAMES = {"transcoded": "recoded"}  # members of a dialect that the database calls otherwise
+_STORED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the database
 
 
 def new_job_columns(new: NewJob) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
 
 
 def options_column(options: Options) -> Jsonb:
-    """Return the column `options`: those that were set."""
+    """Return the column `options`: the options that differ from their defaults."""
     default = Options()
     return Jsonb(
         {
@@ -67,7 +67,7 @@ def options_of(stored: Mapping[str, Any]) -> Options:
 
 
 def dialect_column(dialect: Dialect) -> Jsonb:
-    """Return the column `detected`: the members that say something about files of the dialect's format."""
+    """Return the column `detected`: the members that apply to the dialect's format."""
     return Jsonb(
         {_STORED_NAMES.get(name, name): _json_value(getattr(dialect, name)) for name in dialect.members}
     )
@@ -95,7 +95,7 @@ def source_columns(job_id: UUID, source: Source) -> dict[str, Any]:
 
 
 def transition_columns(action: Action) -> dict[str, Any]:
-    """Return the parameters that say from which statuses to which an action leads."""
+    """Return the parameters of an action: the statuses that it leads from, and the one that it leads to."""
     transition = TRANSITIONS[action]
     return {"before": sorted(transition.before), "after": transition.after}
 

@@ -10,7 +10,7 @@ LOCK = 0x51_1C_E0  # for pg_advisory_lock: any number that no other code uses
 
 
 class SchemaMismatch(Exception):  # noqa: N818 - names the state of the database
-    """The database was migrated by other files than these."""
+    """The database was migrated by other files than the ones of this version."""
 
 
 def migrate(url: str) -> list[str]:
@@ -35,12 +35,12 @@ def migrate(url: str) -> list[str]:
         ]
 
 
-def _apply(connection: psycopg.Connection, path: Path, known: str | None) -> bool:
+def _apply(connection: psycopg.Connection, path: Path, applied_digest: str | None) -> bool:
     sql = path.read_bytes()
     digest = hashlib.sha256(sql).hexdigest()
-    if known == digest:
+    if applied_digest == digest:
         return False
-    if known is not None:
+    if applied_digest is not None:
         raise SchemaMismatch(
             f"migration {path.name} was applied with other contents; this is another version"
         )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Range
@@ -16,26 +16,28 @@ class PostgresSplits:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def add(self, job: Job, added: Range, *, since: int | None) -> None:
+    def add(self, job: Job, file_range: Range, *, since: int | None) -> None:
         """See the port."""
-        with borrowed(self._pool) as connection:
-            _move(connection, job, since, added.end)
-            connection.execute(_SQL["add_range"], {"id": job.id, "start": added.start, "end": added.end})
+        with transaction_on(self._pool) as connection:
+            _move(connection, job, since, file_range.end)
+            connection.execute(
+                _SQL["add_range"], {"id": job.id, "start": file_range.start, "end": file_range.end}
+            )
 
     def close(self, job: Job, *, since: int | None) -> None:
         """See the port."""
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             _move(connection, job, since, None)
 
-    def finish(self, job_id: UUID, finished: Range) -> None:
+    def finish(self, job_id: UUID, file_range: Range) -> None:
         """See the port."""
-        with borrowed(self._pool) as connection:
-            connection.execute(_SQL["remove_range"], {"id": job_id, "start": finished.start})
+        with transaction_on(self._pool) as connection:
+            connection.execute(_SQL["remove_range"], {"id": job_id, "start": file_range.start})
 
 
 def _move(connection: Connection, job: Job, since: int | None, to: int | None) -> None:
-    """Move the place up to which the file has been split; None: to its end."""
+    """Move the offset up to which the file has been split; None: to its end."""
     etag = job.source.etag if job.source else None
-    moved = {"id": job.id, "etag": etag, "since": since, "to": to}
-    if not connection.execute(_SQL["split_to"], moved).rowcount:
+    parameters = {"id": job.id, "etag": etag, "since": since, "to": to}
+    if not connection.execute(_SQL["split_to"], parameters).rowcount:
         raise JobEnded(f"job {job.id} is no longer this worker's to split")

@@ -1,5 +1,5 @@
 -- name: split_to
--- Only from where the splitting had got to: a worker that was overtaken stops.
+-- Only from the offset that the worker knows: a worker that was overtaken stops.
 UPDATE ingestion_jobs SET shared_to = coalesce(%(to)s, size)
 WHERE id = %(id)s AND status = 'PROCESSING' AND etag = %(etag)s AND shared_to IS NOT DISTINCT FROM %(since)s
 

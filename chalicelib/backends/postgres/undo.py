@@ -7,7 +7,7 @@ dies loses little. A row that another job brought too, before or after, stays.
 from collections.abc import Callable
 from typing import Any
 
-from chalicelib.backends.postgres.database import Connection, Pool, borrowed, load_queries
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
@@ -28,35 +28,35 @@ class PostgresUndo:
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """See the port."""
         parameters = {"id": job.id, "owner": owner, **transition_columns(Action.FINISH_UNDO)}
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             steps = self._destination.removal_steps(connection, job)
         for step in steps:
             if not keep_going():
                 return False
-            with borrowed(self._pool) as connection:
+            with transaction_on(self._pool) as connection:
                 _note_removed(connection, parameters, self._destination.remove(connection, job, step))
         while self._remove_rejects(parameters):
             if not keep_going():
                 return False
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             connection.execute(_SQL["remove_ledger"], parameters)
             if not connection.execute(_SQL["finish_undo"], parameters).rowcount:
-                raise _taken_over(parameters)
+                raise _lease_ended(parameters)
         return True
 
     def _remove_rejects(self, parameters: dict[str, Any]) -> bool:
-        """Remove some rejects; return whether there were any. Raises JobEnded if the lease was lost."""
-        with borrowed(self._pool) as connection:
-            removed = connection.execute(_SQL["remove_rejects"], {**parameters, "most": _REJECTS}).rowcount
+        """Remove some rejects; return whether there were any. Raises JobEnded without the lease."""
+        with transaction_on(self._pool) as connection:
+            count = connection.execute(_SQL["remove_rejects"], {**parameters, "limit": _REJECTS}).rowcount
             _note_removed(connection, parameters, 0)
-        return removed > 0
+        return count > 0
 
 
 def _note_removed(connection: Connection, parameters: dict[str, Any], rows: int) -> None:
-    """Add to the count of removed rows. Raises JobEnded if the lease was lost."""
+    """Add to the count of removed rows. Raises JobEnded without the lease."""
     if not connection.execute(_SQL["note_removed"], {**parameters, "removed": rows}).rowcount:
-        raise _taken_over(parameters)
+        raise _lease_ended(parameters)
 
 
-def _taken_over(parameters: dict[str, Any]) -> JobEnded:
+def _lease_ended(parameters: dict[str, Any]) -> JobEnded:
     return JobEnded(f"undoing job {parameters['id']} was taken over by another worker")

@@ -5,7 +5,7 @@ WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
 
 -- name: remove_rejects
 DELETE FROM validation_errors WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM validation_errors WHERE job_id = %(id)s LIMIT %(most)s
+    SELECT ctid FROM validation_errors WHERE job_id = %(id)s LIMIT %(limit)s
 ))
 
 -- name: remove_ledger

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chalicelib.backends.postgres.database import Pool, borrowed, load_queries
+from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.sweeping import UnseenJob
@@ -17,39 +17,39 @@ class PostgresUpkeep:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def take_turn(self, chore: str, *, seconds: float) -> bool:
+    def take_turn(self, task: str, *, seconds: float) -> bool:
         """See the port."""
-        with borrowed(self._pool) as connection:
-            taken = connection.execute(_SQL["take_turn"], {"chore": chore, "seconds": seconds})
-            return taken.rowcount > 0
+        with transaction_on(self._pool) as connection:
+            cursor = connection.execute(_SQL["take_turn"], {"task": task, "seconds": seconds})
+            return cursor.rowcount > 0
 
-    def unknown(self, job_ids: Sequence[UUID]) -> set[UUID]:
+    def unknown_ids(self, job_ids: Sequence[UUID]) -> set[UUID]:
         """See the port."""
-        with borrowed(self._pool) as connection:
-            rows = connection.execute(_SQL["unknown"], {"ids": list(job_ids)})
+        with transaction_on(self._pool) as connection:
+            rows = connection.execute(_SQL["unknown_ids"], {"ids": list(job_ids)})
             return {row["id"] for row in rows}
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         """See the port."""
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             rows = connection.execute(_SQL["take_unseen"], {"seconds": seconds, "limit": limit})
             return [UnseenJob(row["id"], row["overdue"]) for row in rows]
 
     def expire(self, job_id: UUID) -> bool:
         """See the port."""
         parameters = {"id": job_id, **transition_columns(Action.EXPIRE)}
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             return connection.execute(_SQL["expire"], parameters).rowcount > 0
 
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
         """See the port."""
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             rows = connection.execute(_SQL["take_silent"], {"seconds": seconds, "limit": limit})
             return [row["id"] for row in rows]
 
     def purge(self, *, days: int, limit: int) -> int:
         """See the port."""
-        with borrowed(self._pool) as connection:
+        with transaction_on(self._pool) as connection:
             rows = connection.execute(_SQL["take_old"], {"days": days, "limit": limit})
             ids = [row["id"] for row in rows]
             for statement in ("purge_rejects", "purge_ledger", "mark_purged"):

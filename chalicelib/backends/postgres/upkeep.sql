@@ -1,14 +1,14 @@
 -- name: take_turn
-INSERT INTO chores AS chore (name, taken_at) VALUES (%(chore)s, now())
+INSERT INTO chores AS chore (name, taken_at) VALUES (%(task)s, now())
 ON CONFLICT (name) DO UPDATE SET taken_at = now()
 WHERE chore.taken_at < now() - make_interval(secs => %(seconds)s)
 
--- name: unknown
-SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted (id)
-WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = wanted.id)
+-- name: unknown_ids
+SELECT candidate.id FROM unnest(%(ids)s::uuid[]) AS candidate (id)
+WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = candidate.id)
 
 -- name: take_unseen
--- Jobs for whose object no event has come. The older a job, the less often it is looked at.
+-- Jobs whose objects have not been seen: no event came. The older a job, the less often it is looked at.
 UPDATE ingestion_jobs SET looked_at = now()
 WHERE id IN (
     SELECT id FROM ingestion_jobs
@@ -53,12 +53,12 @@ DELETE FROM validation_errors WHERE job_id = ANY(%(ids)s)
 
 -- name: purge_ledger
 -- The sums stay, as one row per job.
-WITH gone AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)
+WITH removed AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)
 INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
                               records, inserted, duplicates, rejected, committed_at)
 SELECT job_id, -1, 0, sum(end_offset - start_offset), max(source_offset),
        sum(records), sum(inserted), sum(duplicates), sum(rejected), max(committed_at)
-FROM gone GROUP BY job_id
+FROM removed GROUP BY job_id
 
 -- name: mark_purged
 UPDATE ingestion_jobs SET purged_at = now() WHERE id = ANY(%(ids)s)

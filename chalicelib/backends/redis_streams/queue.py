@@ -1,4 +1,4 @@
-"""Send and receive on Redis Streams. The package's docstring says how it works."""
+"""Send and receive on Redis Streams. The package's docstring explains how."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ GROUP = "workers"
 RETURNED = "returned"
 # A blocked XREADGROUP returns for new messages only, so it is interrupted to look for expired ones.
 POLL_SECONDS = 0.5
-# A consumer with nothing pending that was silent for this many visibility timeouts is gone.
-GONE_AFTER_TIMEOUTS = 10
+# A consumer with nothing pending that was silent for this many visibility timeouts has died.
+DEAD_AFTER_TIMEOUTS = 10
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def _retry_later(action: str) -> Iterator[None]:
 
 
 def _group_is_missing(error: ResponseError) -> bool:
-    """NOGROUP, or UNBLOCKED (from 7.0 on: the stream went away during a blocking read)."""
+    """Return whether Redis answered NOGROUP, or, from 7.0 on, UNBLOCKED: the stream was deleted meanwhile."""
     return "NOGROUP" in str(error) or "UNBLOCKED" in str(error)
 
 
@@ -120,17 +120,17 @@ class RedisReceiver:
                     return deliveries
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Remove the message, unless it was lost to another receiver. Raises RetryLater."""
+        """Remove the message, if this receiver still holds it. Raises RetryLater."""
         with _retry_later(f"acknowledge job {delivery.job_id}"):
             self._if_held(scripts.ACKNOWLEDGE, delivery)
 
     def extend(self, delivery: Delivery) -> None:
-        """Restart the visibility timeout, unless the message was lost. Raises RetryLater."""
+        """Restart the visibility timeout, if this receiver still holds the message. Raises RetryLater."""
         with _retry_later(f"extend the lease on job {delivery.job_id}"):
             self._if_held(scripts.HIDE, delivery, self._consumer, self._visibility_ms)
 
     def retry(self, delivery: Delivery, *, delay_seconds: float) -> None:
-        """Give the message back, unless it was lost to another receiver. Raises RetryLater."""
+        """Give the message back, if this receiver still holds it. Raises RetryLater."""
         with _retry_later(f"give job {delivery.job_id} back"):
             self._if_held(scripts.HIDE, delivery, RETURNED, max(0, round(delay_seconds * 1000)))
 
@@ -156,10 +156,10 @@ class RedisReceiver:
 
     def _claim_expired(self, limit: int) -> list[_Entry]:
         reason = f"delivered {self.max_deliveries} times and never acknowledged"
-        taken = self._run(scripts.CLAIM, limit, self.max_deliveries, reason, RETURNED)
+        replies = self._run(scripts.CLAIM, limit, self.max_deliveries, reason, RETURNED)
         return [
             _Entry(entry_id, deliveries, dict(zip(flat[::2], flat[1::2], strict=True)))
-            for entry_id, deliveries, flat in taken
+            for entry_id, deliveries, flat in replies
         ]
 
     def _read_new(self, limit: int, block_ms: int | None) -> list[_Entry]:
@@ -198,19 +198,19 @@ class RedisReceiver:
 
     def _if_held(self, script: str, delivery: Delivery, *args: str | int) -> None:
         try:
-            held = self._run(script, delivery.receipt, delivery.deliveries, *args)
+            is_held = self._run(script, delivery.receipt, delivery.deliveries, *args)
         except ResponseError as error:
             if not _group_is_missing(error):
                 raise
-            held = 0
-        if not held:
+            is_held = 0
+        if not is_held:
             logger.warning(
-                "message is held by another receiver or gone", extra={"job_id": str(delivery.job_id)}
+                "message is held by another receiver, or was deleted", extra={"job_id": str(delivery.job_id)}
             )
 
     def _remove_consumers(self, *, leaving: str = "") -> None:
         try:
-            self._run(scripts.SWEEP, self._visibility_ms * GONE_AFTER_TIMEOUTS, leaving)
+            self._run(scripts.SWEEP, self._visibility_ms * DEAD_AFTER_TIMEOUTS, leaving)
         except ResponseError as error:
             if not _group_is_missing(error) and "no such key" not in str(error):
                 raise

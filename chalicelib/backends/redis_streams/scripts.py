@@ -52,11 +52,11 @@ end
 
 local cursor = '0-0'
 repeat
-  local found = redis.call('XAUTOCLAIM', stream, group, consumer, visibility, cursor,
+  local reply = redis.call('XAUTOCLAIM', stream, group, consumer, visibility, cursor,
                            'COUNT', limit - #taken, 'JUSTID')
-  cursor = found[1]
-  for _, id in ipairs(found[2]) do deliver(id) end
-  for _, id in ipairs(found[3] or {}) do redis.call('HDEL', delayed, id) end
+  cursor = reply[1]
+  for _, id in ipairs(reply[2]) do deliver(id) end
+  for _, id in ipairs(reply[3] or {}) do redis.call('HDEL', delayed, id) end
 until cursor == '0-0' or #taken == limit
 return taken
 """

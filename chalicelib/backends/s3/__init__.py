@@ -1,4 +1,4 @@
-"""Objects in S3: reading them, signing uploads, and the bucket that clients upload to."""
+"""Objects in S3: read them, sign uploads, and keep the bucket that clients upload to."""
 
 from chalicelib.backends.s3.objects import S3Store
 from chalicelib.backends.s3.uploads import S3Bucket, S3Signer

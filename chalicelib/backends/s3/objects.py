@@ -1,4 +1,4 @@
-"""Read objects, and sort boto3's errors by what the caller must do."""
+"""Read objects, and sort boto3's errors by how the caller must react."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
 
-_GONE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
-_CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
-_REFUSED = {"403", "AccessDenied", "Forbidden"}
-# Answers 4xx that are not the object's fault: they pass, or the operator removes their cause.
-_PASSING = {
+_MISSING_CODES = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
+_CHANGED_CODES = {"412", "PreconditionFailed", "416", "InvalidRange"}
+_FORBIDDEN_CODES = {"403", "AccessDenied", "Forbidden"}
+# Answers 4xx with another cause than the object: they pass, or the operator removes the cause.
+_RETRYABLE_CODES = {
     "408",
     "429",
     "RequestTimeout",
@@ -35,17 +35,17 @@ _PASSING = {
     "NoSuchBucket",
     "OperationAborted",
 }
-_CLIENT_ERRORS = range(400, 500)
+_CLIENT_ERROR_STATUSES = range(400, 500)
 
 
 class S3Store:
-    """Read objects from S3."""
+    """Read objects from S3. Implement :class:`chalicelib.reading.object_store.ObjectStore`."""
 
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        """Return the object, or that version of it, as it is now. Raises JobFailed, RetryLater."""
+        """Return the current object, or the given version of it. Raises JobFailed, RetryLater."""
         request: HeadObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
         if version_id:
             request["VersionId"] = version_id
@@ -90,19 +90,22 @@ class S3Store:
 
 @contextmanager
 def object_errors() -> Iterator[None]:
-    """Raise JobFailed for what is wrong with an object, RetryLater for any other error."""
+    """Raise JobFailed for an error about the object, RetryLater for any other error."""
     try:
         with outages():
             yield
     except ClientError as error:
         code = code_of(error)
-        if code in _GONE:
+        if code in _MISSING_CODES:
             raise JobFailed("source-missing", "The uploaded object is no longer there.") from error
-        if code in _CHANGED:
+        if code in _CHANGED_CODES:
             raise JobFailed("source-changed", "The object was replaced while it was being loaded.") from error
-        if code in _REFUSED:
+        if code in _FORBIDDEN_CODES:
             raise JobFailed("source-forbidden", "The service may not read the uploaded object.") from error
-        if code not in _PASSING and error.response["ResponseMetadata"]["HTTPStatusCode"] in _CLIENT_ERRORS:
+        if (
+            code not in _RETRYABLE_CODES
+            and error.response["ResponseMetadata"]["HTTPStatusCode"] in _CLIENT_ERROR_STATUSES
+        ):
             # archived, encrypted with a key that only its owner has, …
             raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
         raise RetryLater(f"S3 answered {code}: {error}") from error

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
-_ENDED = {"NoSuchUpload", "404"}
-_UNFIT = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "InvalidRequest"}
+_ENDED_CODES = {"NoSuchUpload", "404"}
+_INVALID_PARTS_CODES = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "InvalidRequest"}
 
 
 class S3Signer:
-    """Make URLs that let a client write one object, or one part of it, and nothing else.
+    """Implement :class:`chalicelib.service.uploads.UploadSigner` and `service.multipart.PartSigner`.
 
     ``client`` signs for the address that clients reach; ``expires`` is in seconds.
     """
@@ -39,19 +39,19 @@ class S3Signer:
 
     def sign(self, key: str, *, size: int | None, sha256: str | None) -> SignedUpload:
         """Return a URL to PUT the object at ``key``, of that size in bytes, that SHA-256 in hexadecimal."""
-        return self._signed("put_object", {"Key": key}, size, sha256)
+        return self._sign_put("put_object", {"Key": key}, size, sha256)
 
     def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
         """Return a URL to PUT that part of the object at ``key``: of its size and its SHA-256, if any."""
-        place = {"Key": key, "UploadId": upload_id, "PartNumber": part.number}
-        return self._signed("upload_part", place, part.size, part.sha256)
+        target = {"Key": key, "UploadId": upload_id, "PartNumber": part.number}
+        return self._sign_put("upload_part", target, part.size, part.sha256)
 
-    def _signed(
-        self, method: str, place: Mapping[str, Any], size: int | None, sha256: str | None
+    def _sign_put(
+        self, method: str, target: Mapping[str, Any], size: int | None, sha256: str | None
     ) -> SignedUpload:
         """Sign a PUT. Size and checksum become signed headers: S3 refuses any other body."""
         expires_at = datetime.now(UTC) + timedelta(seconds=self._expires)
-        params: dict[str, Any] = {"Bucket": self._bucket, **place}
+        params: dict[str, Any] = {"Bucket": self._bucket, **target}
         headers = {}
         if size is not None:
             params["ContentLength"] = size
@@ -63,9 +63,10 @@ class S3Signer:
 
 
 class S3Bucket:
-    """The bucket that clients upload to. Every method raises RetryLater.
+    """Implement `service.multipart.MultipartBucket` and `service.sweep.SweptBucket`.
 
-    Every method with an ``upload_id``, except ``abort``, raises NotPossible for an upload that has ended.
+    Every method raises RetryLater. Every method with an ``upload_id``, except ``abort``, raises NotPossible
+    for an upload that has ended.
     """
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
@@ -76,8 +77,8 @@ class S3Bucket:
         """Begin a multipart upload and return its id. With ``checksums``, each part needs its SHA-256."""
         algorithm: Any = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
         with _upload_errors():
-            begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
-        return begun["UploadId"]
+            response = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
+        return response["UploadId"]
 
     def parts(self, key: str, upload_id: str, *, after: int) -> Sequence[Part]:
         """Return up to 1,000 of the parts that have arrived, by number, beginning after ``after``."""
@@ -88,13 +89,13 @@ class S3Bucket:
         return [_part(part) for part in answer.get("Parts", [])]
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
-        """Make the object of its parts. A second call may or may not raise NotPossible."""
+        """Assemble the object from its parts. A second call may or may not raise NotPossible."""
         with _upload_errors():
             self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
-                MultipartUpload={"Parts": [_completed(part) for part in parts]},
+                MultipartUpload={"Parts": [_completed_part(part) for part in parts]},
             )
 
     def abort(self, key: str, upload_id: str) -> None:
@@ -115,13 +116,13 @@ class S3Bucket:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         with _upload_errors():
             for page in pages:
-                for listed in page.get("Contents", []):
+                for entry in page.get("Contents", []):
                     yield Source(
                         self._bucket,
-                        listed["Key"],
-                        listed["ETag"].strip('"'),
-                        listed["Size"],
-                        modified_at=listed["LastModified"],
+                        entry["Key"],
+                        entry["ETag"].strip('"'),
+                        entry["Size"],
+                        modified_at=entry["LastModified"],
                     )
 
 
@@ -132,26 +133,26 @@ def _upload_errors() -> Iterator[None]:
         with outages():
             yield
     except ClientError as error:
-        if code_of(error) in _ENDED:
+        if code_of(error) in _ENDED_CODES:
             sentence = "The upload has ended: it was completed, canceled, or it took too long."
             raise NotPossible(sentence) from error
-        if code_of(error) in _UNFIT:
+        if code_of(error) in _INVALID_PARTS_CODES:
             sentence = f"S3 cannot put the parts together ({code_of(error)}). Send them again."
             raise NotPossible(sentence) from error
         raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
 
 
-def _part(listed: "PartTypeDef") -> Part:
-    checksum = listed.get("ChecksumSHA256")
+def _part(entry: "PartTypeDef") -> Part:
+    checksum = entry.get("ChecksumSHA256")
     sha256 = b64decode(checksum).hex() if checksum else None
-    return Part(listed["PartNumber"], listed["Size"], sha256, listed["ETag"])
+    return Part(entry["PartNumber"], entry["Size"], sha256, entry["ETag"])
 
 
-def _completed(part: Part) -> "CompletedPartTypeDef":
-    named: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
+def _completed_part(part: Part) -> "CompletedPartTypeDef":
+    completed: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
     if part.sha256 is not None:
-        named["ChecksumSHA256"] = _base64(part.sha256)
-    return named
+        completed["ChecksumSHA256"] = _base64(part.sha256)
+    return completed
 
 
 def _base64(sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""Decodes a segment of a CSV file into a table of strings, and rejects the records that do not fit.
+"""Decode a segment of a CSV file into a table of strings, and reject the records that do not fit.
 
 Arrow reads clean segments. Python's `csv`, which is the specification, reads any segment that has stray
 quotes, NUL characters or broken UTF-8.
@@ -23,9 +23,9 @@ from chalicelib.rows.columns import numbers
 BLANK_ROW = Reason("blank-row", "Every cell of this row is empty.")
 UNREADABLE = {
     TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
-    "Its first line was set apart and reading went on at the next.",
+    "Its first line was rejected, and reading continued at the next line.",
     UNTERMINATED: "A quote in this record is never closed. "
-    "Its first line was set apart and reading went on at the next.",
+    "Its first line was rejected, and reading continued at the next line.",
 }
 
 
@@ -48,7 +48,7 @@ def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode the segment's records, each of which should have a cell for each of the dialect's columns."""
     if segment.regular and not dialect.escape and not dialect.comment and b"\0" not in segment.data:
         utf8 = encodings.to_utf8(segment.data, dialect.encoding)
-        # Arrow would take U+FEFF at the beginning for a byte-order mark; here it is a character
+        # Arrow would read U+FEFF at the beginning as a byte-order mark; here it is a character
         if utf8 is not None and not utf8.startswith(encodings.byte_order_mark(encodings.UTF8)):
             return _batch(segment, dialect, *_decode_together(utf8, dialect))
     return _batch(segment, dialect, *_decode_one_by_one(segment, dialect))
@@ -82,8 +82,8 @@ def _spans(data: bytes, ends: pa.Array, ordinals: Sequence[int]) -> list[tuple[i
     stops = pa.concat_arrays([starts.slice(1), size])
     first = numbers(data).take(starts)
     is_blank = pc.is_in(first, pa.array([csv_records.LF, csv_records.CR], pa.uint8()))
-    places = pa.array(ordinals, pa.int64())
-    bounds = [column.filter(pc.invert(is_blank)).take(places).to_pylist() for column in (starts, stops)]
+    indices = pa.array(ordinals, pa.int64())
+    bounds = [column.filter(pc.invert(is_blank)).take(indices).to_pylist() for column in (starts, stops)]
     return list(zip(*bounds, strict=True))
 
 
@@ -102,13 +102,13 @@ def _decode_together(data: bytes, dialect: Dialect) -> tuple[pa.Table, list[Reje
     names, rejections = dialect.columns, list[Rejection]()
 
     def on_ragged(row: arrow_csv.InvalidRow) -> str:
-        # Arrow counts records from 1 and passes over blank lines, as :mod:`records` does
+        # Arrow counts records from 1 and skips blank lines, as :mod:`records` does
         rejections.append(_ragged(row.number - 1, row.expected_columns, row.actual_columns))
         return "skip"
 
-    if not data.lstrip(b"\r\n"):  # Arrow has an error for no rows at all
+    if not data.lstrip(b"\r\n"):  # without rows, Arrow raises an error
         return _table([pa.array([], pa.string()) for _ in names], names), rejections
-    keys = [str(place) for place in range(len(names))]
+    keys = [str(index) for index in range(len(names))]
     table = arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(

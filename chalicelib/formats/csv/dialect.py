@@ -1,4 +1,4 @@
-"""Detects how a CSV file is written: delimiter, quotes, and the columns that its header names."""
+"""Detect the dialect of a CSV file: delimiter, quotes, and the columns that its header names."""
 
 import re
 from collections.abc import Sequence
@@ -69,17 +69,19 @@ def _with_delimiter(sample: bytes, dialect: Dialect, delimiter: str | None, quot
     may_be_single = quote is None and b"'" in sample and b'"' not in sample
     quotes = [dialect.quote, "'"] if may_be_single else [dialect.quote]
     candidates = [
-        replace(dialect, delimiter=one, quote=other) for other in quotes for one in delimiter or DELIMITERS
+        replace(dialect, delimiter=candidate, quote=mark)
+        for mark in quotes
+        for candidate in delimiter or DELIMITERS
     ]
     return max(candidates, key=lambda candidate: _fit(sample, candidate))
 
 
 def _fit(sample: bytes, dialect: Dialect) -> tuple[float, int]:
     sizes = [len(row.cells) for row in csv_records.read(sample, dialect) if row.cells]
-    whole = sizes[:-1] or sizes if len(sample) == _LOOK else sizes  # the last record may be incomplete
-    if not whole or whole[0] == 1:
+    complete = sizes[:-1] or sizes if len(sample) == _LOOK else sizes  # the last record may be incomplete
+    if not complete or complete[0] == 1:
         return 0.0, 1
-    return whole.count(whole[0]) / len(whole), whole[0]
+    return complete.count(complete[0]) / len(complete), complete[0]
 
 
 def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
@@ -90,7 +92,7 @@ def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
             break
         if row.cells:
             raw = data[start + row.start : start + row.end]
-            return start + row.end, _decoded(raw, row.cells, dialect.encoding)
+            return start + row.end, _decode_cells(raw, row.cells, dialect.encoding)
     else:
         raise JobFailed("header-too-long", f"The file begins with {len(data):,} bytes of blank lines.")
     raise JobFailed(
@@ -99,7 +101,7 @@ def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
     )
 
 
-def _decoded(raw: bytes, cells: list[str], encoding: str) -> list[str]:
+def _decode_cells(raw: bytes, cells: list[str], encoding: str) -> list[str]:
     if b"\0" in raw:
         raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
     if encodings.to_utf8(raw, encoding) is None:
@@ -110,13 +112,12 @@ def _decoded(raw: bytes, cells: list[str], encoding: str) -> list[str]:
 def column_names(cells: Sequence[str]) -> tuple[str, ...]:
     """Return distinct record keys for header cells, the same for every reader of the file.
 
-    They are normalised. An empty third cell becomes `column_3`; to a name that is taken `_2`, `_3` … is
-    appended.
+    They are normalised. An empty third cell becomes `column_3`; a repeated name gets the suffix `_2`, `_3` …
     """
     names: dict[str, None] = {}
     last: dict[str, int] = {}  # for each repeated name the number that was appended last
-    for place, cell in enumerate(cells, start=1):
-        base = name = text.normalise(cell) or f"column_{place}"
+    for number, cell in enumerate(cells, start=1):
+        base = name = text.normalise(cell) or f"column_{number}"
         while name in names:
             last[base] = last.get(base, 1) + 1
             name = f"{base}_{last[base]}"

@@ -1,4 +1,4 @@
-"""Finds where a block of a CSV file may end: :class:`chalicelib.reading.blocks.Framing` for CSV."""
+"""Find where a block of a CSV file may end: :class:`chalicelib.reading.blocks.Framing` for CSV."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class CsvFraming:
 
     @property
     def look_ahead(self) -> int:
-        """See :class:`chalicelib.reading.blocks.Framing`: so many bytes show that a record is too large."""
+        """See :class:`chalicelib.reading.blocks.Framing`: this many bytes show that a record is too large."""
         return self.max_record + 2
 
     @property
@@ -77,10 +77,10 @@ class CsvFraming:
         quotes = csv_records.quotes(data, self.dialect)
         if quotes is None:
             return None
-        places = memoryview(quotes.buffers()[1]).cast("Q")
+        offsets = memoryview(quotes.buffers()[1]).cast("Q")
         start = 0
         while start < at:
-            end = csv_records.first_end(data, places, min(start + self.max_record // 2 + 1, at))
+            end = csv_records.first_end(data, offsets, min(start + self.max_record // 2 + 1, at))
             if end is None or end - start > self.max_record:
                 return None
             start = end
@@ -98,9 +98,9 @@ class CsvFraming:
         first = pc.index(pc.and_(too_long, pc.less(starts, at)), True).as_py()
         if first >= 0:
             return Boundary(starts[first].as_py(), code=TOO_LARGE)
-        place = pc.index(pc.greater_equal(ends, at), True).as_py()
-        if place >= 0:
-            return Boundary(ends[place].as_py())
+        index = pc.index(pc.greater_equal(ends, at), True).as_py()
+        if index >= 0:
+            return Boundary(ends[index].as_py())
         if not final:
             return None
         return Boundary(last, code=None if last == len(data) else UNTERMINATED)
@@ -109,7 +109,7 @@ class CsvFraming:
         """Find the boundary in any text. The time is linear, however many of its lines are rejected."""
         starts = [line.start() for line in csv_records.LINE.finditer(data)] + [len(data)]
         ends = self._record_ends(data, starts, final=final)
-        rejected: list[RejectedLine] = []
+        rejected_lines: list[RejectedLine] = []
         line = 0
         while starts[line] < min(at, len(data)):
             start, end = starts[line], ends[line]
@@ -120,19 +120,19 @@ class CsvFraming:
             if stop is None or (stop == len(data) and not final and not data.endswith(b"\n")):
                 # an incomplete line
                 return (
-                    Boundary(start, regular=False, rejected_lines=tuple(rejected), code=code)
+                    Boundary(start, regular=False, rejected_lines=tuple(rejected_lines), code=code)
                     if code
                     else None
                 )
             if code:
-                rejected.append(RejectedLine(start, stop, code))
+                rejected_lines.append(RejectedLine(start, stop, code))
             line = bisect_left(starts, stop)
         if starts[line] < at and not final:
             return None
-        return Boundary(starts[line], regular=False, rejected_lines=tuple(rejected))
+        return Boundary(starts[line], regular=False, rejected_lines=tuple(rejected_lines))
 
     def _code(self, start: int, end: int, *, is_open: bool, final: bool) -> str | None:
-        """Return the code of a record that cannot be read whole; None if it can, or may."""
+        """Return the code of a record that cannot be read whole; None if it can, or may after more bytes."""
         if end - start > self.max_record:
             return TOO_LARGE
         return UNTERMINATED if is_open and final else None

@@ -1,6 +1,6 @@
-"""Finds where CSV records begin and end.
+"""Find where CSV records begin and end.
 
-Two readers agree: :func:`read` is Python's own `csv` and thereby the specification; :func:`regular_ends`
+Two readers agree: :func:`read` is Python's own `csv` and therefore the specification; :func:`regular_ends`
 finds the same borders column-wise, in text in which every quote opens or closes a cell (RFC 4180), and
 declines any other. All offsets are bytes. Structure is ASCII, so bytes are read as Latin-1 and cells
 keep their bytes whatever their encoding.
@@ -54,20 +54,20 @@ def read(data: bytes, dialect: Dialect, rejected_lines: Sequence[RejectedLine] =
 
 def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]:
     comment = dialect.comment.encode() if dialect.comment else None
-    fed = start  # the end of the last line that csv was given
+    line_end = start  # the end of the last line that csv was given
     at_start = True  # of a record
 
     def lines() -> Iterator[str]:
-        nonlocal fed, at_start
+        nonlocal line_end, at_start
         for line in LINE.finditer(data, start, stop):
-            fed = line.end()
+            line_end = line.end()
             is_comment = at_start and comment is not None and data.startswith(comment, line.start())
             at_start = False
             yield "\n" if is_comment else line.group().decode("latin-1")
         # Blank lines after the end: a record that has ended takes none of them, one whose last line ending
         # was escaped takes one, an open quote takes both.
         for blank in (1, 2):
-            fed = stop + blank
+            line_end = stop + blank
             yield "\n"
 
     begin = start
@@ -75,8 +75,8 @@ def _read(data: bytes, dialect: Dialect, start: int, stop: int) -> Iterator[Row]
         if begin == stop:
             return  # a blank line of our own
         at_start = True
-        end = min(fed, stop)
-        yield Row(begin, end, cells, open=fed > stop + 1)
+        end = min(line_end, stop)
+        yield Row(begin, end, cells, open=line_end > stop + 1)
         begin = end
 
 
@@ -131,14 +131,14 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
     if not dialect.quote or dialect.quote.encode() not in data:
         return pa.array([], pa.uint64())
     quote = ord(dialect.quote)
-    places = pc.indices_nonzero(_equal(numbers(data), quote))
+    offsets = pc.indices_nonzero(_equal(numbers(data), quote))
     # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one).
-    alternating = pa.py_buffer(b"\x55" * (len(places) // 8 + 1))
-    opens = pa.Array.from_buffers(pa.bool_(), len(places), [None, alternating])
+    alternating = pa.py_buffer(b"\x55" * (len(offsets) // 8 + 1))
+    opens = pa.Array.from_buffers(pa.bool_(), len(offsets), [None, alternating])
     outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
-    neighbours = numbers(b"\n" + data + b"\n").take(pc.add(places, outward))
+    neighbours = numbers(b"\n" + data + b"\n").take(pc.add(offsets, outward))
     borders = [_equal(neighbours, char) for char in (ord(dialect.delimiter), quote, LF, CR)]
-    return places if pc.all(reduce(pc.or_, borders)).as_py() else None
+    return offsets if pc.all(reduce(pc.or_, borders)).as_py() else None
 
 
 def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
@@ -146,29 +146,29 @@ def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
 
     Returns None where :func:`quotes` does. A CR that is the last byte does not count: a LF may follow.
     """
-    places = quotes(data, dialect)
-    if places is None:
+    offsets = quotes(data, dialect)
+    if offsets is None:
         return None
     text = numbers(data)
     endings = _equal(text, LF)
     if CR in data:
         endings = pc.or_(endings, _bare_cr(text, len(data)))
     ends = pc.indices_nonzero(endings)
-    before = pc.search_sorted(places, ends)  # the number of quotes
+    before = pc.search_sorted(offsets, ends)  # the number of quotes
     inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
     return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
 
 
-def first_end(data: bytes, places: Sequence[int], start: int) -> int | None:
+def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
     """Return the first of the :func:`regular_ends` at or after ``start`` (1 or more), given all quotes."""
     at = start - 1
     while ending := _ENDING.search(data, at):
-        passed = bisect_left(places, ending.end())
-        if passed % 2 == 0:
+        quotes_before = bisect_left(offsets, ending.end())
+        if quotes_before % 2 == 0:
             return ending.end()
-        if passed == len(places):
+        if quotes_before == len(offsets):
             return None
-        at = places[passed]
+        at = offsets[quotes_before]
     return None
 
 

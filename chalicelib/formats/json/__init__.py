@@ -9,5 +9,5 @@ NDJSON shares these:
 
 - ``parse``: one record as Python values (the specification).
 - ``columns``, ``shape``: many records as a table.
-- ``batch``: records that were read together, and the rest, which is parsed one by one.
+- ``batch``: records that were read together, and the others, which are parsed one by one.
 """

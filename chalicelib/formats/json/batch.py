@@ -1,4 +1,4 @@
-"""A batch of JSON records: those that were read together, and the rest, which is parsed one by one."""
+"""A batch of JSON records: records that were read together, and others, which are parsed one by one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class JsonBatch(Batch):
     """Records of a segment, as their bytes."""
 
     raws: Sequence[bytes]
-    offsets: Callable[[], Sequence[int]]  # of the records in the text; seldom asked for
+    offsets: Callable[[], Sequence[int]]  # of the records in the text; seldom needed
     noun: str  # for a record, in messages
 
     def value(self, ordinal: int) -> dict[str, Any]:

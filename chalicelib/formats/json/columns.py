@@ -1,9 +1,9 @@
-"""Decodes many JSON records together, as Arrow columns.
+"""Decode many JSON records together, as Arrow columns.
 
 The specification is :func:`chalicelib.formats.json.parse.parse_record`, which decodes, one by one, all
-records that are declined here. Arrow is given the names and types that records were seen to have, and
+records that are declined here. Arrow gets the names and types that records have shown, and
 refuses any others. So it never guesses, and neither deep nesting nor records with ever different keys make
-it build large tables. Broken syntax and repeated keys are errors for it, too. The rest is checked here:
+it build large tables. Broken syntax and repeated keys are errors to Arrow, too. This module checks the rest:
 
 - Doubles do not hold every number; see `_LONG`. Where one may have changed, numbers are read as decimals.
 - Text that is not UTF-8 or holds a NUL is found beforehand.
@@ -25,8 +25,9 @@ from chalicelib.rows import nested
 
 FEWEST = 32  # records that are worth columns
 LEAST = 1000  # bytes that are worth a column
-_FIRST = 64  # records that the shape is learnt from at first
-_MOST_MISFITS, _SPACED = 16, 128  # are searched for one by one, and one more for each so many records
+_FIRST = 64  # records from which the shape is first learned
+# So many mismatches are searched for one by one, and one more for every _SPACED records.
+_MOST_MISMATCHES, _SPACED = 16, 128
 _MOST_CELLS = 2  # for each byte of data
 
 _DECIMAL = pa.decimal256(76, 38)
@@ -52,8 +53,8 @@ _MOST_PATTERNS = 8
 _BEGINS = {"number": "[-0-9]", "string": '"', "boolean": "[tf]", "object": r"\{", "array": r"\["}
 
 
-class _Misfit(Exception):  # noqa: N818 - named for the record
-    """A record cannot be decoded with the others: the one at ``row``, if that is known.
+class _Mismatch(Exception):  # noqa: N818 - named for the record
+    """A record cannot be decoded with the others: the one at ``row``, if Arrow says which.
 
     ``pattern``: other records that match it may not fit either.
     """
@@ -73,51 +74,53 @@ class _Declined(Exception):  # noqa: N818 - named for the decision
 
 
 class Reader:
-    """Decode records of one segment, many at a time. The shape of records is learnt on the way."""
+    """Decode records of one segment, many at a time. It learns the shape of the records on the way."""
 
     def __init__(self) -> None:
         self._shape: dict[str, json_shape.Shape] = {}
         self._type: pa.DataType | None = None  # of the shape
         self._patterns: list[str] = []  # of records that do not fit
-        self._exact = False  # doubles are not exact enough
-        self._wary = False  # many records do not fit
-        self._given_up = False  # columns cost more than they save
+        self._uses_decimals = False  # doubles are not exact enough
+        self._checks_first = False  # many records do not fit: check each before Arrow reads them
+        self._is_disabled = False  # columns cost more than they save
 
     def read(self, records: Sequence[bytes]) -> tuple[pa.Table | None, Sequence[int]]:
-        """Decode the records that fit together, in order; None if no records do.
+        """Decode the records that fit together; return their table, in order, or None if no records do.
 
-        Returns with them the indices of all other records, in order.
+        Return with it the indices of all other records, in order.
         """
-        wary = self._wary
-        while len(records) >= FEWEST and not self._given_up:
+        checks_first = self._checks_first
+        while len(records) >= FEWEST and not self._is_disabled:
             try:
-                return self._attempt(records, wary=wary)
-            except _Misfit:
-                self._given_up, wary = wary, True
+                return self._attempt(records, checks_first=checks_first)
+            except _Mismatch:
+                self._is_disabled, checks_first = checks_first, True
             except _Inexact:
-                self._given_up, self._exact = self._exact, True
+                self._is_disabled, self._uses_decimals = self._uses_decimals, True
             except _Declined:
-                self._given_up = True
+                self._is_disabled = True
         return None, range(len(records))
 
-    def _attempt(self, records: Sequence[bytes], *, wary: bool) -> tuple[pa.Table | None, Sequence[int]]:
+    def _attempt(
+        self, records: Sequence[bytes], *, checks_first: bool
+    ) -> tuple[pa.Table | None, Sequence[int]]:
         data = b"\n".join(records)
-        places = self._presentable(records, data)
-        if wary:
-            presentable, places = places, self._fitting(records, places)
-            self._wary = len(presentable) - len(places) > _MOST_MISFITS
+        indices = self._presentable(records, data)
+        if checks_first:
+            presentable, indices = indices, self._matching(records, indices)
+            self._checks_first = len(presentable) - len(indices) > _MOST_MISMATCHES
         elif not self._shape:
-            self._fitting(records, places[:_FIRST])
-        if not places or self._is_sparse(len(records), data):
+            self._matching(records, indices[:_FIRST])
+        if not indices or self._is_sparse(len(records), data):
             return None, range(len(records))
-        places, table = self._table(records, places)
-        if len(places) == len(records):
+        indices, table = self._table(records, indices)
+        if len(indices) == len(records):
             return table, ()
-        decoded = set(places)
-        return table, [place for place in range(len(records)) if place not in decoded]
+        decoded = set(indices)
+        return table, [index for index in range(len(records)) if index not in decoded]
 
     def _presentable(self, records: Sequence[bytes], data: bytes) -> Sequence[int]:
-        """Return the places of the records that Arrow may be given. ``data``: all of them."""
+        """Return the indices of the records that Arrow may read. ``data``: all records, joined."""
         lines = pa.array(records, pa.binary())
         is_fit = pc.starts_with(lines, "{")
         is_fit = pc.and_(is_fit, pc.or_(pc.ends_with(lines, "}"), pc.ends_with(lines, "}\r")))
@@ -127,7 +130,7 @@ class Reader:
             is_fit = pc.and_not(is_fit, pc.match_substring(lines, "\\u0000"))
         if not _is_text(data):
             is_fit = pc.and_(is_fit, pa.array(list(map(_is_text, records)), pa.bool_()))
-        if patterns := self._patterns + [_NO_DECIMAL] * self._exact:
+        if patterns := self._patterns + [_NO_DECIMAL] * self._uses_decimals:
             is_fit = pc.and_not(is_fit, pc.match_substring_regex(lines, "|".join(patterns)))
         return range(len(records)) if pc.all(is_fit).as_py() else pc.indices_nonzero(is_fit).to_pylist()
 
@@ -135,17 +138,17 @@ class Reader:
         self._type = None
         return json_shape.learn(self._shape, records)
 
-    def _fitting(self, records: Sequence[bytes], places: Sequence[int]) -> Sequence[int]:
-        """Return those of the places whose records fit each other."""
-        misfits = self._learn(records[place] for place in places)
-        if 2 * len(misfits) > len(places):  # the first records are the exception
+    def _matching(self, records: Sequence[bytes], indices: Sequence[int]) -> Sequence[int]:
+        """Return the indices, of the given ones, whose records have one shape."""
+        mismatches = self._learn(records[index] for index in indices)
+        if 2 * len(mismatches) > len(indices):  # the first records are the exception
             self._shape = {}
-            self._learn(records[places[index]] for index in misfits)
-            misfits = self._learn(records[place] for place in places)
-        if 2 * len(misfits) > len(places):
+            self._learn(records[indices[position]] for position in mismatches)
+            mismatches = self._learn(records[index] for index in indices)
+        if 2 * len(mismatches) > len(indices):
             raise _Declined
-        left_out = set(misfits)
-        return [place for index, place in enumerate(places) if index not in left_out]
+        mismatched = set(mismatches)
+        return [index for position, index in enumerate(indices) if position not in mismatched]
 
     def _is_sparse(self, records: int, data: bytes) -> bool:
         """Return whether there would be many columns for little data, or with few values each."""
@@ -155,54 +158,57 @@ class Reader:
         cells = outside * records + (inside and inside * data.count(b"{"))
         return cells > _MOST_CELLS * len(data)
 
-    def _table(self, records: Sequence[bytes], places: Sequence[int]) -> tuple[Sequence[int], pa.Table]:
-        """Return those of the places whose records fit, and the table of these records."""
-        fitting: list[int] = []
-        most_misfits = _MOST_MISFITS + len(places) // _SPACED
-        at, size, misfits = 0, len(places), 0
-        while at < len(places):
-            piece = places[at : at + size]
+    def _table(self, records: Sequence[bytes], indices: Sequence[int]) -> tuple[Sequence[int], pa.Table]:
+        """Return the indices, of the given ones, whose records fit, and the table of these records."""
+        matching: list[int] = []
+        most_mismatches = _MOST_MISMATCHES + len(indices) // _SPACED
+        at, size, mismatches = 0, len(indices), 0
+        while at < len(indices):
+            piece = indices[at : at + size]
             try:
-                table = self._parsed([records[place] for place in piece])
-            except _Misfit as misfit:
-                misfits += 1
-                if misfit.row is None or misfits > most_misfits:
-                    raise _Misfit from None
-                fitting += piece[: misfit.row]
-                places, at = self._without(records, places[at + misfit.row + 1 :], misfit.pattern), 0
-                size = max(_FIRST, 2 * misfit.row)
+                table = self._read_table([records[index] for index in piece])
+            except _Mismatch as mismatch:
+                mismatches += 1
+                if mismatch.row is None or mismatches > most_mismatches:
+                    raise _Mismatch from None
+                matching += piece[: mismatch.row]
+                following = indices[at + mismatch.row + 1 :]
+                indices, at = self._drop_matches(records, following, mismatch.pattern), 0
+                size = max(_FIRST, 2 * mismatch.row)
             else:
-                if not misfits:
-                    return places, table
-                fitting += piece
+                if not mismatches:
+                    return indices, table
+                matching += piece
                 at, size = at + size, 4 * size
-        if not fitting:
+        if not matching:
             raise _Declined
-        return fitting, self._parsed([records[place] for place in fitting])
+        return matching, self._read_table([records[index] for index in matching])
 
-    def _without(self, records: Sequence[bytes], places: Sequence[int], pattern: str | None) -> Sequence[int]:
-        """Return the places without those of records that match the pattern, if these are the exception."""
-        if pattern is None or not places or len(self._patterns) == _MOST_PATTERNS:
-            return places
-        lines = pa.array([records[place] for place in places], pa.binary())
+    def _drop_matches(
+        self, records: Sequence[bytes], indices: Sequence[int], pattern: str | None
+    ) -> Sequence[int]:
+        """Return the indices without those of records that match the pattern, if these are the exception."""
+        if pattern is None or not indices or len(self._patterns) == _MOST_PATTERNS:
+            return indices
+        lines = pa.array([records[index] for index in indices], pa.binary())
         matches = pc.match_substring_regex(lines, pattern)
-        if 2 * pc.sum(matches).as_py() > len(places):
-            return places
+        if 2 * pc.sum(matches).as_py() > len(indices):
+            return indices
         self._patterns.append(pattern)
-        others: list[int] = pa.array(places, pa.int64()).filter(pc.invert(matches)).to_pylist()
+        others: list[int] = pa.array(indices, pa.int64()).filter(pc.invert(matches)).to_pylist()
         return others
 
-    def _parsed(self, records: Sequence[bytes]) -> pa.Table:
+    def _read_table(self, records: Sequence[bytes]) -> pa.Table:
         data = b"\n".join(records) + b"\n"
         kind = self._type = self._type or self._arrow_type()
         doubles = pa.schema(list(json_shape.doubles(kind)))
-        if doubles and self._exact:
+        if doubles and self._uses_decimals:
             _parse(data, doubles, "ignore")  # raises for texts, which would do for decimals
             kind = json_shape.with_doubles(kind, _DECIMAL)
         table = _parse(data, pa.schema(list(kind)), "error")
         if table.num_rows != len(records):
-            raise _Misfit
-        if doubles and not self._exact and _may_be_inexact(table, data):
+            raise _Mismatch
+        if doubles and not self._uses_decimals and _may_be_inexact(table, data):
             raise _Inexact
         return table
 
@@ -240,14 +246,14 @@ def _parse(data: bytes, schema: pa.Schema, unexpected: str) -> pa.Table:
             parse_options=arrow.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
         )
     except pa.ArrowInvalid as error:
-        raise _misfit(str(error)) from None
+        raise _mismatch(str(error)) from None
 
 
-def _misfit(message: str) -> _Misfit:
+def _mismatch(message: str) -> _Mismatch:
     row = _ROW.search(message)
     change = _OTHER_TYPE.search(message)
     if row is None or (change and change[2] == "null"):
-        return _Misfit()
+        return _Mismatch()
     if change is None or not _PLAIN_NAME.fullmatch(change[1]):
-        return _Misfit(int(row[1]))
-    return _Misfit(int(row[1]), rf'"{re.escape(change[1])}"\s*:\s*{_BEGINS.get(change[3], "n")}')
+        return _Mismatch(int(row[1]))
+    return _Mismatch(int(row[1]), rf'"{re.escape(change[1])}"\s*:\s*{_BEGINS.get(change[3], "n")}')

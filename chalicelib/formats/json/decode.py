@@ -1,4 +1,4 @@
-"""Decodes a segment of a JSON file: its records, and whatever stands in the place of records."""
+"""Decode a segment of a JSON file: its records, and any other content in the place of records."""
 
 import re
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ _NOUN = "This value"
 _LEADING = Reason("json-syntax", "The list begins with a comma: a value is missing before it.")
 _MISSING = Reason("json-syntax", "A comma has no value after it.")
 _NO_COMMA = Reason("json-syntax", "There is no comma between this value and the one before it.")
-_JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is none itself.")
+_JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is not a value.")
 _NO_OBJECT = not_an_object(_NOUN)
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """Bytes that are a record, or stand in the place of one; ``reason``: why they are rejected."""
+    """Bytes of a record, or of other content in its place; ``reason``: why they are rejected."""
 
     start: int  # in the segment
     raw: bytes
@@ -66,9 +66,9 @@ def _are_tidy(units: Units, *, array: bool, first: bool) -> bool:
 def _tidy_batch(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
     raws = [segment.data[start:end] for start, end in zip(units.starts, units.ends, strict=True)]
     table, rest = reader.read(raws)
-    arrays = [place for place in rest if raws[place].startswith(_ARRAY)]
-    singles = [place for place in rest if not raws[place].startswith(_ARRAY)] if arrays else rest
-    rejections = [Rejection(place, *_NO_OBJECT) for place in arrays]
+    arrays = [index for index in rest if raws[index].startswith(_ARRAY)]
+    singles = [index for index in rest if not raws[index].startswith(_ARRAY)] if arrays else rest
+    rejections = [Rejection(index, *_NO_OBJECT) for index in arrays]
 
     def offsets() -> list[int]:
         return [segment.offset + start for start in units.starts]
@@ -93,7 +93,7 @@ def _batch(segment: Segment, records: list[_Record], reader: Reader) -> JsonBatc
     return JsonBatch(
         len(records),
         table,
-        sorted([*junk, *(objects[place] for place in rest)]),
+        sorted([*junk, *(objects[index] for index in rest)]),
         rejections,
         raws=[record.raw for record in records],
         offsets=offsets,
@@ -102,7 +102,7 @@ def _batch(segment: Segment, records: list[_Record], reader: Reader) -> JsonBatc
 
 
 def _records(data: bytes, units: Units, *, array: bool, first: bool) -> Iterator[_Record]:
-    """Yield the records in the units, and what stands in the place of records."""
+    """Yield the records in the units, and any other content in the place of records."""
     columns = zip(units.commas, units.starts, units.values, units.ends, strict=True)
     for comma, start, value, end in columns:
         if array and comma is first:

@@ -25,7 +25,7 @@ class JsonFormat:
         """See FileFormat. An object that begins a file of one object a line is recognised by NDJSON first."""
         return head.text.startswith((b"[", b"{"))
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - they are CSV's
+    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - options are for CSV
         """See FileFormat."""
         start = array_start(head.data, head.start)
         dialect = json_dialect(Format.JSON, head)
@@ -48,7 +48,7 @@ class JsonFormat:
         return decode(segment, array=dialect.array, first=segment.offset == dialect.data_start)
 
 
-def json_dialect(form: Format, head: Head) -> Dialect:
-    """Return the dialect of a file of JSON. JSON is UTF-8, so any other encoding is transcoded."""
-    dialect = new_dialect(form, head, head.start)
+def json_dialect(name: Format, head: Head) -> Dialect:
+    """Return the dialect of a JSON or NDJSON file. JSON is UTF-8, so any other encoding is transcoded."""
+    dialect = new_dialect(name, head, head.start)
     return dialect if head.encoding == encodings.UTF8 else replace(dialect, transcoded=True)

@@ -1,4 +1,4 @@
-"""Finds where a block of a JSON file may end: :class:`chalicelib.reading.blocks.Framing` for JSON.
+"""Find where a block of a JSON file may end: :class:`chalicelib.reading.blocks.Framing` for JSON.
 
 Blocks end where units do (see :mod:`chalicelib.formats.json.units`). White space between units may be longer
 than a record: each ``max_record`` bytes of it are then a unit of their own.
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from operator import sub
 
 from chalicelib.formats.json.units import PIECE, Units, Window, scan, separators, space_end
-from chalicelib.reading.blocks import TOO_LARGE, Boundary, FramingLost
+from chalicelib.reading.blocks import TOO_LARGE, Boundary, FramingError
 
 LOOK_AHEAD = 32  # times the length of records: how far the end of one is looked for
 TRAILING = "trailing-content"
 
 UNREADABLE = {
-    TOO_LARGE: "This value is larger than records may be. Reading went on after it.",
+    TOO_LARGE: "This value is larger than records may be. Reading continued after it.",
     TRAILING: "The list ends before this, with ]. Nothing that comes after it was read.",
 }
 
 _NEVER_ENDS = (
     "The value that begins at byte {} does not end within {} bytes: a brace, a bracket or a quote in it is "
-    "never closed, and what follows cannot be told from it."
+    "never closed, and the rest of the file cannot be told apart from it."
 )
 _CUT_IN_VALUE = "The file ends at byte {}, within the value that begins at byte {}: it was cut short."
 _CUT_IN_ARRAY = "The file ends at byte {} without the ] that ends the list: it was cut short."
-_FIRST_LOOK = 4096  # bytes beyond the wanted offset: few records are longer
+_FIRST_LOOK = 4096  # bytes beyond the requested offset: few records are longer
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class JsonFraming:
 
     array: bool  # the records are in an array; its `[` stands before the data
     max_record: int
-    to_end: bool  # the end of the file will be shown
+    to_end: bool  # the framing will get the end of the file
     look_ahead: int = 0
     by_lines: bool = False
 
     def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
         """See :class:`chalicelib.reading.blocks.Framing`.
 
-        Raises FramingLost where a value is never closed, and where the file was cut short.
+        Raises FramingError where a value is never closed, and where the file was cut short.
         """
         if len(data) <= at and not final:
             return None
@@ -75,26 +75,26 @@ class JsonFraming:
 
     def _wider(self, window: Window) -> int:
         """Return the size of the next window after one that held no whole unit."""
-        size, most = window.stop - window.at, LOOK_AHEAD * self.max_record
-        if size == most:
+        size, max_size = window.stop - window.at, LOOK_AHEAD * self.max_record
+        if size == max_size:
             _, start = separators(window, window.at)
-            raise FramingLost("json-syntax", _NEVER_ENDS.format("{}", f"{most:,}"), start)
-        return min(4 * size, most)
+            raise FramingError("json-syntax", _NEVER_ENDS.format("{}", f"{max_size:,}"), start)
+        return min(4 * size, max_size)
 
     def _after_blanks(self, data: bytes, begin: int, at: int) -> int:
         """Return where the next units of white space end: all of them, or those that begin before ``at``."""
         blanks = (space_end(data, begin, min(len(data), at + self.max_record)) - begin) // self.max_record
-        most = -((begin - at) // self.max_record)
-        return begin + max(min(blanks, most), 0) * self.max_record
+        limit = -((begin - at) // self.max_record)
+        return begin + max(min(blanks, limit), 0) * self.max_record
 
     def _until_blank(self, window: Window, units: Units) -> Units:
         """Return the units before the first that has so much white space before it that some are units."""
         begins = [window.at, *units.ends]
         if max(map(sub, units.starts, begins), default=0) < self.max_record:
             return units
-        for place, (begin, start) in enumerate(zip(begins, units.starts, strict=False)):
+        for index, (begin, start) in enumerate(zip(begins, units.starts, strict=False)):
             if space_end(window.data, begin, start) - begin >= self.max_record:
-                return units.first(place)
+                return units.first(index)
         return units
 
     def _in_units(self, begin: int, units: Units, at: int) -> Boundary | None:
@@ -102,9 +102,9 @@ class JsonFraming:
         count = bisect_left(units.ends, at) + 1
         starts, ends = units.starts[:count], units.ends[:count]
         if max(map(sub, ends, starts), default=0) > self.max_record:
-            place = next(n for n, length in enumerate(map(sub, ends, starts)) if length > self.max_record)
-            begin = ends[place - 1] if place else begin
-            separators, length = starts[place] - begin, ends[place] - starts[place]
+            index = next(n for n, length in enumerate(map(sub, ends, starts)) if length > self.max_record)
+            begin = ends[index - 1] if index else begin
+            separators, length = starts[index] - begin, ends[index] - starts[index]
             return Boundary(begin, code=TOO_LARGE, separators=separators, length=length)
         if len(ends) == count:
             return Boundary(ends[-1])
@@ -116,14 +116,14 @@ class JsonFraming:
         if boundary.to_end or end < len(data) or not (self.array and self.to_end):
             return boundary
         if final:
-            raise FramingLost("truncated-file", _CUT_IN_ARRAY, len(data))
+            raise FramingError("truncated-file", _CUT_IN_ARRAY, len(data))
         return None
 
     def _at_end(self, window: Window) -> Boundary:
-        """Return the end of the file, where a window without a whole unit ends. Raises FramingLost."""
+        """Return the end of the file, where a window without a whole unit ends. Raises FramingError."""
         _, start = separators(window, window.at)
         if start < window.stop:
-            raise FramingLost("truncated-file", _CUT_IN_VALUE, window.stop, start)
+            raise FramingError("truncated-file", _CUT_IN_VALUE, window.stop, start)
         if self.array and self.to_end:
-            raise FramingLost("truncated-file", _CUT_IN_ARRAY, window.stop)
+            raise FramingError("truncated-file", _CUT_IN_ARRAY, window.stop)
         return Boundary(window.stop)

@@ -1,4 +1,4 @@
-"""Parses one JSON record with Python's `json`: the specification for records that are read together."""
+"""Parse one JSON record with Python's `json`: the specification for records that are read together."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -28,7 +28,7 @@ def parse_record(raw: bytes, noun: str) -> dict[str, Any]:
 
 
 def not_an_object(noun: str) -> Reason:
-    """Return the reason to reject JSON that is no object."""
+    """Return the reason to reject JSON that is not an object."""
     return Reason("not-an-object", f"{noun} is JSON, but not an object in braces {{ }}.")
 
 

@@ -1,4 +1,4 @@
-"""The shape of JSON records: the names and types of their members, learnt from some of them."""
+"""The shape of JSON records: the names and types of their members, learned from some of them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -30,20 +30,20 @@ _decoder = json.JSONDecoder(object_pairs_hook=_members)
 
 
 def learn(shape: dict[str, Shape], records: Iterable[bytes]) -> list[int]:
-    """Add the members of records to a shape. Returns the indices of the records that do not fit it.
+    """Add the members of records to a shape. Return the indices of the records that do not fit it.
 
-    Of records that contradict each other the first decides. Records that are not valid do not fit.
+    If records contradict each other, the first decides. Invalid records do not fit.
     """
-    misfits = []
+    mismatches = []
     for index, record in enumerate(records):
         try:
-            _grown(shape, _decoder.decode(record.decode()), MAX_DEPTH)
+            _grow(shape, _decoder.decode(record.decode()), MAX_DEPTH)
         except (ValueError, RecursionError):
-            misfits.append(index)
-    return misfits
+            mismatches.append(index)
+    return mismatches
 
 
-def _grown(shape: Shape, value: Any, depth: int) -> Shape:  # noqa: ANN401 - any JSON value
+def _grow(shape: Shape, value: Any, depth: int) -> Shape:  # noqa: ANN401 - any JSON value
     """Return the shape, grown so that the value fits. Raises ValueError if it is of another type."""
     if value is None:
         return shape
@@ -68,7 +68,7 @@ def _object(shape: Shape, value: dict[str, Any], depth: int) -> dict[str, Shape]
     for name, member in value.items():
         if name not in members:
             name.encode()  # raises ValueError for half of a surrogate pair
-        members[name] = _grown(members.get(name), member, depth - 1)
+        members[name] = _grow(members.get(name), member, depth - 1)
     return members
 
 
@@ -77,7 +77,7 @@ def _array(shape: Shape, value: list[Any], depth: int) -> list[Shape]:
     if not isinstance(items, list):
         raise ValueError(shape)  # noqa: TRY004 - not the caller's error
     for item in value:
-        items[0] = _grown(items[0], item, depth - 1)
+        items[0] = _grow(items[0], item, depth - 1)
     return items
 
 
@@ -124,8 +124,8 @@ def with_doubles(kind: pa.DataType, number: pa.DataType) -> pa.DataType:
 def doubles(kind: pa.DataType) -> Iterator[pa.Field]:
     """Yield the fields of a struct that hold doubles, stripped of everything else."""
     for field in kind:
-        if (stripped := _only_doubles(field.type)) is not None:
-            yield pa.field(field.name, stripped)
+        if (only_doubles := _only_doubles(field.type)) is not None:
+            yield pa.field(field.name, only_doubles)
 
 
 def _only_doubles(kind: pa.DataType) -> pa.DataType | None:

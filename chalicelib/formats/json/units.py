@@ -1,4 +1,4 @@
-"""Finds where the values of a JSON file begin and end: in an array, or one after another.
+"""Find where the values of a JSON file begin and end: in an array, or one after another.
 
 A file is read in units. A unit begins where the one before it ended. In an array it is::
 
@@ -14,8 +14,8 @@ outside strings (RFC 8259 section 7), whatever else is wrong inside. Junk is any
 numbers and literals: none of them is a record. A backslash escapes a quote or a backslash everywhere, not in
 strings alone: where it is not allowed there is no valid JSON anyway.
 
-Two readers agree: :func:`unit` goes from token to token and is the specification; :func:`regular` finds the
-same containers column-wise, up to the first thing between them that should not be there.
+Two readers agree: :func:`unit` reads token by token and is the specification; :func:`regular` finds the
+same containers column-wise, up to the first unexpected content between them.
 """
 
 import re
@@ -173,7 +173,7 @@ def container_end(data: bytes, at: int, stop: int) -> int | None:
 
 
 def regular(window: Window) -> Units:
-    """Return the first units of the window, up to one that is no container with a comma as it should be.
+    """Return the first units of the window, up to one that is not a container with the required comma.
 
     The first container may have a comma before it or none.
     """
@@ -200,15 +200,15 @@ def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
     piece = data[at:stop]
     if b"\\" in piece:  # escaped characters may be masked
         piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    places = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
+    offsets = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
     steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())
     is_quote = pc.equal(steps, _QUOTE_STEP)
     quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
     outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), 0), is_quote)
-    places, steps = pc.add(places.filter(outside).cast(pa.int64()), at), steps.filter(outside)
+    offsets, steps = pc.add(offsets.filter(outside).cast(pa.int64()), at), steps.filter(outside)
     depths = pc.cumulative_sum(steps.cast(pa.int32()))
     below = pc.index(depths, -1).as_py()
     if below >= 0:
-        places, steps, depths = (column.slice(0, below) for column in (places, steps, depths))
-    starts = places.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
-    return starts.to_pylist(), pc.add(places.filter(pc.equal(depths, 0)), 1).to_pylist()
+        offsets, steps, depths = (column.slice(0, below) for column in (offsets, steps, depths))
+    starts = offsets.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
+    return starts.to_pylist(), pc.add(offsets.filter(pc.equal(depths, 0)), 1).to_pylist()

@@ -1,4 +1,4 @@
-"""Decodes a segment of an NDJSON file. One line, one record; blank lines are none."""
+"""Decode a segment of an NDJSON file. Each line is a record; blank lines are skipped."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -27,22 +27,22 @@ def decode(segment: Segment) -> Iterator[JsonBatch]:
 
 def _batch(lines: list[bytes], offset: int, reader: Reader) -> JsonBatch:
     table, rest = reader.read(lines)
-    blank = {place for place in rest if not lines[place].strip(b" \t\r")}
-    places: Sequence[int] = range(len(lines))
+    blank = {index for index in rest if not lines[index].strip(b" \t\r")}
+    indices: Sequence[int] = range(len(lines))
     raws, singles = lines, rest
     if blank:
-        places = [place for place in places if place not in blank]
-        raws = [lines[place] for place in places]
-        ordinals = {place: ordinal for ordinal, place in enumerate(places)}
-        singles = [ordinals[place] for place in rest if place not in blank]
-    offsets = partial(_offsets, lines, offset, places)
+        indices = [index for index in indices if index not in blank]
+        raws = [lines[index] for index in indices]
+        ordinals = {index: ordinal for ordinal, index in enumerate(indices)}
+        singles = [ordinals[index] for index in rest if index not in blank]
+    offsets = partial(_offsets, lines, offset, indices)
     return JsonBatch(len(raws), table, singles, raws=raws, offsets=offsets, noun=_NOUN)
 
 
-def _offsets(lines: Sequence[bytes], offset: int, places: Sequence[int]) -> Sequence[int]:
+def _offsets(lines: Sequence[bytes], offset: int, indices: Sequence[int]) -> Sequence[int]:
     """Return the offsets of those of the lines."""
     offsets = list(accumulate(map(len, lines), _next_line, initial=offset))
-    return [offsets[place] for place in places]
+    return [offsets[index] for index in indices]
 
 
 def _next_line(offset: int, size: int) -> int:

@@ -23,7 +23,7 @@ class NdjsonFormat:
     def recognise(self, head: Head) -> bool:
         """See FileFormat. An object that is whole in its line begins a file of such lines.
 
-        So does one that breaks off where no writer of JSON breaks a line, if the next line begins another.
+        So does one that breaks off where no JSON writer breaks a line, if the next line begins another.
         """
         text = head.text
         if not text.startswith(b"{"):
@@ -35,7 +35,7 @@ class NdjsonFormat:
         breaks_off = not line.rstrip(WHITE).endswith((b"{", b"[", b":", b","))
         return breaks_off and rest.lstrip(WHITE).startswith(b"{")
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - they are CSV's
+    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - options are for CSV
         """See FileFormat."""
         return json_dialect(Format.NDJSON, head)
 

@@ -1,4 +1,4 @@
-"""Finds where a block of an NDJSON file may end: :class:`chalicelib.reading.blocks.Framing` for NDJSON."""
+"""Find where a block of an NDJSON file may end: :class:`chalicelib.reading.blocks.Framing` for NDJSON."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from chalicelib.reading.blocks import TOO_LARGE, Boundary, line_boundary
 
 UNREADABLE = {
     TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
-    "Its first line was set apart and reading went on at the next.",
+    "Its first line was rejected, and reading continued at the next line.",
 }
 
 

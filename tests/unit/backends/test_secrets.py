@@ -17,7 +17,7 @@ from moto import mock_aws
 from psycopg.conninfo import conninfo_to_dict
 
 from chalicelib import settings
-from chalicelib.backends.postgres.database import Pool, borrowed
+from chalicelib.backends.postgres.database import Pool, transaction_on
 from chalicelib.backends.secrets import with_credentials
 from chalicelib.core.errors import RetryLater
 from chalicelib.settings import SettingError
@@ -229,7 +229,7 @@ def test_the_services_pool_asks_when_it_connects_and_not_before(client: "Secrets
 
 def refused(pool: Pool) -> bool:
     """Borrow a connection, which must raise RetryLater. The pool connects in threads of its own."""
-    with pytest.raises(RetryLater), borrowed(pool):
+    with pytest.raises(RetryLater), transaction_on(pool):
         pass
     return True
 

@@ -11,7 +11,7 @@ import pytest
 from bench import peers
 from bench.peers import upsert
 from bench.worker import DiskStore, NoRows, copy_lines
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
 from infra.steps.layout import Layout
@@ -20,17 +20,17 @@ RECORDS = ['{"a":"x","id":"10"}', '{"a":"back\\\\slash","id":"9"}', '{"id":7,"su
 JOB = cast("Job", None)  # only passed on
 
 
-def block(records: list[str]) -> LoadedBlock:
+def block(records: list[str]) -> PreparedBlock:
     hashes = [hashlib.sha256(record.encode()).digest() for record in records]
     columns = {"content_hash": pa.array(hashes, pa.binary()), "record": pa.array(records, pa.string())}
-    return LoadedBlock(0, 4096, 8192, len(records), 0, pa.RecordBatch.from_pydict(columns))
+    return PreparedBlock(0, 4096, 8192, len(records), 0, pa.RecordBatch.from_pydict(columns))
 
 
 @dataclass
 class Ledger:
-    blocks: list[LoadedBlock] = field(default_factory=list)
+    blocks: list[PreparedBlock] = field(default_factory=list)
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
         self.blocks.append(block)
         return Tally(block.records, len(block.rows), block.records - len(block.rows), 0)
 

@@ -5,13 +5,13 @@ import sys
 _PROGRAM = """
 import sys
 import pyarrow as pa
-from chalicelib.memory import give_back_large_pieces, give_back_what_is_free
+from chalicelib.memory import return_large_allocations, release_free_memory
 
 def resident():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
-give_back_large_pieces()
+return_large_allocations()
 kept, before = [], resident()
 for size in range(9, 30):
     large = pa.array([b"x" * (size << 20)]), bytes(size << 20)
@@ -22,7 +22,7 @@ small = [bytes(100_000) for _ in range(500)]
 kept.append(bytes(100_000))
 del small
 used = resident()
-give_back_what_is_free()
+release_free_memory()
 print(used - resident())
 """
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.telemetry import Metric, logger, measured, traced, traced_function
+from chalicelib.telemetry import Metric, emit_metrics, logger, trace_handler, trace_section
 from tests.support.docpages import page
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE
@@ -88,7 +88,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_metrics_are_one_line_in_cloudwatchs_format(capsys: pytest.CaptureFixture[str]) -> None:
-    measured({Metric.ROWS_INSERTED: 3, Metric.BYTES_LOADED: 1 << 40, Metric.BLOCK_TIME: 12.5}, JOB)
+    emit_metrics({Metric.ROWS_INSERTED: 3, Metric.BYTES_LOADED: 1 << 40, Metric.BLOCK_TIME: 12.5}, JOB)
     [line] = capsys.readouterr().out.splitlines()
     document = json.loads(line)
     assert check(document) == {"RowsInserted": [3], "BytesLoaded": [1 << 40], "BlockTime": [12.5]}
@@ -97,7 +97,7 @@ def test_metrics_are_one_line_in_cloudwatchs_format(capsys: pytest.CaptureFixtur
 
 def test_the_jobs_id_is_in_the_line_but_is_not_a_dimension(capsys: pytest.CaptureFixture[str]) -> None:
     """Each value of a dimension is a metric of its own, and costs as one."""
-    measured({Metric.ROWS_INSERTED: 3}, JOB)
+    emit_metrics({Metric.ROWS_INSERTED: 3}, JOB)
     document = json.loads(capsys.readouterr().out)
     assert document["job_id"] == str(JOB)
     assert dimensions(document) == [["service"]]
@@ -105,8 +105,8 @@ def test_the_jobs_id_is_in_the_line_but_is_not_a_dimension(capsys: pytest.Captur
 
 
 def test_without_a_job_there_is_no_job_id(capsys: pytest.CaptureFixture[str]) -> None:
-    measured({Metric.ROWS_INSERTED: 3}, JOB)
-    measured({Metric.OBJECTS_ARRIVED: 1})
+    emit_metrics({Metric.ROWS_INSERTED: 3}, JOB)
+    emit_metrics({Metric.OBJECTS_ARRIVED: 1})
     _, second = capsys.readouterr().out.splitlines()
     assert "job_id" not in json.loads(second)
     assert check(json.loads(second)) == {"ObjectsArrived": [1]}
@@ -114,7 +114,7 @@ def test_without_a_job_there_is_no_job_id(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("metric", Metric)
 def test_every_metric_has_a_unit(metric: Metric, capsys: pytest.CaptureFixture[str]) -> None:
-    measured({metric: 0})
+    emit_metrics({metric: 0})
     document = json.loads(capsys.readouterr().out)
     assert check(document) == {metric.value: [0]}
     [told] = document["_aws"]["CloudWatchMetrics"][0]["Metrics"]
@@ -131,11 +131,11 @@ def test_threads_do_not_mix_their_lines() -> None:
     code = """
 import sys, threading
 from uuid import UUID
-from chalicelib.telemetry import Metric, logger, measured
+from chalicelib.telemetry import Metric, logger, emit_metrics
 sys.setswitchinterval(1e-6)
 def work(number):
     for value in range(100):
-        measured({Metric.ROWS_INSERTED: value, Metric.RECORDS_READ: number}, UUID(int=number))
+        emit_metrics({Metric.ROWS_INSERTED: value, Metric.RECORDS_READ: number}, UUID(int=number))
         logger.info("a line of the log")
 threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
 for it in threads: it.start()
@@ -158,7 +158,7 @@ for it in threads: it.join()
     [({}, "Sluice"), ({"POWERTOOLS_METRICS_NAMESPACE": "Sluice/prod"}, "Sluice/prod")],
 )
 def test_the_namespace_is_the_stages(environment: dict[str, str], namespace: str) -> None:
-    code = "from chalicelib.telemetry import Metric, measured; measured({Metric.ROWS_INSERTED: 1})"
+    code = "from chalicelib.telemetry import Metric, emit_metrics; emit_metrics({Metric.ROWS_INSERTED: 1})"
     document = json.loads(run(code, **environment).stdout)
     check(document)
     assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == namespace
@@ -205,8 +205,8 @@ def daemon() -> Iterator[Daemon]:
 
 TRACED = """
 import sys
-from chalicelib.telemetry import traced
-with traced("ingest", job_id="the job"):
+from chalicelib.telemetry import trace_section
+with trace_section("ingest", job_id="the job"):
     print("worked")
 print("aws_xray_sdk" in sys.modules)
 """
@@ -228,9 +228,9 @@ def test_a_workers_job_is_a_segment_with_its_id(daemon: Daemon) -> None:
 
 def test_a_job_that_fails_is_a_fault_in_its_trace(daemon: Daemon) -> None:
     code = """
-from chalicelib.telemetry import traced
+from chalicelib.telemetry import trace_section
 try:
-    with traced("ingest", job_id="the job"):
+    with trace_section("ingest", job_id="the job"):
         raise KeyError("bug")
 except KeyError:
     print("raised")
@@ -243,11 +243,11 @@ except KeyError:
 
 LAMBDA = """
 import sys
-from chalicelib.telemetry import traced, traced_function
+from chalicelib.telemetry import trace_section, trace_handler
 def handler(event, context):
-    with traced("ingest", job_id="the job"):
+    with trace_section("ingest", job_id="the job"):
         return {"answer": "nobody else's business"}
-wrapped = traced_function(handler)
+wrapped = trace_handler(handler)
 print(wrapped is handler)
 print(wrapped({"asked": "nobody else's either"}, None)["answer"])
 print("aws_xray_sdk" in sys.modules)
@@ -286,8 +286,8 @@ def test_nothing_is_traced_without_a_daemon(monkeypatch: pytest.MonkeyPatch) -> 
     def handler() -> None:
         pass
 
-    assert traced_function(handler) is handler
-    with pytest.raises(KeyError), traced("ingest"):  # and nothing is swallowed
+    assert trace_handler(handler) is handler
+    with pytest.raises(KeyError), trace_section("ingest"):  # and nothing is swallowed
         raise KeyError
 
 

@@ -200,14 +200,14 @@ def codes() -> set[str]:
 
 
 def raised() -> set[str]:
-    """The codes with which JobFailed and FramingLost are raised."""
+    """The codes with which JobFailed and FramingError are raised."""
     calls = [
         node
         for file in (ROOT / "chalicelib").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
-    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "FramingLost")]
+    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("JobFailed", "FramingError")]
     return {it.value for it in firsts if isinstance(it, ast.Constant) and isinstance(it.value, str)}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Format, Options, Source, Status, Tally
@@ -147,7 +147,7 @@ def test_a_block_that_another_worker_wrote_first_is_left_as_it_is() -> None:
 
         turns = 0
 
-        def write(self, job: Job, block: LoadedBlock) -> Tally:
+        def write(self, job: Job, block: PreparedBlock) -> Tally:
             self.turns += 1
             if self.turns % 2:
                 super().write(job, block)
@@ -163,7 +163,7 @@ def test_a_ledger_that_cannot_be_completed_is_a_failure_not_a_loop() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
 
     class Forgetful(MemoryJobs):
-        def write(self, job: Job, block: LoadedBlock) -> Tally:
+        def write(self, job: Job, block: PreparedBlock) -> Tally:
             return Tally()
 
     forgetful = Forgetful()

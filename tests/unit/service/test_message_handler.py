@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.lifecycle import Action
@@ -30,7 +30,7 @@ class World:
         data: bytes = FILE,
         lease_seconds: float = 30,
         deliveries: int = 1,
-        patience: float = 60,
+        outage_seconds: float = 60,
         **changes: object,
     ) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
@@ -41,7 +41,7 @@ class World:
             self.jobs,
             ingester,
             self.queue,
-            patience=patience,
+            outage_seconds=outage_seconds,
             lease_seconds=lease_seconds,
             heartbeat_seconds=lease_seconds / 3,
         )
@@ -119,7 +119,7 @@ def test_an_outage_is_retried_with_backoff_while_the_job_is_held() -> None:
 
 
 def test_a_long_outage_requeues_the_job_without_counting_an_attempt() -> None:
-    world = World(deliveries=3, patience=0)
+    world = World(deliveries=3, outage_seconds=0)
     world.store.errors.append(RetryLater("S3 is down"))
     world.consume()
     job = world.jobs.jobs[world.job.id]
@@ -360,7 +360,7 @@ class StoppingWriter:
     world: Invoked
     left: int
 
-    def write(self, job: Job, block: LoadedBlock) -> Tally:
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
         tally = self.world.jobs.write(job, block)
         self.left -= 1
         if not self.left:

@@ -116,7 +116,7 @@ def test_old_rejects_and_ledgers_are_purged_once(services: MemoryServices, sweep
 def test_a_bug_in_one_task_does_not_stop_the_others(services: MemoryServices, sweeper: Sweeper) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
     services.upload_bucket.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
-    broken = replace(sweeper, uploads=None)  # type: ignore[arg-type]
+    broken = replace(sweeper, bucket=None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         broken.sweep()
     assert sum(job.outcome.purged_at is not None for job in services.jobs.jobs.values()) == 1

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from chalice.test import Client
 
-from chalicelib.core.blocks import LoadedBlock
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import JobError
 from chalicelib.core.model import Reject, Source, Status, Tally
 from chalicelib.rows.identify import SCHEMA
@@ -95,7 +95,7 @@ def test_rejects_come_in_file_order_in_pages(client: Client, services: MemorySer
     job = services.jobs.put(new_job())
     rejects = tuple(Reject("missing-cell", "Too few cells.", n, n * 10, "raw") for n in range(3))
     services.jobs.blocks[job.id] = {
-        0: LoadedBlock(0, 0, 50, 3, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
+        0: PreparedBlock(0, 0, 50, 3, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
     }
     first = client.http.get(f"/jobs/{job.id}/errors?limit=2").json_body
     second = client.http.get(f"/jobs/{job.id}/errors?limit=2&cursor={first['next_cursor']}").json_body
