@@ -34,13 +34,13 @@ class ByStack(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:
-    """What `make test` uses. xdist's own groups do nothing with this pytest."""
+    """Schedule tests as `make test` needs it. xdist's own groups have no effect with this pytest."""
     return ByStack(config, log)
 
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[Mapping[str, str]]:
-    """The addresses of a Postgres, a Redis and a LocalStack of the tests' own, as environment variables."""
+    """Yield the addresses of the tests' own Postgres, Redis and LocalStack, as environment variables."""
     env = local_stack.up(ROOT, components=local_stack.SERVICES)
     added = {name: value for name, value in env.items() if name.startswith("AWS_")}
     before = {name: os.environ.get(name) for name in added}
@@ -56,27 +56,27 @@ def services() -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture(scope="session")
 def stack_root(services: Mapping[str, str]) -> Path:
-    """The folder of the tests' stack."""
+    """Return the folder of the tests' stack."""
     assert services
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def stack(services: Mapping[str, str]) -> Mapping[str, str]:
-    """The whole of it: the services, the deployed application and its worker."""
+    """Return the addresses of the whole stack: services, deployed application and worker."""
     assert services
     return {**local_stack.up(ROOT), "SLUICE_TEST_ROOT": str(ROOT)}
 
 
 @pytest.fixture(scope="session")
 def aws(services: Mapping[str, str]) -> Session:
-    """Makes boto3 clients for the tests' LocalStack."""
+    """Return a session that makes boto3 clients for the tests' LocalStack."""
     return Session(localstack_host=services["AWS_ENDPOINT_URL"].split("//")[1].split(":")[0])
 
 
 @pytest.fixture(scope="session")
 def template_database(services: Mapping[str, str]) -> Iterator[str]:
-    """The name of a migrated database to copy."""
+    """Yield the name of a migrated database to copy."""
     with scratch.database(services["DATABASE_URL"]) as url:
         migrate(url)
         yield url.rpartition("/")[2]
@@ -84,13 +84,13 @@ def template_database(services: Mapping[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(services: Mapping[str, str], template_database: str) -> Iterator[str]:
-    """The address of a fresh, migrated database."""
+    """Yield the address of a fresh, migrated database."""
     with scratch.database(services["DATABASE_URL"], template_database) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database_url(services: Mapping[str, str]) -> Iterator[str]:
-    """The address of a database with nothing in it."""
+    """Yield the address of an empty database."""
     with scratch.database(services["DATABASE_URL"]) as url:
         yield url

@@ -315,7 +315,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.queue = type(self).make()
         self.receivers = [self.queue.receiver(visibility=LONG) for _ in range(2)]
-        self.waiting: dict[UUID, int] = {}  # job: how often handed out
+        self.waiting: dict[UUID, int] = {}  # deliveries by job
         self.out: dict[UUID, int] = {}
         self.dead: list[UUID] = []
 
@@ -369,10 +369,10 @@ class QueueMachine(RuleBasedStateMachine):
             self.queue.delete()
 
     def _drain(self) -> None:
-        """What should be waiting comes, what should be dead is, and nothing else."""
+        """Check that exactly the waiting messages are delivered and exactly the others are dead letters."""
         for delivery in receive_all(self.receivers[0], len(self.waiting)):
             assert self.waiting.pop(delivery.job_id) == delivery.deliveries - 1
-        for _ in self.dead:  # a message dies when it would be handed out once more
+        for _ in self.dead:  # a message becomes a dead letter when it would be delivered once more
             assert self.receivers[0].receive(limit=10, wait_seconds=0) == []
         wait_for(lambda: sorted(self._dead()) == sorted(self.dead))
 

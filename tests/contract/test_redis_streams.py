@@ -37,7 +37,7 @@ def consumers(queue: RedisQueue) -> set[str]:
 
 
 class TestWhoHoldsIt:
-    """A delivery that was handed out again is worth nothing to the one who had it before."""
+    """The receiver that held a redelivered message before can no longer change it."""
 
     @pytest.fixture
     def taken_over(self, queue: RedisQueue) -> tuple[RedisReceiver, Delivery, RedisReceiver, Delivery]:

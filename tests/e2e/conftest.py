@@ -10,12 +10,12 @@ from infra.local import scratch
 
 @pytest.fixture
 def dataset() -> str:
-    """A dataset of the test's own; the database outlives the run."""
+    """Return the name of a dataset of the test's own; the database outlives the run."""
     return f"test-{uuid4().hex}"
 
 
 @pytest.fixture(scope="module")
 def database(services: Mapping[str, str]) -> Iterator[str]:
-    """The address of a database with nothing in it, for a stage of the module's own."""
+    """Yield the address of an empty database for a stage of the module's own."""
     with scratch.database(services["DATABASE_URL"]) as url:
         yield url

@@ -52,7 +52,7 @@ class Bundled:
         return self.output / bundle.TEMPLATE
 
     def release(self, template: Path) -> str:
-        """What became of the stack."""
+        """Deploy the template and return what the command reports of the stack."""
         lines: list[str] = []
         values = bundle.parameters(STAGE, self.dev.config)
         bundle.release(self.cloud, template, values, bucket=CODE, report=lines.append)
@@ -74,7 +74,7 @@ def kinds(template: Path) -> Counter[str]:
 
 
 def attach(bucket: str, *functions: str) -> None:
-    """Does what an update of `storage` does on AWS."""
+    """Notify the functions of uploads, as an update of `storage` does on AWS."""
     told: Any = [{"LambdaFunctionArn": function, "Events": [EVENT]} for function in functions]
     boto3.client("s3").put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": told}
@@ -85,7 +85,7 @@ def attach(bucket: str, *functions: str) -> None:
 def bundled(
     services: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bundled]:
-    """The stage, with a bucket for the package, and nothing of the functions deployed."""
+    """Yield the stage with a bucket for the package, before any function is deployed."""
     folder = tmp_path_factory.mktemp("dev")
     code = boto3.resource("s3").create_bucket(Bucket=CODE)
     with prepared(services, database, folder / "checkout", SETTINGS, lambda _checkout: None) as made:
@@ -101,7 +101,7 @@ def template(bundled: Bundled) -> Path:
 
 @pytest.fixture(scope="module")
 def dev(bundled: Bundled, template: Path) -> Iterator[Bundled]:
-    """The functions, deployed, which migrated the database, and the bucket telling the intake."""
+    """Yield the stage with its functions, a migrated database, and a bucket that notifies the intake."""
     try:
         assert bundled.release(template) == "created"
         told = stacks.outputs(STAGE, bundled.cloud)

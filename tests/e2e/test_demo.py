@@ -34,13 +34,13 @@ def run_demo(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def transcript() -> str:
-    """What the README shows of the demonstration."""
+    """Return the transcript of the demonstration in the README."""
     readme = (CHECKOUT / "README.md").read_text("utf-8")
     return next(block for block in readme.split("```") if "$ sluice upload" in block)
 
 
 def lasting(output: str) -> list[str]:
-    """What every first run prints: no ids, no times, no states that only some see."""
+    """Return the lines that every first run prints, without ids, times and passing states."""
     begun = output[output.index("$ sluice upload") :]
     plain = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", begun)
     plain = re.sub(r" in [\d.]+ s\b", " in N s", plain)

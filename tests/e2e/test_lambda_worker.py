@@ -57,7 +57,7 @@ _poisoned()
 
 
 def short_and_mortal(checkout: Path) -> None:
-    """The Lambda worker has 20 seconds, and there are files that kill it."""
+    """Give the Lambda worker 20 seconds, and make some files kill it."""
     path = checkout / ".chalice/config.json"
     config = json.loads(path.read_text())
     config["lambda_functions"]["on_job"]["lambda_timeout"] = TIMEOUT
@@ -77,7 +77,7 @@ def dev(
 
 
 def be_quick(made: Deployment) -> None:
-    """What fails is tried less often than on AWS, so that nobody waits for minutes."""
+    """Retry failures less often than AWS does, so that no test waits for minutes."""
     redrive = {"deadLetterTargetArn": made.outputs["DeadLetterQueueArn"], "maxReceiveCount": 2}
     boto3.client("sqs").set_queue_attributes(
         QueueUrl=made.outputs["JobsQueueUrl"], Attributes={"RedrivePolicy": json.dumps(redrive)}
@@ -131,7 +131,7 @@ def has_logged(function: str, job_id: str, expected: set[str]) -> bool:
 
 
 def lines_of(function: str, job_id: str, member: str) -> list[dict[str, Any]]:
-    """The lines of a function's log about a job that have that member."""
+    """Return the lines of a function's log about a job that have that member."""
     pages = boto3.client("logs").get_paginator("filter_log_events")
     events = pages.paginate(logGroupName=f"/aws/lambda/sluice-{STAGE}{function}").search("events[].message")
     lines = [json.loads(line) for line in events if line.startswith("{")]
@@ -194,7 +194,7 @@ def test_an_event_that_fails_becomes_a_dead_letter_and_a_sweep_finds_its_file(
 
 @contextmanager
 def database_away(url: str, name: str) -> Iterator[None]:
-    """Nobody is in, and nobody gets in."""
+    """End all connections to the database, and refuse others."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'.encode())
         try:

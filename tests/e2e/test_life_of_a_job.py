@@ -28,7 +28,7 @@ def jobs_of(url: str, dataset: str) -> list[dict[str, Any]]:
 
 
 def only_job(url: str, dataset: str) -> str:
-    """The job of a dataset that has one, as soon as it has."""
+    """Wait for the dataset's only job and return its id."""
     (job,) = wait_for(lambda: jobs_of(url, dataset))
     return str(job["id"])
 
@@ -94,7 +94,7 @@ def test_a_canceled_job_loads_nothing_until_it_is_retried(stack: Mapping[str, st
 
 
 def sweep(stack: Mapping[str, str], *silent: str) -> dict[str, int]:
-    """The deployed function that sweeps, invoked; these jobs are made to look as if they waited for long."""
+    """Make the jobs look as if they had waited for long, and invoke the deployed sweep."""
     change(
         stack,
         "UPDATE ingestion_jobs SET created_at = created_at - interval '1 hour', looked_at = NULL,"
@@ -124,7 +124,7 @@ SCHEDULED = {
 
 @pytest.fixture
 def no_events(stack: Mapping[str, str]) -> Iterator[None]:
-    """S3, which tells nobody of new objects for a while."""
+    """Keep S3 from sending events of new objects for a while."""
     s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
     bucket = stack["SLUICE_BUCKET"]
     told = s3.get_bucket_notification_configuration(Bucket=bucket)

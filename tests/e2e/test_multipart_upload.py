@@ -24,7 +24,7 @@ MEGABYTES = 200
 
 @pytest.fixture(scope="module")
 def url(stack: Mapping[str, str]) -> Iterator[str]:
-    """The API, set up to take what is larger than a small part in parts."""
+    """Yield the URL of an API that takes files in parts from a small size on."""
     settings = {"SLUICE_MAX_SINGLE_UPLOAD": str(PART), "SLUICE_PART_SIZE": str(PART)}
     yield local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)["SLUICE_URL"]
     local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
@@ -64,7 +64,7 @@ def test_an_aborted_upload_leaves_nothing(url: str, dataset: str) -> None:
 
 @pytest.fixture(scope="module")
 def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CSV file of 200 MB: rows of two kilobytes, every fifth an earlier one again, every fiftieth short."""
+    """Write a CSV file of 200 MB: rows of 2 KB, every fifth a repeated one, every fiftieth too short."""
     path = tmp_path_factory.mktemp("large") / "large file.csv"
     source = random.Random(1)
     text = "".join(source.choices("abcdefghijklmnop", k=2000))
@@ -77,7 +77,7 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def counted(path: Path) -> tuple[int, int, int]:
-    """Records, distinct good ones, and bad ones, counted by the shortest way there is."""
+    """Count the records, the distinct good ones and the bad ones by the simplest method."""
     lines = path.read_text().splitlines()[1:]
     good = [line for line in lines if "," in line]
     return len(lines), len(set(good)), len(lines) - len(good)
@@ -115,13 +115,13 @@ def test_a_client_that_is_killed_twice_resumes_its_upload(
 
 
 def checksum_of_parts(data: bytes) -> str:
-    """What S3 says of an object in parts: the SHA-256 of those of its parts, and how many there are."""
+    """Return S3's checksum of an object in parts: the SHA-256 of the parts' checksums, and their number."""
     parts = [hashlib.sha256(data[start : start + PART]).digest() for start in range(0, len(data), PART)]
     return f"{base64.b64encode(hashlib.sha256(b''.join(parts)).digest()).decode()}-{len(parts)}"
 
 
 def killed_when_there_are(parts: int, url: str, log: Path, arguments: list[str]) -> None:
-    """Starts the client and kills it as soon as S3 has so many parts."""
+    """Start the client and kill it as soon as S3 has that many parts."""
     with log.open("wb") as output:
         client = subprocess.Popen(
             [sys.executable, "-m", "sluice_cli", "upload", *arguments],

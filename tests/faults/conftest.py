@@ -20,7 +20,7 @@ ROOT = Path(_SHARED) / "faults" if _SHARED else CHECKOUT / ".local" / "faults"
 
 @pytest.fixture(scope="session")
 def faults_stack() -> Iterator[Mapping[str, str]]:
-    """The addresses of a Postgres, a Redis and a LocalStack that no other tests use."""
+    """Yield the addresses of a Postgres, a Redis and a LocalStack that no other tests use."""
     local_stack.down(ROOT)  # of a run that was killed
     env = local_stack.up(ROOT, components=local_stack.SERVICES)
     yield {**env, **aws_env(env["AWS_ENDPOINT_URL"])}
@@ -49,7 +49,7 @@ def fork_server(
 def make_scenario(
     faults_stack: Mapping[str, str], fork_server: ForkServer, tmp_path: Path
 ) -> Iterator[Callable[..., Scenario]]:
-    """Makes a scenario with the given settings, on a queue of the given kind."""
+    """Yield a function that makes a scenario with the given settings, on a queue of the given kind."""
     with ExitStack() as scenarios:
 
         def make(queue: str = "sqs", **changes: str) -> Scenario:
@@ -62,7 +62,7 @@ def make_scenario(
 
 @pytest.fixture
 def draw(request: pytest.FixtureRequest) -> random.Random:
-    """A test's own source of chance: the same for the same seed, whichever tests run."""
+    """Return a source of random numbers that depends only on the seed and the test."""
     print(f"SLUICE_FAULTS_SEED={SEED}")  # noqa: T201 - shown when the test fails
     return random.Random(f"{SEED}/{request.node.name}")
 

@@ -1,4 +1,4 @@
-"""In whatever order workers cut, commit, die, take over: ledger and rows are those of a run undisturbed."""
+"""Workers cut, commit, die and take over in any order: ledger and rows equal those of an undisturbed run."""
 
 import random
 from collections.abc import Callable, Iterator

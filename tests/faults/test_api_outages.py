@@ -1,4 +1,4 @@
-"""The API while something that it needs is away: as usual, or 503 with a reason and a time. Never a 500."""
+"""The API during outages answers as usual, or 503 with a reason and a time; never 500."""
 
 import json
 import urllib.error
@@ -54,7 +54,7 @@ def requests(job: str) -> Iterator[tuple[str, str, object, set[int]]]:
 
 
 def check_every_endpoint(url: str, job: str, *, outage: bool) -> set[int]:
-    """The statuses that came. All are asked at once: each may wait 5 s for the database."""
+    """Request every endpoint at once, as each may wait 5 s for the database, and return the statuses."""
     asked = list(requests(job))
     with ThreadPoolExecutor(len(asked)) as threads:
         answers = list(threads.map(lambda it: ask(url, *it[:3]), asked))

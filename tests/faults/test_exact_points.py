@@ -1,4 +1,4 @@
-"""Workers that die at the worst moments there are: another one makes it good, to the record."""
+"""Workers die at the worst moments: another one completes the job, exact to the record."""
 
 import random
 import signal

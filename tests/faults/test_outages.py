@@ -1,4 +1,4 @@
-"""What workers need goes away in mid-load and comes back: they go on by themselves, and nothing is lost."""
+"""Services fail during a load and come back: workers continue by themselves, and no record is lost."""
 
 import random
 import time
@@ -42,7 +42,7 @@ def in_mid_load(scenario: Scenario) -> None:
 
 
 def was_in_mid_load(scenario: Scenario) -> None:
-    """The files must have been so large that something was left to do."""
+    """Check that the files were large enough for some work to be left."""
     assert any(not job["completed_at"] for job in scenario.jobs(*scenario.loadings))
 
 
@@ -117,7 +117,7 @@ def proxy(faults_stack: Mapping[str, str]) -> Iterator[Proxy]:
 
 
 def through(proxy: Proxy, scenario: Scenario) -> dict[str, str]:
-    """The settings of a worker that reaches LocalStack by the proxy."""
+    """Return the settings of a worker that reaches LocalStack by the proxy."""
     direct = scenario.env["AWS_ENDPOINT_URL"]
     return {
         "AWS_ENDPOINT_URL": proxy.url,
@@ -148,7 +148,7 @@ def test_a_killed_localstack_costs_no_record(
         scenario.true_worker(**through(proxy, scenario))
     scenario.moved(scenario.loadings[0], 5)
     was_in_mid_load(scenario)
-    proxy.closed.set()  # nobody sees LocalStack without its objects
+    proxy.closed.set()  # no worker sees LocalStack without its objects
     outages.kill(root, "localstack")
     time.sleep(draw.uniform(0.5, 3))
     outages.start(root, "localstack")

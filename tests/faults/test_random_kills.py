@@ -21,7 +21,7 @@ IDLE = 0.04  # how many of the workers are killed whether they have a job or not
 
 
 def submit(scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:
-    """The next file, of another kind each time; every seventh is a part of an earlier one, in its dataset."""
+    """Load the next file, of another kind each time; every seventh is the first half of an earlier one."""
     number = len(scenario.loadings)
     lane = lanes[number % len(lanes)]
     if number % 7 == 6:
@@ -35,11 +35,11 @@ def submit(scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str,
 
 
 class Killer:
-    """Kills workers, and starts others in their place.
+    """Kill workers, and start others in their place.
 
-    Mostly such as have a job in hand: one that is killed while it waits for a message goes on waiting at
-    LocalStack for up to 5 s, and gets the next message before those who asked later. So if idle workers
-    are killed all the time, no message arrives.
+    Most of them hold a job. A worker that is killed while it waits for a message leaves its request with
+    LocalStack for up to 5 s, and that request gets the next message. If idle workers were killed all the time,
+    no message would arrive.
     """
 
     def __init__(self, scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Several workers on one job at once, however they came to it: the ledger lets each block in once."""
+"""Several workers on one job at once: the ledger admits each block once."""
 
 import random
 import signal
@@ -30,7 +30,7 @@ def test_without_leases_the_ledger_alone_prevents_duplicates(
     for kind in files.KINDS:
         loading = scenario.put(files.make(kind, draw.random(), 10_000 if LONG else 1500))
         for _ in range(thieves):
-            scenario.announce(loading)
+            scenario.enqueue(loading)
         (job,) = scenario.ended(loading)
         assert job["attempts"] >= thieves
     scenario.check()
@@ -44,7 +44,7 @@ def test_duplicate_deliveries_cost_no_record(
     announced = [scenario.put(files.make(kind, draw.random(), 2000)) for kind in files.KINDS] * 3
     draw.shuffle(announced)
     for loading in announced:
-        scenario.announce(loading)
+        scenario.enqueue(loading)
     for _ in range(3):
         scenario.worker()
     scenario.check()

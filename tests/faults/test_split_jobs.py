@@ -1,4 +1,4 @@
-"""A file that is shared out: workers that die, or lose their leases, at any point of it."""
+"""A job that is split: workers die, or lose their leases, at any point of it."""
 
 import random
 import signal
@@ -14,7 +14,7 @@ POINTS = (
     "splits.add after 1 kill",
     "splits.add after 3 kill",
     "sender.send after 2 kill",
-    "leases.release before 1 kill",  # shared out, and no range taken yet
+    "leases.release before 1 kill",  # split, and no range claimed yet
     "destination.write after 2 kill",
     "splits.finish before 1 kill",
     "splits.finish after 2 kill",
@@ -47,11 +47,11 @@ def test_a_worker_that_dies_while_it_splits_costs_no_record(
 def test_a_split_job_without_leases_loads_each_record_once(
     make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
-    """Every worker takes any range from whoever has it."""
+    """Every worker takes any range from the worker that holds it."""
     scenario = make_scenario(SLUICE_LOADERS="1")
     loadings = [scenario.put(files.make(kind, draw.random(), RECORDS)) for kind in ("csv", "ndjson")]
     for _ in range(3):
         scenario.worker(thief=1)
         for loading in loadings:
-            scenario.announce(loading)
+            scenario.enqueue(loading)
     scenario.check()

@@ -23,7 +23,7 @@ def table(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database_url(database_url: str, table: str) -> str:
-    """The address of a fresh, migrated database whose rows are in such a table."""
+    """Return the address of a fresh, migrated database whose rows are in such a table."""
     if table == "partitioned":
         partition(database_url)
     return database_url
@@ -33,7 +33,7 @@ def database_url(database_url: str, table: str) -> str:
 def make_sluice(
     services: Mapping[str, str], database_url: str, aws: Session, tmp_path: Path
 ) -> Iterator[Callable[..., Sluice]]:
-    """Makes a Sluice with the given settings, on a queue of the given kind."""
+    """Yield a function that makes a Sluice with the given settings, on a queue of the given kind."""
     made: list[Sluice] = []
 
     def make(queue: str = "sqs", **changes: str) -> Sluice:

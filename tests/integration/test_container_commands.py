@@ -40,7 +40,7 @@ WORKER = targets()["worker"]
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The image's /app and /venv; nothing that runs may change them."""
+    """Yield a folder with the image's /app and /venv, which no process may change."""
     root = tmp_path_factory.mktemp("image")
     for copied in WORKER.copied:
         for path in sorted((CHECKOUT / copied).rglob("*")):
@@ -66,7 +66,7 @@ def _listing(root: Path) -> dict[str, int]:
 
 
 def _environment(folder: Path) -> None:
-    """A virtual environment with the packages of the worker's requirements, and no others."""
+    """Create a virtual environment with the packages of the worker's requirements and no others."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     (site,) = folder.glob("lib/python*/site-packages")
     (install,) = (run for run in targets()["install-worker"].runs if "pip" in run)

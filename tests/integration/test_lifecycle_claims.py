@@ -130,7 +130,7 @@ def test_only_the_last_claimant_may_fail_a_job(life: Life) -> None:
     assert not life.do(taken.id, Action.FAIL, "me")
     assert not life.do(released.id, Action.FAIL, "me")
     assert life.everything() == before
-    assert life.do(job.id, Action.FAIL, "me")  # its lease has run out, but nobody took it over
+    assert life.do(job.id, Action.FAIL, "me")  # its lease has run out, but no other worker took it over
     failed = life.found(job.id)
     assert (failed.status, failed.outcome.error) == (Status.FAILED, JobError("code", "Why."))
     assert not life.do(job.id, Action.FAIL, "me")

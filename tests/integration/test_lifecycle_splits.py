@@ -1,4 +1,4 @@
-"""A job that is shared out, on a real Postgres: who may take what, and what becomes of the ranges."""
+"""A split job on a real Postgres: claims on its ranges, and their end."""
 
 from functools import partial
 from uuid import UUID
@@ -17,7 +17,7 @@ RANGES = [Range(0, 10), Range(10, 20), Range(20, 70)]
 
 @pytest.fixture
 def shared(life: Life) -> UUID:
-    """A job of 70 bytes, shared out; nobody has taken any of it."""
+    """Return a job of 70 bytes that is split, with no range claimed."""
     job = planned(life)
     since = None
     for part in RANGES:

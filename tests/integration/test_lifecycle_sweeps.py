@@ -30,7 +30,7 @@ def test_a_silent_job_is_requeued_at_longer_and_longer_intervals(life: Life) -> 
         assert silent(life) == []
         life.later(21)
         assert silent(life) == [job.id]
-    assert life.do(job.id, Action.CLAIM)  # it moves: all begins anew
+    assert life.do(job.id, Action.CLAIM)  # the job moves: the intervals begin again
     life.later(61)
     assert silent(life) == [job.id]
     life.later(121)

@@ -22,7 +22,7 @@ def rows(life: Life) -> list[object]:
 
 
 def wide(life: Life, pages: int) -> Job:
-    """A job with a row on each of so many pages of the table."""
+    """Return a job with a row on each of that many pages of the table."""
     life.change("ALTER TABLE ingested_data SET (fillfactor = 10)")
     job = life.job()
     life.load(job, block(0, [f"{number:0900}" for number in range(pages)], rejects=1))

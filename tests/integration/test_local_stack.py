@@ -59,7 +59,7 @@ def count(env: dict[str, str], query: str) -> Any:
 
 
 def everything_of(layout: Layout) -> list[int]:
-    """The processes that were started for the stack, directly or not."""
+    """Return the processes that were started for the stack, directly or not."""
     return [pid for name in stack.SERVICES for pid in processes.marked(processes.marker(layout, name))]
 
 
@@ -235,7 +235,7 @@ def test_a_failure_names_the_part_and_its_log(
 
 
 def invoke_breeding_function(env: dict[str, str]) -> list[int]:
-    """The process ids of a function and of the child that it leaves behind."""
+    """Return the process ids of a function and of the child that it leaves behind."""
     endpoint = env["AWS_ENDPOINT_URL"]
     client = resources.session().client("lambda", endpoint_url=endpoint, config=resources.config())
     client.create_function(

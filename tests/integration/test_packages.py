@@ -123,7 +123,7 @@ def python(
 
 
 def staged_copy(folder: Path) -> Path:
-    """The application with its `vendor`, as it is before Chalice makes a package of it."""
+    """Copy the application with its `vendor`, as Chalice packages it."""
     folder.mkdir()
     shutil.copyfile(CHECKOUT / "app.py", folder / "app.py")
     shutil.copytree(
@@ -179,14 +179,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def machines(archive: Path) -> set[int]:
-    """The kinds of machine that the binaries in a zip file are for."""
+    """Return the architectures of the binaries in a zip file."""
     with zipfile.ZipFile(archive) as opened:
         heads = [opened.read(name)[:20] for name in opened.namelist() if re.search(r"\.so(\.|$)", name)]
     return {int.from_bytes(head[18:20], "little") for head in heads if head.startswith(b"\x7fELF")}
 
 
 def libraries(archive: Path) -> set[str]:
-    """The shared libraries in a layer."""
+    """Return the shared libraries in a layer."""
     with zipfile.ZipFile(archive) as opened:
         return {name.rpartition("/")[2] for name in opened.namelist()}
 

@@ -49,7 +49,7 @@ def make_life() -> Iterator[Callable[[str], Life]]:
 
 
 def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: Any = None) -> Job:
-    """A job that has loaded two blocks, the second of them half new, and is COMPLETED."""
+    """Return a COMPLETED job that loaded two blocks, the second of them half new."""
     job = life.job(dataset=dataset, metadata=labels)
     life.ledger.measure(job, 20)
     middle = len(values) // 2
@@ -62,13 +62,13 @@ def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: A
 
 
 def load_some(life: Life) -> list[Tally]:
-    """New rows, and some of them again."""
+    """Load new rows, and some of them again."""
     jobs = [loaded(life, NAMES), loaded(life, NAMES[:100], dataset="other")]
     return [job.progress.tally for job in jobs]
 
 
 def load_more(life: Life) -> list[object]:
-    """The same again with labels, a few more, and these taken back."""
+    """Load the same rows with labels and a few more, and undo both jobs."""
     again = loaded(life, NAMES, labels={"run": "2"})
     more = loaded(life, [*NAMES[:50], *(f"more {number}" for number in range(150))])
     return [again.progress.tally, more.progress.tally, undo(life, more), undo(life, again)]
@@ -148,8 +148,8 @@ def test_a_worker_loads_a_partitioned_table_as_a_plain_one(
     assert (again.progress.tally.inserted, again.progress.tally.records) == (0, job.progress.tally.records)
     gone = sluice.sql("WITH gone AS (DELETE FROM ingested_data RETURNING 1) SELECT count(*) FROM gone")
     assert gone == [(len(first),)]
-    anew = sluice.finished(sluice.upload(data))  # they are not any more
-    assert (anew.progress.tally, stored(sluice)) == (job.progress.tally, first)
+    reloaded = sluice.finished(sluice.upload(data))  # they no longer are
+    assert (reloaded.progress.tally, stored(sluice)) == (job.progress.tally, first)
 
 
 def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable[[str], Life]) -> None:

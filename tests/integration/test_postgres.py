@@ -247,10 +247,10 @@ def test_a_schema_of_another_version_is_refused(empty_database_url: str) -> None
 
 
 def test_an_unknown_job_is_none(backend: Backend) -> None:
-    nobody: UUID = uuid4()
-    assert backend.jobs.get(nobody) is None
-    assert backend.leases.claim(nobody, owner="me", lease_seconds=1) is None
-    assert not backend.jobs.mark_arrived(nobody, Source("b", "k", "e", 1))
+    unknown: UUID = uuid4()
+    assert backend.jobs.get(unknown) is None
+    assert backend.leases.claim(unknown, owner="me", lease_seconds=1) is None
+    assert not backend.jobs.mark_arrived(unknown, Source("b", "k", "e", 1))
 
 
 @pytest.mark.parametrize("statement", ["mark_existing", "find_existing"])

@@ -58,7 +58,7 @@ def told(cloud: Any) -> Mapping[str, str]:
 
 @pytest.fixture
 def attributes(aws: Session, told: Mapping[str, str]) -> Mapping[str, dict[str, str]]:
-    """What SQS says of each queue."""
+    """Return the attributes of each queue."""
     sqs, names = aws.client("sqs"), ("JobsQueue", "DeadLetterQueue", "EventsDeadLetterQueue")
     return {
         name: sqs.get_queue_attributes(QueueUrl=told[f"{name}Url"], AttributeNames=["All"])["Attributes"]

@@ -6,7 +6,7 @@ from chalicelib.core.model import Tally
 
 
 def rows(count: int, seed: int = 1) -> bytes:
-    """A CSV file of so many records; every tenth is an earlier one again, every fiftieth lacks a cell."""
+    """Return a CSV file of that many records; every tenth repeats another, every fiftieth lacks a cell."""
     source = random.Random(seed)
     lines = []
     for number in range(count):
@@ -20,7 +20,7 @@ def rows(count: int, seed: int = 1) -> bytes:
 
 
 def expected(data: bytes) -> Tally:
-    """What must become of such a file, counted by the shortest way there is."""
+    """Count by the simplest method what a load of such a file must report."""
     lines = data.decode().splitlines()[1:]
     good = [line for line in lines if "short" not in line]
     return Tally(len(lines), len(set(good)), len(good) - len(set(good)), len(lines) - len(good))

@@ -12,7 +12,7 @@ ENDED = {"COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 
 def upload(url: str, data: bytes, **request: Any) -> str:
-    """The job's id, after its object was sent as the API said."""
+    """Request an upload, send its object as the API says, and return the job's id."""
     promised = httpx.post(f"{url}/uploads", json={"filename": "file.csv", **request})
     assert promised.status_code == 202, promised.text
     body = promised.json()
@@ -25,7 +25,7 @@ def upload(url: str, data: bytes, **request: Any) -> str:
 
 
 def finished(url: str, job_id: str) -> dict[str, Any]:
-    """The job's document, once it has ended."""
+    """Wait until the job has ended and return its document."""
 
     def document() -> dict[str, Any]:
         response = httpx.get(f"{url}/jobs/{job_id}")
@@ -44,13 +44,13 @@ def finished(url: str, job_id: str) -> dict[str, Any]:
 
 
 def query(stack: Mapping[str, str], statement: str, *parameters: Any) -> list[Any]:
-    """The rows that SQL gives."""
+    """Return the rows of a query."""
     with psycopg.connect(stack["DATABASE_URL"]) as connection:
         return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def change(stack: Mapping[str, str], statement: str, *parameters: Any) -> None:
-    """Changes what is in the database."""
+    """Execute a statement and commit it."""
     with psycopg.connect(stack["DATABASE_URL"]) as connection:
         connection.execute(statement.encode(), parameters)
 

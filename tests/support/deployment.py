@@ -40,7 +40,7 @@ TICK = {
 
 
 def commands(title: str) -> list[str]:
-    """The commands in the first block of a section of the page."""
+    """Return the commands in the first block of a section of the page."""
     found = re.search(
         rf"^## {re.escape(title)}\n.*?```sh\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE
     )
@@ -59,7 +59,7 @@ class Deployment:
     layer: str = ""
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command of the page, for this stage and this machine; fails if it does."""
+        """Run a command of the page for this stage and this machine; fail if it fails."""
         done = self.attempt(command)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
@@ -74,7 +74,7 @@ class Deployment:
         return subprocess.run(words, cwd=self.checkout, env=env, capture_output=True, text=True, check=False)
 
     def deploy(self) -> subprocess.CompletedProcess[str]:
-        """The page's last command."""
+        """Run the page's last command."""
         return self.run(commands("With workers as Lambda functions")[-1])
 
     @property
@@ -89,14 +89,14 @@ class Deployment:
         return application.api_url(self.checkout, self.endpoint, STAGE)
 
     def invoke(self, function: str) -> tuple[dict[str, Any], bool]:
-        """What a function answers to EventBridge's scheduler, and whether that is an error."""
+        """Invoke a function as EventBridge does; return its answer, and whether it is an error."""
         answer = boto3.client("lambda").invoke(
             FunctionName=f"sluice-{STAGE}-{function}", Payload=json.dumps(TICK).encode()
         )
         return json.loads(answer["Payload"].read()), "FunctionError" in answer
 
     def sweep(self) -> dict[str, Any]:
-        """What a sweep did."""
+        """Invoke a sweep and return its counts."""
         answer, failed = self.invoke("on_schedule")
         assert not failed, answer
         return answer
@@ -141,7 +141,7 @@ def prepared(
 
 @contextmanager
 def deployed(made: Deployment) -> Iterator[Deployment]:
-    """The last command, too, and back."""
+    """Run the last command too, and delete the functions afterwards."""
     assert "0001_initial.sql" in made.deploy().stdout
     yield made
     if (made.checkout / f".chalice/deployed/{STAGE}.json").exists():
@@ -168,7 +168,7 @@ def _copy(checkout: Path) -> None:
 
 
 def messages(url: str) -> list[str]:
-    """The bodies of what lies in a queue; it stays there."""
+    """Return the bodies of the messages on a queue, without taking them."""
     answer = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
     return [it["Body"] for it in answer.get("Messages", [])]
 

@@ -14,14 +14,14 @@ def page(name: str) -> str:
 
 
 def section(name: str, title: str) -> str:
-    """What stands under a heading, up to the next one of its level or above."""
+    """Return the text under a heading, up to the next one of its level or above."""
     found = re.search(rf"^(##+) {re.escape(title)}\n(.*?)(?=^##? |\Z)", page(name), re.DOTALL | re.MULTILINE)
     assert found, f"{name} has no section {title}"
     return found[2]
 
 
 def table(markdown: str, *head: str) -> list[list[str]]:
-    """The rows of the table with this header."""
+    """Return the rows of the table with this header."""
     lines = iter(markdown.splitlines())
     assert any(cells(line) == list(head) for line in lines), f"no table {head}"
     next(lines)
@@ -39,7 +39,7 @@ def cells(line: str) -> list[str]:
 
 
 def quoted(cell: str) -> str:
-    """What stands in a cell as code."""
+    """Return the code in a cell."""
     assert cell.startswith("`"), cell
     assert cell.endswith("`"), cell
     return cell[1:-1]

@@ -167,13 +167,13 @@ class Life(Backend):
 
     @contextmanager
     def meanwhile(self, statement: str) -> Iterator[None]:
-        """The statement's transaction is open meanwhile, and committed then."""
+        """Keep the statement's transaction open meanwhile, and commit it afterwards."""
         with psycopg.connect(self.url) as connection:
             connection.execute(statement.encode())
             yield
 
     def until_waiting(self, count: int) -> None:
-        """Comes back once so many of the backend's connections wait for a lock."""
+        """Wait until that many of the backend's connections wait for a lock."""
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'sluice' AND wait_event_type = 'Lock'"
@@ -182,7 +182,7 @@ class Life(Backend):
 
 
 def undoing(life: Life, job: Job) -> Job:
-    """The job, ended and taken by "me" to be undone."""
+    """End the job if need be, begin to undo it as "me", and return it."""
     if not life.found(job.id).status.is_terminal:
         assert life.do(job.id, Action.CANCEL)
     assert life.do(job.id, Action.UNDO)
@@ -198,7 +198,7 @@ def undo(life: Life, job: Job) -> int | None:
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each gives back, or the BlockAlreadyCommitted that it raises."""
+    """Run the calls at once; return the result of each, or the BlockAlreadyCommitted that it raises."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:

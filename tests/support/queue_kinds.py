@@ -26,10 +26,10 @@ class Queue(Protocol):
     """A fresh queue of one kind."""
 
     def sender(self) -> JobSender:
-        """A sender to it."""
+        """Return a sender to the queue."""
 
     def receiver(self, *, visibility: float = VISIBILITY) -> JobReceiver:
-        """One more receiver of it."""
+        """Return another receiver of the queue."""
 
     def put_raw(self, body: str) -> None:
         """Put a message on the queue that the sender would not write."""
@@ -38,29 +38,29 @@ class Queue(Protocol):
         """Let the message's visibility timeout run out now."""
 
     def dead_letters(self) -> Sequence[str]:
-        """The bodies of the messages that ever were in the dead letters, as the backend itself holds them."""
+        """Return the bodies of all messages that ever were dead letters, as the backend holds them."""
 
     def is_empty(self) -> bool:
-        """Whether the backend holds no message any more, handed out or not."""
+        """Return whether the backend holds no message any more, delivered or not."""
 
     def delete(self) -> None:
         """Remove all of it."""
 
 
 def make_queue(kind: str, services: Mapping[str, str]) -> Queue:
-    """A fresh queue on the running stack."""
+    """Return a fresh queue on the running stack."""
     return SqsQueue.create(services) if kind == "sqs" else RedisQueue(services["REDIS_URL"])
 
 
 def unreachable_queue(kind: str, port: int) -> Queue:
-    """A queue on a port where nobody listens."""
+    """Return a queue on a port where nothing listens."""
     if kind == "sqs":
         return SqsQueue(sqs_client(f"http://127.0.0.1:{port}", {}), "http://127.0.0.1/0/none", "")
     return RedisQueue(f"redis://127.0.0.1:{port}/0")
 
 
 def sqs_client(endpoint: str, services: Mapping[str, str]) -> Any:
-    """A client that does not try again, so that the tests see every error."""
+    """Return a client that does not retry, so that the tests see every error."""
     return boto3.client(
         "sqs",
         endpoint_url=endpoint,
@@ -82,7 +82,7 @@ class SqsQueue:
 
     @classmethod
     def create(cls, services: Mapping[str, str]) -> "SqsQueue":
-        """A fresh pair on the running stack."""
+        """Return a fresh pair of queues on the running stack."""
         client, name = sqs_client(services["AWS_ENDPOINT_URL"], services), f"contract-{uuid4().hex}"
         dead_url = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         dead = client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])
@@ -154,12 +154,12 @@ class RedisQueue:
         self.client.xclaim(self.stream, GROUP, holder, 0, [receipt], idle=idle_ms, justid=True)
 
     def pending(self, receipt: str) -> Mapping[str, Any]:
-        """What XPENDING says of a message that is handed out."""
+        """Return XPENDING's entry of a delivered message."""
         found: Any = self.client.xpending_range(self.stream, GROUP, min=receipt, max=receipt, count=1)
         return dict(found[0])
 
     def dead_entries(self) -> list[dict[str, str]]:
-        """The entries of the dead stream."""
+        """Return the entries of the stream of dead letters."""
         entries: Any = self.client.xrange(f"{self.stream}:dead")
         return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in entries]
 

@@ -34,7 +34,7 @@ class Sluice:
     def upload(
         self, data: bytes, *, filename: str = "file.csv", dataset: str = "default", **options: Any
     ) -> UUID:
-        """Registers a job, stores its object and queues it, as API and intake do."""
+        """Register a job, store its object and enqueue it, as API and intake do."""
         services = self.services
         request = UploadRequest(filename, dataset, Instructions(options=Options(**options)))
         job = services.uploads.register(request).job
@@ -67,7 +67,7 @@ class Sluice:
         return job
 
     def wait_for(self, job_id: UUID, met: Callable[[Job], bool]) -> Job:
-        """The job once ``met``; fails the test, with what the workers said, if that takes too long."""
+        """Return the job once ``met`` holds; fail the test with the workers' logs after `PATIENCE`."""
 
         def state() -> str:
             logs = "".join(path.read_text() for path in self.logs.glob("worker-*.log"))

@@ -15,7 +15,7 @@ NOT_YET = {Path(f"tests/unit/infra/test_{name}.py") for name in ("configure", "d
 
 
 def imported(module: Path) -> Iterator[str]:
-    """The full names of what a module imports, wherever in it."""
+    """Yield the full name of everything that a module imports, at any level."""
     package = module.parent.parts
     for node in ast.walk(ast.parse((CHECKOUT / module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

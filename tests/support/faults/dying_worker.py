@@ -5,7 +5,7 @@ Nothing in the service knows of this. Environment variables say what goes wrong:
 
 - ``FAULT``: ``PART.METHOD before|after N kill|stop``, such as ``blocks.write after 3 kill``: at the third
   call of that method the process sends itself SIGKILL, or SIGSTOP.
-- ``FAULT_THIEF=N``: each claim takes the lease from whoever has it, and each renewal says yes. After a claim
+- ``FAULT_THIEF=N``: each claim takes the lease from its holder, and each renewal says yes. After a claim
   it waits until the job was claimed N times, so that N such workers work on it at once.
 """
 

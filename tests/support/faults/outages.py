@@ -26,7 +26,7 @@ def kill(root: Path, service: str) -> None:
 
 
 def start(root: Path, *services: str) -> None:
-    """The services again, where they were."""
+    """Start the services again, at the same addresses."""
     before = dict(_addresses(root))
     local_stack.up(root, components=services or local_stack.SERVICES)
     assert dict(_addresses(root)) == before

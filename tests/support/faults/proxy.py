@@ -20,7 +20,7 @@ _DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 class Proxy(ThreadingHTTPServer):
-    """``faulty``: which requests the plan is for. ``closed``: nobody answers at all."""
+    """``faulty``: which requests the plan is for. ``closed``: no request is answered."""
 
     daemon_threads = True
     block_on_close = False  # some of its threads wait for a stall to end
@@ -49,7 +49,7 @@ class Proxy(ThreadingHTTPServer):
             return fault
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client, or LocalStack, that is killed in the middle of something is what this is for."""
+        """Ignore errors: clients and LocalStack are killed in the middle of requests."""
 
 
 def plan(draw: random.Random, count: int, stalls: int) -> Iterator[str]:

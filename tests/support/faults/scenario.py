@@ -55,7 +55,7 @@ class Scenario:
     # -- jobs
 
     def put(self, file: File, *, dataset: str | None = None, block_size: int = BLOCK_SIZE) -> Loading:
-        """A job whose file has arrived, though nobody was told yet."""
+        """Register a job whose file has arrived, without enqueuing it."""
         loading = Loading(uuid4(), file, dataset or f"set-{len(self.loadings)}")
         etag = self.store(loading)
         with psycopg.connect(self.env["DATABASE_URL"]) as connection:
@@ -82,13 +82,13 @@ class Scenario:
         return loading
 
     def store(self, loading: Loading) -> str:
-        """Puts the file's object into the bucket; its ETag."""
+        """Put the file's object into the bucket and return its ETag."""
         client = s3(self.env["AWS_ENDPOINT_URL"])
         answer = client.put_object(Bucket=resources.BUCKET, Key=key(loading), Body=loading.file.data)
         return answer["ETag"].strip('"')
 
-    def announce(self, loading: Loading, **lane: str) -> None:
-        """Puts the job on the queue."""
+    def enqueue(self, loading: Loading, **lane: str) -> None:
+        """Put the job on the queue."""
         env = {**self.env, **lane}
         if env["SLUICE_QUEUE_BACKEND"] == "redis":
             with redis.Redis.from_url(env["REDIS_URL"]) as client:
@@ -100,7 +100,7 @@ class Scenario:
 
     def load(self, file: File, lane: Mapping[str, str] | None = None, **where: Any) -> Loading:
         loading = self.put(file, **where)
-        self.announce(loading, **(lane or {}))
+        self.enqueue(loading, **(lane or {}))
         return loading
 
     def lane(self, kind: str) -> dict[str, str]:
@@ -164,11 +164,11 @@ class Scenario:
     # -- waiting and checking
 
     def until(self, met: Callable[[], Any], what: str) -> Any:
-        """What ``met`` gives once that is true; fails the test, with the workers' logs, if it takes long."""
+        """Return the value of ``met`` once it is true; fail the test with the logs after `PATIENCE`."""
         deadline = time.monotonic() + PATIENCE
         while not (found := met()):
             if time.monotonic() > deadline:
-                self.fail(f"waited in vain until {what}")
+                self.fail(f"no success in waiting until {what}")
             time.sleep(0.02)
         return found
 
@@ -180,11 +180,11 @@ class Scenario:
         pytest.fail(f"seed {SEED}: {why}\n{state}\n{said}")
 
     def moved(self, loading: Loading, blocks: int) -> None:
-        """Waits until so many blocks of the job are in the ledger."""
+        """Wait until that many blocks of the job are in the ledger."""
         self.until(lambda: self.job(loading)["blocks"] >= blocks, f"{blocks} blocks of {loading.job} are in")
 
     def ended(self, *loadings: Loading) -> Sequence[Mapping[str, Any]]:
-        """The jobs, all of them if none is named, once they have ended."""
+        """Wait until the jobs, or all jobs, have ended, and return them."""
         chosen = loadings or tuple(self.loadings)
 
         def states() -> Sequence[Mapping[str, Any]]:
@@ -214,7 +214,7 @@ def key(loading: Loading) -> str:
 def made(
     stack: Mapping[str, str], fork_server: ForkServer, logs: Path, queue: str, **changes: str
 ) -> Iterator[Scenario]:
-    """A scenario on a stack; its database goes afterwards."""
+    """Yield a scenario on a stack, and drop its database afterwards."""
     with database(stack["DATABASE_URL"]) as url:
         env = {
             **stack,
@@ -235,7 +235,7 @@ def made(
 
 
 def queue_of(stack: Mapping[str, str], kind: str) -> dict[str, str]:
-    """The settings of a fresh queue, which buries nothing by itself."""
+    """Return the settings of a fresh queue without a dead-letter queue."""
     name, url = f"faults-{uuid4().hex}", ""
     if kind == "sqs":
         url = sqs(stack["AWS_ENDPOINT_URL"]).create_queue(QueueName=name)["QueueUrl"]

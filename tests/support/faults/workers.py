@@ -32,7 +32,7 @@ class Process(Protocol):
 
 
 def spawn(env: Mapping[str, str], log: Path, *program: str) -> Process:
-    """A worker as it is run in production; or another ``program``."""
+    """Start a worker as it is run in production; or another ``program``."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, *(program or ("-m", "chalicelib.worker"))],

@@ -20,7 +20,7 @@ METADATA = st.none() | st.dictionaries(st.text(max_size=5), st.text(max_size=5),
 
 
 def fields(data: bytes) -> list[list[bytes | None]]:
-    """The tuples of a binary COPY."""
+    """Return the tuples of a binary COPY."""
     assert data.startswith(b"PGCOPY\n\xff\r\n\0" + bytes(8))
     at, tuples = 19, []
     while (count := struct.unpack_from("!h", data, at)[0]) != -1:

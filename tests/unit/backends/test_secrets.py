@@ -50,7 +50,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator["SecretsManagerClient"]:
 
 
 def keep(client: "SecretsManagerClient", secret: Any) -> str:
-    """Puts the secret there, and says its ARN."""
+    """Store the secret and return its ARN."""
     text = secret if isinstance(secret, str) else json.dumps(secret)
     return client.create_secret(Name=SECRET, SecretString=text)["ARN"]
 
@@ -89,7 +89,7 @@ def test_any_user_and_password_reach_postgres_as_they_are(user: str, password: s
 
 
 class Told(parameters.SecretsProvider):
-    """A provider that asks nobody: moto takes its time, and there are hundreds of examples."""
+    """Provide secrets without moto, which is slow for hundreds of examples."""
 
     def __init__(self, secret: Any) -> None:
         super().__init__(boto3_client=object())
@@ -154,7 +154,7 @@ def test_an_unusable_secret_is_not_shown(secret: Any, monkeypatch: pytest.Monkey
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it, whether Python would show it or not: error trackers do."""
+    """Yield the error and every cause and context of it: error trackers show them all."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -240,7 +240,7 @@ def test_the_address_is_asked_for_each_new_connection() -> None:
 
     def url() -> str:
         asked.append(len(asked))
-        return f"postgresql://u:p{len(asked)}@127.0.0.1:1/sluice"  # nobody listens there
+        return f"postgresql://u:p{len(asked)}@127.0.0.1:1/sluice"  # no server listens there
 
     pool = Pool(url, size=1, wait_seconds=0.3)
     for _ in range(2):

@@ -191,7 +191,7 @@ class TestErrors:
 
 class TestTakenByLambda:
     def record(self, client: "SQSClient", url: str) -> dict[str, Any]:
-        """The next message as Lambda's event has it: the same members, in lower camel case."""
+        """Receive a message as Lambda's event has it: the same members, in lower camel case."""
         answer = client.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"])
         [message] = answer["Messages"]
         return {

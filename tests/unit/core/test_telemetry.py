@@ -33,7 +33,7 @@ OURS = (
 
 
 def check(document: dict[str, Any]) -> dict[str, list[float]]:
-    """The metrics of a document that is one by the embedded metric format's specification; else fails.
+    """Return the metrics of a document; fail if it breaks the embedded metric format's specification.
 
     Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
     """
@@ -68,7 +68,7 @@ def dimensions(document: dict[str, Any]) -> list[list[str]]:
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A process of its own: what is decided at import, and what was imported, is a process's."""
+    """Run code in a process of its own, as imports and decisions at import last as long as a process."""
     env = {name: value for name, value in os.environ.items() if name not in OURS}
     env |= {"POWERTOOLS_TRACE_DISABLED": "", "PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(
@@ -182,7 +182,7 @@ class Daemon:
         self.address = "{}:{}".format(*self.socket.getsockname())
 
     def segments(self, count: int) -> list[dict[str, Any]]:
-        """The next ``count``, and fails if there are more."""
+        """Return the next ``count`` items; fail if there are more."""
         found = [self._segment(self.socket.recv(65536)) for _ in range(count)]
         self.socket.settimeout(0)
         with pytest.raises(BlockingIOError):

@@ -181,7 +181,7 @@ def text_of(example: str) -> str:
 
 
 def bytes_of(example: str) -> bytes:
-    r"""The bytes of an example, in which ``\xHH`` is a byte and ``x{3}`` is ``xxx``."""
+    r"""Return the bytes of an example, in which ``\xHH`` is a byte and ``x{3}`` is ``xxx``."""
     parts = re.split(r"\\x([0-9a-f]{2})", text_of(example))
     return b"".join(bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts))
 
@@ -200,7 +200,7 @@ def codes() -> set[str]:
 
 
 def raised() -> set[str]:
-    """The codes with which JobFailed and FramingError are raised."""
+    """Return the codes with which JobFailed and FramingError are raised."""
     calls = [
         node
         for file in (ROOT / "chalicelib").rglob("*.py")

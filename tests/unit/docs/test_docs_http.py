@@ -34,12 +34,12 @@ DIVISION = ("size", "part_size", "part_count")
 
 
 def example(title: str) -> Any:
-    """The last JSON under an endpoint's heading."""
+    """Return the last JSON document under an endpoint's heading."""
     return json.loads(blocks(section("http-api.md", f"`{title}`"), "json")[-1])
 
 
 def shape(document: Any) -> Any:
-    """The names of all members, without their values."""
+    """Return the names of all members, without their values."""
     if isinstance(document, dict):
         return {name: shape(value) for name, value in document.items()}
     return [shape(item) for item in document] if isinstance(document, list) else None

@@ -212,7 +212,7 @@ APP = CHECKOUT / "app.py"
 
 
 def load_app(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
-    """A second app.py, as it is in that environment; the one that others import stays as it is."""
+    """Load a second app.py in that environment; the one that others import stays unchanged."""
     for name in ("SLUICE_LAMBDA_WORKERS", "SLUICE_QUEUE_URL", "SLUICE_BUCKET_EVENTS", "SLUICE_BUCKET"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -67,7 +67,7 @@ DIALECTS = {
 
 
 def reference(data: bytes, max_record: int, read_as: Dialect) -> Outcome:
-    """What should become of a file, by the shortest way there is: `csv`, one record at a time."""
+    """Return the outcome of a file by the simplest method: `csv`, one record at a time."""
     records, rejects, start = [], [], 0
     while start < len(data):
         for row in csv_records.read(data[start:], read_as):

@@ -245,7 +245,7 @@ LIMITS = st.sampled_from([1, 5, 17, 1000])
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[bytes, bool]:
-    """Data before which a `[` is to be thought, if it is an array."""
+    """Draw data; for an array, without its leading `[`."""
     array = draw(st.booleans())
     if draw(st.booleans()):
         return draw(NASTY), array

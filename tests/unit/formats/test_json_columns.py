@@ -385,7 +385,7 @@ def test_names_that_become_one_are_looked_at_one_by_one() -> None:
 
 
 def widest(records: list[bytes], monkeypatch: pytest.MonkeyPatch) -> int:
-    """The most cells of a table that Arrow was asked for."""
+    """Return the largest number of cells of a table that Arrow was asked for."""
     cells = [0]
     parse = json_columns._parse
 

@@ -138,7 +138,7 @@ JSON: dict[str, tuple[bytes, list[str], list[tuple[int, str, int]]]] = {
 
 
 def numbered(found: Any) -> list[tuple[int, str, int]]:
-    """The rejects with the number of each record in the file."""
+    """Return the rejects with the number of each record in the file."""
     rejects, before = [], 0
     for block in found.blocks:
         rejects += [(before + it.record + 1, it.code, it.offset) for it in block.rejects]

@@ -24,7 +24,7 @@ class MemoryObjects:
     written: dict[str, list[Source]] = field(default_factory=dict)
 
     def put(self, key: str, etag: str) -> Source:
-        """Writes the object; what the event then says of it."""
+        """Write the object and return its source as an event has it."""
         before = self.written.setdefault(key, [])
         number = len(before)
         version = f"v{number}" if self.versioned else None
@@ -48,7 +48,7 @@ class World:
         return self.intake.take_in(events)
 
     def load(self) -> None:
-        """What workers do with the messages that wait, as far as it matters here."""
+        """Handle the waiting messages as workers do, as far as it matters here."""
         while self.queue.waiting:
             job = self.jobs.jobs[self.queue.waiting.popleft().job_id]
             if job.status is Status.PENDING:

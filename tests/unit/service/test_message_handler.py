@@ -305,12 +305,12 @@ def test_a_job_that_cannot_be_requeued_keeps_its_message(trouble: str) -> None:
     assert not world.queue.acknowledged
 
 
-# Being stopped as an attempt in vain: a Lambda worker is stopped by the end of its time, again and again.
+# A stop as an attempt without progress: the end of its time stops a Lambda worker again and again.
 
 
 @dataclass
 class Register(MemoryJobs):
-    """Counts attempts in vain as Postgres does: from one again once a block was committed since the last."""
+    """Count attempts without progress as Postgres does: from 1 again after each committed block."""
 
     blocks_before: dict[UUID, int] = field(default_factory=dict)
 
@@ -340,7 +340,7 @@ class Invoked(World):
         self.blocks = blocks
 
     def again(self) -> None:
-        """The next message, to the next invocation."""
+        """Handle the next message in the next invocation."""
         self.stop = threading.Event()
         if not self.blocks:
             self.stop.set()
@@ -416,7 +416,7 @@ def test_an_outage_at_the_end_of_the_time_is_not_an_attempt_without_progress() -
 
 
 def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
-    """What was measured, apart from blocks, by metric."""
+    """Return the measured values by metric, except those of blocks."""
     found: dict[str, list[float]] = {}
     for line in capsys.readouterr().out.splitlines():
         document = json.loads(line)
@@ -455,13 +455,13 @@ def test_a_stopped_container_counts_no_job_that_ran_out_of_time(
     assert set(figures(capsys)) == {"QueueTime"}
 
 
-@pytest.mark.parametrize("reason", ["its file", "a bug", "attempts in vain"])
+@pytest.mark.parametrize("reason", ["its file", "a bug", "attempts without progress"])
 def test_a_failure_is_counted_once(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(data=b"PK\x03\x04" if reason == "its file" else FILE, deliveries=3)
     if reason == "a bug":
         world.jobs.jobs[world.job.id] = changed(world.job, attempts=2, attempts_without_progress=2)
         world.store.errors.append(KeyError("bug"))
-    if reason == "attempts in vain":
+    if reason == "attempts without progress":
         world.jobs.jobs[world.job.id] = changed(world.job, attempts=3, attempts_without_progress=3)
     world.consume()
     world.consume()

@@ -1,4 +1,4 @@
-"""A file that is shared out is cut as one worker would cut it, and is done when its last range is."""
+"""A split file is cut as one worker would cut it, and completed with its last range."""
 
 import random
 import threading
@@ -81,7 +81,7 @@ def ledger(jobs: MemoryJobs, job: Job) -> dict[int, object]:
 
 
 class World:
-    """A job whose file is shared out, and workers, over ports in memory."""
+    """Hold a split job and its workers, over ports in memory."""
 
     def __init__(self, data: bytes, range_size: int = 200, **job: object) -> None:
         self.jobs, self.store, self.queue = MemoryJobs(), MemoryStore(data), MemoryQueue()
@@ -104,7 +104,7 @@ class World:
         return self.jobs.jobs[self.job.id]
 
     def share(self) -> list[Range]:
-        """The file is shared out, and nobody has taken a range yet."""
+        """Split the file; no range is claimed yet."""
         self.queue.waiting.clear()
         claim = self.jobs.claim(self.job.id, owner="planner", lease_seconds=30)
         assert claim is not None
