@@ -14,9 +14,9 @@ from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
 
-# A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set within
-# each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block takes
-# about a second.
+# A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
+# within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
+# takes about a second.
 _LIMITS = """
     SELECT set_config('lock_timeout', '10s', true),
            set_config('idle_in_transaction_session_timeout', %s, true),

@@ -65,7 +65,8 @@ class S3Signer:
 class S3Bucket:
     """Implement `service.multipart.MultipartBucket` and `service.sweep.SweptBucket`.
 
-    Every method raises RetryLater. Every method with an ``upload_id``, except ``abort``, raises NotPossible for an upload that has ended.
+    Every method raises RetryLater. Every method with an ``upload_id``, except ``abort``, raises NotPossible
+    for an upload that has ended.
     """
 
     def __init__(self, client: "S3Client", bucket: str) -> None:

@@ -175,5 +175,5 @@ def test_a_write_has_one_job_id_whether_it_was_listed_or_looked_at() -> None:
     assert adopted_job_id(replace(looked_at, modified_at=NOW + timedelta(seconds=1))) != adopted_job_id(
         looked_at
     )
-    with pytest.raises(ValueError, match="written"):
+    with pytest.raises(ValueError, match="modification time"):
         adopted_job_id(replace(looked_at, modified_at=None))
