@@ -75,7 +75,7 @@ test: $(PROJECT_READY) ## run all tests
 fuzz: $(PROJECT_READY) ## generate hostile files for the row path, until one fails or Ctrl-C
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
 	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats/test_csv.py tests/unit/formats/test_ndjson.py \
-	    tests/unit/formats/test_json.py tests/unit/service/test_ingest.py tests/unit/reading/test_compression.py; \
+	    tests/unit/formats/test_json.py tests/unit/service/test_ingestion.py tests/unit/reading/test_compression.py; \
 	done
 
 .PHONY: faults

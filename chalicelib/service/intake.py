@@ -49,7 +49,7 @@ class Intake:
         logger.info("object found", extra={"job_id": str(job.id), "size": source.size})
 
     def adopt_dropped(self, source: Source) -> bool:
-        """Create and enqueue the job of a dropped file; return False if it is not one, or was removed."""
+        """Create and enqueue the job of a dropped file; return False if there is none."""
         file = dropped_file(source.key)
         pinned = self._pin(source, source.version_id) if file is not None else None
         if file is None or pinned is None:

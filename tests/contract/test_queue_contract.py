@@ -67,13 +67,13 @@ class TestSendAndReceive:
         assert sorted(delivery.job_id for delivery in got) == sorted(sent)
         assert {delivery.deliveries for delivery in got} == {1}
 
-    def test_a_job_for_many_workers_arrives_as_often(self, queue: Queue) -> None:
+    def test_a_job_sent_in_copies_arrives_as_often(self, queue: Queue) -> None:
         queue.sender().send(job_id := uuid4(), copies=23)
         got = receive_all(queue.receiver(visibility=LONG), 23)
         assert [delivery.job_id for delivery in got] == [job_id] * 23
         assert len({delivery.receipt for delivery in got}) == 23
 
-    def test_the_limit_is_kept(self, queue: Queue) -> None:
+    def test_a_receive_returns_no_more_than_the_limit(self, queue: Queue) -> None:
         for _ in range(3):
             queue.sender().send(uuid4())
         assert len(queue.receiver(visibility=LONG).receive(limit=2, wait_seconds=1)) <= 2
@@ -107,7 +107,7 @@ class TestSendAndReceive:
             receiver.acknowledge(delivery)
         assert queue.is_empty()
 
-    def test_a_queue_that_is_there_answers_a_ping(self, queue: Queue) -> None:
+    def test_a_reachable_queue_answers_a_ping(self, queue: Queue) -> None:
         queue.sender().ping()
 
 
@@ -120,7 +120,7 @@ class TestAcknowledge:
         assert receiver.receive(limit=1, wait_seconds=VISIBILITY + 0.2) == []
         assert queue.dead_letters() == []
 
-    def test_twice_does_no_harm(self, queue: Queue) -> None:
+    def test_acknowledging_is_idempotent(self, queue: Queue) -> None:
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=LONG)
         delivery = receive_one(receiver)
@@ -139,7 +139,7 @@ class TestVisibilityTimeout:
             delivery = receive_one(receiver)
             assert (delivery.job_id, delivery.deliveries) == (job_id, deliveries)
 
-    def test_it_stays_hidden_until_then(self, queue: Queue) -> None:
+    def test_a_message_stays_hidden_until_the_timeout(self, queue: Queue) -> None:
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=2)
         began = time.monotonic()  # before the first delivery: the timeout runs from within it
@@ -176,7 +176,9 @@ class TestVisibilityTimeout:
         [delivery] = queue.receiver(visibility=LONG).receive(limit=1, wait_seconds=20)
         assert (delivery.job_id, delivery.deliveries) == (last.job_id, 2)
 
-    def test_acknowledging_after_the_timeout_counts_if_nobody_took_it(self, queue: Queue) -> None:
+    def test_acknowledging_after_the_timeout_counts_if_the_message_was_not_redelivered(
+        self, queue: Queue
+    ) -> None:
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=LONG)
         delivery = receive_one(receiver)
@@ -186,7 +188,7 @@ class TestVisibilityTimeout:
 
 
 class TestRetry:
-    def test_with_no_delay_it_comes_back_at_once(self, queue: Queue) -> None:
+    def test_a_message_retried_without_a_delay_comes_back_at_once(self, queue: Queue) -> None:
         queue.sender().send(job_id := uuid4())
         receiver = queue.receiver(visibility=LONG)
         receiver.retry(receive_one(receiver), delay_seconds=0)
@@ -194,7 +196,9 @@ class TestRetry:
         assert (delivery.job_id, delivery.deliveries) == (job_id, 2)
 
     @pytest.mark.parametrize(("visibility", "delay"), [(VISIBILITY, 2), (LONG, 1)], ids=["beyond", "within"])
-    def test_with_a_delay_it_comes_back_after_it(self, queue: Queue, visibility: float, delay: float) -> None:
+    def test_a_message_retried_with_a_delay_comes_back_after_it(
+        self, queue: Queue, visibility: float, delay: float
+    ) -> None:
         """The delay and the visibility timeout have nothing to do with each other."""
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=visibility)
@@ -204,7 +208,7 @@ class TestRetry:
         assert receive_one(receiver).deliveries == 2
         assert delay - 0.5 < time.monotonic() - began < LONG
 
-    def test_another_receiver_gets_it(self, queue: Queue) -> None:
+    def test_a_retried_message_may_go_to_another_receiver(self, queue: Queue) -> None:
         queue.sender().send(job_id := uuid4())
         first, second = queue.receiver(visibility=LONG), queue.receiver(visibility=LONG)
         first.retry(receive_one(first), delay_seconds=0)
@@ -212,7 +216,7 @@ class TestRetry:
 
 
 class TestDeadLetters:
-    def test_after_the_last_delivery_it_goes_there_and_never_comes_back(self, queue: Queue) -> None:
+    def test_after_its_last_delivery_a_message_becomes_a_dead_letter(self, queue: Queue) -> None:
         queue.sender().send(job_id := uuid4())
         receiver = queue.receiver(visibility=LONG)
         for deliveries in range(1, MAX_DELIVERIES + 1):
@@ -225,14 +229,14 @@ class TestDeadLetters:
         assert receiver.receive(limit=1, wait_seconds=1) == []
         assert queue.is_empty()
 
-    def test_a_worker_that_always_crashes_ends_it_too(self, queue: Queue) -> None:
+    def test_a_message_whose_workers_always_crash_becomes_a_dead_letter(self, queue: Queue) -> None:
         queue.sender().send(uuid4())
         for _ in range(MAX_DELIVERIES):
             queue.expire(receive_one(queue.receiver(visibility=LONG)))
         assert queue.receiver().receive(limit=1, wait_seconds=1) == []
         wait_for(lambda: len(queue.dead_letters()) == 1)
 
-    def test_a_body_that_is_no_jobs_id_goes_there_at_once(self, queue: Queue) -> None:
+    def test_a_body_that_is_not_a_jobs_id_becomes_a_dead_letter_at_once(self, queue: Queue) -> None:
         for body in NO_JOBS_ID:
             queue.put_raw(body)
         queue.sender().send(job_id := uuid4())
@@ -283,7 +287,7 @@ class TestManyReceivers:
 
 class TestUnreachable:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_everything_says_retry_later(self, kind: str) -> None:
+    def test_every_call_to_an_unreachable_queue_raises_retry_later(self, kind: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             nowhere = unreachable_queue(kind, probe.getsockname()[1])

@@ -63,7 +63,7 @@ class TestWhoHoldsIt:
         holder.acknowledge(delivery)
         assert queue.is_empty()
 
-    def test_a_late_heartbeat_does_not_hold_what_was_given_back(self, queue: RedisQueue) -> None:
+    def test_a_late_heartbeat_does_not_hold_a_message_that_was_given_back(self, queue: RedisQueue) -> None:
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=LONG)
         delivery = receive_one(receiver)
@@ -89,7 +89,7 @@ class TestWhatIsWritten:
             }
         ]
 
-    def test_a_malformed_one_too_whatever_its_bytes(self, queue: RedisQueue) -> None:
+    def test_a_dead_letter_keeps_a_malformed_message_of_any_bytes(self, queue: RedisQueue) -> None:
         queue.client.xadd(queue.stream, {b"\xff": b"\xfe", "n": 1})
         assert queue.receiver().receive(limit=1, wait_seconds=0) == []
         entries: Any = queue.client.xrange(f"{queue.stream}:dead")
@@ -97,7 +97,9 @@ class TestWhatIsWritten:
         assert fields[b"reason"] == b"not a job's id"
         assert b'"\xff":"\xfe"' in fields[b"message"]
 
-    def test_nothing_stays_behind_when_all_is_done(self, queue: RedisQueue) -> None:
+    def test_no_key_but_the_stream_is_left_when_all_messages_are_acknowledged(
+        self, queue: RedisQueue
+    ) -> None:
         queue.sender().send(uuid4())
         receiver = queue.receiver(visibility=SHORT)
         receiver.retry(receive_one(receiver), delay_seconds=2 * SHORT)
@@ -124,7 +126,7 @@ class TestWhatIsWritten:
 class TestLostData:
     """A Redis that was flushed or came back empty is a new queue, not an error."""
 
-    def test_everything_works_again(self, queue: RedisQueue) -> None:
+    def test_a_receiver_works_again_after_a_flush(self, queue: RedisQueue) -> None:
         receiver = queue.receiver(visibility=LONG)
         queue.sender().send(uuid4())
         delivery = receive_one(receiver)
@@ -138,7 +140,7 @@ class TestLostData:
         queue.sender().send(job_id := uuid4())
         assert receive_one(receiver).job_id == job_id
 
-    def test_also_while_waiting(self, queue: RedisQueue) -> None:
+    def test_a_flush_while_a_receiver_waits_loses_no_later_message(self, queue: RedisQueue) -> None:
         receiver, job_id = queue.receiver(), uuid4()
         receiver.receive(limit=1, wait_seconds=0)
 
@@ -158,13 +160,13 @@ class TestLostData:
         queue.client.xgroup_destroy(queue.stream, GROUP)
         assert receive_one(receiver).job_id == job_id
 
-    def test_two_may_find_it_lost_at_once(self, queue: RedisQueue) -> None:
+    def test_two_receivers_may_recreate_the_group_at_once(self, queue: RedisQueue) -> None:
         for _ in range(2):
             queue.receiver()._create_group()
         queue.sender().send(job_id := uuid4())
         assert receive_one(queue.receiver()).job_id == job_id
 
-    def test_a_key_of_another_kind_says_so(self, queue: RedisQueue) -> None:
+    def test_a_key_of_another_type_is_reported(self, queue: RedisQueue) -> None:
         queue.client.set(queue.stream, "x")
         with pytest.raises(RetryLater, match=r"could not receive: .*WRONGTYPE"):
             queue.receiver().receive(limit=1, wait_seconds=0)
@@ -182,7 +184,7 @@ class TestConsumers:
         assert consumers(queue) == set()
         receiver.close()
 
-    def test_closing_after_giving_everything_back_too(self, queue: RedisQueue) -> None:
+    def test_closing_after_giving_every_message_back_leaves_the_group(self, queue: RedisQueue) -> None:
         queue.sender().send(job_id := uuid4())
         receiver = queue.receiver(visibility=LONG)
         receiver.retry(receive_one(receiver), delay_seconds=0)
@@ -190,7 +192,7 @@ class TestConsumers:
         assert consumers(queue) == {RETURNED}
         assert receive_one(queue.receiver(visibility=LONG)).job_id == job_id
 
-    def test_closing_does_not_lose_what_is_still_held(self, queue: RedisQueue) -> None:
+    def test_closing_does_not_lose_a_held_message(self, queue: RedisQueue) -> None:
         queue.sender().send(job_id := uuid4())
         receiver = queue.receiver(visibility=LONG)
         delivery = receive_one(receiver)
@@ -198,7 +200,7 @@ class TestConsumers:
         queue.expire(delivery)
         assert receive_one(queue.receiver(visibility=LONG)).job_id == job_id
 
-    def test_a_new_receiver_removes_the_consumers_that_are_gone(self, queue: RedisQueue) -> None:
+    def test_a_new_receiver_removes_idle_consumers(self, queue: RedisQueue) -> None:
         for _ in range(2):
             queue.sender().send(uuid4())
         receive_one(queue.receiver(visibility=LONG))  # crashes with a message in its hands
@@ -210,7 +212,7 @@ class TestConsumers:
         queue.receiver(visibility=SHORT)._remove_consumers()  # a receive would claim the message
         assert consumers(queue) == {"consumer-1"}
 
-    def test_removing_one_that_only_waits_does_no_harm(self, queue: RedisQueue) -> None:
+    def test_removing_a_consumer_that_waits_loses_no_message(self, queue: RedisQueue) -> None:
         queue.sender().send(uuid4())
         waiting = queue.receiver(visibility=LONG)
         waiting.acknowledge(receive_one(waiting))
@@ -231,7 +233,7 @@ class TestClients:
     @pytest.mark.parametrize("protocol", [2, 3])
     @pytest.mark.parametrize("decode", [False, True])
     @pytest.mark.parametrize("legacy", [False, True])
-    def test_any_clients_answers_are_understood(
+    def test_replies_of_any_client_configuration_are_understood(
         self, queue: RedisQueue, services: Mapping[str, str], *, protocol: int, decode: bool, legacy: bool
     ) -> None:
         options: dict[str, Any] = {

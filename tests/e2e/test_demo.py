@@ -63,7 +63,7 @@ def new_dataset(stack: Mapping[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("new_dataset")
-def test_shows_what_became_of_every_record_and_once_more_that_nothing_changes(root: Path) -> None:
+def test_the_demo_shows_the_fate_of_every_record_and_that_a_second_load_changes_nothing(root: Path) -> None:
     first = run_demo(root)
     assert first.returncode == 0, first.stdout
     total = make_sample.CUSTOMERS + COPIES + 10
@@ -87,7 +87,7 @@ def test_shows_what_became_of_every_record_and_once_more_that_nothing_changes(ro
     assert "Nothing was inserted: every row was there already." in again.stdout
 
 
-def test_says_so_when_the_stack_is_not_up(tmp_path: Path) -> None:
+def test_the_demo_reports_a_stack_that_is_not_up(tmp_path: Path) -> None:
     told = run_demo(tmp_path)
 
     assert told.returncode == 1
@@ -95,7 +95,7 @@ def test_says_so_when_the_stack_is_not_up(tmp_path: Path) -> None:
     assert "Traceback" not in told.stdout
 
 
-def test_fails_when_the_api_is_not_there(root: Path, stack: Mapping[str, str]) -> None:
+def test_the_demo_fails_without_the_api(root: Path, stack: Mapping[str, str]) -> None:
     write_env_file(Layout.at(root), {**stack, "SLUICE_URL": "http://127.0.0.1:9/api"})
 
     told = run_demo(root)
@@ -105,7 +105,7 @@ def test_fails_when_the_api_is_not_there(root: Path, stack: Mapping[str, str]) -
     assert f"sluice upload ended with status 3; the logs are in {root}/logs." in told.stdout
 
 
-def test_fails_when_the_counts_are_not_those_of_postgres() -> None:
+def test_the_demo_fails_when_the_counts_differ_from_postgres() -> None:
     counts = {"read": 5, "inserted": 3, "duplicates": 1, "rejected": 1}
     job = {"status": "COMPLETED", "counts": counts}
     figures = {"status": "COMPLETED", "bytes": make_sample.FILE.stat().st_size, **counts, "inserted": 2}

@@ -55,7 +55,7 @@ def test_the_same_file_again_inserts_nothing(stack: Mapping[str, str], dataset: 
     assert rows(stack, dataset) == 2
 
 
-def test_a_compressed_file_written_by_other_rules(stack: Mapping[str, str], dataset: str) -> None:
+def test_a_compressed_file_of_another_dialect_is_loaded(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     data = gzip.compress("Name;Geboren\nJos\xe9;24.9.1985\n'Ada';n/a\n".encode("cp1252"))
     options = {"encoding": "cp1252", "quote": "'", "date_order": "DMY", "missing_values": ["n/a"]}
@@ -104,13 +104,13 @@ def test_problems_carry_the_request_id(stack: Mapping[str, str], method: str, pa
     assert response.json()["request_id"] == response.headers["X-Request-Id"]
 
 
-def test_healthz_asks_everything(stack: Mapping[str, str]) -> None:
+def test_healthz_checks_every_service(stack: Mapping[str, str]) -> None:
     response = httpx.get(f"{stack['SLUICE_URL']}/healthz")
     assert response.status_code == 200
     assert response.json() == {"status": "ok", "checks": {"database": "ok", "queue": "ok", "storage": "ok"}}
 
 
-def test_the_client_follows_to_the_end(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
+def test_the_client_follows_a_job_to_its_end(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(FILE)
     bad.write_bytes(b"")
@@ -137,7 +137,7 @@ def client(stack: Mapping[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_same_upload_with_the_queue_on_redis(stack: Mapping[str, str], dataset: str) -> None:
+def test_a_file_is_loaded_with_the_queue_on_redis(stack: Mapping[str, str], dataset: str) -> None:
     settings = {"SLUICE_QUEUE_BACKEND": "redis", "SLUICE_REDIS_STREAM": "e2e"}
     redis = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)
     try:
@@ -162,7 +162,7 @@ def worker(env: Mapping[str, str]) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not PEOPLE.exists(), reason="the real data set is not beside this checkout")
-def test_real_data(stack: Mapping[str, str], dataset: str) -> None:
+def test_a_real_data_set_is_loaded_completely(stack: Mapping[str, str], dataset: str) -> None:
     url, data = stack["SLUICE_URL"], PEOPLE.read_bytes()
     first = finished(url, upload(url, data, dataset=dataset, size=len(data)))
     assert first["counts"] == {"read": 32_281, "inserted": 32_281, "duplicates": 0, "rejected": 0}

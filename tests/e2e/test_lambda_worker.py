@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,7 +92,7 @@ def a_file() -> bytes:
     return b"id,name,square\n" + b"".join(lines + lines[:TWICE]) + b"short\n" * SHORT
 
 
-def test_a_file_passes_through_many_invocations(
+def test_a_large_file_is_loaded_by_many_invocations(
     dev: Deployment, database: str, stack: Mapping[str, str], dataset: str
 ) -> None:
     file = a_file()
@@ -111,19 +112,22 @@ def test_a_file_passes_through_many_invocations(
     assert rows_of(stack["DATABASE_URL"], dataset) == loaded
 
 
-def test_one_id_leads_through_all_logs(dev: Deployment, dataset: str) -> None:
+def test_all_logs_of_a_job_have_its_id(dev: Deployment, dataset: str) -> None:
     job_id = upload(dev.url, b"a\n1\n", dataset=dataset)
     finished(dev.url, job_id)
-    said = {name: lambda name=name: messages_of(name, job_id) for name in ("", "-on_upload", "-on_job")}
-    assert {"upload requested", "request answered"} <= wait_for(said[""])
-    assert "object arrived" in wait_for(said["-on_upload"])
-    assert {"job claimed", "job completed"} <= wait_for(said["-on_job"])
+    expected = {
+        "": {"upload requested", "request answered"},
+        "-on_upload": {"object arrived"},
+        "-on_job": {"job claimed", "job completed"},
+    }
+    for function, logged in expected.items():
+        wait_for(partial(has_logged, function, job_id, logged))
     (loaded,) = lines_of("-on_job", job_id, "RecordsRead")
     assert loaded["_aws"]["CloudWatchMetrics"][0]["Namespace"] == f"Sluice/{STAGE}"
 
 
-def messages_of(function: str, job_id: str) -> set[str]:
-    return {it["message"] for it in lines_of(function, job_id, "message")}
+def has_logged(function: str, job_id: str, expected: set[str]) -> bool:
+    return expected <= {line["message"] for line in lines_of(function, job_id, "message")}
 
 
 def lines_of(function: str, job_id: str, member: str) -> list[dict[str, Any]]:
@@ -168,12 +172,12 @@ def no_scheduled_sweeps() -> Iterator[None]:
             events.enable_rule(Name=name)
 
 
-def test_a_message_that_is_no_jobs_id_is_a_dead_letter(dev: Deployment) -> None:
+def test_a_message_that_is_not_a_jobs_id_becomes_a_dead_letter(dev: Deployment) -> None:
     boto3.client("sqs").send_message(QueueUrl=dev.outputs["JobsQueueUrl"], MessageBody="no job")
     wait_for(lambda: "no job" in messages(dev.outputs["DeadLetterQueueUrl"]))
 
 
-def test_an_event_that_fails_is_a_dead_letter_and_its_file_is_found(
+def test_an_event_that_fails_becomes_a_dead_letter_and_a_sweep_finds_its_file(
     dev: Deployment, database: str, services: Mapping[str, str], dataset: str
 ) -> None:
     promised = httpx.post(f"{dev.url}/uploads", json={"filename": "f.csv", "dataset": dataset}).json()
@@ -222,7 +226,7 @@ def test_deploying_again_changes_nothing_and_deleting_leaves_nothing(dev: Deploy
     assert not any(what_is_there(bucket).values())
 
 
-def test_a_requirement_that_is_missing_from_the_package_shows(dev: Deployment) -> None:
+def test_a_requirement_that_is_missing_from_the_package_is_named(dev: Deployment) -> None:
     path = dev.checkout / "requirements.txt"
     path.write_text(
         re.sub(r"^psycopg[^\n]*\\\n(    --hash[^\n]*\n)+", "", path.read_text(), flags=re.MULTILINE)

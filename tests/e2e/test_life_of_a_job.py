@@ -62,7 +62,7 @@ def test_rows_removed_by_hand_are_loaded_again(stack: Mapping[str, str], dataset
     assert (again["duplicate_of"], again["counts"]["inserted"]) == (None, 1)
 
 
-def test_undo_takes_back_what_only_this_job_brought(stack: Mapping[str, str], dataset: str) -> None:
+def test_undo_removes_rows_that_only_this_job_brought(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     first = finished(url, upload(url, FILE, dataset=dataset))
     more = FILE + b"".join(b"%d,more\n" % n for n in range(5000, 5010))
@@ -78,7 +78,7 @@ def test_undo_takes_back_what_only_this_job_brought(stack: Mapping[str, str], da
     assert finished(url, first["id"])["counts"] == COUNTS
 
 
-def test_a_canceled_job_loads_nothing_until_it_is_tried_again(stack: Mapping[str, str], dataset: str) -> None:
+def test_a_canceled_job_loads_nothing_until_it_is_retried(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     promised = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()
     job_id = promised["job_id"]
@@ -135,7 +135,7 @@ def no_events(stack: Mapping[str, str]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_events")
-def test_lost_events_are_made_up_for(stack: Mapping[str, str], dataset: str) -> None:
+def test_lost_events_are_reconciled(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     job_id = upload(url, FILE, dataset=dataset)
     never = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()["job_id"]
@@ -163,7 +163,7 @@ def test_unknown_jobs_are_not_found(stack: Mapping[str, str], method: str, path:
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
 
 
-def test_what_is_done_on_a_schedule_is_scheduled(stack: Mapping[str, str]) -> None:
+def test_the_sweep_runs_on_a_schedule(stack: Mapping[str, str]) -> None:
     events = Session().client("events", endpoint_url=stack["AWS_ENDPOINT_URL"])
     (rule,) = [it for it in events.list_rules()["Rules"] if "on_schedule" in it["Name"]]
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")

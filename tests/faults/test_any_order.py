@@ -102,7 +102,9 @@ def ingester(store: MemoryStore, jobs: Any, **ports: Any) -> Ingester:
 
 @settings(max_examples=EXAMPLES * (5 if LONG else 1))
 @given(cases())
-def test_in_memory(case: tuple[files.File, list[tuple[int, str, int, int]]]) -> None:
+def test_any_order_of_events_in_memory_gives_an_undisturbed_ledger(
+    case: tuple[files.File, list[tuple[int, str, int, int]]],
+) -> None:
     file, commands = case
     jobs = MemoryJobs()
     job = jobs.put(new_job(status=Status.PROCESSING, block_size=BLOCK_SIZE))
@@ -124,7 +126,7 @@ def pool(make_scenario: Callable[..., Scenario]) -> Iterator[tuple[Scenario, dat
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases())
-def test_in_postgres(
+def test_any_order_of_events_in_postgres_gives_an_undisturbed_ledger(
     pool: tuple[Scenario, database.Pool], case: tuple[files.File, list[tuple[int, str, int, int]]]
 ) -> None:
     scenario, connections = pool

@@ -90,7 +90,7 @@ def well_again(url: str, job: str) -> None:
     assert 503 not in check_every_endpoint(url, job, outage=False)
 
 
-def test_postgres_is_down(api: str, faults_root: Path) -> None:
+def test_the_api_answers_503_while_postgres_is_down(api: str, faults_root: Path) -> None:
     job = new_job(api)
     outages.kill(faults_root, "postgres")
     assert 503 in check_every_endpoint(api, job, outage=True)
@@ -99,14 +99,16 @@ def test_postgres_is_down(api: str, faults_root: Path) -> None:
     well_again(api, job)
 
 
-def test_postgres_has_no_connection_left(api: str, faults_stack: Mapping[str, str]) -> None:
+def test_the_api_answers_503_while_postgres_has_no_connection_left(
+    api: str, faults_stack: Mapping[str, str]
+) -> None:
     job = new_job(api)
     with outages.all_connections_of(faults_stack["DATABASE_URL"]):
         assert 503 in check_every_endpoint(api, job, outage=True)
     well_again(api, job)
 
 
-def test_redis_is_down(api: str, faults_root: Path) -> None:
+def test_the_api_takes_uploads_while_redis_is_down(api: str, faults_root: Path) -> None:
     assert api
     url = local_stack.deploy(faults_root, {"SLUICE_QUEUE_BACKEND": "redis"})["SLUICE_URL"]
     job = new_job(url)

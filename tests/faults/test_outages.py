@@ -47,7 +47,7 @@ def was_in_mid_load(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("queue", ["sqs", "redis"] if LONG else ["sqs"])
-def test_postgres_is_killed(
+def test_a_killed_postgres_costs_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random, root: Path, queue: str
 ) -> None:
     scenario = make_scenario(queue)
@@ -65,7 +65,7 @@ def test_postgres_is_killed(
     assert all(worker.poll() is None for worker in scenario.processes)
 
 
-def test_postgres_has_no_connection_left(
+def test_a_postgres_without_free_connections_costs_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random, faults_stack: Mapping[str, str]
 ) -> None:
     scenario = make_scenario()
@@ -87,7 +87,9 @@ def is_written(url: str) -> bool:
     return bool(state["aof_buffer_length"] == state["aof_pending_bio_fsync"] == 0)
 
 
-def test_redis_is_killed(make_scenario: Callable[..., Scenario], draw: random.Random, root: Path) -> None:
+def test_a_killed_redis_costs_no_record(
+    make_scenario: Callable[..., Scenario], draw: random.Random, root: Path
+) -> None:
     scenario = make_scenario("redis")
     loads(scenario, draw, records=4 * RECORDS)  # the test waits for the disk, and the load must outlast that
     for _ in range(2):
@@ -123,7 +125,9 @@ def through(proxy: Proxy, scenario: Scenario) -> dict[str, str]:
     }
 
 
-def test_s3_answers_badly(make_scenario: Callable[..., Scenario], draw: random.Random, proxy: Proxy) -> None:
+def test_errors_and_stalls_of_s3_cost_no_record(
+    make_scenario: Callable[..., Scenario], draw: random.Random, proxy: Proxy
+) -> None:
     scenario = make_scenario()
     proxy.follow(plan(draw, 60 if LONG else 14, stalls=3 if LONG else 1))
     kinds = [*files.KINDS] * (3 if LONG else 1)
@@ -135,7 +139,7 @@ def test_s3_answers_badly(make_scenario: Callable[..., Scenario], draw: random.R
     assert proxy.done.total() > len(kinds)
 
 
-def test_localstack_is_killed(
+def test_a_killed_localstack_costs_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random, root: Path, proxy: Proxy
 ) -> None:
     scenario = make_scenario(SLUICE_SWEEP_SECONDS="2")

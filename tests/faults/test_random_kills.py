@@ -11,7 +11,7 @@ from tests.support.faults.scenario import FIGURES, LONG, Scenario
 from tests.support.faults.workers import Process
 
 ROUNDS = 3 if LONG else 1
-KILLS = 300 if LONG else 60  # of a round; test_exact_points.py and test_poison.py bring as many
+KILLS = 300 if LONG else 60  # of a round; test_exact_points.py and test_poison_jobs.py bring as many
 WORKERS = 3  # on each queue
 JOBS = 12  # under way at once
 RECORDS = 8000 if LONG else 5000

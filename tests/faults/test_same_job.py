@@ -21,7 +21,7 @@ THIEVES = [(2, "sqs"), (4, "redis"), *([(4, "sqs"), (2, "redis")] if LONG else [
 
 
 @pytest.mark.parametrize(("thieves", "queue"), THIEVES)
-def test_without_leases_the_ledger_is_enough(
+def test_without_leases_the_ledger_alone_prevents_duplicates(
     make_scenario: Callable[..., Scenario], draw: random.Random, thieves: int, queue: str
 ) -> None:
     scenario = make_scenario(queue, SLUICE_RANGE_SIZE="0")
@@ -37,7 +37,7 @@ def test_without_leases_the_ledger_is_enough(
 
 
 @pytest.mark.parametrize("queue", ["sqs", "redis"])
-def test_every_message_three_times(
+def test_duplicate_deliveries_cost_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random, queue: str
 ) -> None:
     scenario = make_scenario(queue)
@@ -50,7 +50,7 @@ def test_every_message_three_times(
     scenario.check()
 
 
-def test_a_worker_that_was_frozen_does_no_harm_and_works_on(
+def test_a_worker_that_was_frozen_does_no_harm_and_continues(
     make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
     scenario = make_scenario(SLUICE_LOADERS="1")
@@ -78,7 +78,7 @@ def test_a_worker_that_was_frozen_does_no_harm_and_works_on(
     scenario.check()
 
 
-def test_a_worker_that_is_frozen_within_a_transaction_does_not_hold_others_up_for_ever(
+def test_a_worker_frozen_within_a_transaction_does_not_block_others_for_ever(
     make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
     scenario = make_scenario(SLUICE_LOADERS="1")

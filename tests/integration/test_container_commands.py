@@ -154,7 +154,7 @@ def ended(process: subprocess.Popen[str], within: float) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("queue", ["sqs", "redis"])
-def test_migrate_then_work_then_stop(
+def test_a_worker_starts_after_migrations_and_stops_in_time(
     containers: Callable[..., Containers], queue: str, tmp_path: Path, aws: Session
 ) -> None:
     stack = containers(SLUICE_QUEUE_BACKEND=queue)

@@ -125,7 +125,7 @@ def logs_of(answer: dict[str, Any]) -> str:
     return base64.b64decode(answer["LogResult"]).decode()
 
 
-def test_event_environment_and_context_arrive(
+def test_a_function_gets_its_event_environment_and_context(
     invoke: Invoke, function: str, services: Mapping[str, str]
 ) -> None:
     answer, said = invoke(function, do="describe", text="ü")
@@ -142,7 +142,7 @@ def test_event_environment_and_context_arrive(
     assert said["first_on_path"] == said["cwd"]
 
 
-def test_environment_stays_warm(invoke: Invoke, function: str) -> None:
+def test_an_environment_stays_warm(invoke: Invoke, function: str) -> None:
     _, first = invoke(function, do="describe")
     _, second = invoke(function, do="describe")
 
@@ -150,7 +150,7 @@ def test_environment_stays_warm(invoke: Invoke, function: str) -> None:
     assert second["calls"] == first["calls"] + 1
 
 
-def test_several_run_at_once(create: Create, invoke: Invoke, tmp_path: Path) -> None:
+def test_several_invocations_run_at_once(create: Create, invoke: Invoke, tmp_path: Path) -> None:
     patient = create(CODE, timeout=int(PATIENCE))
     with ThreadPoolExecutor(3) as pool:
         meetings = pool.map(lambda _: invoke(patient, do="meet", folder=str(tmp_path), expected=3), range(3))
@@ -159,7 +159,7 @@ def test_several_run_at_once(create: Create, invoke: Invoke, tmp_path: Path) -> 
     assert len(set(pids)) == 3
 
 
-def test_error_of_the_handler(invoke: Invoke, function: str) -> None:
+def test_an_error_of_the_handler_is_the_answer(invoke: Invoke, function: str) -> None:
     answer, said = invoke(function, do="fail")
 
     assert answer["FunctionError"] == "Unhandled"
@@ -168,7 +168,7 @@ def test_error_of_the_handler(invoke: Invoke, function: str) -> None:
     assert "FunctionError" not in invoke(function, do="describe")[0]
 
 
-def test_timeout(invoke: Invoke, hasty: str) -> None:
+def test_an_invocation_that_takes_too_long_times_out(invoke: Invoke, hasty: str) -> None:
     answer, said = invoke(hasty, do="hang")
 
     assert answer["FunctionError"] == "Unhandled"
@@ -177,7 +177,7 @@ def test_timeout(invoke: Invoke, hasty: str) -> None:
     assert invoke(hasty, do="describe")[1]["calls"] == 1  # a new environment
 
 
-def test_crash(invoke: Invoke, function: str) -> None:
+def test_a_function_that_crashes_is_reported_and_replaced(invoke: Invoke, function: str) -> None:
     answer, said = invoke(function, do="crash")
 
     assert answer["FunctionError"] == "Unhandled"
@@ -186,7 +186,7 @@ def test_crash(invoke: Invoke, function: str) -> None:
     assert invoke(function, do="describe")[1]["calls"] == 1
 
 
-def test_process_that_ended_between_invocations_is_replaced(invoke: Invoke, function: str) -> None:
+def test_a_process_that_ended_between_invocations_is_replaced(invoke: Invoke, function: str) -> None:
     _, before = invoke(function, do="describe")
     os.kill(before["pid"], signal.SIGKILL)
     wait_for(lambda: identity(before["pid"]) is None)
@@ -197,14 +197,14 @@ def test_process_that_ended_between_invocations_is_replaced(invoke: Invoke, func
     assert after["pid"] != before["pid"]
 
 
-def test_response_over_6_mb(invoke: Invoke, function: str) -> None:
+def test_a_response_over_6_mb_is_an_error(invoke: Invoke, function: str) -> None:
     answer, said = invoke(function, do="large")
 
     assert answer["FunctionError"] == "Unhandled"
     assert said["errorType"] == "Function.ResponseSizeTooLarge"
 
 
-def test_missing_module(create: Create, invoke: Invoke) -> None:
+def test_a_missing_module_is_an_error(create: Create, invoke: Invoke) -> None:
     answer, said = invoke(create("import no_such_module"), do="anything")
 
     assert answer["FunctionError"] == "Unhandled"
@@ -219,7 +219,7 @@ def test_nothing_of_the_project_is_importable(invoke: Invoke, function: str) -> 
     assert found == {"boto3": True} | dict.fromkeys(project, False)
 
 
-def test_logs(invoke: Invoke, function: str, stack_root: Path) -> None:
+def test_an_answer_and_a_file_hold_the_logs(invoke: Invoke, function: str, stack_root: Path) -> None:
     answer, _ = invoke(function, do="describe")
     request = answer["ResponseMetadata"]["RequestId"]
 
@@ -232,7 +232,7 @@ def test_logs(invoke: Invoke, function: str, stack_root: Path) -> None:
     assert f"START RequestId: {request} Version: $LATEST\ntold to describe\n" in file.read_text()
 
 
-def test_deleting_the_function_ends_its_processes(client: Any, create: Create, invoke: Invoke) -> None:
+def test_deleting_a_function_ends_its_processes(client: Any, create: Create, invoke: Invoke) -> None:
     name = create(CODE)
     pids = [invoke(name, do="describe")[1]["pid"], invoke(name, do="breed")[1]]
     assert all(map(identity, pids))

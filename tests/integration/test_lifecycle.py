@@ -45,7 +45,7 @@ def test_no_block_is_committed_unless_the_job_is_processing(life: Life, status: 
 
 
 @pytest.mark.parametrize("status", Status)
-def test_the_database_itself_refuses_what_cannot_be(life: Life, status: Status) -> None:
+def test_the_databases_constraints_refuse_impossible_states(life: Life, status: Status) -> None:
     job_id = life.job_in(status)
     wrong = ["status = 'GONE'", f"completed_at = {'now()' if status in UNFINISHED else 'NULL'}"]
     if status is Status.FAILED:
@@ -57,7 +57,7 @@ def test_the_database_itself_refuses_what_cannot_be(life: Life, status: Status) 
             life.change(f"UPDATE ingestion_jobs SET {change} WHERE id = '{job_id}'")
 
 
-def test_nobody_can_act_on_a_job_that_is_not_there(life: Life) -> None:
+def test_an_action_on_an_unknown_job_does_nothing(life: Life) -> None:
     assert [life.jobs.act(uuid4(), it) for it in (Action.CANCEL, Action.RETRY, Action.UNDO)] == [None] * 3
 
 
@@ -87,7 +87,7 @@ def test_cancel_waits_for_a_block_that_is_being_committed(life: Life) -> None:
     assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally(2, 1, 0, 1))
 
 
-def test_cancel_and_a_block_whose_connection_breaks(life: Life) -> None:
+def test_cancel_continues_when_the_connection_of_a_waiting_block_breaks(life: Life) -> None:
     job = life.job()
     with ThreadPoolExecutor() as threads:
         with life.meanwhile("LOCK TABLE validation_errors IN SHARE MODE"):
@@ -122,7 +122,7 @@ def test_a_block_waits_for_a_cancel_and_is_rolled_back_whole(life: Life) -> None
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
 
 
-def test_blocks_without_end_do_not_overtake_a_cancel(life: Life) -> None:
+def test_an_endless_stream_of_blocks_does_not_starve_a_cancel(life: Life) -> None:
     job, numbers = life.job(), count()
 
     def load_on() -> None:
@@ -148,7 +148,7 @@ def opened(life: Life, *, blocks: int) -> Job:
 
 @pytest.mark.parametrize("ending", [Action.FAIL, Action.CANCEL])
 @pytest.mark.parametrize("blocks", [0, 2])
-def test_a_retried_job_goes_on_from_what_it_had_loaded(life: Life, ending: Action, blocks: int) -> None:
+def test_a_retried_job_continues_from_its_ledger(life: Life, ending: Action, blocks: int) -> None:
     job = opened(life, blocks=blocks)
     assert life.do(job.id, ending)
     retried = life.jobs.act(job.id, Action.RETRY)

@@ -19,7 +19,7 @@ def silent(life: Life) -> list[UUID]:
     return sorted(life.upkeep.take_silent(seconds=60, limit=ALL))
 
 
-def test_a_silent_job_is_announced_at_longer_and_longer_intervals(life: Life) -> None:
+def test_a_silent_job_is_requeued_at_longer_and_longer_intervals(life: Life) -> None:
     job = life.job()
     life.later(40)
     assert silent(life) == []  # its lease lives
@@ -38,7 +38,7 @@ def test_a_silent_job_is_announced_at_longer_and_longer_intervals(life: Life) ->
     assert silent(life) == []
 
 
-def test_an_undo_whose_message_was_lost_is_announced_like_any_other_job(life: Life) -> None:
+def test_an_undo_whose_message_was_lost_is_requeued_like_any_other_job(life: Life) -> None:
     job = life.job()
     for interval in (61, 121, 241, 481):
         life.later(interval)
@@ -49,7 +49,7 @@ def test_an_undo_whose_message_was_lost_is_announced_like_any_other_job(life: Li
     assert silent(life) == [job.id]
 
 
-def test_only_jobs_that_nobody_works_on_but_should_are_silent(life: Life) -> None:
+def test_only_unfinished_jobs_without_a_lease_are_silent(life: Life) -> None:
     jobs = {status: life.job_in(status) for status in Status}
     arrived = life.pending()
     life.change(f"UPDATE ingestion_jobs SET uploaded_at = now() WHERE id = '{arrived}'")
@@ -63,7 +63,7 @@ def unseen(life: Life) -> list[UUID]:
     return sorted(it.job_id for it in life.upkeep.take_unseen(seconds=60, limit=ALL))
 
 
-def test_a_job_without_its_object_is_looked_at_ever_more_seldom_until_it_is_overdue(life: Life) -> None:
+def test_a_job_without_its_object_is_checked_less_and_less_often_until_it_is_overdue(life: Life) -> None:
     job_id = life.pending()
     life.later(40)
     assert unseen(life) == []
@@ -101,7 +101,7 @@ def test_two_sweeps_at_once_never_take_the_same_job(life: Life, kind: str) -> No
         assert sorted(chain.from_iterable(taken)) == jobs
 
 
-def test_purging_keeps_the_sums(life: Life) -> None:
+def test_purging_keeps_the_tally(life: Life) -> None:
     done, failed = life.job(), life.job()
     for job, offset in ((done, None), (failed, 5)):
         life.load(job, block(0, ["a", "a", "b"], rejects=2))
@@ -147,7 +147,7 @@ def test_only_jobs_that_have_ended_are_purged(life: Life) -> None:
     assert life.upkeep.purge(days=30, limit=ALL) == 0  # it ended just now
 
 
-def test_purging_by_many_at_once(life: Life) -> None:
+def test_concurrent_purges_purge_each_job_once(life: Life) -> None:
     jobs = [life.found(life.job_in(Status.CANCELED)) for _ in range(30)]
     life.later(31 * DAY)
     purges = at_once(*[partial(life.upkeep.purge, days=30, limit=20)] * 3)

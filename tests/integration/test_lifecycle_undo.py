@@ -30,7 +30,7 @@ def wide(life: Life, pages: int) -> Job:
 
 
 @in_either_table
-def test_undo_removes_what_the_job_alone_brought(life: Life) -> None:
+def test_undo_removes_rows_that_only_the_job_brought(life: Life) -> None:
     before, job, after, elsewhere = life.job(), life.job(), life.job(), life.job(dataset="other")
     life.load(before, block(0, ["b", "b+j", "all"], rejects=1))
     life.load(job, block(0, ["j1", "b+j", "j+a", "all"], rejects=1))
@@ -60,7 +60,7 @@ def test_undo_keeps_a_row_that_another_job_brought_in_between(life: Life) -> Non
     assert rows(life) == ["both"]
 
 
-def test_undo_is_refused_while_another_completed_job_stands_on_its_rows(life: Life) -> None:
+def test_undo_is_refused_while_a_duplicate_job_relies_on_the_rows(life: Life) -> None:
     first, second = life.found(life.job_in(Status.COMPLETED)), life.found(life.job_in(Status.COMPLETED))
     life.change(f"UPDATE ingestion_jobs SET duplicate_of = '{first.id}' WHERE id = '{second.id}'")
     before = life.everything()
@@ -71,13 +71,13 @@ def test_undo_is_refused_while_another_completed_job_stands_on_its_rows(life: Li
     assert undo(life, first) == 1
 
 
-def test_undo_of_a_job_that_loaded_nothing(life: Life) -> None:
+def test_undo_of_a_job_that_loaded_nothing_removes_nothing(life: Life) -> None:
     job_id = life.pending()
     assert life.do(job_id, Action.CANCEL)
     assert undo(life, life.found(job_id)) == 0
 
 
-def test_undo_of_a_purged_job(life: Life) -> None:
+def test_undo_of_a_purged_job_removes_its_rows(life: Life) -> None:
     job = life.found(life.job_in(Status.COMPLETED))
     life.later(31 * DAY)
     life.upkeep.purge(days=30, limit=ALL)
@@ -85,7 +85,7 @@ def test_undo_of_a_purged_job(life: Life) -> None:
     assert rows(life) == []
 
 
-def test_an_undo_that_was_interrupted_goes_on(life: Life) -> None:
+def test_an_interrupted_undo_resumes(life: Life) -> None:
     job = undoing(life, wide(life, 2500))
     assert not life.undo.undo(job, owner="me", keep_going=lambda: False)
     assert life.found(job.id) == job
@@ -129,7 +129,7 @@ def test_an_undo_that_lost_its_lease_removes_no_more(life: Life) -> None:
 
 
 @pytest.mark.parametrize("values", [["a"], []])
-def test_only_who_holds_the_lease_undoes(life: Life, values: list[str]) -> None:
+def test_only_the_holder_of_the_lease_undoes(life: Life, values: list[str]) -> None:
     job = life.job()
     life.load(job, block(0, values, rejects=1))
     undoing(life, job)
@@ -139,7 +139,7 @@ def test_only_who_holds_the_lease_undoes(life: Life, values: list[str]) -> None:
 
 
 @in_either_table
-def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) -> None:
+def test_a_row_loaded_while_it_is_removed_is_inserted_again(life: Life) -> None:
     job, other = life.job(), life.job()
     life.load(job, block(0, ["a", "b", "c"]))
     undoing(life, job)
@@ -155,7 +155,7 @@ def test_whoever_brings_a_row_while_it_is_removed_inserts_it_anew(life: Life) ->
 
 
 @in_either_table
-def test_a_row_that_is_being_brought_again_is_not_removed(life: Life) -> None:
+def test_a_row_that_is_being_loaded_again_is_not_removed(life: Life) -> None:
     job, other = life.job(), life.job()
     life.load(job, block(0, ["a", "b", "c"]))
     undoing(life, job)
@@ -176,7 +176,7 @@ def load_all(life: Life, job: Job, blocks: list[PreparedBlock]) -> None:
 
 
 @in_either_table
-def test_undo_and_another_job_with_the_same_rows_at_once(life: Life) -> None:
+def test_undo_and_a_load_of_the_same_rows_may_run_at_once(life: Life) -> None:
     for turn in range(4):
         job, other = life.job(), life.job()
         blocks = [block(no, [f"{turn} {no} {row}" for row in range(300)]) for no in range(8)]

@@ -71,7 +71,7 @@ def test_up_twice_leaves_everything_alone(layout: Layout) -> None:
     assert [pid(layout, name) for name in STORES] == before
 
 
-def test_what_up_says_is_true_and_in_the_file(layout: Layout) -> None:
+def test_up_reports_the_addresses_that_are_in_the_file(layout: Layout) -> None:
     env = up()
 
     assert count(env, "SELECT current_database() || ' ' || current_user") == "sluice sluice"
@@ -104,7 +104,7 @@ def test_a_killed_service_comes_back_with_its_data(layout: Layout, name: str) ->
     store.close()
 
 
-def test_postgres_killed_in_the_middle_of_a_query(layout: Layout) -> None:
+def test_a_postgres_killed_in_the_middle_of_a_query_is_replaced(layout: Layout) -> None:
     env = up()
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         backend = connection.info.backend_pid
@@ -160,7 +160,7 @@ def test_down_leaves_no_process_and_keeps_the_data(layout: Layout) -> None:
     assert count(up(), "SELECT two FROM stays") == 2
 
 
-def test_down_kills_nobody_who_only_has_the_number(layout: Layout) -> None:
+def test_down_spares_a_process_that_only_has_the_same_id(layout: Layout) -> None:
     up()
     bystander = subprocess.Popen(["sleep", "60"])
     record = processes.record_path(layout, "redis")
@@ -177,7 +177,7 @@ def test_down_kills_nobody_who_only_has_the_number(layout: Layout) -> None:
 
 
 @pytest.mark.usefixtures("layout")
-def test_two_at_once() -> None:
+def test_two_ups_at_once_start_each_service_once() -> None:
     stack.down(ROOT, report=to_nowhere)
     command = [sys.executable, "-m", "infra.local", "up", "--root", str(ROOT), "--only", "redis"]
     both = [subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -224,7 +224,7 @@ def test_the_api_does_without_the_layer(unpacked: Unpacked) -> None:
 
 
 @pytest.mark.parametrize("program", [API, "import app"])
-def test_a_missing_requirement_shows(unpacked: Unpacked, tmp_path: Path, program: str) -> None:
+def test_a_missing_requirement_is_named(unpacked: Unpacked, tmp_path: Path, program: str) -> None:
     task = tmp_path / "task"
     shutil.copytree(unpacked.task, task, ignore=shutil.ignore_patterns("psycopg"))
     ended = Unpacked(task, unpacked.layer).run(program)

@@ -107,7 +107,7 @@ def test_a_table_partitioned_before_or_after_the_load_holds_what_a_plain_one_doe
             life.pool.close()
 
 
-def test_rows_spread_evenly(database_url: str, make_life: Callable[[str], Life]) -> None:
+def test_rows_spread_evenly_over_the_partitions(database_url: str, make_life: Callable[[str], Life]) -> None:
     life = make_life(database_url)
     load_some(life)
     counts = dict(life.sql("SELECT tableoid::regclass::text, count(*) FROM ingested_data GROUP BY 1"))
@@ -116,7 +116,7 @@ def test_rows_spread_evenly(database_url: str, make_life: Callable[[str], Life])
     assert all(0.7 * mean < count < 1.3 * mean for count in counts.values())
 
 
-def test_an_undo_goes_on_where_it_was_interrupted(
+def test_an_interrupted_undo_resumes(
     database_url: str, make_life: Callable[[str], Life], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stretch of pages is one of every partition."""
@@ -134,7 +134,9 @@ def test_an_undo_goes_on_where_it_was_interrupted(
 
 
 @pytest.mark.parametrize("queue", ["sqs", "redis"])
-def test_a_worker_does_not_notice(make_sluice: Callable[..., Sluice], queue: str) -> None:
+def test_a_worker_loads_a_partitioned_table_as_a_plain_one(
+    make_sluice: Callable[..., Sluice], queue: str
+) -> None:
     sluice = make_sluice(queue, SLUICE_BLOCK_SIZE="4096")
     data = rows(2000)
     sluice.start_worker()
@@ -150,7 +152,7 @@ def test_a_worker_does_not_notice(make_sluice: Callable[..., Sluice], queue: str
     assert (anew.progress.tally, stored(sluice)) == (job.progress.tally, first)
 
 
-def test_names_and_rights_stay(plain_url: str, make_life: Callable[[str], Life]) -> None:
+def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable[[str], Life]) -> None:
     life = make_life(plain_url)
     life.change("GRANT SELECT ON ingested_data TO PUBLIC")
     life.change("GRANT UPDATE, DELETE ON ingested_data TO pg_write_all_data WITH GRANT OPTION")
@@ -169,7 +171,9 @@ def test_names_and_rights_stay(plain_url: str, make_life: Callable[[str], Life])
     assert life.sql(about) == before
 
 
-def test_it_is_done_once(database_url: str, make_life: Callable[[str], Life]) -> None:
+def test_a_partitioned_table_is_not_partitioned_again(
+    database_url: str, make_life: Callable[[str], Life]
+) -> None:
     life = make_life(database_url)
     load_some(life)
     before = everything(life)
@@ -196,7 +200,7 @@ def test_later_migrations_apply(
     assert life.sql("SELECT count(seen) FROM ingested_data") == [(2100,)]
 
 
-def test_parts_keep_their_room_for_updates_and_get_it(database_url: str) -> None:
+def test_partitions_keep_their_room_for_updates_and_get_it(database_url: str) -> None:
     parameters = (
         "SELECT DISTINCT reloptions FROM pg_class WHERE oid IN"
         " (SELECT relid FROM pg_partition_tree('ingested_data') WHERE isleaf)"

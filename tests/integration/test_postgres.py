@@ -26,7 +26,7 @@ from tests.support.partitions import in_either_table
 from tests.support.workers import ingest, new_ingester
 
 
-def test_creating_a_job_twice_is_creating_it_once(backend: Backend) -> None:
+def test_creating_a_job_is_idempotent(backend: Backend) -> None:
     options = Options(delimiter=";", missing_values=("-",))
     new = NewJob(
         uuid4(), "crm", "f.csv", Upload("bucket", "key", 7), 64, Instructions(Format.CSV, options, {"a": 1})
@@ -91,7 +91,7 @@ def test_a_block_that_is_in_the_ledger_changes_nothing(backend: Backend) -> None
 
 
 @in_either_table
-def test_two_workers_on_the_same_blocks_at_once(backend: Backend) -> None:
+def test_workers_without_leases_commit_each_block_once(backend: Backend) -> None:
     """Without leases to keep them apart: the ledger's key alone must do."""
     lines = b"".join(b"%d,%d\n" % (number, number % 70) for number in range(4000))
     store = MemoryStore(b"a,b\n" + lines)
@@ -178,7 +178,7 @@ def test_the_first_to_open_a_job_pins_its_source(backend: Backend) -> None:
     assert backend.jobs.get(job.id) == job
 
 
-def test_record_numbers_are_known_once_everything_before_is_there(backend: Backend) -> None:
+def test_record_numbers_are_known_once_every_earlier_block_is_committed(backend: Backend) -> None:
     job, writer = backend.job(), backend.writer()
     writer.write(job, block(2, ["a"], rejects=2))
     writer.write(job, block(0, ["b", "c"], rejects=1))
@@ -214,7 +214,7 @@ def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loade
     assert all(end is not None and end < start for (_, end), (start, _) in pairwise(gaps))
 
 
-def test_a_database_that_is_not_there_is_retried_later() -> None:
+def test_an_unreachable_database_is_retried_later() -> None:
     pool = database.Pool("postgresql://sluice@127.0.0.1:1/sluice", size=1, wait_seconds=0.2)
     with pytest.raises(RetryLater):
         PostgresRegister(pool).ping()
@@ -231,7 +231,7 @@ def test_a_connection_that_broke_while_idle_is_replaced(backend: Backend) -> Non
     backend.jobs.ping()
 
 
-def test_migrations_by_many_at_once(empty_database_url: str) -> None:
+def test_concurrent_migrations_apply_each_file_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         applied = [it.result() for it in [pool.submit(migrate, empty_database_url) for _ in range(4)]]
     assert sorted(map(len, applied)) == [0, 0, 0, len(max(applied, key=len))]

@@ -76,7 +76,7 @@ def test_outputs_lead_to_what_was_made(
         assert told[f"{name}Arn"] == said["QueueArn"]
 
 
-def test_the_bucket(aws: Session, told: Mapping[str, str]) -> None:
+def test_the_bucket_is_private_versioned_and_encrypted(aws: Session, told: Mapping[str, str]) -> None:
     s3 = aws.client("s3")
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
     (rule,) = s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -108,7 +108,9 @@ def test_a_page_of_the_given_origin_may_send_a_file_and_no_other(
     assert httpx.options(url, headers={"Origin": ORIGIN, **gets}).status_code == 403
 
 
-def test_the_queues(told: Mapping[str, str], attributes: Mapping[str, dict[str, str]]) -> None:
+def test_the_queues_have_their_settings(
+    told: Mapping[str, str], attributes: Mapping[str, dict[str, str]]
+) -> None:
     jobs = attributes["JobsQueue"]
     assert int(jobs["VisibilityTimeout"]) >= 900
     assert json.loads(jobs["RedrivePolicy"]) == {
@@ -125,7 +127,9 @@ def test_the_queues(told: Mapping[str, str], attributes: Mapping[str, dict[str, 
         }
 
 
-def test_a_message_that_nobody_gets_done_becomes_a_dead_letter(aws: Session, told: Mapping[str, str]) -> None:
+def test_a_message_that_is_never_acknowledged_becomes_a_dead_letter(
+    aws: Session, told: Mapping[str, str]
+) -> None:
     sqs, queue = aws.client("sqs"), told["JobsQueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody="poison")
     for _ in range(settings.load({}).max_deliveries):
@@ -169,7 +173,7 @@ def test_the_way_to_s3_leads_to_our_bucket(aws: Session, told: Mapping[str, str]
     assert layers["Resource"] == "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"
 
 
-def test_the_password_is_one_that_nobody_chose(aws: Session, told: Mapping[str, str]) -> None:
+def test_the_password_is_generated(aws: Session, told: Mapping[str, str]) -> None:
     secret = aws.client("secretsmanager").get_secret_value(SecretId=told["DatabaseSecretArn"])
     credentials = json.loads(secret["SecretString"])
     assert credentials["username"] == "sluice"
@@ -233,7 +237,7 @@ def test_a_parameter_is_changed_alone(cloud: Any) -> None:
     assert (values["QueueSeconds"], values["Email"]) == ("123", "nobody@sluice.example")
 
 
-def test_what_is_deleted_is_gone(aws: Session, cloud: Any, told: Mapping[str, str]) -> None:
+def test_deleting_removes_every_resource(aws: Session, cloud: Any, told: Mapping[str, str]) -> None:
     stacks.delete(cloud, STAGE, report=to_nowhere)
     assert stacks.outputs(STAGE, cloud) == {}
     assert aws.client("sqs").list_queues(QueueNamePrefix=f"sluice-{STAGE}-").get("QueueUrls", []) == []

@@ -67,7 +67,7 @@ def test_parts_become_the_object(client: Any, name: str, bucket: S3Bucket, check
         assert made.checksum.split("-")[0] == base64.b64encode(of_parts).decode()
 
 
-def test_an_upload_that_has_ended_says_so(client: Any, name: str, bucket: S3Bucket) -> None:
+def test_an_upload_that_has_ended_is_refused(client: Any, name: str, bucket: S3Bucket) -> None:
     upload_id = bucket.begin("k", checksums=False)
     send(client, name, upload_id, checksums=False)
     bucket.abort("k", upload_id)
@@ -104,7 +104,7 @@ def test_an_object_that_came_with_its_checksum_is_known_by_it(client: Any, name:
     assert store.pin(name, "without").checksum is None
 
 
-def test_a_bucket_that_is_not_there_is_for_later(client: Any) -> None:
+def test_a_missing_bucket_is_retried_later(client: Any) -> None:
     nowhere = S3Bucket(client, f"nowhere-{uuid4().hex}")
     with pytest.raises(RetryLater):
         nowhere.begin("k", checksums=False)
@@ -112,7 +112,7 @@ def test_a_bucket_that_is_not_there_is_for_later(client: Any) -> None:
         list(nowhere.objects(""))
 
 
-def test_signed_urls_take_what_was_said_and_nothing_else(client: Any, name: str, bucket: S3Bucket) -> None:
+def test_signed_urls_take_the_signed_body_and_no_other(client: Any, name: str, bucket: S3Bucket) -> None:
     signer = S3Signer(client, name, expires=60)
     whole = signer.sign("whole", size=3, sha256=sha256(b"abc"))
     assert httpx.put(whole.url, headers=dict(whole.headers), content=b"abd").status_code == 400

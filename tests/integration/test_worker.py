@@ -52,7 +52,7 @@ def test_anyone_can_recompute_a_hash(make_sluice: MakeSluice) -> None:
     ]
 
 
-def test_rejects_know_their_place_in_the_file(make_sluice: MakeSluice) -> None:
+def test_rejects_have_their_record_number_and_offset(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE="1024")
     lines = [b"%d,x" % number for number in range(1000)]
     bad = {100: b"short", 500: b"1,2,3", 700: b"\xff,x", 900: b"a\0,x"}
@@ -111,7 +111,7 @@ def test_many_messages_and_workers_for_one_job_count_nothing_twice(make_sluice: 
     assert job.progress.tally == expected(data)
 
 
-def test_sigterm_gives_the_job_back_and_ends_well(make_sluice: MakeSluice) -> None:
+def test_sigterm_releases_the_job_and_exits_with_0(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE="65536", SLUICE_LEASE_SECONDS="60", SLUICE_VISIBILITY_TIMEOUT="60")
     data = rows(100_000)
     job_id = sluice.upload(data)
@@ -216,7 +216,7 @@ def test_a_file_that_cannot_be_read_fails_with_a_sentence(
     assert job.outcome.error.message.endswith(".")
 
 
-def test_several_jobs_at_once(make_sluice: MakeSluice) -> None:
+def test_a_worker_loads_several_jobs_at_once(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_WORKER_JOBS="3", SLUICE_BLOCK_SIZE="16384")
     files = [rows(5000, seed) for seed in range(6)]
     jobs = [sluice.upload(data, dataset=f"set-{seed}") for seed, data in enumerate(files)]
@@ -225,7 +225,7 @@ def test_several_jobs_at_once(make_sluice: MakeSluice) -> None:
         assert sluice.finished(job_id).progress.tally == expected(data)
 
 
-def test_ndjson(make_sluice: MakeSluice) -> None:
+def test_ndjson_is_loaded_with_nested_values_and_rejects(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE="1024")
     lines = [json.dumps({"n": n, "nested": {"list": [n, None, "x "]}, "none": None}) for n in range(500)]
     lines[77] = '{"n": 1,'

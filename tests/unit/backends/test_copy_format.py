@@ -42,7 +42,7 @@ def fields(data: bytes) -> list[list[bytes | None]]:
     metadata=METADATA,
     start=st.integers(0, 5),
 )
-def test_every_row_as_it_is(
+def test_every_row_is_encoded_unchanged(
     rows: list[tuple[bytes, str]], number: int, metadata: dict[str, Any] | None, start: int
 ) -> None:
     job = new_job(number=number, dataset_id=7, metadata=metadata)

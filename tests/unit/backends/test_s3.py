@@ -57,7 +57,7 @@ def test_a_version_is_read_even_when_there_is_a_newer_one(client: Any, store: S3
     assert store.read(source, 0, 3) == b"old"
 
 
-def test_an_object_that_is_gone(client: Any, store: S3Store) -> None:
+def test_a_removed_object_fails_its_job(client: Any, store: S3Store) -> None:
     with pytest.raises(JobFailed) as raised:
         store.pin("bucket", "nothing")
     assert raised.value.code == "source-missing"
@@ -94,7 +94,7 @@ def test_s3_out_of_reach_is_retried_later() -> None:
         ("NoSuchBucket", 404, RetryLater),
     ],
 )
-def test_what_s3_says_is_final_or_passing(code: str, status: int, error: type[Exception]) -> None:
+def test_each_error_of_s3_fails_the_job_or_is_retried(code: str, status: int, error: type[Exception]) -> None:
     said: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(error), object_errors():
         raise ClientError(said, "GetObject")
@@ -110,7 +110,7 @@ def test_a_signed_upload_takes_a_body_of_the_announced_size_only(client: Any) ->
     assert "/uploads/a%20b?" in signed.url
 
 
-def test_a_signed_upload_of_unknown_size(client: Any) -> None:
+def test_a_signed_upload_of_unknown_size_takes_any_body(client: Any) -> None:
     signed = S3Signer(client, "bucket", expires=60).sign("k", size=None, sha256=None)
     assert signed.headers == {}
     assert parse_qs(urlsplit(signed.url).query)["X-Amz-SignedHeaders"] == ["host"]

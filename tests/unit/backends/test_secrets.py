@@ -142,7 +142,7 @@ def test_the_rest_of_the_address_stays(
     ],
     ids=lambda secret: str(secret)[:30].encode("ascii", "replace").decode(),
 )
-def test_a_secret_that_does_not_serve_is_not_told(secret: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_secret_is_not_shown(secret: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters.clear_caches()
     monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", Told(secret))
     with pytest.raises(RetryLater, match=SECRET) as caught:
@@ -160,7 +160,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def test_an_outage_of_secrets_manager_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_secrets_manager_is_retried_later(monkeypatch: pytest.MonkeyPatch) -> None:
     class Down(Told):
         def _get(self, name: str, **_: Any) -> str:
             raise ConnectionError
@@ -171,7 +171,7 @@ def test_an_outage_of_secrets_manager_is_waited_for(monkeypatch: pytest.MonkeyPa
         with_credentials(URL, SECRET)
 
 
-def test_it_is_asked_for_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_cached_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters.clear_caches()
     provider = Told({"username": "u", "password": "before"})
     monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", provider)
@@ -185,7 +185,7 @@ def test_it_is_asked_for_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> Non
     assert provider.asked == 2
 
 
-def test_a_secret_that_did_not_serve_is_asked_for_again(client: "SecretsManagerClient") -> None:
+def test_an_unusable_secret_is_not_cached(client: "SecretsManagerClient") -> None:
     with pytest.raises(RetryLater, match=f"{SECRET}: GetParameterError"):  # there is none
         with_credentials(URL, SECRET)
     keep(client, HIDDEN)
@@ -202,7 +202,7 @@ def services(**chosen: str) -> Services:
     return Services(replace(settings.load({}), **chosen))  # type: ignore[arg-type]
 
 
-def test_without_a_secret_the_address_is_the_settings() -> None:
+def test_without_a_secret_the_url_is_that_of_the_settings() -> None:
     url = "postgresql://u:p@db.example/sluice"
     assert services(database_url=url).database_url() == url
 
@@ -252,7 +252,7 @@ def test_the_address_is_asked_for_each_new_connection() -> None:
     pool.close()
 
 
-def test_a_pool_with_a_secret_that_does_not_serve_tells_its_caller_to_wait(
+def test_a_pool_with_an_unusable_secret_raises_retry_later(
     client: "SecretsManagerClient", caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(client, HIDDEN)

@@ -48,7 +48,7 @@ def bodies(client: "SQSClient", url: str) -> list[str]:
 
 
 class TestSend:
-    def test_a_message_that_the_queue_does_not_take_is_for_later(self) -> None:
+    def test_a_message_that_the_queue_refuses_is_retried_later(self) -> None:
         client, failed = Mock(), {"Id": "0", "SenderFault": False, "Code": "InternalError"}
         client.send_message_batch.return_value = {"Failed": [failed | {"Message": "try again"}]}
         with pytest.raises(RetryLater, match="try again"):
@@ -158,7 +158,7 @@ class TestErrors:
             ("InvalidParameterValue", "Value x for parameter ReceiptHandle is invalid. Reason: …"),
         ],
     )
-    def test_a_message_that_is_no_longer_ours_is_let_go(self, code: str, message: str) -> None:
+    def test_a_receipt_that_has_expired_is_ignored(self, code: str, message: str) -> None:
         self._call_all(ClientError({"Error": {"Code": code, "Message": message}}, "x"))
 
     @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ class TestErrors:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_other_troubles_are_for_later(self, error: Exception) -> None:
+    def test_other_errors_are_retried_later(self, error: Exception) -> None:
         with pytest.raises(RetryLater, match=f"SQS: could not acknowledge job {DELIVERY.job_id}: "):
             self._call_all(error)
 
@@ -221,7 +221,7 @@ class TestTakenByLambda:
         left = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert left["ApproximateNumberOfMessages"] == left["ApproximateNumberOfMessagesNotVisible"] == "0"
 
-    def test_one_that_is_no_jobs_id_is_buried(self, client: "SQSClient") -> None:
+    def test_a_body_that_is_not_a_jobs_id_goes_to_the_dead_letters(self, client: "SQSClient") -> None:
         url = create_queue(client, "jobs", dead="dead")
         client.send_message(QueueUrl=url, MessageBody="bad")
         assert receiver(client, url).delivery_of(self.record(client, url)) is None

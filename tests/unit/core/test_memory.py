@@ -27,7 +27,7 @@ print(used - resident())
 """
 
 
-def test_large_pieces_are_given_back_at_once_and_small_ones_when_it_is_said() -> None:
+def test_large_pieces_are_freed_at_once_and_small_ones_on_request() -> None:
     told = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)
     allocator, kept, given_back = told.stdout.split()
     assert allocator == "system"

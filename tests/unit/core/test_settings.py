@@ -25,7 +25,7 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
         load({name: value})
 
 
-def test_what_is_needed_must_be_there() -> None:
+def test_a_required_setting_must_be_set() -> None:
     assert required("x", "DATABASE_URL") == "x"
     with pytest.raises(SettingError, match="DATABASE_URL is not set"):
         required("", "DATABASE_URL")
@@ -36,12 +36,12 @@ def test_an_empty_address_is_none() -> None:
 
 
 @pytest.mark.parametrize(("workers", "found"), [(None, 0), ("0", 0), ("2", 2), ("1000", 1000)])
-def test_how_many_lambda_workers_there_may_be(workers: str | None, found: int) -> None:
+def test_the_number_of_lambda_workers_is_bounded(workers: str | None, found: int) -> None:
     assert load({} if workers is None else {"SLUICE_LAMBDA_WORKERS": workers}).lambda_workers == found
 
 
 @pytest.mark.parametrize("workers", ["-1", "1", "1001", "many", ""])
-def test_a_number_of_lambda_workers_that_aws_does_not_know(workers: str) -> None:
+def test_a_number_of_lambda_workers_that_aws_refuses_is_refused(workers: str) -> None:
     with pytest.raises(SettingError, match="SLUICE_LAMBDA_WORKERS"):
         load({"SLUICE_LAMBDA_WORKERS": workers})
 
@@ -53,7 +53,7 @@ def test_lambda_workers_take_no_messages_from_redis() -> None:
         load(redis | {"SLUICE_LAMBDA_WORKERS": "2"})
 
 
-def test_who_attaches_the_intake_to_the_bucket() -> None:
+def test_a_setting_says_how_the_intake_is_attached_to_the_bucket() -> None:
     assert load({}).bucket_events == "chalice"
     assert load({"SLUICE_BUCKET_EVENTS": "template"}).bucket_events == "template"
     with pytest.raises(SettingError, match="SLUICE_BUCKET_EVENTS must be chalice or template"):

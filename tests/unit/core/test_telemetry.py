@@ -95,7 +95,7 @@ def test_metrics_are_one_line_in_cloudwatchs_format(capsys: pytest.CaptureFixtur
     assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Sluice"
 
 
-def test_the_job_is_told_but_is_no_dimension(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_jobs_id_is_in_the_line_but_is_not_a_dimension(capsys: pytest.CaptureFixture[str]) -> None:
     """Each value of a dimension is a metric of its own, and costs as one."""
     emit_metrics({Metric.ROWS_INSERTED: 3}, JOB)
     document = json.loads(capsys.readouterr().out)
@@ -263,12 +263,12 @@ def invoke(daemon: Daemon, trace: str | None) -> list[str]:
 
 
 @pytest.mark.parametrize("trace", [None, TRACE.format(0), TRACE.partition(";Sampled")[0]])
-def test_an_invocation_that_xray_does_not_want_is_left_as_it_is(daemon: Daemon, trace: str | None) -> None:
+def test_an_invocation_that_xray_does_not_sample_is_not_traced(daemon: Daemon, trace: str | None) -> None:
     assert invoke(daemon, trace) == ["True", "nobody else's business", "False"]
     assert daemon.segments(0) == []
 
 
-def test_an_invocation_that_xray_wants_is_part_of_its_trace(daemon: Daemon) -> None:
+def test_an_invocation_that_xray_samples_joins_its_trace(daemon: Daemon) -> None:
     assert invoke(daemon, TRACE.format(1)) == ["False", "nobody else's business", "True"]
     ingest, function = daemon.segments(2)
     assert (ingest["name"], ingest["annotations"]) == ("ingest", {"job_id": "the job"})
@@ -280,7 +280,7 @@ def test_an_invocation_that_xray_wants_is_part_of_its_trace(daemon: Daemon) -> N
     assert "nobody" not in json.dumps([ingest, function])
 
 
-def test_here_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_traced_without_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
 
     def handler() -> None:

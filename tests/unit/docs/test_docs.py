@@ -45,7 +45,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 
 
 @pytest.mark.parametrize("row", settings_table(), ids=lambda row: row[0])
-def test_what_a_setting_may_be_is_what_is_documented(row: list[str]) -> None:
+def test_a_setting_accepts_the_documented_values_and_no_others(row: list[str]) -> None:
     name, allowed = quoted(row[0]), row[2]
     fine: list[object]
     wrong: list[object]
@@ -99,7 +99,7 @@ def test_json_and_python_on_a_page_can_be_read(path: Path) -> None:
 MADE_BY_DEPLOYING = (".chalice/deployed/", ".chalice/policies/prod/")
 
 
-def test_files_that_are_named_are_there() -> None:
+def test_every_file_named_on_a_page_exists() -> None:
     kept = {path.name for path in ROOT.iterdir() if not path.name.startswith((".local", ".venv"))}
     for path in PAGES:
         for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", path.read_text("utf-8")):

@@ -34,7 +34,7 @@ AROUND = {  # what stands before and after an example, and the names in the othe
 AFTER_AN_ARRAY = (b'[{"name":"Ann"}]\n', b"\n", {"Ann"})
 
 
-def test_how_the_format_is_chosen() -> None:
+def test_the_format_is_chosen_as_documented() -> None:
     for beginning, form in table(section("data.md", "Formats"), "a file that begins with", "format"):
         assert look(bytes_of(quoted(beginning)) + b"\n").format is Format(quoted(form)), beginning
 
@@ -44,7 +44,7 @@ def json_table(*head: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("row", json_table("loaded", "code", "message"), ids=lambda row: row[0])
-def test_what_becomes_of_json_files(row: list[str]) -> None:
+def test_json_files_are_loaded_as_documented(row: list[str]) -> None:
     file, names, code, message = row
     data = quoted(file).encode()
 
@@ -59,7 +59,7 @@ def test_what_becomes_of_json_files(row: list[str]) -> None:
 
 
 @pytest.mark.parametrize("row", json_table("code", "message"), ids=lambda row: row[0])
-def test_where_json_files_fail(row: list[str]) -> None:
+def test_json_files_fail_where_documented(row: list[str]) -> None:
     file, code, message = row
     data = bytes_of(quoted(file))
 
@@ -68,7 +68,7 @@ def test_where_json_files_fail(row: list[str]) -> None:
     assert (failure.value.code, failure.value.message) == (quoted(code), message)
 
 
-def test_options_as_the_client_gives_them() -> None:
+def test_the_clients_options_are_those_documented() -> None:
     (command,) = blocks(section("data.md", "Formats"), "sh")
     sluice, upload, *arguments = shlex.split(command)
     given = upload_command.make_context(upload, arguments).params["options"]
@@ -86,7 +86,7 @@ def test_every_option_is_documented() -> None:
     assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
 
 
-def test_how_names_bound_blocks() -> None:
+def test_long_names_bound_blocks_as_documented() -> None:
     markdown = " ".join(page("operations.md").split())
     default = settings.load({}).block_size
 
@@ -102,13 +102,13 @@ def test_how_names_bound_blocks() -> None:
     assert most(26) == default > most(27)
 
 
-def test_keys_of_a_csv_header() -> None:
+def test_a_csv_header_gives_the_documented_keys() -> None:
     for header, keys in table(section("data.md", "Formats"), "header", "keys"):
         found = look(f"{text_of(quoted(header))}\n".encode())
         assert list(found.columns) == json.loads(quoted(keys)), header
 
 
-def test_limits() -> None:
+def test_the_documented_limits_are_those_of_the_code() -> None:
     markdown = " ".join(page("data.md").split())
 
     assert f"up to {csv_dialect.MAX_HEADER:,} bytes and {csv_dialect.MAX_COLUMNS:,} columns" in markdown
@@ -121,24 +121,24 @@ def test_limits() -> None:
     assert f"{digits} digits, and be as large as 10^{exponent} or as small as 10^-{exponent}" in markdown
 
 
-def test_records_of_json_lines() -> None:
+def test_json_lines_give_the_documented_records() -> None:
     for line, record in table(section("data.md", "Records"), "a JSON line", "the record"):
         assert canonical.record(parse(quoted(line))) == quoted(record)
 
 
-def test_normalisation() -> None:
+def test_values_are_normalised_as_documented() -> None:
     markdown = section("data.md", "Normalisation")
     for before, after in table(markdown, "before", "after"):
         assert text.normalise(json.loads(quoted(before))) == json.loads(quoted(after))
     assert blocks(markdown.replace("\n   ", "\n"), "text") == [f"{text.EMAIL}\n"]
 
 
-def test_numbers() -> None:
+def test_numbers_are_printed_as_documented() -> None:
     for before, after in table(section("data.md", "Identity"), "in the file", "in the canonical form"):
         assert canonical.record(parse(f'{{"n":{quoted(before)}}}')) == f'{{"n":{quoted(after)}}}'
 
 
-def test_the_hash_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_program_computes_the_documented_hash(capsys: pytest.CaptureFixture[str]) -> None:
     markdown = section("data.md", "Identity")
     (file,), (form,), (program,) = (blocks(markdown, language) for language in ("csv", "json", "python"))
     form = form.strip()

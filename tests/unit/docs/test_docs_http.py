@@ -87,7 +87,7 @@ def test_the_job_is_what_describe_gives() -> None:
 
 
 @pytest.mark.parametrize("form", [Format.NDJSON, Format.JSON])
-def test_what_is_detected_is_explained(form: Format) -> None:
+def test_every_member_of_the_dialect_is_documented(form: Format) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
 
     assert serializers.describe_dialect(Dialect(form, 0)).keys() <= set(re.findall("`([a-z_]+)`", row[1]))
@@ -105,7 +105,7 @@ def test_lists_leave_the_columns_out() -> None:
     assert serializers.summarise(job, now) == whole
 
 
-def test_formats_that_may_be_asked_for() -> None:
+def test_the_documented_formats_are_those_of_the_code() -> None:
     fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
     (row,) = (it for it in fields if it[0] == "`format`")
 
@@ -129,7 +129,7 @@ def names(cell: str) -> list[str]:
     return [quoted(name) for name in cell.split(", ")]
 
 
-def test_the_phases_are_named() -> None:
+def test_every_phase_is_documented() -> None:
     source = ast.parse((ROOT / "chalicelib/api/serializers.py").read_text("utf-8"))
     (phase,) = (node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "phase")
     returned = [node for node in ast.walk(phase) if isinstance(node, ast.Return)]
@@ -169,7 +169,7 @@ def sent(body: Any = None, job_id: str = "") -> RequestContext:
     return RequestContext("", {"job_id": job_id}, {}, lambda: body)
 
 
-def test_an_upload_is_answered_so() -> None:
+def test_an_upload_is_answered_as_documented() -> None:
     request, answer = map(json.loads, blocks(section("http-api.md", "`POST /uploads`"), "json"))
     services = MemoryServices()
     fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
@@ -186,7 +186,7 @@ def test_an_upload_is_answered_so() -> None:
     )
 
 
-def test_a_multipart_upload_goes_so() -> None:
+def test_a_multipart_upload_is_answered_as_documented() -> None:
     begun = json.loads(blocks(section("http-api.md", "Files in parts"), "json")[0])
     asked, signed = map(json.loads, blocks(section("http-api.md", "`POST /uploads/{job_id}/parts`"), "json"))
     listed = example("GET /uploads/{job_id}/parts")
@@ -216,7 +216,7 @@ def test_a_multipart_upload_goes_so() -> None:
     assert shape({**refused.body, "request_id": ""}).keys() == shape(lacking).keys()
 
 
-def test_a_problem_looks_so() -> None:
+def test_a_problem_is_written_as_documented() -> None:
     (problem,) = (
         document
         for document in map(json.loads, blocks(section("http-api.md", "Errors"), "json"))
@@ -230,7 +230,7 @@ def test_a_problem_looks_so() -> None:
     assert request_middleware(request, lambda _: view(context, MemoryServices().uploads)).body == problem
 
 
-def test_health_looks_so() -> None:
+def test_health_is_answered_as_documented() -> None:
     well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
     services = MemoryServices()
 
@@ -242,7 +242,7 @@ def test_health_looks_so() -> None:
 
 
 @pytest.mark.parametrize(("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000)])
-def test_limits_of_pages(title: str, most: int) -> None:
+def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: int) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
     told = re.fullmatch(r"how many, 1 to ([\d,]+); (\d+) if it is left out", row[1])
     assert told

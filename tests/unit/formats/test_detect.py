@@ -11,11 +11,11 @@ from chalicelib.formats.csv.dialect import MAX_COLUMNS, MAX_HEADER, column_names
 from tests.support.pipeline import look
 
 
-def test_csv_with_a_header() -> None:
+def test_a_csv_file_with_a_header_is_detected() -> None:
     assert look(b"a, b ,c\n1,2,3\n") == Dialect(Format.CSV, 8, columns=("a", "b", "c"))
 
 
-def test_byte_order_mark_and_blank_lines_before_the_header() -> None:
+def test_a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() -> None:
     found = look(b"\xef\xbb\xbf\n\na,b\r\n1,2\n")
     assert found == Dialect(Format.CSV, 10, bom=True, columns=("a", "b"))
 
@@ -27,19 +27,19 @@ def test_the_header_tells_the_delimiter(delimiter: str) -> None:
     assert (found.delimiter, len(found.columns)) == (delimiter, 3)
 
 
-def test_one_column() -> None:
+def test_a_file_of_one_column_is_detected() -> None:
     assert look(b"name\nAda\n").columns == ("name",)
 
 
-def test_a_header_without_a_line_ending() -> None:
+def test_a_header_without_a_line_ending_is_detected() -> None:
     assert look(b"a,b") == Dialect(Format.CSV, 3, columns=("a", "b"))
 
 
-def test_a_header_cell_with_a_newline() -> None:
+def test_a_header_cell_may_hold_a_newline() -> None:
     assert look(b'"a\nb",c\n').columns == ("a\nb", "c")
 
 
-def test_json_lines() -> None:
+def test_json_lines_are_detected() -> None:
     assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0)
     assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, bom=True)
 
@@ -64,7 +64,7 @@ def test_the_declared_format_wins() -> None:
         (b'"' + b"a,b\n" * 10, "header-too-long"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_a_reason(head: bytes, code: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(head: bytes, code: str) -> None:
     with pytest.raises(JobFailed) as raised:
         look(head)
     assert raised.value.code == code
@@ -75,7 +75,7 @@ def test_names_are_distinct_and_normalised() -> None:
     assert column_names(cells) == ("a", "A", "a_2", "a_3", "column_5", "\u00e9", "a_2_2", "column_5_2")
 
 
-def test_what_is_stored_is_what_is_read_back() -> None:
+def test_a_stored_dialect_is_read_back_unchanged() -> None:
     for dialect in (look(b"\xef\xbb\xbfa;b\n"), look(b"{}")):
         assert dialect_of(dialect_column(dialect).obj) == dialect
 
@@ -97,12 +97,12 @@ def test_single_quotes_are_found_where_they_make_the_file_fit() -> None:
     assert look(b"a,b\n1,it's\n2,o'clock\n").quote == '"'
 
 
-def test_a_line_that_names_the_separator() -> None:
+def test_a_line_that_names_the_separator_sets_the_delimiter() -> None:
     found = look(b"sep=;\r\na;b,c\r\n1;2\r\n")
     assert (found.delimiter, found.columns, found.data_start) == (";", ("a", "b,c"), 14)
 
 
-def test_what_is_declared_is_not_guessed() -> None:
+def test_declared_options_are_not_detected() -> None:
     assert look(b"a;b,c\n", delimiter=";").columns == ("a", "b,c")
     assert look(b'"a",b\n', quote="").columns == ('"a"', "b")
     assert look(b"a,b\n1,2\n", header=False) == Dialect(Format.CSV, 0, columns=("column_1", "column_2"))
@@ -148,13 +148,13 @@ def test_the_first_token_tells_the_kind_of_json(head: bytes, form: Format, array
     assert (found.format, found.array, found.data_start) == (form, array, start)
 
 
-def test_json_in_another_encoding_is_turned_into_utf8() -> None:
+def test_json_in_another_encoding_is_transcoded() -> None:
     assert look('[{"a":"é"}]'.encode("latin-1"), encoding="latin-1").transcoded
     assert look('{"a":"é"}\n'.encode("utf-16")).transcoded
     assert not look('[{"a":"é"}]'.encode()).transcoded
 
 
-def test_what_kind_of_encoding_is_transcoded() -> None:
+def test_encodings_that_are_not_ascii_compatible_are_transcoded() -> None:
     words = {
         "shift_jis": "表",
         "gb18030": "表",

@@ -341,7 +341,9 @@ OBJECT = b'{"a":1}'
         (b"[-0.5e+3, 1E9999999999]", 0, [(1, "-0.5e+3"), (10, "1E9999999999")]),
     ],
 )
-def test_values_that_are_no_objects(data: bytes, accepted: int, rejects: list[tuple[int, str]]) -> None:
+def test_values_that_are_not_objects_are_rejected(
+    data: bytes, accepted: int, rejects: list[tuple[int, str]]
+) -> None:
     found = read(data, array=bool(detected(data)))
     assert found.failed is None
     assert found.records == ['{"a":1}'] * accepted
@@ -493,7 +495,9 @@ def test_a_value_that_is_never_closed_fails_the_job(chunk: int, opening: bytes) 
         (b'{"a":1}"b', "The file ends at byte 9, within the value that begins at byte 7: it was cut short."),
     ],
 )
-def test_a_file_that_was_cut_short_is_said_to_be(data: bytes, message: str, chunk: int) -> None:
+def test_a_file_that_was_cut_short_fails_with_a_message_that_says_so(
+    data: bytes, message: str, chunk: int
+) -> None:
     for block in (1, 8, 1000):
         found = read(data, Sizes(block, chunk), array=data.startswith(b"["))
         assert (found.failed, found.message) == ("truncated-file", message)
@@ -589,7 +593,9 @@ REFUSED = {  # valid JSON that is no record here
 
 
 def is_of_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and all(isinstance(it, dict) for it in value))
+    return isinstance(value, dict) or (
+        isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    )
 
 
 def assert_as_expected(name: str, text: bytes, found: Read) -> None:
@@ -604,7 +610,7 @@ def assert_as_expected(name: str, text: bytes, found: Read) -> None:
 
 @needs_corpus
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_the_test_suite_as_whole_files(file: Path) -> None:
+def test_the_json_test_suite_is_loaded_or_refused_as_whole_files(file: Path) -> None:
     data = file.read_bytes()
     text = data.removeprefix(b"\xef\xbb\xbf")
     array = detected(data)
@@ -616,7 +622,7 @@ def test_the_test_suite_as_whole_files(file: Path) -> None:
 
 @needs_corpus
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_the_test_suite_as_lines(file: Path) -> None:
+def test_the_json_test_suite_is_loaded_or_rejected_as_lines(file: Path) -> None:
     text = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if file.name.startswith("y_"):
         text = text.replace(b"\n", b" ")  # white space: a line feed in a string would be no JSON
@@ -630,7 +636,7 @@ def test_the_test_suite_as_lines(file: Path) -> None:
 
 
 @needs_corpus
-def test_the_test_suite_is_whole() -> None:
+def test_the_json_test_suite_is_complete() -> None:
     assert len(FILES) == 318
     named = [
         file for file in FILES if file.name.startswith("y_") and is_of_objects(json.loads(file.read_bytes()))

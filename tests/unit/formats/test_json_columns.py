@@ -177,7 +177,9 @@ def files(draw: st.DrawFn) -> list[bytes]:
 
 @settings(max_examples=200)
 @given(files(), st.sampled_from([100, 3000, 1 << 20]), st.booleans())
-def test_lines_are_read_together_as_they_are_one_by_one(lines: list[bytes], piece: int, ended: bool) -> None:
+def test_lines_decoded_together_equal_lines_decoded_one_by_one(
+    lines: list[bytes], piece: int, ended: bool
+) -> None:
     data = b"\n".join(lines) + b"\n" * ended
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ndjson, "PIECE", piece)
@@ -186,7 +188,7 @@ def test_lines_are_read_together_as_they_are_one_by_one(lines: list[bytes], piec
 
 @settings(max_examples=100)
 @given(files(), st.sampled_from([100, 3000, 1 << 20]), st.sampled_from([b",", b" ,\n ", b"\n"]))
-def test_values_are_read_together_as_they_are_one_by_one(
+def test_values_decoded_together_equal_values_decoded_one_by_one(
     lines: list[bytes], piece: int, between: bytes
 ) -> None:
     array = between != b"\n"
@@ -279,7 +281,9 @@ ORDINARY = {
 def test_ordinary_records_are_all_read_together(records: list[bytes]) -> None:
     table, rest = Reader().read(records)
     assert list(rest) == []
-    assert nested.records(table).to_pylist() == [canonical.record(parse(it.decode())) for it in records]
+    assert nested.records(table).to_pylist() == [
+        canonical.record(parse(record.decode())) for record in records
+    ]
 
 
 @pytest.mark.usefixtures("little")

@@ -85,13 +85,13 @@ def test_rejects_among_many_records_are_numbered_and_found() -> None:
     lines[0], lines[100], lines[101], lines[299] = b"{", b"", b'{"id":1,"id":2}', b"[1]"
     lines[200] = b'{"id":"x","name":null}\r'  # fits no other, but is sound
     (block,) = outcome(b"\n".join(lines), DIALECT).blocks
-    assert [(it.record, it.code) for it in block.rejects] == [
+    assert [(reject.record, reject.code) for reject in block.rejects] == [
         (0, "json-syntax"),
         (100, "duplicate-key"),
         (298, "not-an-object"),
     ]
-    assert [it.offset for it in block.rejects] == [
-        sum(len(it) + 1 for it in lines[:n]) for n in (0, 101, 299)
+    assert [reject.offset for reject in block.rejects] == [
+        sum(len(line) + 1 for line in lines[:n]) for n in (0, 101, 299)
     ]
     assert block.records == 299
     assert '{"id":"x"}' in block.rows["record"].to_pylist()

@@ -177,7 +177,7 @@ def test_the_bucket_notifies_the_given_function_or_leaves_its_notification_alone
     assert otherwise == {"Ref": "AWS::NoValue"}  # an empty one would detach what Chalice attached
 
 
-# What is merged into Chalice's template is no template. cfn-lint sees it merged: tests/e2e/test_package.py.
+# What is merged into Chalice's template is no template. cfn-lint sees it in test_cloudformation_only.py.
 
 
 @pytest.mark.parametrize("function", configuration.FUNCTIONS)

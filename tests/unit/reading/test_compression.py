@@ -52,7 +52,7 @@ def contents(kind: str, file: bytes, chunk: int = 1000, limits: Limits = LIMITS)
 
 @pytest.mark.parametrize("kind", ALL)
 @given(data=st.binary(max_size=3000), chunk=st.integers(1, 200))
-def test_what_was_compressed_comes_out(kind: str, data: bytes, chunk: int) -> None:
+def test_a_compressed_file_is_decompressed_exactly(kind: str, data: bytes, chunk: int) -> None:
     file = ALL[kind](data)
     assert kind_of(file) == kind
     assert contents(kind, file, chunk) == data
@@ -60,7 +60,7 @@ def test_what_was_compressed_comes_out(kind: str, data: bytes, chunk: int) -> No
 
 @pytest.mark.parametrize("kind", STREAMS)
 @given(parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4), chunk=st.integers(1, 200))
-def test_all_members_come_out(kind: str, parts: list[bytes], chunk: int) -> None:
+def test_every_member_is_decompressed(kind: str, parts: list[bytes], chunk: int) -> None:
     assert contents(kind, b"".join(map(STREAMS[kind], parts)), chunk) == b"".join(parts)
 
 
@@ -82,21 +82,21 @@ def test_junk_behind_a_member_is_damage_and_zeros_are_not(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_a_bomb_is_not_read_on(kind: str) -> None:
+def test_reading_a_decompression_bomb_stops_at_the_ratio(kind: str) -> None:
     limits = Limits(size=1 << 30, ratio=20, seconds=60, free=1 << 20)
     with pytest.raises(JobFailed) as raised:
         contents(kind, ALL[kind](b"\0" * (64 << 20)), chunk=1 << 20, limits=limits)
     assert raised.value.code == "compression-bomb"
 
 
-def test_a_file_that_takes_for_ever_is_not_read_on() -> None:
+def test_reading_stops_at_the_time_limit() -> None:
     # nothing comes out of empty members, however many there are
     with pytest.raises(JobFailed) as raised:
         contents("gzip", gzip.compress(b"") * 100, limits=Limits(size=1 << 30, ratio=1000, seconds=0))
     assert raised.value.code == "compression-bomb"
 
 
-def test_there_is_a_limit_to_what_comes_out() -> None:
+def test_reading_stops_at_the_size_limit() -> None:
     with pytest.raises(JobFailed) as raised:
         contents("gzip", gzip.compress(b"x" * 5000), limits=Limits(size=4999, ratio=1000, seconds=60))
     assert raised.value.code == "file-too-large"
@@ -115,5 +115,5 @@ def test_an_archive_of_anything_but_one_file_is_refused(file: bytes, words: str)
         contents("zip", file)
 
 
-def test_what_a_mac_puts_into_an_archive_is_no_file() -> None:
+def test_files_that_macos_adds_to_an_archive_are_ignored() -> None:
     assert contents("zip", zipped(b"x", "__MACOSX/._people.csv", "people.csv")) == b"x"

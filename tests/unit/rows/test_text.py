@@ -37,7 +37,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize(("value", "normal"), EXAMPLES.items())
-def test_examples(value: str, normal: str) -> None:
+def test_each_example_is_normalised_as_documented(value: str, normal: str) -> None:
     assert normalise(value) == normal
 
 
@@ -150,7 +150,7 @@ def test_excerpts_can_be_stored_and_shown() -> None:
     assert excerpt(b"\x1b[31mred\xc2\x9bX\ta") == "\\x1b[31mred\\x9bX\ta"
 
 
-def test_endless_combining_marks_take_no_endless_time() -> None:
+def test_time_grows_with_the_number_of_combining_marks_only() -> None:
     value = "e" + "\u0301\u0316" * 100_000
     assert normalise(value) == value
     assert normalise_column(

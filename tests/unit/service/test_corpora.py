@@ -22,7 +22,7 @@ def test_the_corpus_is_whole() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("block_size", [16, 1 << 20])
-def test_csv_spectrum(path: Path, block_size: int) -> None:
+def test_each_file_of_csv_spectrum_gives_its_json(path: Path, block_size: int) -> None:
     data = path.read_bytes()
     rows = json.loads((SPECTRUM / "json" / f"{path.stem}.json").read_text("utf-8"))
     rows = rows if isinstance(rows, list) else [rows]  # one of them is an object of its own

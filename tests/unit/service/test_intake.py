@@ -62,7 +62,7 @@ def asked_for(world: World) -> UUID:
     return world.jobs.put(changed(job, key=upload_key("people", job.id, "a.csv"))).id
 
 
-def test_a_dropped_file_becomes_one_job_however_often_it_is_announced() -> None:
+def test_a_dropped_file_becomes_one_job_for_any_number_of_events() -> None:
     world = World()
     event = world.objects.put("drop/people/2026/jan feb.csv", "e1")
     assert world.announce(event, event) == 2
@@ -81,7 +81,7 @@ def test_a_dropped_file_that_is_written_again_is_loaded_again() -> None:
     assert len(world.jobs.jobs) == 3
 
 
-def test_a_dropped_file_that_is_gone_is_no_job() -> None:
+def test_a_dropped_file_that_was_removed_becomes_no_job() -> None:
     world = World()
     world.announce(Source("bucket", "drop/people/a.csv", "e1", 10))
     assert not world.jobs.jobs
@@ -101,13 +101,13 @@ def test_a_dropped_file_that_is_gone_is_no_job() -> None:
         "drop",
     ],
 )
-def test_what_is_no_upload_is_left_alone(key: str) -> None:
+def test_objects_that_are_not_uploads_are_ignored(key: str) -> None:
     world = World()
     assert world.announce(world.objects.put(key, "e1")) == 0
     assert not world.queue.waiting
 
 
-def test_trouble_leaves_nothing_that_the_next_try_does_not_mend() -> None:
+def test_an_error_leaves_nothing_that_a_retry_does_not_repair() -> None:
     world = World()
     event = world.objects.put("drop/people/a.csv", "e1")
     world.queue.down = True
@@ -163,9 +163,10 @@ def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
-    place = dropped_file(f"drop/{dataset}/{name}")
-    if place is not None:
-        assert place == (dataset, name)
+    file = dropped_file(f"drop/{dataset}/{name}")
+    if file is not None:  # the first slash ends the dataset, whatever it was meant to be
+        assert f"{file.dataset}/{file.filename}" == f"{dataset}/{name}"
+        assert "/" not in file.dataset
 
 
 def test_a_write_has_one_job_id_whether_it_was_listed_or_looked_at() -> None:

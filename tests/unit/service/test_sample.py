@@ -33,7 +33,7 @@ def test_it_holds_what_people_type_into_cells() -> None:
     assert '"Signs as ""Zoë & daughters"""' in text
 
 
-def test_nobody_in_it_can_be_written_to() -> None:
+def test_no_address_in_it_can_receive_mail() -> None:
     domains = {cell.rpartition("@")[2].strip().lower() for cell in _cells() if "@" in cell}
 
     assert domains == {"shop.example.com", "mail.example.com", "home.example.com"}

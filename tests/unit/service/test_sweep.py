@@ -36,14 +36,12 @@ def status(services: MemoryServices, job: Job) -> Status:
     return services.jobs.jobs[job.id].status
 
 
-def test_nothing_to_do(sweeper: Sweeper) -> None:
+def test_a_sweep_of_an_idle_service_changes_nothing(sweeper: Sweeper) -> None:
     assert sweeper.sweep() == NOTHING
 
 
 @pytest.mark.parametrize("state", [Status.PENDING, Status.PROCESSING, Status.UNDOING])
-def test_a_job_nobody_works_on_is_announced_again(
-    services: MemoryServices, sweeper: Sweeper, state: Status
-) -> None:
+def test_a_silent_job_is_requeued(services: MemoryServices, sweeper: Sweeper, state: Status) -> None:
     job = services.jobs.put(new_job(status=state, arrived_at=NOW))
     held = services.jobs.put(new_job(status=state, arrived_at=NOW, number=2))
     services.jobs.owners[held.id] = "a worker"
@@ -51,7 +49,7 @@ def test_a_job_nobody_works_on_is_announced_again(
     assert queued(services) == [job.id]
 
 
-def test_an_upload_that_no_event_told_of_is_found(services: MemoryServices, sweeper: Sweeper) -> None:
+def test_an_upload_whose_event_was_lost_is_enqueued(services: MemoryServices, sweeper: Sweeper) -> None:
     job = services.jobs.put(new_job(upload=OVERDUE))
     services.objects.missing = False
     services.objects.data = b"a\n1\n"
@@ -63,7 +61,9 @@ def test_an_upload_that_no_event_told_of_is_found(services: MemoryServices, swee
     assert found.source.size == 4
 
 
-def test_an_upload_that_never_came_expires_with_its_parts(services: MemoryServices, sweeper: Sweeper) -> None:
+def test_an_upload_that_never_arrived_expires_with_its_parts(
+    services: MemoryServices, sweeper: Sweeper
+) -> None:
     upload_id = services.upload_bucket.begin("k", checksums=True)
     in_parts = services.jobs.put(new_job(upload=replace(OVERDUE, upload_id=upload_id, part_size=5)))
     whole = services.jobs.put(new_job(upload=OVERDUE, number=2))
@@ -90,7 +90,7 @@ def test_an_object_that_may_not_be_seen_does_not_expire_its_job(
     assert status(services, job) is Status.PENDING
 
 
-def test_dropped_files_that_no_event_told_of_are_adopted_once(
+def test_a_dropped_file_whose_event_was_lost_becomes_one_job(
     services: MemoryServices, sweeper: Sweeper
 ) -> None:
     services.objects.missing = False
@@ -107,15 +107,13 @@ def test_dropped_files_that_no_event_told_of_are_adopted_once(
     assert sweeper.sweep()["adopted"] == 0
 
 
-def test_old_rejects_and_ledgers_are_forgotten_once(services: MemoryServices, sweeper: Sweeper) -> None:
+def test_old_rejects_and_ledgers_are_purged_once(services: MemoryServices, sweeper: Sweeper) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
     assert sweeper.sweep()["purged"] == 1
     assert sweeper.sweep() == NOTHING
 
 
-def test_a_bug_in_one_chore_does_not_keep_the_others_from_theirs(
-    services: MemoryServices, sweeper: Sweeper
-) -> None:
+def test_a_bug_in_one_task_does_not_stop_the_others(services: MemoryServices, sweeper: Sweeper) -> None:
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
     services.upload_bucket.dropped = [Source("bucket", "drop/people/a.csv", "e1", 0)] * 2
     broken = replace(sweeper, bucket=None)  # type: ignore[arg-type]
@@ -134,9 +132,7 @@ def test_a_dropped_file_that_may_not_be_read_does_not_stop_those_behind_it(
     assert sweeper.sweep()["adopted"] == 0
 
 
-def test_what_one_chore_fails_at_does_not_keep_the_others_from_theirs(
-    services: MemoryServices, sweeper: Sweeper
-) -> None:
+def test_an_outage_in_one_task_does_not_stop_the_others(services: MemoryServices, sweeper: Sweeper) -> None:
     silent = services.jobs.put(new_job(status=Status.PROCESSING))
     services.jobs.put(new_job(upload=replace(OVERDUE, upload_id="x", part_size=5), number=2))
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW, number=3))

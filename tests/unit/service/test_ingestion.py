@@ -34,7 +34,7 @@ def records(jobs: MemoryJobs, job: Job) -> set[str]:
     return {row for block in jobs.blocks[job.id].values() for row in block.rows["record"].to_pylist()}
 
 
-def test_a_whole_file() -> None:
+def test_a_file_is_loaded_completely() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
     assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
@@ -86,14 +86,14 @@ def test_a_stop_between_blocks_leaves_the_rest_for_later() -> None:
     assert len(records(jobs, job)) == 120
 
 
-def test_header_only() -> None:
+def test_a_file_with_only_a_header_completes_without_records() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a,b\r\n")
     job = started(jobs)
     assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert [(it.start, it.end, it.records) for it in jobs.blocks[job.id].values()] == [(0, 5, 0)]
 
 
-def test_a_header_longer_than_a_block() -> None:
+def test_a_header_may_be_longer_than_a_block() -> None:
     jobs, store = MemoryJobs(), MemoryStore(b"a" * 300 + b",b\n1,2\n")
     job = started(jobs)
     assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
@@ -109,7 +109,7 @@ def test_a_header_longer_than_a_block() -> None:
         (new_job(), b"PK\x03\x04", "corrupt-file"),
     ],
 )
-def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
+def test_a_file_that_cannot_be_loaded_fails_its_job(job: Job, data: bytes, code: str) -> None:
     jobs, store = MemoryJobs(), MemoryStore(data)
     jobs.put(job)
     with pytest.raises(JobFailed) as raised:
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_loaded(job: Job, data: bytes, code: str) -> None:
     assert not jobs.blocks
 
 
-def test_a_file_that_changes_while_it_is_loaded() -> None:
+def test_a_file_that_changes_while_it_is_loaded_fails_its_job() -> None:
     jobs, store = MemoryJobs(), MemoryStore(FILE)
     job = started(jobs)
     ingest(job, new_ingester(jobs, store), lambda: not jobs.blocks.get(job.id))
@@ -128,7 +128,7 @@ def test_a_file_that_changes_while_it_is_loaded() -> None:
     assert raised.value.code == "source-changed"
 
 
-def test_trouble_with_the_store_or_the_database_gets_out() -> None:
+def test_an_error_of_the_store_or_the_database_is_raised() -> None:
     jobs = MemoryJobs()
     job = started(jobs)
     with pytest.raises(RetryLater):

@@ -61,7 +61,7 @@ def dead_letters(scenario: Scenario, queue: dict[str, str]) -> int:
         return int(store.xlen(f"{queue['SLUICE_REDIS_STREAM']}:dead"))
 
 
-def test_a_job_that_kills_its_workers_fails(
+def test_a_job_that_kills_every_worker_fails(
     make_scenario: Callable[..., Scenario], draw: random.Random
 ) -> None:
     scenario = make_scenario(SLUICE_MAX_DELIVERIES=str(MOST))

@@ -4,30 +4,29 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-import boto3
-from botocore.config import Config
 
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
-from chalicelib.backends.sqs import SqsReceiver, SqsSender
+from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
+from chalicelib.wiring.aws import s3_client
+from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
-    import redis
     from types_boto3_s3 import S3Client
-    from types_boto3_sqs import SQSClient
 
+    from chalicelib.backends.postgres.database import Connection
     from chalicelib.backends.postgres.ledger import PostgresLedger
+    from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
@@ -49,7 +48,7 @@ class Services:
     def signer(self) -> S3Signer:
         """Return the signer of uploads, for the address at which clients reach the bucket."""
         public = self.settings.public_s3_endpoint_url
-        client = _s3(public) if public else self._s3
+        client = s3_client(public) if public else self._s3
         return S3Signer(client, self.settings.bucket, expires=self.settings.upload_expires)
 
     @cached_property
@@ -114,40 +113,20 @@ class Services:
             retention_days=self.settings.retention_days,
         )
 
-    @cached_property
+    @property
     def sender(self) -> JobSender:
         """Return the sender of the queue."""
-        if self.settings.queue_backend == "redis":
-            from chalicelib.backends.redis_streams import RedisSender
+        return self._queue.sender
 
-            return RedisSender(self._redis, self.settings.redis_stream)
-        return SqsSender(self._sqs, self._queue_url)
-
-    @cached_property
+    @property
     def receiver(self) -> JobReceiver:
         """Return the receiver of the queue."""
-        if self.settings.queue_backend == "redis":
-            from chalicelib.backends.redis_streams import RedisReceiver
+        return self._queue.receiver
 
-            return RedisReceiver(
-                self._redis,
-                self.settings.redis_stream,
-                consumer=self.owner,
-                visibility_timeout=self.settings.visibility_timeout,
-                max_deliveries=self.settings.max_deliveries,
-            )
-        return self.sqs_receiver
-
-    @cached_property
+    @property
     def sqs_receiver(self) -> SqsReceiver:
-        """Return the receiver of the SQS queue, also for messages that Lambda has received."""
-        return SqsReceiver(
-            self._sqs,
-            self._queue_url,
-            visibility_timeout=self.settings.visibility_timeout,
-            max_deliveries=self.settings.max_deliveries,
-            dead_letter_url=self.settings.dead_letter_queue_url or None,
-        )
+        """Return the receiver of the SQS queue, for messages that Lambda has received."""
+        return self._sqs_queue.receiver
 
     @cached_property
     def owner(self) -> str:
@@ -192,17 +171,21 @@ class Services:
     def new_block_writer(self) -> "BlockWriter":
         """Return a writer for the blocks of one job."""
         from chalicelib.backends.postgres.blocks import PostgresBlocks
-        from chalicelib.backends.postgres.ingested_data import IngestedData
 
-        return PostgresBlocks(self._pool, IngestedData())
+        return PostgresBlocks(self._pool, self._destination)
 
     @cached_property
     def ledger(self) -> "PostgresLedger":
         """Return the ledger of all jobs."""
-        from chalicelib.backends.postgres.ingested_data import IngestedData
         from chalicelib.backends.postgres.ledger import PostgresLedger
 
-        return PostgresLedger(self._pool, IngestedData())
+        return PostgresLedger(self._pool, self._destination)
+
+    @cached_property
+    def _destination(self) -> "Destination[Connection]":
+        from chalicelib.backends.postgres.ingested_data import IngestedData
+
+        return IngestedData()
 
     @cached_property
     def message_handler(self) -> "MessageHandler":
@@ -215,7 +198,6 @@ class Services:
         return self._message_handler(self.sqs_receiver, one_claim=True)
 
     def _message_handler(self, receiver: JobReceiver, *, one_claim: bool) -> "MessageHandler":
-        from chalicelib.backends.postgres.ingested_data import IngestedData
         from chalicelib.backends.postgres.leases import PostgresLeases
         from chalicelib.backends.postgres.undo import PostgresUndo
         from chalicelib.service.attempt import Attempts
@@ -225,7 +207,7 @@ class Services:
         attempts = Attempts(
             self.jobs,
             self.ingester,
-            PostgresUndo(self._pool, IngestedData()),
+            PostgresUndo(self._pool, self._destination),
             self.ledger,
             max_attempts=receiver.max_deliveries,
             outage_seconds=self.settings.outage_seconds,
@@ -244,7 +226,7 @@ class Services:
 
     def close(self) -> None:
         """Leave the queue and close the connections to the database. Raises RetryLater."""
-        if "receiver" in vars(self):
+        if "_queue" in vars(self) and "receiver" in vars(self._queue):
             self.receiver.close()
         if "_pool" in vars(self):
             self._pool.close()
@@ -265,46 +247,20 @@ class Services:
 
         return with_credentials(url, self.settings.database_secret)
 
-    # The Redis client is imported where it is used: 80 ms of a cold start that SQS does without.
-
-    @cached_property
-    def _redis(self) -> "redis.Redis":
-        import redis
-
-        return redis.Redis.from_url(
-            required(self.settings.redis_url, "REDIS_URL"), socket_timeout=30, socket_connect_timeout=5
-        )
-
     @cached_property
     def _s3(self) -> "S3Client":
-        return _s3(self.settings.aws_endpoint_url)
+        return s3_client(self.settings.aws_endpoint_url)
 
     @cached_property
-    def _sqs(self) -> "SQSClient":
-        return boto3.client("sqs", endpoint_url=self.settings.aws_endpoint_url, config=_config())
+    def _queue(self) -> Queue:
+        return QUEUES[self.settings.queue_backend](self.settings, self.owner)
 
-    @property
-    def _queue_url(self) -> str:
-        return required(self.settings.queue_url, "SLUICE_QUEUE_URL")
+    @cached_property
+    def _sqs_queue(self) -> SqsQueue:
+        return self._queue if isinstance(self._queue, SqsQueue) else SqsQueue(self.settings, self.owner)
 
 
 @cache
 def services() -> Services:
     """Return the process's services, by its environment. Raises SettingError."""
     return Services(environment.load())
-
-
-def _config(config: Config | None = None) -> Config:
-    # A response that stalls this long has broken off. SQS's longest poll is 20 s.
-    common = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30)
-    return common.merge(config) if config else common
-
-
-def _s3(endpoint: str | None) -> "S3Client":
-    # an emulator's bucket has no host name of its own
-    style: Any = {"addressing_style": "path"} if endpoint else {}
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        config=_config(Config(signature_version="s3v4", s3=style, read_timeout=15)),
-    )

@@ -119,7 +119,7 @@ def test_cfn_lint_finds_nothing(template: Path) -> None:
     assert kinds(template)["AWS::Serverless::Function"] == kinds(template)["AWS::Logs::LogGroup"] == 5
 
 
-def test_everything_has_the_names_that_others_know(dev: Bundled) -> None:
+def test_every_resource_has_the_name_that_others_use(dev: Bundled) -> None:
     names = sorted(f"sluice-{STAGE}{it}" for it in FUNCTIONS)
     found = what_is_there(dev.dev.outputs["BucketName"])
     assert found["functions"] == found["logs"] == names
@@ -132,7 +132,7 @@ def test_everything_has_the_names_that_others_know(dev: Bundled) -> None:
     assert gateway.get_rest_api(restApiId=api)["name"] == "sluice"  # as the alarms have it
 
 
-def test_what_chalice_leaves_undone_is_done(dev: Bundled) -> None:
+def test_the_template_adds_what_chalice_leaves_out(dev: Bundled) -> None:
     functions, outputs = boto3.client("lambda"), dev.dev.outputs
     intake = f"sluice-{STAGE}-on_upload"
     invoked = functions.get_function_event_invoke_config(FunctionName=intake)
@@ -152,7 +152,7 @@ def test_what_chalice_leaves_undone_is_done(dev: Bundled) -> None:
     ]
 
 
-def test_a_file_comes_through(dev: Bundled, database: str, dataset: str) -> None:
+def test_a_file_is_loaded(dev: Bundled, database: str, dataset: str) -> None:
     lines = [b"%d,name %d\n" % (n, n % 97) for n in range(RECORDS)]
     file = b"id,name\n" + b"".join(lines + lines[:TWICE]) + b"short\n" * SHORT
     job = finished(dev.url, upload(dev.url, file, dataset=dataset))
@@ -170,7 +170,7 @@ def test_an_event_that_the_intake_cannot_take_is_a_dead_letter(dev: Bundled) -> 
     assert json.loads(dead)["requestPayload"] == {"Records": ["nonsense"]}
 
 
-def test_a_new_bucket_tells_the_intake_if_its_stack_is_told_to(dev: Bundled) -> None:
+def test_a_new_bucket_notifies_the_intake_if_its_stack_has_the_parameter(dev: Bundled) -> None:
     cloud, intake = dev.cloud, stacks.outputs(STAGE, dev.cloud)["IntakeFunctionArn"]
     try:
         stacks.deploy(
@@ -198,7 +198,7 @@ def versions() -> dict[str, str]:
     return {it["FunctionName"]: it["LastModified"] for it in functions}
 
 
-def test_a_function_that_works_on_jobs_is_only_there_if_wanted(bundled: Bundled) -> None:
+def test_the_worker_function_is_only_deployed_with_lambda_workers(bundled: Bundled) -> None:
     path = bundled.dev.checkout / ".chalice/config.json"
     with_worker = path.read_text()
     config = bundled.dev.config

@@ -30,7 +30,7 @@ def url(stack: Mapping[str, str]) -> Iterator[str]:
     local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
 
 
-def test_large_files_go_in_parts(stack: Mapping[str, str], url: str, dataset: str) -> None:
+def test_large_files_are_sent_in_parts(stack: Mapping[str, str], url: str, dataset: str) -> None:
     data = b"id,name\n" + b"".join(b"%06d,name\n" % n for n in range(700_000))
     request = {"filename": "a.csv", "dataset": dataset, "size": len(data), "part_checksums": True}
     begun = httpx.post(f"{url}/uploads", json=request).json()
@@ -55,7 +55,7 @@ def test_large_files_go_in_parts(stack: Mapping[str, str], url: str, dataset: st
     assert (gone.status_code, gone.headers["Content-Type"]) == (409, "application/problem+json")
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(url: str, dataset: str) -> None:
+def test_an_aborted_upload_leaves_nothing(url: str, dataset: str) -> None:
     begun = httpx.post(f"{url}/uploads", json={"filename": "a", "dataset": dataset, "size": PART + 1}).json()
     assert httpx.delete(f"{url}/uploads/{begun['job_id']}").json()["status"] == "CANCELED"
     assert httpx.get(f"{url}{begun['links']['parts']}").status_code == 409
@@ -83,7 +83,7 @@ def counted(path: Path) -> tuple[int, int, int]:
     return len(lines), len(set(good)), len(lines) - len(good)
 
 
-def test_a_client_that_is_killed_twice_goes_on_where_it_was(
+def test_a_client_that_is_killed_twice_resumes_its_upload(
     stack: Mapping[str, str], url: str, dataset: str, large_file: Path, tmp_path: Path
 ) -> None:
     count = -(-large_file.stat().st_size // PART)

@@ -26,7 +26,7 @@ RECORDS = 2500  # some 100 KB and more
 
 
 @pytest.mark.parametrize(("kind", "queue"), [("csv", "sqs"), ("ndjson", "redis")])
-def test_a_worker_that_dies_at_any_point(
+def test_a_worker_that_dies_while_it_splits_costs_no_record(
     make_scenario: Callable[..., Scenario], draw: random.Random, kind: str, queue: str
 ) -> None:
     scenario = make_scenario(queue, SLUICE_LOADERS="1")
@@ -44,7 +44,9 @@ def test_a_worker_that_dies_at_any_point(
     assert [job["shared_to"] for job in jobs] == [job["size"] for job in jobs]
 
 
-def test_leases_that_mean_nothing(make_scenario: Callable[..., Scenario], draw: random.Random) -> None:
+def test_a_split_job_without_leases_loads_each_record_once(
+    make_scenario: Callable[..., Scenario], draw: random.Random
+) -> None:
     """Every worker takes any range from whoever has it."""
     scenario = make_scenario(SLUICE_LOADERS="1")
     loadings = [scenario.put(files.make(kind, draw.random(), RECORDS)) for kind in ("csv", "ndjson")]

@@ -66,7 +66,7 @@ def test_a_job_is_loaded_and_its_message_acknowledged() -> None:
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_a_message_too_many_changes_nothing() -> None:
+def test_a_duplicate_delivery_changes_nothing() -> None:
     world = World()
     world.consume()
     world.consume()
@@ -74,21 +74,21 @@ def test_a_message_too_many_changes_nothing() -> None:
     assert world.jobs.jobs[world.job.id].progress.attempts == 1
 
 
-def test_an_unknown_job_is_forgotten() -> None:
+def test_a_message_of_an_unknown_job_is_acknowledged() -> None:
     world = World()
     world.delivery = Delivery(uuid4(), "receipt", 1)
     world.consume()
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_a_message_too_many_for_a_job_that_another_holds_is_dropped() -> None:
+def test_a_duplicate_delivery_of_a_held_job_is_acknowledged() -> None:
     world = World()
     world.jobs.owners[world.job.id] = "another"
     world.consume()
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_a_message_that_comes_again_while_the_job_is_held_is_looked_at_again_later() -> None:
+def test_a_message_redelivered_while_the_job_is_held_is_delayed() -> None:
     world = World(deliveries=2)
     world.jobs.owners[world.job.id] = "another"
     world.consume()
@@ -96,7 +96,7 @@ def test_a_message_that_comes_again_while_the_job_is_held_is_looked_at_again_lat
     assert not world.queue.acknowledged
 
 
-def test_it_does_not_become_a_dead_letter_while_the_job_is_held() -> None:
+def test_a_message_does_not_become_a_dead_letter_while_its_job_is_held() -> None:
     world = World(deliveries=3)
     world.jobs.owners[world.job.id] = "another"
     world.consume()
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_fails_its_job() -> None:
     assert world.queue.acknowledged == [world.delivery]
 
 
-def test_an_outage_is_sat_out_with_the_job_in_hand() -> None:
+def test_an_outage_is_retried_with_backoff_while_the_job_is_held() -> None:
     world = World(deliveries=3)
     world.store.errors.extend([RetryLater("S3 is down"), RetryLater("S3 is still down")])
     world.consume()
@@ -118,7 +118,7 @@ def test_an_outage_is_sat_out_with_the_job_in_hand() -> None:
     assert world.jobs.jobs[world.job.id].progress.attempts == 1
 
 
-def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None:
+def test_a_long_outage_requeues_the_job_without_counting_an_attempt() -> None:
     world = World(deliveries=3, outage_seconds=0)
     world.store.errors.append(RetryLater("S3 is down"))
     world.consume()
@@ -129,7 +129,7 @@ def test_a_long_outage_passes_the_job_on_and_does_not_count_against_it() -> None
     assert not world.jobs.owners
 
 
-def test_a_stop_ends_the_wait_for_better_times() -> None:
+def test_a_stop_ends_the_backoff() -> None:
     world = World()
 
     class Down(MemoryStore):
@@ -187,7 +187,7 @@ def test_a_job_that_is_canceled_meanwhile_is_dropped() -> None:
     assert not world.jobs.blocks.get(world.job.id)
 
 
-def test_a_message_is_kept_for_whoever_has_taken_the_job_over() -> None:
+def test_a_message_is_kept_for_the_worker_that_took_the_job_over() -> None:
     world = World()
 
     class TakenOver(MemoryStore):
@@ -228,7 +228,7 @@ def test_a_job_is_undone() -> None:
     assert world.queue.acknowledged == [world.delivery, world.delivery]
 
 
-def test_a_bug_of_ours_does_not_lose_the_job() -> None:
+def test_an_unexpected_error_does_not_lose_the_job() -> None:
     world = World()
     world.store.errors = deque([ZeroDivisionError("bug")])
     world.consume()
@@ -236,7 +236,7 @@ def test_a_bug_of_ours_does_not_lose_the_job() -> None:
     assert world.queue.returned == [(world.delivery, 2)]
 
 
-def test_a_worker_that_is_stopped_gives_its_job_back_as_a_fresh_message() -> None:
+def test_a_stopped_worker_requeues_its_job() -> None:
     world = World(deliveries=3)
     world.stop.set()
     world.consume()
@@ -246,7 +246,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back_as_a_fresh_message() -> Non
     assert not world.jobs.owners
 
 
-def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
+def test_a_worker_that_lost_its_lease_stops_without_acknowledging() -> None:
     world = World(lease_seconds=0.03)
 
     class Slow(MemoryStore):
@@ -264,14 +264,14 @@ def test_a_worker_that_lost_its_lease_stops_and_keeps_quiet() -> None:
     assert world.jobs.owners[world.job.id] == "another"
 
 
-def test_a_database_that_is_down_is_the_callers_to_wait_for() -> None:
+def test_an_unavailable_database_is_raised_to_the_caller() -> None:
     world = World()
     world.jobs.down = True
     with pytest.raises(RetryLater):
         world.consume()
 
 
-def test_an_outage_of_one_who_has_lost_the_job_is_nobody_elses_business() -> None:
+def test_an_outage_at_a_worker_that_lost_its_job_requeues_nothing() -> None:
     world = World()
 
     class Lost(MemoryStore):
@@ -290,7 +290,7 @@ def test_an_outage_of_one_who_has_lost_the_job_is_nobody_elses_business() -> Non
 
 
 @pytest.mark.parametrize("trouble", ["release", "send"])
-def test_a_job_that_cannot_be_passed_on_keeps_its_message(trouble: str) -> None:
+def test_a_job_that_cannot_be_requeued_keeps_its_message(trouble: str) -> None:
     world = World()
 
     class Stopping(MemoryStore):
@@ -401,7 +401,7 @@ def test_a_job_that_gets_on_may_be_stopped_any_number_of_times() -> None:
     assert sum(block.records for block in world.jobs.blocks[world.job.id].values()) == 100
 
 
-def test_an_outage_at_the_end_of_the_time_is_no_attempt_in_vain() -> None:
+def test_an_outage_at_the_end_of_the_time_is_not_an_attempt_without_progress() -> None:
     world = Invoked(blocks=1)
 
     class Down(MemoryStore):
@@ -430,7 +430,7 @@ def arrived(world: World, *, seconds: float) -> None:
     world.jobs.jobs[world.job.id] = changed(world.job, arrived_at=moment)
 
 
-def test_a_job_is_measured_once_however_often_it_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_is_measured_once_however_often_it_is_requeued(capsys: pytest.CaptureFixture[str]) -> None:
     world = Invoked(blocks=4)
     arrived(world, seconds=100)
     messages = 0
@@ -446,7 +446,7 @@ def test_a_job_is_measured_once_however_often_it_is_handed_on(capsys: pytest.Cap
     assert 100 <= queue_time < job_time < 130
 
 
-def test_a_container_that_is_stopped_hands_nothing_on_for_lack_of_time(
+def test_a_stopped_container_counts_no_job_that_ran_out_of_time(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     world = World()
@@ -471,7 +471,7 @@ def test_a_failure_is_counted_once(reason: str, capsys: pytest.CaptureFixture[st
     assert measured == {"JobsFailed": [1]}
 
 
-def test_a_failure_that_was_not_ours_to_say_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_that_another_worker_recorded_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
     world = World()
 
     class Canceling(MemoryStore):
@@ -485,7 +485,7 @@ def test_a_failure_that_was_not_ours_to_say_is_not_counted(capsys: pytest.Captur
     assert set(figures(capsys)) == {"QueueTime"}
 
 
-def test_an_undo_is_no_completed_job(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undo_is_not_counted_as_a_completed_job(capsys: pytest.CaptureFixture[str]) -> None:
     world = World()
     world.consume()
     world.jobs.act(world.job.id, Action.UNDO)

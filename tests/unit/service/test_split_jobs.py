@@ -119,7 +119,7 @@ LINES = b"a,b\n" + b"".join(b'%d,"x\n%d"\n' % (n, n % 7) for n in range(200)) + 
 @pytest.mark.parametrize("one_claim", [False, True], ids=["container", "function"])
 @settings(max_examples=40)
 @given(data=FILES.map(lambda it: it * 20), seed=st.integers(0, 99))
-def test_shared_out_or_not_the_ledger_is_the_same(one_claim: bool, data: bytes, seed: int) -> None:
+def test_a_split_job_has_the_ledger_of_an_unsplit_one(one_claim: bool, data: bytes, seed: int) -> None:
     alone, shared = World(b"a,b\n" + data, range_size=0), World(b"a,b\n" + data)
     alone.consume()
     draw = random.Random(seed)
@@ -130,7 +130,7 @@ def test_shared_out_or_not_the_ledger_is_the_same(one_claim: bool, data: bytes, 
     assert not shared.jobs.ranges.get(shared.job.id)
 
 
-def test_a_file_is_shared_out_with_a_message_for_each_range() -> None:
+def test_splitting_enqueues_a_message_for_each_range() -> None:
     world = World(LINES)
     found = world.share()
     assert len(found) > 5
@@ -140,7 +140,7 @@ def test_a_file_is_shared_out_with_a_message_for_each_range() -> None:
     assert not world.jobs.blocks
 
 
-def test_a_small_file_and_one_that_cannot_be_begun_anywhere_are_not() -> None:
+def test_small_files_and_files_without_known_record_borders_are_not_split() -> None:
     for world in (
         World(LINES, range_size=len(LINES) // 2 + 1),
         World(LINES, range_size=0),
@@ -180,7 +180,7 @@ def test_the_last_workers_may_both_find_everything_done() -> None:
     assert ingest(claim, world.ingester, lambda: True) is Result.CLAIM_DONE  # it was completed already
 
 
-def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
+def test_splitting_resumes_where_another_worker_stopped() -> None:
     whole = World(LINES).share()
     world = World(LINES)
 
@@ -205,7 +205,7 @@ def test_sharing_out_goes_on_where_another_worker_was_stopped_at_it() -> None:
     assert world.known.status is Status.COMPLETED
 
 
-def test_who_was_overtaken_at_sharing_out_stops() -> None:
+def test_a_worker_that_was_overtaken_stops_splitting() -> None:
     world = World(LINES)
     claim = world.jobs.claim(world.job.id, owner="first", lease_seconds=30)
     assert claim is not None
@@ -231,7 +231,7 @@ def test_a_worker_that_dies_leaves_its_range_to_others() -> None:
     assert world.known.status is Status.COMPLETED
 
 
-def test_a_failed_job_that_is_begun_anew_is_shared_out_around_what_is_done() -> None:
+def test_a_retried_job_is_split_around_its_committed_blocks() -> None:
     world = World(LINES)
     world.share()
     for _ in range(3):  # some ranges are loaded, and some blocks of the file are lost again

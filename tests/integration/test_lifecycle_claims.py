@@ -53,7 +53,7 @@ def test_a_lease_that_ran_out_is_still_its_holders_until_another_takes_it(life: 
     assert life.leases.claim(job.id, owner="other", lease_seconds=60) is None
 
 
-def test_attempts_in_vain_are_those_since_the_last_block(life: Life) -> None:
+def test_attempts_without_progress_are_those_since_the_last_block(life: Life) -> None:
     job = life.job()
 
     def vain() -> int:
@@ -77,7 +77,7 @@ def test_attempts_in_vain_are_those_since_the_last_block(life: Life) -> None:
     assert life.found(job.id).progress.attempts == 11
 
 
-def test_a_block_that_is_being_committed_keeps_its_attempt_from_being_in_vain(life: Life) -> None:
+def test_a_block_that_is_being_committed_counts_as_progress(life: Life) -> None:
     job = life.job()
     life.later(61)
     with ThreadPoolExecutor() as threads:
@@ -100,7 +100,7 @@ def retried(life: Life) -> Job:
     return job
 
 
-def test_a_worker_from_before_a_retry_brings_no_rows_of_another_object(life: Life) -> None:
+def test_a_worker_from_before_a_retry_loads_no_rows_of_another_object(life: Life) -> None:
     job = retried(life)
     assert life.do(job.id, Action.CLAIM, "other")
     opened = life.open(life.found(job.id), replace(SOURCE, etag="e2"), DIALECT, 10)
@@ -109,7 +109,7 @@ def test_a_worker_from_before_a_retry_brings_no_rows_of_another_object(life: Lif
     assert life.load(opened, block(0, ["a"])) == Tally(1, 1, 0, 0)
 
 
-def test_a_worker_from_before_a_retry_does_not_say_how_large_another_object_is(life: Life) -> None:
+def test_a_worker_from_before_a_retry_does_not_measure_another_object(life: Life) -> None:
     job = retried(life)
     life.ledger.measure(job, 70)
     assert life.do(job.id, Action.CLAIM, "other")
@@ -120,7 +120,7 @@ def test_a_worker_from_before_a_retry_does_not_say_how_large_another_object_is(l
     assert reading.text_size is None
 
 
-def test_only_who_took_a_job_last_may_fail_it(life: Life) -> None:
+def test_only_the_last_claimant_may_fail_a_job(life: Life) -> None:
     job, taken, released = life.job(), life.job(), life.job()
     life.later(61)
     assert life.do(taken.id, Action.CLAIM, "other")
@@ -182,7 +182,7 @@ def test_a_job_is_not_completed_unless_everything_adds_up(life: Life, total: int
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_of_two_who_commit_the_same_block_at_once_one_loses(life: Life, *, there: bool) -> None:
+def test_a_block_committed_by_several_workers_at_once_is_stored_once(life: Life, *, there: bool) -> None:
     job, earlier = life.job(), life.job()
     for no in range(8):
         loaded = block(no, [f"{no} {row}" for row in range(50)], rejects=2)
@@ -286,7 +286,7 @@ def agree(life: Life, job: Job, expected: Expected) -> None:
     ) == [(expected.blocks, job.progress.tally.rejected, job.progress.tally.inserted)]
 
 
-def test_a_worker_from_before_cannot_answer_a_job_that_another_has_begun(life: Life) -> None:
+def test_a_worker_that_lost_its_claim_cannot_complete_the_job_as_a_duplicate(life: Life) -> None:
     first = life.job(source=SOURCE)
     life.ledger.measure(first, 10)
     life.load(first, block(0, ["a"]))
@@ -305,7 +305,7 @@ def test_a_worker_from_before_cannot_answer_a_job_that_another_has_begun(life: L
     assert life.found(job_id).progress.tally == Tally(1, 1, 0, 0)
 
 
-def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> None:
+def test_the_same_content_completes_with_a_copy_of_the_ledger(life: Life) -> None:
     first = life.job(source=SOURCE)
     life.load(first, block(0, ["a", "a", "b"], rejects=2))
     life.ledger.measure(first, 10)
@@ -327,7 +327,9 @@ def test_the_same_content_is_answered_with_a_copy_of_the_ledger(life: Life) -> N
 
 
 @pytest.mark.parametrize("expected", [False, True], ids=["new", "known"])
-def test_a_row_that_another_writer_brings_at_the_same_time(life: Life, expected: bool) -> None:
+def test_a_row_that_another_writer_inserts_at_the_same_time_is_a_duplicate(
+    life: Life, expected: bool
+) -> None:
     """It is there, and not to be seen yet, when the block is written."""
     job, writer = life.job(), life.writer()
     if expected:  # the writer looks for known rows first

@@ -148,7 +148,7 @@ def numbered(found: Any) -> list[tuple[int, str, int]]:
 
 @pytest.mark.parametrize("name", CSV)
 @pytest.mark.parametrize(("block_size", "chunk"), [(1 << 22, 1 << 23), (64, 1 << 23), (1 << 22, 4096)])
-def test_csv(name: str, block_size: int, chunk: int) -> None:
+def test_csv_files_give_these_rows_and_rejects(name: str, block_size: int, chunk: int) -> None:
     data, options, records, rejects = CSV[name]
     if "missing_values" in options:
         options = {**options, "missing_values": tuple(options["missing_values"])}
@@ -159,7 +159,7 @@ def test_csv(name: str, block_size: int, chunk: int) -> None:
 
 @pytest.mark.parametrize("name", JSON)
 @pytest.mark.parametrize(("block_size", "chunk"), [(1 << 22, 1 << 23), (8, 1 << 23), (1 << 22, 3)])
-def test_json(name: str, block_size: int, chunk: int) -> None:
+def test_json_files_give_these_rows_and_rejects(name: str, block_size: int, chunk: int) -> None:
     data, records, rejects = JSON[name]
     found = outcome(data, look(data), block_size=block_size, chunk=chunk)
     assert found.records == set(records)
@@ -167,7 +167,7 @@ def test_json(name: str, block_size: int, chunk: int) -> None:
 
 
 @pytest.mark.parametrize("border", range(1, 60))
-def test_a_quoted_newline_across_any_border(border: int) -> None:
+def test_a_quoted_newline_may_cross_any_border(border: int) -> None:
     rows = [["x\ny", "1"], ["\r\n", "2,\n"], ['"\n"', "3"], ["z", "\n\n"]]
     file = io.StringIO(newline="")
     csv.writer(file).writerows([["a", "b"], *rows])

@@ -121,7 +121,7 @@ def no_timer_is_left() -> Iterator[None]:
     assert timers() == []
 
 
-def test_a_job_that_is_done_lets_lambda_remove_its_message() -> None:
+def test_a_message_of_a_finished_job_is_left_to_lambda_to_remove() -> None:
     services = Services()
     invoke(services, event(message(services.job.id)), 900)
     assert services.status is Status.COMPLETED
@@ -134,7 +134,7 @@ def test_the_visibility_is_shortened_before_the_job_is_claimed() -> None:
     assert services.sqs_receiver.said == ["taken", "extended", "claimed", "acknowledged"]
 
 
-def test_a_message_that_is_to_come_again_is_kept() -> None:
+def test_a_message_to_be_redelivered_fails_the_invocation() -> None:
     services = Services(MemoryStore(FILE))
     services.store.errors.append(KeyError("bug"))
     with pytest.raises(MessageKept, match=str(services.job.id)):
@@ -143,7 +143,7 @@ def test_a_message_that_is_to_come_again_is_kept() -> None:
     assert services.sqs_receiver.acknowledged == []
 
 
-def test_a_job_that_another_worker_holds_is_looked_at_again() -> None:
+def test_a_message_of_a_held_job_is_delayed() -> None:
     services = Services()
     services.jobs.owners[services.job.id] = "another"
     services.sqs_receiver.delivery_of = lambda record: Delivery(services.job.id, record["receiptHandle"], 2)  # type: ignore[method-assign]
@@ -162,7 +162,7 @@ def test_an_outage_keeps_the_message(down: str) -> None:
     assert services.jobs.owners == {}
 
 
-def test_a_message_that_is_no_jobs_id_is_buried_and_gone() -> None:
+def test_a_message_that_is_not_a_jobs_id_goes_to_the_dead_letters() -> None:
     services = Services()
     invoke(services, event("nonsense"), 900)
     assert services.sqs_receiver.said == ["buried"]
@@ -178,7 +178,7 @@ def test_an_event_has_one_message(count: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 0.2])
-def test_a_while_before_its_time_is_up_the_job_is_handed_on(seconds: float) -> None:
+def test_a_job_is_requeued_before_the_invocation_times_out(seconds: float) -> None:
     store = Patient(FILE)
     services = Services(store)
     began = time.monotonic()
@@ -191,7 +191,7 @@ def test_a_while_before_its_time_is_up_the_job_is_handed_on(seconds: float) -> N
     assert services.jobs.jobs[services.job.id].progress.attempts_without_progress == 1  # no block was done
 
 
-def test_with_time_enough_nothing_stops_it() -> None:
+def test_an_invocation_with_enough_time_is_not_stopped() -> None:
     class Looking(MemoryStore):
         def read(self, *args: Any) -> bytes:
             [timer] = timers()
@@ -251,7 +251,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Services]:
     return loaded, services
 
 
-def test_the_function_works_on_a_job(worker: tuple[ModuleType, Services]) -> None:
+def test_the_deployed_function_loads_a_job(worker: tuple[ModuleType, Services]) -> None:
     loaded, services = worker
     with Client(loaded.app) as client:
         client.lambda_.invoke("on_job", client.events.generate_sqs_event([message(services.job.id)]))
@@ -266,7 +266,9 @@ def test_the_function_works_on_a_job(worker: tuple[ModuleType, Services]) -> Non
     assert services.status is Status.COMPLETED
 
 
-def test_the_function_fails_if_its_message_is_to_come_again(worker: tuple[ModuleType, Services]) -> None:
+def test_the_deployed_function_fails_if_its_message_is_to_be_redelivered(
+    worker: tuple[ModuleType, Services],
+) -> None:
     loaded, services = worker
     services.settings = replace(services.settings, grace_seconds=ANY_TIME)
     services.store.errors.append(KeyError("bug"))
@@ -281,7 +283,9 @@ def test_chalice_attaches_the_intake_to_the_bucket(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("events", ["chalice", "template"])
-def test_the_intake_takes_s3s_event_whoever_attaches_it(monkeypatch: pytest.MonkeyPatch, events: str) -> None:
+def test_the_intake_takes_s3s_event_however_it_is_attached(
+    monkeypatch: pytest.MonkeyPatch, events: str
+) -> None:
     loaded = load_app(monkeypatch, SLUICE_BUCKET_EVENTS=events)
     services = MemoryServices()
     monkeypatch.setattr(loaded, "services", lambda: services)

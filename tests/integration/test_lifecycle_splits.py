@@ -45,7 +45,7 @@ def test_each_range_is_taken_once(life: Life, shared: UUID) -> None:
     assert {claimed.job.status for claimed in taken if claimed} == {Status.PROCESSING}
 
 
-def test_sharing_out_that_was_broken_off_is_taken_up_first(life: Life) -> None:
+def test_an_interrupted_split_is_claimed_first(life: Life) -> None:
     job = planned(life)
     life.splits.add(job, RANGES[0], since=None)
     life.later(61)
@@ -58,7 +58,7 @@ def test_sharing_out_that_was_broken_off_is_taken_up_first(life: Life) -> None:
     assert part.range == RANGES[0]
 
 
-def test_who_was_overtaken_cannot_share_out(life: Life) -> None:
+def test_an_overtaken_worker_cannot_split(life: Life) -> None:
     job = planned(life)
     life.splits.add(job, RANGES[0], since=None)
     before = life.everything()
@@ -81,7 +81,9 @@ def test_a_range_whose_lease_has_run_out_is_taken_over(life: Life, shared: UUID)
     assert not life.leases.renew(shared, owner="a", lease_seconds=60)
 
 
-def test_what_nobody_has_failed_at_comes_first_and_progress_forgives(life: Life, shared: UUID) -> None:
+def test_ranges_without_failed_attempts_are_claimed_first_and_progress_resets_the_count(
+    life: Life, shared: UUID
+) -> None:
     first = claim(life, shared, "a")
     assert first is not None
     assert (first.range, first.attempts_without_progress) == (RANGES[0], 1)
@@ -122,7 +124,7 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
 
 
 @pytest.mark.parametrize("action", [Action.CANCEL, Action.FAIL])
-def test_a_job_that_ends_takes_its_ranges_along(life: Life, shared: UUID, action: Action) -> None:
+def test_a_job_that_ends_removes_its_ranges(life: Life, shared: UUID, action: Action) -> None:
     job = claim(life, shared, "me")
     assert job is not None
     assert not life.ledger.fail(shared, owner="planner", code="code", message="Why.")
@@ -139,7 +141,7 @@ def test_a_job_that_ends_takes_its_ranges_along(life: Life, shared: UUID, action
     assert (again.range, again.job.reading) == (None, None)  # it is opened again, and may be split again
 
 
-def test_a_job_of_which_a_range_is_held_is_not_silent(life: Life, shared: UUID) -> None:
+def test_a_job_with_a_held_range_is_not_silent(life: Life, shared: UUID) -> None:
     claim(life, shared, "me")
     life.later(50)
     assert life.leases.renew(shared, owner="me", lease_seconds=60)

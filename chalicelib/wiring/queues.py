@@ -1,0 +1,95 @@
+"""The queues that `SLUICE_QUEUE_BACKEND` chooses from. Another queue is a class here and a line in QUEUES."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.backends.sqs import SqsReceiver, SqsSender
+from chalicelib.service.queue import JobReceiver, JobSender
+from chalicelib.settings import Settings, required
+from chalicelib.wiring.aws import sqs_client
+
+if TYPE_CHECKING:
+    import redis
+    from types_boto3_sqs import SQSClient
+
+
+class Queue(Protocol):
+    """Both ends of a queue, each built on first access. Raises SettingError where an address is missing."""
+
+    @property
+    def sender(self) -> JobSender:
+        """The end that jobs are enqueued at."""
+
+    @property
+    def receiver(self) -> JobReceiver:
+        """The end that messages are taken from."""
+
+
+class SqsQueue:
+    """The queue on Amazon SQS."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:  # noqa: ARG002 - SQS knows no consumers
+        self._settings = settings
+
+    @cached_property
+    def sender(self) -> SqsSender:
+        """The end that jobs are enqueued at."""
+        return SqsSender(self._client, self._url)
+
+    @cached_property
+    def receiver(self) -> SqsReceiver:
+        """The end that messages are taken from."""
+        return SqsReceiver(
+            self._client,
+            self._url,
+            visibility_timeout=self._settings.visibility_timeout,
+            max_deliveries=self._settings.max_deliveries,
+            dead_letter_url=self._settings.dead_letter_queue_url or None,
+        )
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        return sqs_client(self._settings.aws_endpoint_url)
+
+    @property
+    def _url(self) -> str:
+        return required(self._settings.queue_url, "SLUICE_QUEUE_URL")
+
+
+class RedisQueue:
+    """The queue on Redis Streams. Its client is imported on use: 80 ms that SQS does not pay."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:
+        self._settings = settings
+        self._worker = worker
+
+    @cached_property
+    def sender(self) -> JobSender:
+        """The end that jobs are enqueued at."""
+        from chalicelib.backends.redis_streams import RedisSender
+
+        return RedisSender(self._client, self._settings.redis_stream)
+
+    @cached_property
+    def receiver(self) -> JobReceiver:
+        """The end that messages are taken from."""
+        from chalicelib.backends.redis_streams import RedisReceiver
+
+        return RedisReceiver(
+            self._client,
+            self._settings.redis_stream,
+            consumer=self._worker,
+            visibility_timeout=self._settings.visibility_timeout,
+            max_deliveries=self._settings.max_deliveries,
+        )
+
+    @cached_property
+    def _client(self) -> "redis.Redis":
+        import redis
+
+        url = required(self._settings.redis_url, "REDIS_URL")
+        return redis.Redis.from_url(url, socket_timeout=30, socket_connect_timeout=5)
+
+
+QUEUES: Mapping[str, Callable[[Settings, str], Queue]] = {"sqs": SqsQueue, "redis": RedisQueue}

@@ -1,0 +1,67 @@
+"""The text of an object as chunks, and how far the object was read for each."""
+
+import gzip
+import random
+from typing import Any
+
+import pytest
+
+from chalicelib.core.model import Dialect, Format, Gap, Source
+from chalicelib.formats import format_of
+from chalicelib.reading.blocks import cut_blocks
+from chalicelib.reading.compression import Limits
+from chalicelib.reading.object_text import ObjectText
+from tests.support.fakes import MemoryStore
+
+LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
+CONTENT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(64)) for n in range(5000))
+
+
+def object_text(data: bytes, read_size: int = 1000, **dialect: Any) -> ObjectText:
+    read_as = Dialect(Format.CSV, 0, columns=("a", "b"), **dialect)
+    return ObjectText(MemoryStore(data), Source("bucket", "key", "e1", len(data)), read_as, LIMITS, read_size)
+
+
+def test_offsets_of_a_plain_text_are_those_of_the_object() -> None:
+    chunks = list(object_text(CONTENT).stream(10, 5000))
+    assert b"".join(chunk.data for chunk in chunks) == CONTENT[10:5000]
+    assert {chunk.source_offset for chunk in chunks} == {None}
+
+
+@pytest.mark.parametrize(
+    ("data", "dialect"),
+    [
+        (gzip.compress(CONTENT), {"compression": "gzip"}),
+        (gzip.compress(CONTENT) + bytes(5000), {"compression": "gzip"}),  # zeros may follow
+        (CONTENT.decode().encode("utf-16"), {"encoding": "utf-16-le", "bom": True, "transcoded": True}),
+    ],
+    ids=["gzip", "gzip and zeros", "utf-16"],
+)
+def test_chunks_of_any_other_text_carry_how_far_the_object_was_read(
+    data: bytes, dialect: dict[str, Any]
+) -> None:
+    text = object_text(data, **dialect)
+    chunks = list(text.stream(0, None))
+    assert b"".join(chunk.data for chunk in chunks) == CONTENT
+    offsets = [chunk.source_offset or 0 for chunk in chunks]
+    assert offsets == sorted(offsets)
+    assert offsets[0] == 1000
+    assert offsets[-1] == len(data)
+
+
+def test_blocks_carry_how_far_the_object_was_read() -> None:
+    data = gzip.compress(CONTENT)
+    text = object_text(data, compression="gzip")
+    blocks = list(
+        cut_blocks(
+            text.stream(0, None),
+            Gap(0, None),
+            data_start=0,
+            block_size=10_000,
+            framing=format_of(text.dialect).framing(text.dialect, 1000, to_end=True),
+        )
+    )
+    offsets = [block.source_offset or 0 for block in blocks]
+    assert offsets == sorted(offsets)
+    assert 1000 < offsets[0] < len(data)
+    assert offsets[-1] == len(data)
