@@ -101,9 +101,9 @@ def list_errors(context: RequestContext) -> chalice.Response:
 
 @app.route("/healthz")
 @view
-def show_health(_context: RequestContext) -> chalice.Response:
+def show_health(context: RequestContext) -> chalice.Response:
     """Show whether every dependency of Sluice answers."""
-    return health.show(services().dependencies)
+    return health.show(context, services().dependencies)
 
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:

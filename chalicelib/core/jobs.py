@@ -77,7 +77,7 @@ class JobError:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """The outcome of a job, beyond its status."""
 
     error: JobError | None = None
@@ -124,7 +124,7 @@ class Job:
     block_size: int  # bytes: planned until the job is opened, then fixed
     reading: Reading | None  # None until a worker opens the job
     progress: Progress
-    outcome: Outcome
+    outcome: JobOutcome
     times: Times
 
 

@@ -1,7 +1,6 @@
 """Load the gaps in a job's ledger. A first run, a resumed run and a takeover use the same code."""
 
 import time
-from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,8 +19,8 @@ from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.compression import Limits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
-from chalicelib.service.detection import detect_dialect
 from chalicelib.service.ledger import Ledger
+from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
 from chalicelib.service.splitting import Splits, Splitter
 from chalicelib.service.transform import transform
@@ -47,10 +46,6 @@ class Result(Enum):
     JOB_ENDED = auto()
     CLAIM_DONE = auto()  # the rest of the job is for other claims
     INTERRUPTED = auto()  # another attempt continues the work
-
-
-class _Duplicate(Exception):  # noqa: N818 - no error
-    """Another job has loaded the same content."""
 
 
 class _Interrupted(Exception):  # noqa: N818 - no error
@@ -87,9 +82,11 @@ class Ingester:
         Raises JobFailed, JobEnded, RetryLater.
         """
         store = _InterruptibleStore(self.store, keep_going)
+        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
         try:
-            return Ingestion(replace(self, store=store), claim, keep_going).run()
-        except _Duplicate as duplicate:
+            reading = claim.job.reading or opener.open(claim.job)
+            return Ingestion(replace(self, store=store), claim, reading, keep_going).run()
+        except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
         except _Interrupted:
@@ -113,15 +110,16 @@ class _InterruptibleStore:
 
 
 class Ingestion:
-    """The ingestion of one claim. Opens the job if no worker has; raises the errors of `Ingester.ingest`."""
+    """The ingestion of one claim of an open job."""
 
-    def __init__(self, ingester: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
+    def __init__(
+        self, ingester: Ingester, claim: Claim, reading: Reading, keep_going: Callable[[], bool]
+    ) -> None:
         self._ingester = ingester
         self._limits = ingester.limits
         self._ledger = ingester.ledger
         self._keep_going = keep_going
         self._range = claim.range
-        reading = claim.job.reading or self._open(claim.job)
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
@@ -139,22 +137,6 @@ class Ingestion:
                 return Result.CLAIM_DONE
         # Several workers may find that nothing is missing any more: one of them completes the job.
         return Result.JOB_ENDED if self._ledger.complete(self.job.id, total) else Result.CLAIM_DONE
-
-    def _open(self, job: Job) -> Reading:
-        """Pin the object, detect its dialect, and fix both, unless another worker has."""
-        source = _pin(job, self._ingester.store)
-        _check_size(job, source, self._limits.max_upload)
-        _check_checksum(job, source)
-        if source.checksum is not None:
-            original = self._ledger.complete_as_duplicate(job, source)
-            if original is not None:
-                raise _Duplicate(original)
-        instructions = job.instructions
-        dialect = detect_dialect(
-            self._ingester.store, source, instructions.format, instructions.options, self._limits.text
-        )
-        block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
-        return self._ledger.open(job, source, dialect, block_size)
 
     def _split(self) -> bool:
         """Split the file among workers if it is large; return whether it was split."""
@@ -217,12 +199,6 @@ class Ingestion:
                 writing.popleft().result()
         return end
 
-    def missing_blocks(self) -> Generator[PreparedBlock]:
-        """Yield the blocks that the ledger does not cover now, ready to be written."""
-        total = self._text_size()
-        for gap in _within(self._range, self._ledger.gaps(self.job.id, total)):
-            yield from self._blocks(gap, to_end=gap.end in (None, total))
-
     def _text_size(self) -> int | None:
         """Return the size of the text, in bytes; None while its end has not been read."""
         return self._reading.source.size if self._text.is_plain else self._reading.text_size
@@ -252,39 +228,6 @@ def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
         for gap, end in zip(gaps, ends, strict=True)
         if gap.start < claim_range.end and end > claim_range.start
     ]
-
-
-def _pin(job: Job, store: ObjectStore) -> Source:
-    """Return the object to load: the version that the event named, if the bucket keeps versions.
-
-    Without versions it is the current object, unless the job is for one exact object (see intake).
-    """
-    expected = job.source
-    pinned = store.pin(job.upload.bucket, job.upload.key, expected.version_id if expected else None)
-    is_dropped = job.upload.expires_at is None
-    if is_dropped and expected is not None and expected.etag != pinned.etag:
-        raise JobFailed("source-changed", "The object was replaced before it was loaded.")
-    return pinned
-
-
-def _check_checksum(job: Job, source: Source) -> None:
-    """Compare the checksum that S3 has verified with the one that the client announced."""
-    if job.upload.sha256 is None:
-        return
-    if source.checksum is None:
-        raise JobFailed("checksum-mismatch", "The file came without the SHA-256 that was announced.")
-    if b64decode(source.checksum).hex() != job.upload.sha256:
-        raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that was announced.")
-
-
-def _check_size(job: Job, source: Source, max_size: int) -> None:
-    if source.size == 0:
-        raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
-    expected = job.upload.size
-    if expected is not None and expected != source.size:
-        raise JobFailed("size-mismatch", f"{expected:,} bytes were announced and {source.size:,} arrived.")
-    if source.size > max_size:
-        raise JobFailed("file-too-large", f"The file has {source.size:,} bytes; {max_size:,} are allowed.")
 
 
 def _write(writer: BlockWriter, job: Job, block: PreparedBlock) -> Tally:

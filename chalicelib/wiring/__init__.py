@@ -226,9 +226,8 @@ class Services:
 
     def close(self) -> None:
         """Leave the queue and close the connections to the database. Raises RetryLater."""
-        if "_queue" in vars(self) and "receiver" in vars(self._queue):
-            self.receiver.close()
-        if "_pool" in vars(self):
+        self._queue.close()
+        if "_pool" in vars(self):  # it was built
             self._pool.close()
 
     @cached_property

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import redis
     from types_boto3_sqs import SQSClient
 
+    from chalicelib.backends.redis_streams import RedisReceiver
+
 
 class Queue(Protocol):
     """Both ends of a queue, each built on first access. Raises SettingError where an address is missing."""
@@ -24,6 +26,9 @@ class Queue(Protocol):
     @property
     def receiver(self) -> JobReceiver:
         """The end that messages are taken from."""
+
+    def close(self) -> None:
+        """Leave the queue, if messages were taken. Raises RetryLater."""
 
 
 class SqsQueue:
@@ -48,6 +53,9 @@ class SqsQueue:
             dead_letter_url=self._settings.dead_letter_queue_url or None,
         )
 
+    def close(self) -> None:
+        """Do nothing: SQS has no consumers that leave."""
+
     @cached_property
     def _client(self) -> "SQSClient":
         return sqs_client(self._settings.aws_endpoint_url)
@@ -63,6 +71,7 @@ class RedisQueue:
     def __init__(self, settings: Settings, worker: str) -> None:
         self._settings = settings
         self._worker = worker
+        self._receiver: RedisReceiver | None = None
 
     @cached_property
     def sender(self) -> JobSender:
@@ -71,18 +80,25 @@ class RedisQueue:
 
         return RedisSender(self._client, self._settings.redis_stream)
 
-    @cached_property
-    def receiver(self) -> JobReceiver:
+    @property
+    def receiver(self) -> "RedisReceiver":
         """The end that messages are taken from."""
         from chalicelib.backends.redis_streams import RedisReceiver
 
-        return RedisReceiver(
-            self._client,
-            self._settings.redis_stream,
-            consumer=self._worker,
-            visibility_timeout=self._settings.visibility_timeout,
-            max_deliveries=self._settings.max_deliveries,
-        )
+        if self._receiver is None:
+            self._receiver = RedisReceiver(
+                self._client,
+                self._settings.redis_stream,
+                consumer=self._worker,
+                visibility_timeout=self._settings.visibility_timeout,
+                max_deliveries=self._settings.max_deliveries,
+            )
+        return self._receiver
+
+    def close(self) -> None:
+        """Leave the consumer group. Raises RetryLater."""
+        if self._receiver is not None:
+            self._receiver.close()
 
     @cached_property
     def _client(self) -> "redis.Redis":

@@ -22,6 +22,7 @@ from chalicelib.core.errors import BlockAlreadyCommitted
 from chalicelib.core.jobs import Claim
 from chalicelib.core.model import Status
 from chalicelib.service.ingestion import Ingester, Ingestion, Result
+from chalicelib.service.opening import Opener
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.faults import files
 from tests.support.faults.scenario import LONG, Scenario
@@ -56,9 +57,14 @@ class Play:
 
     def look(self, start: int, count: int) -> list[PreparedBlock]:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
-        ingestion = Ingestion(self.ingester, self.claim, lambda: True)
+        limits = self.ingester.limits
+        opener = Opener(self.ingester.ledger, self.ingester.store, limits.text, limits.max_upload)
+        reading = self.claim.job.reading or opener.open(self.claim.job)
+        ingestion = Ingestion(self.ingester, self.claim, reading, lambda: True)
         self.claim = replace(self.claim, job=ingestion.job)
-        blocks = list(ingestion.missing_blocks())
+        total = ingestion._text_size()
+        gaps = self.ingester.ledger.gaps(ingestion.job.id, total)
+        blocks = [block for gap in gaps for block in ingestion._blocks(gap, to_end=gap.end in (None, total))]
         return blocks[start % (len(blocks) + 1) :][:count]
 
     def commit(self, worker: Worker, which: int) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.core.jobs import Instructions, Job, Outcome, Progress, Reading, Times, Upload
+from chalicelib.core.jobs import Instructions, Job, JobOutcome, Progress, Reading, Times, Upload
 from chalicelib.core.model import Status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -29,7 +29,7 @@ def new_job(**changes: Any) -> Job:
         block_size=64,
         reading=None,
         progress=Progress(),
-        outcome=Outcome(),
+        outcome=JobOutcome(),
         times=Times(NOW, None, NOW, None),
     )
     return changed(job, **changes)

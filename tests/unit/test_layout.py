@@ -10,8 +10,6 @@ from tests.support.paths import CHECKOUT
 
 TESTS = CHECKOUT / "tests"
 MODULES = sorted(path.relative_to(CHECKOUT) for path in TESTS.rglob("*.py"))
-# These two still share by way of test modules.
-NOT_YET = {Path(f"tests/unit/infra/test_{name}.py") for name in ("configure", "deploy")}
 
 
 def imported(module: Path) -> Iterator[str]:
@@ -26,7 +24,7 @@ def imported(module: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in NOT_YET], ids=str)
+@pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_module_imports_a_test_module_or_a_conftest(module: Path) -> None:
     ours = [name.split(".") for name in imported(module) if name.split(".")[0] == "tests"]
     assert [name for name in ours if name[1:2] != ["support"]] == []

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from chalice.app import Response
 
+from chalicelib.api.context import RequestContext
 from chalicelib.api.problems import RETRY_SECONDS
 from chalicelib.api.responses import json_response, problem_response
 from chalicelib.core.errors import RetryLater
@@ -13,7 +14,7 @@ from chalicelib.telemetry import logger
 Ping = Callable[[], None]
 
 
-def show(dependencies: Mapping[str, Ping]) -> Response:
+def show(_context: RequestContext, dependencies: Mapping[str, Ping]) -> Response:
     """Answer `GET /healthz`: 200, or 503 naming the dependencies that do not answer."""
     checks = {name: _check(name, ping) for name, ping in dependencies.items()}
     down = sorted(name for name, state in checks.items() if state != "ok")

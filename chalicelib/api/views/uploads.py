@@ -32,9 +32,10 @@ def create(context: RequestContext, uploads: Uploads) -> Response:
 
 def sign_parts(context: RequestContext, jobs: JobRegister, multipart: MultipartUploads) -> Response:
     """Answer `POST /uploads/{id}/parts`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
+    body = context.body  # a body that is not JSON is reported before anything else
     job = find(context, jobs)
-    open_upload_id(job)  # a conflict is reported before an invalid body
-    signed_parts = multipart.sign(job, parse_parts(context.body, job.upload))
+    open_upload_id(job)
+    signed_parts = multipart.sign(job, parse_parts(body, job.upload))
     return json_response(serializers.describe_signed_parts(signed_parts))
 
 

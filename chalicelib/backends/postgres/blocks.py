@@ -29,10 +29,10 @@ class PostgresBlocks:
                 inserted = self._destination.write(
                     connection, job, block.rows, expect_existing=self._expect_existing
                 )
+                self._expect_existing = inserted < len(block.rows)  # other loaders see it at once
             rejected = len(block.rejects)
             tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
             _add_to_ledger(connection, job, block, tally)
-        self._expect_existing = inserted < len(block.rows)
         return tally
 
 

@@ -11,8 +11,8 @@ from chalicelib.core.jobs import (
     Instructions,
     Job,
     JobError,
+    JobOutcome,
     NewJob,
-    Outcome,
     Progress,
     Reading,
     Times,
@@ -194,8 +194,8 @@ def _progress(row: Row) -> Progress:
     )
 
 
-def _outcome(row: Row) -> Outcome:
-    return Outcome(
+def _outcome(row: Row) -> JobOutcome:
+    return JobOutcome(
         error=JobError(row["error_code"], row["error_message"]) if row["error_code"] else None,
         duplicate_of=row["duplicate_of"],
         undone_rows=row["undone_rows"],

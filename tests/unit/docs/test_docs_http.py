@@ -234,9 +234,9 @@ def test_health_is_answered_as_documented() -> None:
     well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
     services = MemoryServices()
 
-    assert health.show(services.dependencies).body == well
+    assert health.show(RequestContext(), services.dependencies).body == well
     services.jobs.down = True
-    response = health.show(services.dependencies)
+    response = health.show(RequestContext(), services.dependencies)
     assert response.headers["Retry-After"] == "5"
     assert {**response.body, "request_id": ill["request_id"]} == ill
 

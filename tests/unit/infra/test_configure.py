@@ -17,44 +17,13 @@ from infra import configure, stacks
 from infra.configure import parse_networks
 from infra.deployment import configuration
 from infra.deployment.configuration import ConfigurationError, configure_stage, fill_policies
-from tests.support.paths import CHECKOUT
-from tests.unit.infra.test_stacks import Cloud
+from tests.support.cloudformation import Cloud
+from tests.support.stage import OUTPUTS, POLICIES, ROOT, config
 
-ROOT = CHECKOUT
-POLICIES = ROOT / ".chalice" / "policies"
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
-OUTPUTS = {
-    "BucketName": "sluice-dev-uploads",
-    "BucketArn": "arn:aws:s3:::sluice-dev-uploads",
-    "JobsQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-jobs",
-    "JobsQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-jobs",
-    "DeadLetterQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-dead",
-    "DeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-dead",
-    "EventsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-events",
-    "DatabaseUrl": "postgresql://db.example:5432/sluice?sslmode=require",
-    "DatabaseSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf",
-}
 VPC = {"PrivateSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupId": "sg-1", "VpcId": "vpc-1"}
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:sluice:7"
-
-
-def config() -> dict[str, Any]:
-    """Return a configuration like the one in the repository, before `infra.configure` writes to it."""
-    function = {"lambda_memory_size": 512}
-    return {
-        "version": "2.0",
-        "app_name": "sluice",
-        "lambda_functions": {"on_job": function},
-        "stages": {
-            "dev": {
-                "api_gateway_stage": "dev",
-                "environment_variables": {"POWERTOOLS_LOG_LEVEL": "DEBUG", "SLUICE_BUCKET": "before"},
-                "lambda_functions": {"on_upload": {"reserved_concurrency": 20}},
-            },
-            "prod": {"api_gateway_stage": "prod"},
-        },
-    }
 
 
 def stage_of(

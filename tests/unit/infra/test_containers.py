@@ -41,7 +41,7 @@ def files_of(copied: str) -> list[str]:
 
 
 def test_the_compose_file_is_valid() -> None:
-    argv = [
+    argv: list[str | Path] = [
         BIN / "check-jsonschema",
         "--builtin-schema",
         "vendor.compose-spec",

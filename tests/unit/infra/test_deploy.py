@@ -17,9 +17,10 @@ from moto import mock_aws
 
 from infra import deploy, stacks
 from infra.deployment import chalice, configuration, functions, staging
+from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError
-from tests.unit.infra.test_configure import OUTPUTS, POLICIES, config
-from tests.unit.infra.test_stacks import Cloud
+from tests.support.cloudformation import Cloud
+from tests.support.stage import OUTPUTS, POLICIES, config
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -156,7 +157,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setattr(chalice, "CHALICE", made.chalice.command)
 
         def build(folder: Path, *, python: str, architecture: str) -> None:
-            assert python == staging.RUNNING
+            assert python == RUNNING
             made.built.append((folder, architecture))
 
         monkeypatch.setattr(staging, "build_vendor", build)
@@ -344,7 +345,7 @@ def test_failed_migrations_fail_the_deployment(world: World) -> None:
 
 def test_the_migration_client_waits_long_and_never_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    chosen = functions.patient_client().meta.config
+    chosen: Any = functions.patient_client().meta.config
     longest = json.loads((POLICIES.parent / "config.json").read_text())["lambda_functions"]["migrate"]
     assert chosen.read_timeout >= longest["lambda_timeout"]
     assert chosen.retries["total_max_attempts"] == 1

@@ -137,7 +137,7 @@ def test_only_equal_commands_share_a_fingerprint(monkeypatch: pytest.MonkeyPatch
     fingerprint = SLEEP.fingerprint()
 
     assert same.fingerprint() == fingerprint
-    assert len({replace(SLEEP, **change).fingerprint() for change in changes} | {fingerprint}) == 5  # type: ignore[arg-type]
+    assert len({replace(SLEEP, **change).fingerprint() for change in changes} | {fingerprint}) == 5
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("PATH", "/bin")
     assert SLEEP.fingerprint() == fingerprint

@@ -4,6 +4,7 @@ import sys
 import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -282,7 +283,7 @@ def expect_published(functions: Stubber, content: dict[str, object]) -> None:
 
 def run(functions: Stubber, objects: Stubber, made: Layer, bucket: str | None = None) -> str:
     with functions, objects:
-        arn = publish(functions.client, objects.client, made, bucket)
+        arn = publish(cast("Any", functions.client), cast("Any", objects.client), made, bucket)
         functions.assert_no_pending_responses()
         objects.assert_no_pending_responses()
     return arn

@@ -1,0 +1,77 @@
+"""Open a job: pin its object, detect its dialect, and fix both in the ledger."""
+
+from base64 import b64decode
+from dataclasses import dataclass
+
+from chalicelib.core.errors import JobFailed
+from chalicelib.core.jobs import Job, Reading
+from chalicelib.core.model import Source
+from chalicelib.formats import format_of
+from chalicelib.reading.compression import Limits
+from chalicelib.reading.object_store import ObjectStore
+from chalicelib.service.detection import detect_dialect
+from chalicelib.service.ledger import Ledger
+
+
+class DuplicateFile(Exception):  # noqa: N818 - no error
+    """Another job has loaded the same content; this job is COMPLETED."""
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Open jobs that no worker has opened yet."""
+
+    ledger: Ledger
+    store: ObjectStore
+    limits: Limits  # of decompressed text
+    max_upload: int  # bytes
+
+    def open(self, job: Job) -> Reading:
+        """Return what the job reads, and how, as the first worker fixes it.
+
+        Raises DuplicateFile, JobFailed, JobEnded, and the errors of the store.
+        """
+        source = _pin(job, self.store)
+        _check_size(job, source, self.max_upload)
+        _check_checksum(job, source)
+        if source.checksum is not None:
+            original = self.ledger.complete_as_duplicate(job, source)
+            if original is not None:
+                raise DuplicateFile(original)
+        declared = job.instructions
+        dialect = detect_dialect(self.store, source, declared.format, declared.options, self.limits)
+        block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
+        return self.ledger.open(job, source, dialect, block_size)
+
+
+def _pin(job: Job, store: ObjectStore) -> Source:
+    """Return the object to load: the version that the event named, if the bucket keeps versions.
+
+    Without versions it is the current object, unless the job is for one exact object (see intake).
+    """
+    expected = job.source
+    pinned = store.pin(job.upload.bucket, job.upload.key, expected.version_id if expected else None)
+    is_dropped = job.upload.expires_at is None
+    if is_dropped and expected is not None and expected.etag != pinned.etag:
+        raise JobFailed("source-changed", "The object was replaced before it was loaded.")
+    return pinned
+
+
+def _check_checksum(job: Job, source: Source) -> None:
+    """Compare the checksum that S3 has verified with the one that the client announced."""
+    if job.upload.sha256 is None:
+        return
+    if source.checksum is None:
+        raise JobFailed("checksum-mismatch", "The file came without the SHA-256 that was announced.")
+    if b64decode(source.checksum).hex() != job.upload.sha256:
+        raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that was announced.")
+
+
+def _check_size(job: Job, source: Source, max_size: int) -> None:
+    if source.size == 0:
+        raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
+    expected = job.upload.size
+    if expected is not None and expected != source.size:
+        raise JobFailed("size-mismatch", f"{expected:,} bytes were announced and {source.size:,} arrived.")
+    if source.size > max_size:
+        raise JobFailed("file-too-large", f"The file has {source.size:,} bytes; {max_size:,} are allowed.")
