@@ -67,7 +67,7 @@ def list_jobs(context: RequestContext) -> chalice.Response:
 @app.route("/jobs/{job_id}")
 @view
 def show_job(context: RequestContext) -> chalice.Response:
-    """Show how far a job is."""
+    """Show the progress of a job."""
     return jobs.show(context, services().jobs)
 
 

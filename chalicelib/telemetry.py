@@ -28,7 +28,7 @@ logger = Logger(service="sluice-service")
 
 
 class Metric(StrEnum):
-    """All metrics. `docs/operations.md` says what each counts."""
+    """All metrics. `docs/operations.md` defines them."""
 
     UPLOADS_REQUESTED = "UploadsRequested"
     OBJECTS_ARRIVED = "ObjectsArrived"

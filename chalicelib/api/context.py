@@ -1,4 +1,4 @@
-"""The request context: what a view may know about its request."""
+"""The request context: the properties of a request that a view may use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class RequestContext:
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
-        """Return the context of Chalice's request; ``path`` holds what Chalice passes to the view."""
+        """Return the context of Chalice's request; ``path`` holds Chalice's arguments of the view."""
         return cls(
             request_id=request_id_of(request),
             path=path,

@@ -15,14 +15,14 @@ RETRY_SECONDS = "5"  # for `Retry-After` while a dependency is unavailable
 Answer = Callable[..., Response]
 
 
-class UnknownJob(Exception):  # noqa: N818 - names what is wrong
+class UnknownJob(Exception):  # noqa: N818 - names the problem
     """There is no job with this id. ``job_id`` is the client's own text, which may not be a UUID."""
 
     def __init__(self, job_id: object) -> None:
         super().__init__(f"There is no job {str(job_id)[:100]!r}.")
 
 
-class TooLarge(Exception):  # noqa: N818 - names what is wrong
+class TooLarge(Exception):  # noqa: N818 - names the problem
     """The request exceeds a limit. ``field`` names the member that does."""
 
     def __init__(self, message: str, *, field: str) -> None:

@@ -103,19 +103,21 @@ def _source(job: Job) -> dict[str, Any] | None:
 
 def _progress(job: Job, now: datetime) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
-    done = job.progress.bytes_processed
+    bytes_processed = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
-        done = total  # for a compressed file, the count may stop a little earlier
+        bytes_processed = total  # for a compressed file, the count may stop a little earlier
     times = job.times
     seconds = ((times.completed_at or now) - times.started_at).total_seconds() if times.started_at else 0
     eta = None
-    if job.status is Status.PROCESSING and total and done and seconds > 0:
-        eta = round((total - done) * seconds / done, 1)
+    if job.status is Status.PROCESSING and total and bytes_processed and seconds > 0:
+        eta = round((total - bytes_processed) * seconds / bytes_processed, 1)
     return {
-        "bytes_processed": done,
+        "bytes_processed": bytes_processed,
         "bytes_total": total,
-        "percent": round(100 * done / total, 1) if total else None,
-        "rows_per_second": round(job.progress.tally.records / seconds, 1) if seconds > 0 and done else None,
+        "percent": round(100 * bytes_processed / total, 1) if total else None,
+        "rows_per_second": round(job.progress.tally.records / seconds, 1)
+        if seconds > 0 and bytes_processed
+        else None,
         "eta_seconds": eta,
     }
 

@@ -42,7 +42,7 @@ def _retry_later(action: str) -> Iterator[None]:
 
 @contextmanager
 def _tolerate_not_held(job_id: UUID) -> Iterator[None]:
-    """Log and continue when the message is no longer this receiver's."""
+    """Log and continue when this receiver does not hold the message any more."""
     try:
         yield
     except ClientError as error:

@@ -29,7 +29,7 @@ class NotPossible(Exception):  # noqa: N818 - named for the answer to the client
     """The job's present state does not allow the request; the sentence says why."""
 
 
-class InvalidRequest(Exception):  # noqa: N818 - names what is wrong
+class InvalidRequest(Exception):  # noqa: N818 - names the problem
     """The client's request is wrong: return the message and the wrong ``field`` to the client."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: a stored job and its components, a new job, a worker's claim on a job."""
+"""Jobs: a new job, a stored job with its upload, reading, progress and outcome, a claim on a job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ class Action(StrEnum):
 
     CLAIM = "claim"  # by a worker, for the first time or again
     COMPLETE = "complete"  # every record is accounted for
-    FAIL = "fail"  # it cannot be loaded as it is
+    FAIL = "fail"  # its file cannot be loaded
     EXPIRE = "expire"  # the upload never arrived
     CANCEL = "cancel"
     RETRY = "retry"

@@ -40,8 +40,8 @@ class Slots:
     def run(self, stop: threading.Event, *, health_file: Path | None, grace_seconds: float) -> bool:
         """Work until ``stop`` is set; return whether all slots ended ``grace_seconds`` after that.
 
-        A slot that is cut short loses no data. ``health_file`` is touched while all
-        slots are alive: a file that grows old means that the worker hangs.
+        A slot that is cut short loses no data. ``health_file`` is touched while all slots are alive: a file
+        that grows old means that the worker hangs.
         """
         threads = [
             threading.Thread(target=self._work, args=(stop,), name=f"slot-{number}", daemon=True)

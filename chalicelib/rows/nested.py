@@ -20,7 +20,7 @@ from chalicelib.rows.text import normalise
 
 _Pieces = list[pa.Array | str]
 
-_PLAIN = 10**10  # up to here Arrow and ECMAScript print doubles alike, except -0
+_PLAIN = 10**10  # below this, Arrow and ECMAScript print doubles the same, except -0
 _SPARSE = 1.5  # all values over the missing ones: below that each value is put in its row
 _LONGEST = 21  # digits that ECMAScript prints before the point
 

@@ -81,7 +81,7 @@ class Ingester:
     limits: IngestionLimits
 
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
-        """Load what is missing of the claim, or split it; complete the job once the ledger is whole.
+        """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
 
         ``keep_going`` is called between blocks; blocks under way are finished first.
         Raises JobFailed, JobEnded, RetryLater.
@@ -113,7 +113,7 @@ class _InterruptibleStore:
 
 
 class Ingestion:
-    """The ingestion of one claim. Opens the job if no worker has; raises what `Ingester.ingest` raises."""
+    """The ingestion of one claim. Opens the job if no worker has; raises the errors of `Ingester.ingest`."""
 
     def __init__(self, ingester: Ingester, claim: Claim, keep_going: Callable[[], bool]) -> None:
         self._ingester = ingester
@@ -174,7 +174,7 @@ class Ingestion:
         return format_of(dialect).framing(dialect, self._limits.max_record, to_end=to_end)
 
     def _fill(self) -> int:
-        """Load what is missing of the claim; return the size of the whole text, in bytes."""
+        """Load the gaps of the claim; return the size of the whole text, in bytes."""
         total = self._text_size()
         writer = self._ingester.new_writer()
         previous: list[Gap] = []

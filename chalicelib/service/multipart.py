@@ -46,7 +46,7 @@ class MultipartBucket(Protocol):
         """Remove the parts. Do nothing when the upload has ended."""
 
 
-class MissingParts(Exception):  # noqa: N818 - names what is wrong
+class MissingParts(Exception):  # noqa: N818 - names the problem
     """The upload cannot be completed yet: the parts with these numbers are missing or have another size."""
 
     def __init__(self, numbers: Sequence[int]) -> None:

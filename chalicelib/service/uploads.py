@@ -60,11 +60,15 @@ class Uploads:
         key = upload_key(request.dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
             return self._register_multipart(request, job_id, key)
-        signed = self._signer.sign(key, size=request.size, sha256=request.sha256)
+        signed_upload = self._signer.sign(key, size=request.size, sha256=request.sha256)
         upload = Upload(
-            self._rules.bucket, key, request.size, request.sha256, expires_at=signed.expires_at + _GRACE
+            self._rules.bucket,
+            key,
+            request.size,
+            request.sha256,
+            expires_at=signed_upload.expires_at + _GRACE,
         )
-        return Ticket(self._create(request, job_id, upload), signed)
+        return Ticket(self._create(request, job_id, upload), signed_upload)
 
     def _register_multipart(self, request: UploadRequest, job_id: UUID, key: str) -> Ticket:
         if request.sha256 is not None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """The components of Sluice, by its settings. Each is built on first access."""
+    """The services of one process, by its settings. Each is built on first access."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -235,9 +235,7 @@ class Services:
     def _pool(self) -> database.Pool:
         # of a worker: every loader of every job, its lease, one for look-ups, one for sweeps
         size = self.settings.worker_jobs * (self.settings.loaders + 1) + 2
-        required(
-            self.settings.database_url, "DATABASE_URL"
-        )  # raised at the start, not in a thread of the pool
+        required(self.settings.database_url, "DATABASE_URL")  # fail at the start, not in the pool's thread
         return database.Pool(self.database_url, size=size, idle_seconds=self.settings.lease_seconds)
 
     def database_url(self) -> str:

@@ -45,7 +45,7 @@ class PartsBody(Body):
 
 
 def parse_parts(body: object, upload: Upload) -> Sequence[Part]:
-    """Return the parts of the upload that a client wants to send.
+    """Return the parts of the upload that a client is about to send.
 
     Raises InvalidRequest naming the member that is wrong.
     """

@@ -65,6 +65,6 @@ def find(context: RequestContext, jobs: JobRegister) -> Job:
 
 
 def accepted(job: Job) -> Response:
-    """Return 202 with the job as it is now: the work continues after the response."""
+    """Return 202 with the job's present state: the work continues after the response."""
     document = serializers.describe(job, datetime.now(UTC))
     return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})

@@ -25,13 +25,13 @@ def migrate(url: str) -> list[str]:
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        applied: dict[str, str] = dict(
+        digests: dict[str, str] = dict(
             connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
         )
         return [
             path.name
             for path in sorted(FOLDER.glob("[0-9]*.sql"))
-            if _apply(connection, path, applied.pop(path.name, None))
+            if _apply(connection, path, digests.pop(path.name, None))
         ]
 
 

@@ -40,4 +40,4 @@ def _move(connection: Connection, job: Job, since: int | None, to: int | None) -
     etag = job.source.etag if job.source else None
     parameters = {"id": job.id, "etag": etag, "since": since, "to": to}
     if not connection.execute(_SQL["split_to"], parameters).rowcount:
-        raise JobEnded(f"job {job.id} is no longer this worker's to split")
+        raise JobEnded(f"job {job.id} was split further by another worker, or has ended")

@@ -1,4 +1,4 @@
-"""Find and take the jobs that a sweep should look at, and remove what is past its retention."""
+"""Find and take the jobs that a sweep should look at, and purge jobs whose retention has ended."""
 
 from collections.abc import Sequence
 from uuid import UUID

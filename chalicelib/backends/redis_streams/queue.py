@@ -223,6 +223,6 @@ class RedisReceiver:
             if "BUSYGROUP" not in str(error):  # another worker was faster
                 raise
 
-    def _run(self, script: str, *args: str | int) -> Any:  # noqa: ANN401 - what the script returns
+    def _run(self, script: str, *args: str | int) -> Any:  # noqa: ANN401 - the script's reply
         keys = [self._stream, f"{self._stream}:dead", f"{self._stream}:delayed"]
         return self._scripts[script](keys, [GROUP, self._consumer, self._visibility_ms, *args])

@@ -59,7 +59,7 @@ def _no_constant(name: str) -> Any:  # noqa: ANN401 - never returns
 def _decimal(lexeme: str) -> Decimal:
     try:
         return Decimal(lexeme)
-    except InvalidOperation:  # an exponent beyond what even Decimal holds
+    except InvalidOperation:  # an exponent beyond the range of Decimal
         if not lexeme.lower().partition("e")[0].strip("-0."):
             return Decimal(0)
         raise number_out_of_range() from None

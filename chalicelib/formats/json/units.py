@@ -195,7 +195,7 @@ def regular(window: Window) -> Units:
 def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
     """Return where containers start and end. A start without an end is that of an incomplete container.
 
-    Stops before a brace or bracket that was never opened.
+    Stop before a brace or bracket that closes nothing.
     """
     piece = data[at:stop]
     if b"\\" in piece:  # escaped characters may be masked
