@@ -86,16 +86,15 @@ class Dialect:
     @property
     def members(self) -> tuple[str, ...]:
         """The names of the fields that apply to the dialect's format."""
-        return (*_DIALECT_MEMBERS, *_FORMAT_MEMBERS[self.format])
+        return (*_DIALECT_MEMBERS, *_FORMAT_MEMBERS.get(self.format, ()))
 
 
 _DIALECT_MEMBERS = ("format", "data_start", "encoding", "bom", "transcoded", "compression")
-_FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {
+_FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {  # of formats that have more
     Format.CSV: (
         *("columns", "delimiter", "quote", "escape", "comment"),
         *("decimal", "date_order", "missing_values"),
     ),
-    Format.NDJSON: (),
     Format.JSON: ("array",),
 }
 

@@ -1,7 +1,7 @@
 """File formats, each a package behind :class:`chalicelib.formats.interface.FileFormat`.
 
-A new format is a package with a class of that interface, a line in FORMATS, and a member of
-:class:`chalicelib.core.model.Format`.
+A new format is a package with a class of that interface, a line in FORMATS, and its name in
+:class:`chalicelib.core.model.Format`. Members of a dialect that only this format has are listed beside that.
 """
 
 from chalicelib.core.model import Dialect, Format

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from chalicelib.api.serializers import describe_dialect
+from chalicelib.backends.postgres.mappers import dialect_column, dialect_of
 from chalicelib.core.model import Dialect, Format
 from chalicelib.formats import FORMATS, format_named, format_of
 from chalicelib.formats.json.shape import Shape, names_collide
@@ -15,6 +17,13 @@ def test_every_format_has_one_plug_in() -> None:
     for name in Format:
         assert format_named(name).name is name
         assert format_of(Dialect(name, 0)) is format_named(name)
+
+
+@pytest.mark.parametrize("name", Format)
+def test_a_dialect_of_every_format_is_stored_and_shown(name: Format) -> None:
+    dialect = Dialect(name, 7, encoding="cp1252", compression="gzip")
+    assert dialect_of(dialect_column(dialect).obj) == dialect
+    assert describe_dialect(dialect)["format"] == name
 
 
 def test_only_plug_ins_and_the_stored_dialect_name_formats() -> None:

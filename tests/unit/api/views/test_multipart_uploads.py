@@ -169,3 +169,14 @@ def test_an_outage_of_s3_is_a_503(client: Client, services: MemoryServices) -> N
         client.http.post(f"/uploads/{job.id}/complete"),
     ):
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("body", ["not json", "[" * 100_000])
+@pytest.mark.parametrize("job_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+def test_a_body_that_cannot_be_parsed_is_reported_before_anything_else(
+    client: Client, services: MemoryServices, body: str, job_id: str
+) -> None:
+    services.jobs.down = True
+    headers = {"Content-Type": "application/json"}
+    answer = client.http.post(f"/uploads/{job_id}/parts", headers=headers, body=body)
+    assert answer.status_code == 400
