@@ -1,14 +1,8 @@
 """Cut the text of a file into blocks of whole records, on a fixed grid.
 
-<<<<<<< HEAD
 Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker cuts a file at the same
 offsets, however the bytes arrive. A record that is too large, or whose quote never closes, is rejected
 undecoded (of a CSV record only the first line), and reading continues after it.
-=======
-Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker cuts a file at the same offsets,
-however the bytes arrive. A record that is too large, or whose quote never closes, is rejected without
-decoding it (of a CSV record only the first line), and reading continues after it.
->>>>>>> main
 """
 
 from collections.abc import Iterator

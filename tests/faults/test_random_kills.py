@@ -38,8 +38,8 @@ class Killer:
     """Kill workers, and start others in their place.
 
     Most of them hold a job. A worker that is killed while it waits for a message leaves its request with
-        LocalStack for up to 5 s, and that request gets the next message. If idle workers were killed all the
-    time, no message would arrive.
+    LocalStack for up to 5 s, and that request gets the next message. If idle workers were always killed, no
+    message would arrive.
     """
 
     def __init__(self, scenario: Scenario, draw: random.Random, lanes: Sequence[Mapping[str, str]]) -> None:

@@ -112,3 +112,22 @@ def test_every_make_target_is_documented_and_no_other_is() -> None:
     documented = [quoted(row[0]) for row in table(section("development.md", "Targets"), "target", "")]
 
     assert documented == [f"make {target}" for target in targets]
+
+
+def test_classes_that_the_architecture_names_exist() -> None:
+    named = set(
+        re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", (ROOT / "docs/architecture.md").read_text("utf-8"))
+    )
+    defined = {
+        node.name
+        for file in (ROOT / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert named - defined == set()
+
+
+def test_modules_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    for name in re.findall(r"`((?:[a-z0-9_]+/)+[a-z0-9_]*(?:\.py)?)`", text):
+        assert (ROOT / name).exists() or (ROOT / "chalicelib" / name).exists(), name
