@@ -31,8 +31,8 @@ _DAMAGE = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, 
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits beyond which a compressed file is refused as a bomb."""
+class DecompressionLimits:
+    """DecompressionLimits beyond which a compressed file is refused as a bomb."""
 
     size: int  # bytes of content
     ratio: int  # bytes of content for each byte of the file, on the whole
@@ -60,7 +60,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def decompress(
-    kind: str, size: int, read: Callable[[int, int], Iterator[bytes]], limits: Limits
+    kind: str, size: int, read: Callable[[int, int], Iterator[bytes]], limits: DecompressionLimits
 ) -> Iterator[bytes]:
     """Yield the content of a compressed file in pieces of up to 4 MiB.
 

@@ -45,7 +45,9 @@ class Head:
         return len(self.data) < HEAD_SIZE and not self.text
 
 
-def read_head(store: ObjectStore, source: Source, options: Options, limits: compression.Limits) -> Head:
+def read_head(
+    store: ObjectStore, source: Source, options: Options, limits: compression.DecompressionLimits
+) -> Head:
     """Read the head of an object.
 
     The encoding is the declared one, else the one that a byte-order mark names, else UTF-8. Raises JobFailed

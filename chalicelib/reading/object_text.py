@@ -30,7 +30,7 @@ class ObjectText:
     store: ObjectStore
     source: Source
     dialect: Dialect
-    limits: compression.Limits
+    limits: compression.DecompressionLimits
     read_size: int = READ_SIZE  # bytes a request
 
     @property
@@ -68,7 +68,7 @@ class CountedReads:
     read_size: int = READ_SIZE  # bytes a request
     offset: int = 0  # bytes of the object that have been read
 
-    def content(self, kind: str | None, limits: compression.Limits) -> Iterator[bytes]:
+    def content(self, kind: str | None, limits: compression.DecompressionLimits) -> Iterator[bytes]:
         """Yield the object's content, decompressed if ``kind`` names a compression."""
         size = self.source.size
         if kind is None:

@@ -3,13 +3,17 @@
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options, Source
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.head import read_head
 from chalicelib.reading.object_store import ObjectStore
 
 
 def detect_dialect(
-    store: ObjectStore, source: Source, declared_format: Format | None, options: Options, limits: Limits
+    store: ObjectStore,
+    source: Source,
+    declared_format: Format | None,
+    options: Options,
+    limits: DecompressionLimits,
 ) -> Dialect:
     """Return the dialect of an object. A declared format and the options override detection.
 

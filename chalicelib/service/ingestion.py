@@ -16,7 +16,7 @@ from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Source, Tally
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import Framing, cut_blocks
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.ledger import Ledger
@@ -56,7 +56,7 @@ class _Interrupted(Exception):  # noqa: N818 - no error
 class IngestionLimits:
     """The bounds of an ingestion. Sizes in bytes."""
 
-    text: Limits  # of decompressed text
+    text: DecompressionLimits  # of decompressed text
     max_upload: int
     max_record: int
     read_size: int  # of one request to the store

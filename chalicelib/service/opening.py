@@ -7,7 +7,7 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Source
 from chalicelib.formats import format_of
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.detection import detect_dialect
 from chalicelib.service.ledger import Ledger
@@ -23,7 +23,7 @@ class Opener:
 
     ledger: Ledger
     store: ObjectStore
-    limits: Limits  # of decompressed text
+    limits: DecompressionLimits  # of decompressed text
     max_upload: int  # bytes
 
     def open(self, job: Job) -> Reading:

@@ -17,6 +17,8 @@ from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file
+from chalicelib.service.queue import JobSender
+from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
@@ -65,6 +67,8 @@ class SweptBucket(Protocol):
 class Sweeper:
     """Run sweeps."""
 
+    jobs: JobRegister
+    sender: JobSender
     intake: Intake
     upkeep: Upkeep
     bucket: SweptBucket
@@ -107,7 +111,7 @@ class Sweeper:
         """Requeue jobs whose message was lost, or whose worker died."""
         silent_jobs = self.upkeep.take_silent(seconds=self.seconds, limit=_AT_ONCE)
         for job_id in silent_jobs:
-            self.intake.sender.send(job_id)
+            self.sender.send(job_id)
             logger.info("silent job requeued", extra={"job_id": str(job_id)})
         return len(silent_jobs)
 
@@ -117,7 +121,7 @@ class Sweeper:
         return sum(self._find_object(job) for job in unseen_jobs)
 
     def _find_object(self, unseen: UnseenJob) -> bool:
-        job = self.intake.jobs.get(unseen.job_id)
+        job = self.jobs.get(unseen.job_id)
         if job is None:
             return False
         try:

@@ -106,6 +106,8 @@ class Services:
         from chalicelib.service.sweep import Sweeper
 
         return Sweeper(
+            self.jobs,
+            self.sender,
             self.intake,
             PostgresUpkeep(self._pool),
             self.upload_bucket,
@@ -139,7 +141,7 @@ class Services:
     def ingester(self) -> "Ingester":
         """Return the ingester."""
         from chalicelib.backends.postgres.splits import PostgresSplits
-        from chalicelib.reading.compression import Limits
+        from chalicelib.reading.compression import DecompressionLimits
         from chalicelib.service.ingestion import Ingester, IngestionLimits
 
         settings = self.settings
@@ -150,7 +152,7 @@ class Services:
             sender=self.sender,
             new_writer=self.new_block_writer,
             limits=IngestionLimits(
-                text=Limits(
+                text=DecompressionLimits(
                     size=settings.max_text_size,
                     ratio=settings.max_ratio,
                     seconds=settings.max_decompression_seconds,

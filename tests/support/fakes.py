@@ -427,7 +427,9 @@ class MemoryServices:
         self.storage_down = False
         self.forbidden = False
         self.intake = Intake(self.jobs, self, self.sender, block_size=64)
-        self.sweeper = Sweeper(self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90)
+        self.sweeper = Sweeper(
+            self.jobs, self.sender, self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90
+        )
         self.upload_rules = UploadRules(
             bucket="bucket",
             block_size=64,

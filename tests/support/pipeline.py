@@ -9,7 +9,7 @@ from chalicelib.core.model import Dialect, Format, Gap, Options, Source
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, Location, Rejection
 from chalicelib.reading.blocks import cut_blocks
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import Chunk
 from chalicelib.rows import canonical, nested
 from chalicelib.rows.canonical import RecordRejected
@@ -20,7 +20,7 @@ from tests.support.fakes import MemoryStore
 
 def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
     """Detect the dialect of an object with that content."""
-    limits = Limits(size=1 << 30, ratio=1000, seconds=60)
+    limits = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
     source = Source("bucket", "key", "e", len(head))
     return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits)
 

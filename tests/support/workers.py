@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from chalicelib.core.jobs import Claim, Job
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
@@ -16,7 +16,7 @@ from tests.support.fakes import MemoryJobs, MemoryQueue
 def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingester:
     """Return an ingester; ``changes`` name its fields or those of its limits."""
     limits = IngestionLimits(
-        text=Limits(size=1 << 30, ratio=1000, seconds=60),
+        text=DecompressionLimits(size=1 << 30, ratio=1000, seconds=60),
         max_upload=10_000,
         max_record=1000,
         read_size=1 << 20,

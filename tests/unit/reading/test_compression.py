@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.reading.compression import Limits, decompress, kind_of
+from chalicelib.reading.compression import DecompressionLimits, decompress, kind_of
 
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
+LIMITS = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
 
 
 def zstd(data: bytes) -> bytes:
@@ -42,7 +42,7 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
 ALL = {**STREAMS, "zip": zipped}
 
 
-def contents(kind: str, file: bytes, chunk: int = 1000, limits: Limits = LIMITS) -> bytes:
+def contents(kind: str, file: bytes, chunk: int = 1000, limits: DecompressionLimits = LIMITS) -> bytes:
     def read(start: int, end: int) -> Iterator[bytes]:
         for at in range(start, end, chunk):
             yield file[at : min(at + chunk, end)]
@@ -83,7 +83,7 @@ def test_junk_behind_a_member_is_damage_and_zeros_are_not(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_reading_a_decompression_bomb_stops_at_the_ratio(kind: str) -> None:
-    limits = Limits(size=1 << 30, ratio=20, seconds=60, free=1 << 20)
+    limits = DecompressionLimits(size=1 << 30, ratio=20, seconds=60, free=1 << 20)
     with pytest.raises(JobFailed) as raised:
         contents(kind, ALL[kind](b"\0" * (64 << 20)), chunk=1 << 20, limits=limits)
     assert raised.value.code == "compression-bomb"
@@ -92,13 +92,17 @@ def test_reading_a_decompression_bomb_stops_at_the_ratio(kind: str) -> None:
 def test_reading_stops_at_the_time_limit() -> None:
     # nothing comes out of empty members, however many there are
     with pytest.raises(JobFailed) as raised:
-        contents("gzip", gzip.compress(b"") * 100, limits=Limits(size=1 << 30, ratio=1000, seconds=0))
+        contents(
+            "gzip", gzip.compress(b"") * 100, limits=DecompressionLimits(size=1 << 30, ratio=1000, seconds=0)
+        )
     assert raised.value.code == "compression-bomb"
 
 
 def test_reading_stops_at_the_size_limit() -> None:
     with pytest.raises(JobFailed) as raised:
-        contents("gzip", gzip.compress(b"x" * 5000), limits=Limits(size=4999, ratio=1000, seconds=60))
+        contents(
+            "gzip", gzip.compress(b"x" * 5000), limits=DecompressionLimits(size=4999, ratio=1000, seconds=60)
+        )
     assert raised.value.code == "file-too-large"
 
 

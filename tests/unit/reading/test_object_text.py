@@ -9,11 +9,11 @@ import pytest
 from chalicelib.core.model import Dialect, Format, Gap, Source
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import cut_blocks
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import ObjectText
 from tests.support.fakes import MemoryStore
 
-LIMITS = Limits(size=1 << 30, ratio=1000, seconds=60)
+LIMITS = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
 CONTENT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(64)) for n in range(5000))
 
 

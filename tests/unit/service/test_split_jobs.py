@@ -14,7 +14,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Gap, Options, Range, Source, Status
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import cut_blocks
-from chalicelib.reading.compression import Limits
+from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.reading.split_points import range_ends
 from chalicelib.service.ingestion import Result
@@ -40,7 +40,7 @@ FILES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=60).map(b"".join)
 
 def contents(data: bytes, dialect: Dialect, read_size: int = 1 << 20) -> ObjectText:
     source = Source("bucket", "key", "e1", len(data))
-    limits = Limits(size=1 << 30, ratio=1000, seconds=60)
+    limits = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
     return ObjectText(MemoryStore(data), source, dialect, limits, read_size)
 
 
