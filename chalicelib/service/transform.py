@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ from chalicelib.core.model import Dialect, Reject
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, FileFormat, Rejection
 from chalicelib.reading import encodings
-from chalicelib.reading.blocks import Block, RejectedRecord
+from chalicelib.reading.blocks import Block, RejectedRecord, Segment
 from chalicelib.rows import canonical, flat, nested
 from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.columns import whole
@@ -31,12 +32,36 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     """
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
+    printed = _print_segments(block.segments, dialect)
+    rows = identify(printed.texts)
+    return PreparedBlock(
+        block.no,
+        block.start,
+        block.end,
+        printed.records,
+        len(printed.texts) - len(rows),
+        rows,
+        tuple(printed.rejects),
+        block.source_offset,
+    )
+
+
+class _Printed(NamedTuple):
+    """The canonical records and the rejects of a block, which has ``records`` of both together."""
+
+    texts: pa.Array
+    rejects: list[Reject]
+    records: int
+
+
+def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Dialect) -> _Printed:
+    """Decode and print the segments. On return, the decoded values are free: hashing needs their memory."""
     file_format = format_of(dialect)
     printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
     rejects: list[Reject] = []
     records = 0
-    for segment in block.segments:
+    for segment in segments:
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
             rejects.append(Reject(segment.code, message, records, segment.offset, excerpt(segment.raw)))
@@ -47,18 +72,8 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
             texts += canonical_texts
             rejects += _rejects(batch, rejections, records)
             records += batch.records
-    canonical_records = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    rows = identify(canonical_records)
-    return PreparedBlock(
-        block.no,
-        block.start,
-        block.end,
-        records,
-        len(canonical_records) - len(rows),
-        rows,
-        tuple(rejects),
-        block.source_offset,
-    )
+    whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
+    return _Printed(whole_texts, rejects, records)
 
 
 class _Printer:
