@@ -55,8 +55,7 @@ class ObjectText:
 
     def _plain(self, start: int, end: int) -> Generator[Chunk]:
         with closing(read_ahead(self.store, self.source, start, end, size=self.read_size)) as pieces:
-            for piece in pieces:
-                yield Chunk(piece)
+            yield from map(Chunk, pieces)  # a loop would keep each piece until the next is asked for
 
 
 @dataclass
