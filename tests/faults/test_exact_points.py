@@ -21,7 +21,7 @@ DEATHS = {
     "the first block is ready": ["blocks.write before 1"],
     "between COPY straight into the table and the ledger": ["destination.write after 1"],
     "between COPY and the ledger": ["destination.write after 4"],
-    "between the ledger and the commit": ["entries._enter after 4"],
+    "between the ledger and the commit": ["entries._add_to_ledger after 4"],
     "a block was committed": ["blocks.write after 4"],
     "the end was seen": ["ledger.measure before 1"],
     "the end was noted": ["ledger.measure after 1"],

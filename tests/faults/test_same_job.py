@@ -83,7 +83,7 @@ def test_a_worker_frozen_within_a_transaction_does_not_block_others_for_ever(
 ) -> None:
     scenario = make_scenario(SLUICE_LOADERS="1")
     loading = scenario.load(files.make("csv", draw.random(), 1500))
-    frozen = scenario.worker(fault="entries._enter after 3 stop")
+    frozen = scenario.worker(fault="entries._add_to_ledger after 3 stop")
     scenario.until(lambda: is_frozen(frozen.pid), "the worker is frozen")
     scenario.worker()
     scenario.ended(loading)

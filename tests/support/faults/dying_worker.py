@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -22,31 +23,32 @@ from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
 from chalicelib.backends.postgres.splits import PostgresSplits
+from chalicelib.backends.s3 import S3Store
 from chalicelib.entrypoints import worker
 from chalicelib.wiring import services
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 PATIENCE = 60.0  # seconds
 
+# Whose methods may be named in FAULT; "sender" and "receiver" are those of the queue.
+TARGETS: Mapping[str, Any] = {
+    "leases": PostgresLeases,
+    "ledger": PostgresLedger,
+    "splits": PostgresSplits,
+    "blocks": blocks.PostgresBlocks,
+    "entries": blocks,  # the module: its functions
+    "destination": IngestedData,
+    "store": S3Store,
+}
+
 
 def main() -> int:
     if fault := os.environ.get("FAULT"):
         built = services()
-        parts = {
-            "leases": PostgresLeases,
-            "ledger": PostgresLedger,
-            "splits": PostgresSplits,
-            "blocks": blocks.PostgresBlocks,
-            "entries": blocks,  # the module: its functions
-            "destination": IngestedData,
-            "jobs": type(built.jobs),
-            "store": type(built.store),
-            "sender": type(built.sender),
-            "receiver": type(built.receiver),
-        }
+        targets = {**TARGETS, "sender": type(built.sender), "receiver": type(built.receiver)}
         place, when, number, what = fault.split()
-        part, _, method = place.partition(".")
-        arm(parts[part], method, when, int(number), SIGNALS[what])
+        target, _, method = place.partition(".")
+        arm(targets[target], method, when, int(number), SIGNALS[what])
     if others := os.environ.get("FAULT_THIEF"):
         steal(int(others))
     return worker.main()
