@@ -85,7 +85,7 @@ class Ingester:
         opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
         try:
             reading = claim.job.reading or opener.open(claim.job)
-            return Ingestion(replace(self, store=store), claim, reading, keep_going).run()
+            return Ingestion(self, store, claim, reading, keep_going).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -113,7 +113,12 @@ class Ingestion:
     """The ingestion of one claim of an open job."""
 
     def __init__(
-        self, ingester: Ingester, claim: Claim, reading: Reading, keep_going: Callable[[], bool]
+        self,
+        ingester: Ingester,
+        store: ObjectStore,
+        claim: Claim,
+        reading: Reading,
+        keep_going: Callable[[], bool],
     ) -> None:
         self._ingester = ingester
         self._limits = ingester.limits
@@ -123,7 +128,7 @@ class Ingestion:
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
-            ingester.store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
+            store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
         )
 
     def run(self) -> Result:

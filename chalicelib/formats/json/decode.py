@@ -127,7 +127,7 @@ def _misplaced_comma(data: bytes, unit: Unit) -> Iterator[_Record]:
 
 
 def _junk(data: bytes, start: int, end: int, *, alone: bool) -> _Record:
-    """Return strings, numbers, literals, or text that is no JSON. ``alone``: where a value may stand."""
+    """Return the record of text outside containers. ``alone``: it stands where a value may stand."""
     raw = data[start:end].rstrip(WHITE)
     if not alone:
         return _Record(start, raw, _JUNK_BETWEEN)

@@ -108,7 +108,7 @@ def test_a_failed_change_set_is_an_error_not_an_absence_of_changes(cloud: Any) -
     with pytest.raises(StackFailedError, match="No export named"):
         deploy(cloud, "database")
     cloud.refusal = ""
-    assert deploy(cloud, "database") == ["created"]  # the stack that was only looked at is in nobody's way
+    assert deploy(cloud, "database") == ["created"]  # a stack that was only planned does not prevent it
 
 
 def test_a_running_operation_is_waited_for(cloud: Any) -> None:
