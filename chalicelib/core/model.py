@@ -46,20 +46,44 @@ class Source:
     modified_at: datetime | None = field(default=None, compare=False)  # None: the source is from an event
 
 
+BLANKS = "blanks"  # as a delimiter: runs of spaces and tabs
+RULES = 2  # the rules by which files are read today; `docs/data.md` lists what each number changed
+
+
+class ShortRows(StrEnum):
+    """The treatment of CSV records with fewer cells than the header."""
+
+    REJECT = "reject"
+    PAD = "pad"  # the missing cells are empty
+
+
+class ExtraCells(StrEnum):
+    """The treatment of CSV records with more cells than the header, unless all extra cells are empty."""
+
+    REJECT = "reject"
+    DROP = "drop"
+    KEEP = "keep"  # as `extra_1`, `extra_2` …
+
+
 @dataclass(frozen=True)
 class Options:
-    """Declarations of a client about its CSV file; Sluice detects every member that is None from the head."""
+    """Declarations of a client about its file; Sluice detects every member that is None from the head."""
 
-    delimiter: str | None = None
+    delimiter: str | None = None  # a character, or BLANKS
     quote: str | None = None  # empty: there are no quotes
-    escape: str | None = None
+    escape: str | None = None  # empty: there are no escapes
+    skip_initial_space: bool | None = None  # blanks after a delimiter belong to the delimiter
     encoding: str | None = None  # a name that Python knows
-    header: bool = True
-    skip_lines: int = 0
+    header: bool | None = None  # None: the first line is the header
+    skip_lines: int | None = None
+    skip_after_header: int = 0  # lines
     comment: str | None = None  # the first character of lines to ignore
+    short_rows: ShortRows = ShortRows.REJECT
+    extra_cells: ExtraCells = ExtraCells.REJECT
     decimal: str = "."
     date_order: str | None = None  # DMY, MDY or YMD
     missing_values: tuple[str, ...] = ()
+    records: str | None = None  # JSON only: the path of the list of records in the file (RFC 6901)
 
 
 @dataclass(frozen=True)
@@ -68,18 +92,28 @@ class Dialect:
 
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
+    data_line: int | None = None  # the number of lines before that; None under rules 1
+    rules: int = 1  # by which the file is read
     encoding: str = "utf-8"
     bom: bool = False
     transcoded: bool = False  # to UTF-8 before it is cut: offsets are those of the UTF-8
-    array: bool = False  # JSON only: the records are in an array
     compression: str | None = None
+    # JSON only
+    array: bool = False  # the records are in an array
+    records: str | None = None  # the path of the list or object that holds the records (RFC 6901)
     # CSV only
     columns: tuple[str, ...] = ()  # the record keys, in file order
-    delimiter: str = ","
+    header: bool = True  # the file names its columns
+    delimiter: str = ","  # a character, or BLANKS
     quote: str = '"'  # empty: there are no quotes
     escape: str | None = None
+    skip_initial_space: bool = False
+    crlf: bool = False  # lines end in CRLF, and a LF or CR by itself may be text
     comment: str | None = None
+    short_rows: ShortRows = ShortRows.REJECT
+    extra_cells: ExtraCells = ExtraCells.REJECT
     decimal: str = "."
+    decimal_columns: tuple[str, ...] | None = None  # to which ``decimal`` applies; None: to all
     date_order: str | None = None
     missing_values: tuple[str, ...] = ()
 
@@ -89,13 +123,16 @@ class Dialect:
         return (*_DIALECT_MEMBERS, *_FORMAT_MEMBERS.get(self.format, ()))
 
 
-_DIALECT_MEMBERS = ("format", "data_start", "encoding", "bom", "transcoded", "compression")
+_DIALECT_MEMBERS = (
+    *("format", "data_start", "data_line", "rules", "encoding", "bom", "transcoded", "compression"),
+)
 _FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {  # of formats that have more
     Format.CSV: (
-        *("columns", "delimiter", "quote", "escape", "comment"),
-        *("decimal", "date_order", "missing_values"),
+        *("columns", "header", "delimiter", "quote", "escape", "skip_initial_space", "crlf", "comment"),
+        *("short_rows", "extra_cells", "decimal", "decimal_columns", "date_order", "missing_values"),
     ),
-    Format.JSON: ("array",),
+    Format.NDJSON: (),
+    Format.JSON: ("array", "records"),
 }
 
 

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.core.model import RULES, Dialect, Format, Options
+from chalicelib.core.warnings import FileWarning
 from chalicelib.reading.blocks import Framing, Segment
 from chalicelib.reading.head import Head
+from chalicelib.reading.lines import count_lines
 
 
 class Reason(NamedTuple):
@@ -40,6 +42,27 @@ class Location(NamedTuple):
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a decoder assumed, passed over or repaired in a batch, and how often.
+
+    ``code`` is one of :data:`chalicelib.core.warnings.KINDS`. ``ordinal`` is that of the first record that it
+    concerns. For a line that is no record it is that of the next record, and ``location`` is the line's.
+    """
+
+    code: str
+    count: int
+    ordinal: int
+    location: Location | None = None  # None: that of the record
+
+
+class Detection(NamedTuple):
+    """A dialect, and what was assumed in order to find it."""
+
+    dialect: Dialect
+    warnings: Sequence[FileWarning] = ()
+
+
 @dataclass(frozen=True)
 class Batch(ABC):
     """Consecutive records of a segment. Each is a row of the table, a single, or rejected.
@@ -51,6 +74,7 @@ class Batch(ABC):
     table: pa.Table | None  # records that were decoded together, in order; None: there are none
     singles: Sequence[int] = ()  # ordinals of records that are decoded one by one, increasing
     rejections: Sequence[Rejection] = field(default_factory=list)  # by ordinal
+    notes: Sequence[Note] = ()  # one for each code
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """Decode a single record, with every number a Decimal. Raises RecordRejected."""
@@ -91,7 +115,7 @@ class FileFormat(Protocol):
     def recognise(self, head: Head) -> bool:
         """Return whether a file with that head is of this format."""
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:
+    def read_dialect(self, head: Head, options: Options) -> Detection:
         """Detect the file's dialect, as far as the options do not declare it. Raises JobFailed."""
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:
@@ -118,6 +142,8 @@ def new_dialect(name: Format, head: Head, data_start: int) -> Dialect:
     return Dialect(
         name,
         data_start,
+        data_line=count_lines(head.data[:data_start]),
+        rules=RULES,
         encoding=head.encoding,
         bom=head.bom,
         transcoded=head.transcoded,

@@ -2,7 +2,8 @@
 
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format, Options, Source
+from chalicelib.core.model import Format, Options, Source
+from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.head import read_head
 from chalicelib.reading.object_store import ObjectStore
@@ -14,8 +15,10 @@ def detect_dialect(
     declared_format: Format | None,
     options: Options,
     limits: DecompressionLimits,
-) -> Dialect:
-    """Return the dialect of an object. A declared format and the options override detection.
+) -> Detection:
+    """Return the dialect of an object, and what was assumed about it.
+
+    A declared format and the options override detection.
 
     Raises JobFailed for a file that cannot be read, and the errors of the store.
     """

@@ -39,7 +39,8 @@ class Opener:
             if original is not None:
                 raise DuplicateFile(original)
         declared = job.instructions
-        dialect = detect_dialect(self.store, source, declared.format, declared.options, self.limits)
+        detection = detect_dialect(self.store, source, declared.format, declared.options, self.limits)
+        dialect = detection.dialect
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self.ledger.open(job, source, dialect, block_size)
 

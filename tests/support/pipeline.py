@@ -22,7 +22,7 @@ def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect
     """Detect the dialect of an object with that content."""
     limits = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
     source = Source("bucket", "key", "e", len(head))
-    return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits)
+    return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits).dialect
 
 
 @dataclass

@@ -8,7 +8,7 @@ from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
-from chalicelib.core.model import Format, Options
+from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
 from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
 from chalicelib.core.uploads import UploadRequest
 
@@ -18,6 +18,7 @@ _LARGEST_NUMBER = 10**15  # below 2**53, so every JSON reader reads it exactly
 _MOST_LINES = 1000  # to skip
 _MOST_TOKENS = 100  # missing values
 _LONGEST_TOKEN = 100  # characters
+_LONGEST_POINTER = 1000  # characters
 
 Filename = Annotated[
     str,
@@ -57,7 +58,13 @@ Metadata = Annotated[
 
 _CHARACTER = r"\A[\t\x20-\x7e]\Z"
 Character = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character")]
-Delimiter = Annotated[str, Meta(pattern=_CHARACTER, description="one printable ASCII character or a tab")]
+Delimiter = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?:[\x01-\x09\x0b\x0c\x0e-\x7e]|{BLANKS})\Z",
+        description=f"one ASCII character but a line ending, or {BLANKS} for runs of spaces and tabs",
+    ),
+]
 Quote = Annotated[
     str,
     Meta(
@@ -65,11 +72,28 @@ Quote = Annotated[
         description="one printable ASCII character, or empty for a file without quotes",
     ),
 ]
+Escape = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\t\x20-\x7e]?\Z",
+        description="one printable ASCII character, or empty for a file without escapes",
+    ),
+]
 Encoding = Annotated[
     TextEncoding, Meta(description="the name of a text encoding, such as utf-8, cp1252 or utf-16")
 ]
 Lines = Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]
 Decimal = Annotated[Literal[".", ","], Meta(description="one of . and ,")]
+ShortRowsChoice = Annotated[ShortRows, Meta(description=f"one of {', '.join(ShortRows)}")]
+ExtraCellsChoice = Annotated[ExtraCells, Meta(description=f"one of {', '.join(ExtraCells)}")]
+JsonPointer = Annotated[
+    str,
+    Meta(
+        max_length=_LONGEST_POINTER,
+        pattern=r"\A(?:/(?:[^~/]|~[01])*)*\Z",
+        description="a JSON pointer (RFC 6901), such as /data",
+    ),
+]
 DateOrder = Annotated[Literal["DMY", "MDY", "YMD"], Meta(description="one of DMY, MDY, YMD")]
 Token = Annotated[str, Meta(max_length=_LONGEST_TOKEN, pattern=TEXT_PATTERN)]
 Tokens = Annotated[
@@ -82,14 +106,19 @@ class OptionsBody(Body):
 
     delimiter: Delimiter | UnsetType = UNSET
     quote: Quote | UnsetType = UNSET
-    escape: Character | UnsetType = UNSET
+    escape: Escape | UnsetType = UNSET
+    skip_initial_space: Flag | UnsetType = UNSET
     encoding: Encoding | UnsetType = UNSET
     header: Flag | UnsetType = UNSET
     skip_lines: Lines | UnsetType = UNSET
+    skip_after_header: Lines | UnsetType = UNSET
     comment: Character | UnsetType = UNSET
+    short_rows: ShortRowsChoice | UnsetType = UNSET
+    extra_cells: ExtraCellsChoice | UnsetType = UNSET
     decimal: Decimal | UnsetType = UNSET
     date_order: DateOrder | UnsetType = UNSET
     missing_values: Tokens | UnsetType = UNSET
+    records: JsonPointer | UnsetType = UNSET
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -153,7 +182,8 @@ def to_options(body: OptionsBody) -> Options:
     }
     options = Options(**members)
     quote = '"' if options.quote is None else options.quote
-    characters = [char for char in (options.delimiter, quote, options.escape, options.comment) if char]
+    delimiter = " " if options.delimiter == BLANKS else options.delimiter
+    characters = [char for char in (delimiter, quote, options.escape, options.comment) if char]
     if len(set(characters)) < len(characters):
         raise InvalidRequest("delimiter, quote, escape and comment must differ.", field="options")
     return options

@@ -1,6 +1,6 @@
 """Map between domain objects and database rows, by hand: renaming a member never renames a column."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,30 @@ from chalicelib.core.jobs import (
     Upload,
 )
 from chalicelib.core.lifecycle import TRANSITIONS, Action
-from chalicelib.core.model import Dialect, Format, Options, Source, Status, StoredReject, Tally
+from chalicelib.core.model import (
+    Dialect,
+    ExtraCells,
+    Format,
+    Options,
+    ShortRows,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+)
 
 Row = Mapping[str, Any]
 
 _STORED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the database
+# members of dialects and options that are no JSON values
+_TYPES: Mapping[str, Callable[[Any], Any]] = {
+    "format": Format,
+    "short_rows": ShortRows,
+    "extra_cells": ExtraCells,
+    "columns": tuple,
+    "decimal_columns": tuple,
+    "missing_values": tuple,
+}
 
 
 def new_job_columns(new: NewJob) -> dict[str, Any]:
@@ -63,7 +82,7 @@ def options_column(options: Options) -> Jsonb:
 
 def options_of(stored: Mapping[str, Any]) -> Options:
     """Invert :func:`options_column`."""
-    return Options(**{**stored, "missing_values": tuple(stored.get("missing_values", ()))})
+    return Options(**{name: _member_of(name, value) for name, value in stored.items()})
 
 
 def dialect_column(dialect: Dialect) -> Jsonb:
@@ -76,9 +95,8 @@ def dialect_column(dialect: Dialect) -> Jsonb:
 def dialect_of(stored: Mapping[str, Any]) -> Dialect:
     """Invert :func:`dialect_column`."""
     names = {stored_name: name for name, stored_name in _STORED_NAMES.items()}
-    members = {names.get(name, name): value for name, value in stored.items()}
-    lists = {name: tuple(members.get(name, ())) for name in ("columns", "missing_values")}
-    return Dialect(**{**members, **lists, "format": Format(members["format"])})
+    members = {names.get(name, name): _member_of(name, value) for name, value in stored.items()}
+    return Dialect(**members)
 
 
 def source_columns(job_id: UUID, source: Source) -> dict[str, Any]:
@@ -210,6 +228,10 @@ def _times(row: Row) -> Times:
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
         completed_at=row["completed_at"],
     )
+
+
+def _member_of(name: str, value: Any) -> Any:  # noqa: ANN401 - a stored member of a dialect or of options
+    return value if value is None or name not in _TYPES else _TYPES[name](value)
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - a member of a dialect or of options

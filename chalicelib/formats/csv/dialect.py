@@ -7,9 +7,10 @@ from dataclasses import replace
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.csv import records as csv_records
-from chalicelib.formats.interface import new_dialect
+from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading import encodings
 from chalicelib.reading.head import Head
+from chalicelib.reading.lines import count_lines
 from chalicelib.rows import text
 
 MAX_HEADER = 1 << 18  # bytes
@@ -20,7 +21,7 @@ _LOOK = 1 << 16  # bytes from which delimiter and quotes are detected
 _SEPARATOR_LINE = re.compile(rb"sep=([^\r\n\w\"])(?:\r\n|\r|\n)")  # Excel's
 
 
-def detect(head: Head, options: Options) -> Dialect:
+def detect(head: Head, options: Options) -> Detection:
     """Return the dialect of a CSV file with that head. Options override detection.
 
     Raises JobFailed for a header that is too long, has too many columns or cannot be decoded.
@@ -43,17 +44,18 @@ def detect(head: Head, options: Options) -> Dialect:
         raise JobFailed(
             "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
         )
-    if options.header:
+    if options.header is not False:
         dialect = replace(dialect, data_start=end, columns=column_names(cells))
     else:
         dialect = replace(dialect, columns=column_names([""] * len(cells)))
-    return replace(dialect, encoding=head.encoding)
+    data_line = count_lines(head.data[: dialect.data_start])
+    return Detection(replace(dialect, data_line=data_line, encoding=head.encoding))
 
 
 def _after_skipped_lines(head: Head, options: Options) -> tuple[int, str | None]:
     """Return where the header begins, and the delimiter that a line `sep=;` before it names."""
     start = head.start
-    lines = head.data[start:].splitlines(keepends=True)[: options.skip_lines]
+    lines = head.data[start:].splitlines(keepends=True)[: options.skip_lines or 0]
     start += sum(map(len, lines))
     if separator := _SEPARATOR_LINE.match(head.data, start):
         return separator.end(), separator[1].decode("latin-1")

@@ -6,7 +6,7 @@ from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.csv.decode import BLANK_ROW, UNREADABLE, decode
 from chalicelib.formats.csv.dialect import detect
 from chalicelib.formats.csv.framing import CsvFraming
-from chalicelib.formats.interface import MOST_JSON, Batch, Reason
+from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason
 from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import Head
 
@@ -25,7 +25,7 @@ class CsvFormat:
         """See FileFormat."""
         return True
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:
+    def read_dialect(self, head: Head, options: Options) -> Detection:
         """See FileFormat."""
         return detect(head, options)
 

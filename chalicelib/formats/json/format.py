@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from chalicelib.core.model import Dialect, Format, Options
-from chalicelib.formats.interface import MOST_JSON, Batch, Reason, new_dialect
+from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason, new_dialect
 from chalicelib.formats.json.decode import decode
 from chalicelib.formats.json.framing import UNREADABLE, JsonFraming
 from chalicelib.formats.json.units import array_start
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import Head
+from chalicelib.reading.lines import count_lines
 
 
 class JsonFormat:
@@ -25,11 +26,14 @@ class JsonFormat:
         """See FileFormat. An object that begins a file of one object a line is recognised by NDJSON first."""
         return head.text.startswith((b"[", b"{"))
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - options are for CSV
+    def read_dialect(self, head: Head, options: Options) -> Detection:  # noqa: ARG002 - options are for CSV
         """See FileFormat."""
         start = array_start(head.data, head.start)
         dialect = json_dialect(Format.JSON, head)
-        return dialect if start is None else replace(dialect, array=True, data_start=start)
+        if start is not None:
+            data_line = count_lines(head.data[:start])
+            dialect = replace(dialect, array=True, data_start=start, data_line=data_line)
+        return Detection(dialect)
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> JsonFraming:
         """See FileFormat."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from chalicelib.core.model import Dialect, Format, Options
-from chalicelib.formats.interface import MOST_JSON, Batch, Reason
+from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason
 from chalicelib.formats.json.format import json_dialect
 from chalicelib.formats.json.units import WHITE, container_end
 from chalicelib.formats.ndjson.decode import decode
@@ -35,9 +35,9 @@ class NdjsonFormat:
         breaks_off = not line.rstrip(WHITE).endswith((b"{", b"[", b":", b","))
         return breaks_off and rest.lstrip(WHITE).startswith(b"{")
 
-    def read_dialect(self, head: Head, options: Options) -> Dialect:  # noqa: ARG002 - options are for CSV
+    def read_dialect(self, head: Head, options: Options) -> Detection:  # noqa: ARG002 - options are for CSV
         """See FileFormat."""
-        return json_dialect(Format.NDJSON, head)
+        return Detection(json_dialect(Format.NDJSON, head))
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> NdjsonFraming:  # noqa: ARG002
         """See FileFormat."""
