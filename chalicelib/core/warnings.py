@@ -19,8 +19,8 @@ class WarningKind(NamedTuple):
 class FileWarning:
     """A warning about a file or a block of it, with the first place that it concerns.
 
-    ``record`` and ``line`` count from 0: within the block for a warning of a block, within the file for one of
-    the head. ``offset`` is in bytes of the text.
+    ``record`` and ``line`` count from 0: within the block for a warning of a block, within the file for one
+    of the head. ``offset`` is in bytes of the text.
     """
 
     code: str  # one of KINDS
