@@ -1,127 +1,167 @@
-"""Detect the dialect of a CSV file: delimiter, quotes, and the columns that its header names."""
+"""Detect the dialect of a CSV file from its head, and tell what was assumed."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format, Options
-from chalicelib.formats.csv import records as csv_records
+from chalicelib.core.model import BLANKS, Dialect, Format, Options
+from chalicelib.core.warnings import FileWarning
+from chalicelib.formats.csv.choice import Choice, choose
+from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
+from chalicelib.formats.csv.sample import Line
+from chalicelib.formats.csv.table import Shift
 from chalicelib.formats.interface import Detection, new_dialect
-from chalicelib.reading import encodings
 from chalicelib.reading.head import Head
 from chalicelib.reading.lines import count_lines
 from chalicelib.rows import text
 
-MAX_HEADER = 1 << 18  # bytes
-MAX_COLUMNS = 10_000
-DELIMITERS = ",;\t|"
-
-_LOOK = 1 << 16  # bytes from which delimiter and quotes are detected
-_SEPARATOR_LINE = re.compile(rb"sep=([^\r\n\w\"])(?:\r\n|\r|\n)")  # Excel's
+_SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n\w"])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_ALMOST_ALL = 0.9  # of the delimiters
+_SHIFTS = {Shift.ROW_NAMES: "row-names", Shift.UNNAMED: "unnamed-column"}
 
 
 def detect(head: Head, options: Options) -> Detection:
-    """Return the dialect of a CSV file with that head. Options override detection.
+    """Return the dialect of a CSV file with that head, and what was assumed. Options override detection.
 
-    Raises JobFailed for a header that is too long, has too many columns or cannot be decoded.
+    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too long, has
+    too many columns or cannot be decoded.
     """
     start, separator = _after_skipped_lines(head, options)
+    choice = choose(head.data, start, options, separator[1].decode("latin-1") if separator else None)
+    dialect = _dialect(head, options, choice)
+    header = dialect.data_start
+    end, cells = read_header(head.data, dialect)
+    table = choice.reading.table
+    if dialect.header:
+        cells = fit(cells, table)
+        dialect = replace(dialect, data_start=_skip_lines(head.data, end, options.skip_after_header))
+    else:
+        cells = [""] * max(len(cells), table.width)
     dialect = replace(
-        new_dialect(Format.CSV, head, start),
+        dialect,
+        columns=column_names(cells),
+        data_line=count_lines(head.data[: dialect.data_start]),
+        encoding=head.encoding,
+    )
+    teller = _Teller(head.data, choice)
+    if separator is not None:
+        teller.tell("separator-line", 1, separator.start(), separator[0])
+    teller.tell_of_the_beginning(start)
+    teller.tell_of_quotes(options, dialect)
+    if dialect.header:
+        teller.tell_of_the_header(options, cells, header, end)
+    return Detection(dialect, tuple(teller.warnings))
+
+
+def _after_skipped_lines(head: Head, options: Options) -> tuple[int, re.Match[bytes] | None]:
+    """Return where the table may begin, and the line `sep=;` before it, which names the delimiter."""
+    start = _skip_lines(head.data, head.start, options.skip_lines or 0)
+    separator = _SEPARATOR_LINE.match(head.data, start)
+    return (separator.end() if separator else start), separator
+
+
+def _skip_lines(data: bytes, start: int, count: int) -> int:
+    """Return the offset behind so many lines."""
+    for _ in range(count):
+        line = _LINE.match(data, start)
+        start = line.end() if line else start
+    return start
+
+
+def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
+    """Return the dialect but for the columns; ``data_start`` is that of the header."""
+    reading = choice.reading
+    first = choice.lines[reading.parsed.records[reading.table.first].line]
+    skips_blanks = options.skip_initial_space
+    if skips_blanks is None:
+        skips_blanks = _has_blanks_after_delimiters(choice)
+    return replace(
+        new_dialect(Format.CSV, head, first.start),
         encoding=head.text_encoding,
-        quote='"' if options.quote is None else options.quote,
-        escape=options.escape,
+        header=options.header is not False,
+        delimiter=reading.delimiter,
+        quote=reading.quote,
+        escape=reading.escape or None,
+        skip_initial_space=skips_blanks,
+        crlf=_ends_in_crlf(head.data, choice.lines),
         comment=options.comment,
+        short_rows=options.short_rows,
+        extra_cells=options.extra_cells,
         decimal=options.decimal,
         date_order=options.date_order,
         missing_values=options.missing_values,
     )
-    sample = head.data[start : start + _LOOK]
-    dialect = _with_delimiter(sample, dialect, options.delimiter or separator, options.quote)
-    end, cells = _first_record(head.data, dialect)
-    if len(cells) > MAX_COLUMNS:
-        raise JobFailed(
-            "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
-        )
-    if options.header is not False:
-        dialect = replace(dialect, data_start=end, columns=column_names(cells))
-    else:
-        dialect = replace(dialect, columns=column_names([""] * len(cells)))
-    data_line = count_lines(head.data[: dialect.data_start])
-    return Detection(replace(dialect, data_line=data_line, encoding=head.encoding))
 
 
-def _after_skipped_lines(head: Head, options: Options) -> tuple[int, str | None]:
-    """Return where the header begins, and the delimiter that a line `sep=;` before it names."""
-    start = head.start
-    lines = head.data[start:].splitlines(keepends=True)[: options.skip_lines or 0]
-    start += sum(map(len, lines))
-    if separator := _SEPARATOR_LINE.match(head.data, start):
-        return separator.end(), separator[1].decode("latin-1")
-    return start, None
+def _has_blanks_after_delimiters(choice: Choice) -> bool:
+    """Return whether a blank behind every delimiter belongs to the delimiter: it stands before a quote, too."""
+    reading = choice.reading
+    if reading.delimiter in (BLANKS, " ") or not reading.parsed.indented:
+        return False
+    texts = [choice.lines[record.line].text for record in reading.parsed.records]
+    delimiters = sum(line.count(reading.delimiter) for line in texts)
+    followed = sum(line.count(reading.delimiter + " ") for line in texts)
+    return followed >= _ALMOST_ALL * delimiters
 
 
-def _with_delimiter(sample: bytes, dialect: Dialect, delimiter: str | None, quote: str | None) -> Dialect:
-    """Return the dialect with the delimiter and the quote that fit the sample best.
-
-    The best fit is the one where most records have as many cells as the first, then the one with most cells.
-    Single quotes count as quotes only where there are no double ones and more of the sample fits with them.
-    """
-    may_be_single = quote is None and b"'" in sample and b'"' not in sample
-    quotes = [dialect.quote, "'"] if may_be_single else [dialect.quote]
-    candidates = [
-        replace(dialect, delimiter=candidate, quote=mark)
-        for mark in quotes
-        for candidate in delimiter or DELIMITERS
-    ]
-    return max(candidates, key=lambda candidate: _fit(sample, candidate))
+def _ends_in_crlf(data: bytes, lines: Sequence[Line]) -> bool:
+    """Return whether most lines end in CRLF."""
+    endings = [data[line.start + len(line.text) : line.end] for line in lines]
+    return endings.count(b"\r\n") * 2 > sum(map(bool, endings))
 
 
-def _fit(sample: bytes, dialect: Dialect) -> tuple[float, int]:
-    sizes = [len(row.cells) for row in csv_records.read(sample, dialect) if row.cells]
-    complete = sizes[:-1] or sizes if len(sample) == _LOOK else sizes  # the last record may be incomplete
-    if not complete or complete[0] == 1:
-        return 0.0, 1
-    return complete.count(complete[0]) / len(complete), complete[0]
+class _Teller:
+    """Tell what was assumed about the beginning of a file."""
 
+    def __init__(self, data: bytes, choice: Choice) -> None:
+        self.warnings: list[FileWarning] = []
+        self._data = data
+        self._choice = choice
+        self._records = choice.reading.parsed.records
+        self._table = choice.reading.table
 
-def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
-    """Return where the first record that is not blank ends, and its cells."""
-    start = dialect.data_start
-    for row in csv_records.read(data[start : start + MAX_HEADER + 2], dialect):
-        if row.open or row.end > MAX_HEADER:
-            break
-        if row.cells:
-            raw = data[start + row.start : start + row.end]
-            return start + row.end, _decode_cells(raw, row.cells, dialect.encoding)
-    else:
-        raise JobFailed("header-too-long", f"The file begins with {len(data):,} bytes of blank lines.")
-    raise JobFailed(
-        "header-too-long",
-        f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
-    )
+    def tell(self, code: str, count: int, offset: int, example: bytes) -> None:
+        """Add a warning. ``example`` begins at ``offset``."""
+        line = count_lines(self._data[:offset])
+        self.warnings.append(FileWarning(code, count, offset, text.excerpt(example), line=line))
 
+    def tell_of_the_beginning(self, start: int) -> None:
+        """Tell of lines between ``start`` and the header."""
+        lines = self._choice.lines
+        header = self._records[self._table.first].line
+        passed = [line for line in lines[:header] if line.start >= start and line.text.strip(" \t")]
+        if passed:
+            self.tell(
+                "lines-before-header",
+                len(passed),
+                passed[0].start,
+                self._data[passed[0].start : passed[-1].end],
+            )
 
-def _decode_cells(raw: bytes, cells: list[str], encoding: str) -> list[str]:
-    if b"\0" in raw:
-        raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
-    if encodings.to_utf8(raw, encoding) is None:
-        raise JobFailed("encoding-error", encodings.invalid_text("The header", encoding))
-    return [cell.encode("latin-1").decode(encoding) for cell in cells]
+    def tell_of_quotes(self, options: Options, dialect: Dialect) -> None:
+        """Tell of quotes that are text, of escapes, and of blanks before quotes."""
+        if not dialect.quote and options.quote is None:
+            self._tell_lines("quotes-are-text", '"')
+        if dialect.escape and options.escape is None:
+            self._tell_lines("escape-detected", dialect.escape)
+        if dialect.skip_initial_space and options.skip_initial_space is None:
+            self._tell_lines("blank-after-delimiter", f"{dialect.delimiter} ")
 
+    def tell_of_the_header(self, options: Options, cells: Sequence[str], start: int, end: int) -> None:
+        """Tell what is odd about the header, which lies between ``start`` and ``end``."""
+        if code := _SHIFTS.get(self._table.shift):
+            first = self._choice.lines[self._table.rows[0].line]
+            self.tell(code, len(self._table.rows), first.start, self._data[first.start : first.end])
+        if options.header is None and looks_like_data(cells, self._table):
+            self.tell("header-like-data", 1, start, self._data[start:end])
+        if not options.skip_after_header and has_second_line(self._table):
+            first = self._choice.lines[self._table.rows[0].line]
+            self.tell("second-header-line", 1, first.start, self._data[first.start : first.end])
 
-def column_names(cells: Sequence[str]) -> tuple[str, ...]:
-    """Return distinct record keys for header cells, the same for every reader of the file.
-
-    They are normalised. An empty third cell becomes `column_3`; a repeated name gets the suffix `_2`, `_3` …
-    """
-    names: dict[str, None] = {}
-    last: dict[str, int] = {}  # for each repeated name the number that was appended last
-    for number, cell in enumerate(cells, start=1):
-        base = name = text.normalise(cell) or f"column_{number}"
-        while name in names:
-            last[base] = last.get(base, 1) + 1
-            name = f"{base}_{last[base]}"
-        names[name] = None
-    return tuple(names)
+    def _tell_lines(self, code: str, piece: str) -> None:
+        """Tell of the sample's lines that hold the piece of text."""
+        holding = [line for line in self._choice.lines if piece in line.text]
+        if holding:
+            first = holding[0]
+            self.tell(code, len(holding), first.start, self._data[first.start : first.end])

@@ -1,0 +1,151 @@
+"""Choose the reading of a CSV file's head, or refuse to choose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chalicelib.core.errors import JobFailed
+from chalicelib.core.model import BLANKS, Options
+from chalicelib.formats.csv.evidence import Reading, readings
+from chalicelib.formats.csv.sample import Line, Parser, lines_of
+from chalicelib.formats.csv.table import Shift, find_table
+from chalicelib.formats.csv.values import Kind
+from chalicelib.reading.head import HEAD_SIZE
+from chalicelib.rows import text
+
+SAMPLE = 1 << 16  # bytes that are looked at first
+
+_FEW = 20  # records that are too few to judge a file by, if it has more
+_LEAST_FIT = 0.5  # of a reading that explains the head
+_CLOSE = 0.92  # of the best score: another reading is as likely
+_SURE = 0.9  # fit of rows whose delimiter does not occur in the header
+_ENOUGH = 3  # rows
+_SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
+_CANDIDATES = 3  # readings that a message shows
+_LONGEST = 60  # characters of a cell in a message
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The reading of a file, and the lines of the head that it was chosen by."""
+
+    reading: Reading
+    lines: Sequence[Line]  # without comments
+
+
+def choose(data: bytes, start: int, options: Options, separator: str | None) -> Choice:
+    """Return the reading of the head ``data`` from ``start`` on.
+
+    ``separator``: the delimiter that a line before the table names. Raises JobFailed `dialect-unclear` if two
+    readings are about equally likely or none explains the head, `empty-file` if there are no records.
+    """
+    declared = options.delimiter or separator
+    lines = _lines(data, start, SAMPLE, options.comment)
+    found = readings(lines, options, declared)
+    if not found or (len(data) - start > SAMPLE and _is_one_sided(found[0], data[start + SAMPLE :])):
+        lines = _lines(data, start, HEAD_SIZE, options.comment)
+        found = readings(
+            lines, options, declared or (found[0].delimiter if found and found[0].score else None)
+        )
+    if not found and not lines:
+        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
+    reading = found[0] if declared is not None and found else _decide(found, lines, options)
+    return Choice(reading, lines)
+
+
+def _lines(data: bytes, start: int, size: int, comment: str | None) -> list[Line]:
+    end = min(start + size, len(data))
+    lines = lines_of(data, start, end, is_whole=end == len(data) < HEAD_SIZE)
+    return [line for line in lines if not (comment and line.text.startswith(comment))]
+
+
+def _is_one_sided(best: Reading, rest: bytes) -> bool:
+    """Return whether the sample shows too little: few records, or no quotes where the rest of the head has some."""
+    return len(best.table.rows) < _FEW or (not best.parsed.encloses and b'"' in rest)
+
+
+def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -> Reading:
+    """Return the best reading, or that of a file of one column. Raises JobFailed `dialect-unclear`."""
+    plausible = [reading for reading in found if _is_plausible(reading)]
+    single = _one_column(lines, options)
+    if not plausible:
+        unexplained = [reading for reading in found if _is_sure_but_for_the_header(reading)]
+        if unexplained and not _is_one_kind(single):
+            raise _unclear([unexplained[0], single])
+        return single
+    best = plausible[0]
+    if best.table.shift is Shift.UNCLEAR:
+        raise _unclear_header(best)
+    rivals = [reading for reading in plausible[1:] if reading.score > _CLOSE * best.score]
+    if rivals and best.table.rows:
+        raise _unclear([best, *rivals])
+    return best
+
+
+def _is_plausible(reading: Reading) -> bool:
+    """Return whether the reading explains the head: its header has the delimiter, and its rows keep to one width."""
+    header = reading.parsed.records[reading.table.first]
+    return reading.table.width > 1 and len(header.cells) > 1 and reading.table.fit >= _LEAST_FIT
+
+
+def _is_sure_but_for_the_header(reading: Reading) -> bool:
+    rows = reading.table.rows
+    usual = reading.table.usual_width
+    return (
+        usual > 1
+        and len(rows) >= _ENOUGH
+        and sum(len(row.cells) == usual for row in rows) >= _SURE * len(rows)
+        and (usual > 2 or reading.delimiter not in (",", BLANKS, ":"))
+    )
+
+
+def _is_one_kind(single: Reading) -> bool:
+    """Return whether the lines of a file of one column are values of one type as they stand."""
+    return single.table.kinds[0] not in (Kind.TEXT, Kind.EMPTY)
+
+
+def _one_column(lines: Sequence[Line], options: Options) -> Reading:
+    """Return the reading as one column: its delimiter divides no line."""
+    quotes = ['"'] if options.quote is None else [options.quote]
+    escape = options.escape or ""
+    for delimiter in _SINGLE:
+        if delimiter in (*quotes, escape):
+            continue
+        parsed = Parser(delimiter, quotes[0], escape).parse(lines)
+        if all(len(record.cells) == 1 for record in parsed.records):
+            break
+    table = find_table(parsed.records, skip_preamble=False, has_header=options.header is not False)
+    if table is None:
+        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
+    return Reading(delimiter, quotes[0], escape, parsed, table, 0.0)
+
+
+def _unclear(candidates: Sequence[Reading]) -> JobFailed:
+    shown = "\n".join(map(_describe, candidates[:_CANDIDATES]))
+    return JobFailed(
+        "dialect-unclear",
+        "The file can be read in several ways, and its beginning does not show which one is meant. Nothing was "
+        f"loaded. Retry the job with the option `delimiter` (and `quote`, `skip_lines`).\n{shown}",
+    )
+
+
+def _unclear_header(reading: Reading) -> JobFailed:
+    own = len(reading.parsed.records[reading.table.first].cells)
+    return JobFailed(
+        "dialect-unclear",
+        f"The header has {own} cells and the records have {reading.table.usual_width}. It is not clear which "
+        "column has no name, and nothing was loaded. Retry the job with `header` false, with `extra_cells`, or "
+        f"with `skip_lines` if the first line is no header.\n{_describe(reading)}",
+    )
+
+
+def _describe(reading: Reading) -> str:
+    """Return the reading with three of its records, for a message."""
+    name = {"\t": "a tab", BLANKS: "blanks"}.get(reading.delimiter, repr(reading.delimiter))
+    quote = repr(reading.quote) if reading.quote else "none"
+    records = (" | ".join(map(_cell, cells)) for cells in reading.samples)
+    return "\n".join([f"Delimiter {name}, quote {quote}, {reading.table.width} columns:", *records])
+
+
+def _cell(cell: str) -> str:
+    shown = text.excerpt(cell.encode("latin-1"), 4 * _LONGEST)
+    return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"

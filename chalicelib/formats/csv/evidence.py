@@ -1,0 +1,197 @@
+"""Weigh hypotheses about how a CSV file is to be read.
+
+A hypothesis is a delimiter, a quote, an escape and the place where the table begins. It is as good as the rows of
+the sample are consistent under it and as many of its cells look like values of a type, which is the idea of
+CleverCSV (van den Burg, Nazábal and Sutton 2019, https://doi.org/10.1007/s10618-019-00646-y) and of DuckDB's
+sniffer. Beyond these, the header counts: a delimiter that divides the header as it divides the rows is a likely
+one. A ragged row is evidence of a ragged row and speaks little against a hypothesis.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chalicelib.core.model import BLANKS, Options
+from chalicelib.formats.csv.sample import Line, Parsed, Parser
+from chalicelib.formats.csv.table import Shift, Table, find_table
+from chalicelib.formats.csv.values import Kind, kind_of
+
+# How usual a delimiter is.
+_PRIORS = {
+    ",": 1.0,
+    ";": 1.0,
+    "\t": 1.0,
+    "|": 0.97,
+    "\x01": 0.97,
+    "^": 0.9,
+    "~": 0.9,
+    ":": 0.6,
+    BLANKS: 0.5,
+}
+_STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
+_CLEARLY = 1.02  # times the score without an escape
+_MOST_CELLS = 4000  # that are looked at for their kinds
+# Text in which a colon or a comma is no delimiter.
+_COLONS = re.compile(r"[0-9]:[0-9]{2}|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}|[A-Za-z]:[\\/]|: ")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A hypothesis with its evidence."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    parsed: Parsed
+    table: Table
+    score: float
+
+    @property
+    def samples(self) -> list[Sequence[str]]:
+        """The first three records of the table."""
+        return [record.cells for record in self.parsed.records[self.table.first :][:3]]
+
+
+def readings(lines: Sequence[Line], options: Options, declared: str | None) -> list[Reading]:
+    """Return the readings of the lines that the options allow, the best first; one for each delimiter.
+
+    ``declared``: the only delimiter to try; None: all that occur.
+    """
+    joined = "\n".join(line.text for line in lines)
+    found: list[Reading] = []
+    for delimiter in _delimiters(joined, options, declared):
+        reading = _best_quoting(lines, joined, delimiter, options)
+        if reading is not None:
+            found.append(reading)
+    return sorted(found, key=lambda reading: reading.score, reverse=True)
+
+
+def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator[str]:
+    if declared is not None:
+        yield declared
+        return
+    for delimiter in _PRIORS:
+        char = " " if delimiter == BLANKS else delimiter
+        if char in (options.quote, options.escape, options.comment):
+            continue
+        if char in joined or (delimiter == BLANKS and "\t" in joined):
+            yield delimiter
+
+
+def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Reading | None:
+    """Return the reading with this delimiter whose quotes and escapes fit best; None for lines without records.
+
+    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other file
+    quotes are text.
+    """
+    if options.quote is not None:
+        return _best_escape(lines, joined, delimiter, options.quote, options)
+    double = _best_escape(lines, joined, delimiter, '"', options)
+    if double is None or (double.parsed.encloses and _is_double_quoted(double.parsed)):
+        return double
+    if "'" in joined and delimiter != "'":
+        single = _best_escape(lines, joined, delimiter, "'", options)
+        if single is not None and _is_single_quoted(single.parsed):
+            return single
+    return double if _is_double_quoted(double.parsed) else _best_escape(lines, joined, delimiter, "", options)
+
+
+def _best_escape(
+    lines: Sequence[Line], joined: str, delimiter: str, quote: str, options: Options
+) -> Reading | None:
+    escapes = [""] if options.escape is None else [options.escape]
+    if options.escape is None and _may_escape(joined, delimiter, quote):
+        escapes.append("\\")
+    best: Reading | None = None
+    for escape in escapes:
+        parsed = Parser(delimiter, quote, escape).parse(lines)
+        table = find_table(
+            parsed.records,
+            skip_preamble=options.skip_lines is None,
+            has_header=options.header is not False,
+        )
+        if table is None:
+            return None
+        reading = Reading(delimiter, quote, escape, parsed, table, _score(delimiter, parsed, table))
+        if best is None or reading.score > best.score * _CLEARLY:
+            best = reading
+    return best
+
+
+def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
+    char = " " if delimiter == BLANKS else delimiter
+    return (bool(quote) and "\\" + quote in joined) or "\\" + char in joined
+
+
+def _is_double_quoted(parsed: Parsed) -> bool:
+    """Return whether double quotes are quotes: not if more cells begin with one that nothing closes."""
+    return parsed.stray <= parsed.enclosed + parsed.unescaped + 4 * parsed.needed
+
+
+def _is_single_quoted(parsed: Parsed) -> bool:
+    """Return whether single quotes are quotes: they enclose a column, or hold delimiters or line endings."""
+    if not parsed.enclosed or parsed.stray * 10 > parsed.enclosed:
+        return False
+    encloses_a_column = parsed.enclosed * 10 >= 9 * max(len(parsed.records) - 1, 1)
+    return encloses_a_column or parsed.needed * 2 >= parsed.enclosed
+
+
+def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
+    """Return how likely the reading is, from 0 to 1."""
+    width = table.width
+    if width < 2:
+        return 0.0
+    header = parsed.records[table.first]
+    prior = _PRIORS.get(delimiter, 0.8)
+    if delimiter == ":":
+        prior *= _share_outside_values(parsed)
+    agreement = 1.0
+    if table.shift in (Shift.ROW_NAMES, Shift.UNNAMED, Shift.EMPTY):
+        agreement = 0.9
+    elif table.shift is Shift.UNCLEAR:
+        agreement = 0.75 if len(header.cells) > 1 else 0.3
+    elif table.first:
+        agreement = 0.95
+    if not table.is_named:
+        agreement *= 0.9
+    types = _types(delimiter, parsed, table)
+    return prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.5
+
+
+def _share_outside_values(parsed: Parsed) -> float:
+    """Return the share of colons that stand in no time, URL or path, roughly."""
+    texts = [":".join(record.cells) for record in parsed.records[:200]]
+    colons = sum(text.count(":") for text in texts)
+    inside = sum(len(_COLONS.findall(text)) for text in texts)
+    return max(colons - inside, 0) / colons if colons else 0.0
+
+
+def _types(delimiter: str, parsed: Parsed, table: Table) -> float:
+    """Return how much the cells look like values, from 0 to 1."""
+    rows = table.rows or parsed.records[table.first :]
+    step = max(len(rows) * table.width // _MOST_CELLS, 1)
+    others = [char for char in _STRONG + "," if char != delimiter]
+    total = count = 0.0
+    for row in rows[::step]:
+        if row.is_irregular:
+            continue
+        for cell in row.cells[: table.width]:
+            kind = kind_of(cell)
+            if kind is Kind.EMPTY:
+                total, count = total + 0.15, count + 0.25
+                continue
+            count += 1
+            total += 1.0 if kind is not Kind.TEXT else _text_quality(cell, others)
+    return total / count if count else 0.5
+
+
+def _text_quality(cell: str, others: Sequence[str]) -> float:
+    """Return how much a cell without a type looks like one text, and not like half of one or like several."""
+    if cell[0] in "\"'" and not cell.endswith(cell[0]):
+        return 0.1
+    inside = sum(char in cell for char in others if char != ",")
+    if inside:
+        return 0.15
+    if "," in others and "," in cell:
+        return 0.3 if ", " in cell else 0.2
+    return 0.6 if len(cell) < 60 else 0.5

@@ -1,0 +1,103 @@
+"""The header of a CSV file: its cells, the keys that they become, and what is odd about it."""
+
+from collections.abc import Iterator, Sequence
+
+from chalicelib.core.errors import JobFailed
+from chalicelib.core.model import Dialect
+from chalicelib.formats.csv import records as csv_records
+from chalicelib.formats.csv.table import Shift, Table
+from chalicelib.formats.csv.values import Kind, kind_of
+from chalicelib.reading import encodings
+from chalicelib.rows import text
+
+MAX_HEADER = 1 << 18  # bytes
+MAX_COLUMNS = 10_000
+
+_DIGITS = 1  # that a unit such as m2 has
+
+
+def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
+    """Return where the record at ``dialect.data_start`` ends, and its cells. Raises JobFailed."""
+    start = dialect.data_start
+    for row in csv_records.read(data[start : start + MAX_HEADER + 2], dialect):
+        if row.open or row.end > MAX_HEADER:
+            break
+        if row.cells:
+            raw = data[start + row.start : start + row.end]
+            return start + row.end, _decode(raw, row.cells, dialect.encoding)
+    raise JobFailed(
+        "header-too-long",
+        f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
+    )
+
+
+def _decode(raw: bytes, cells: Sequence[str], encoding: str) -> list[str]:
+    if len(cells) > MAX_COLUMNS:
+        raise JobFailed(
+            "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
+        )
+    if b"\0" in raw:
+        raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
+    if encodings.to_utf8(raw, encoding) is None:
+        raise JobFailed("encoding-error", encodings.invalid_text("The header", encoding))
+    return [cell.encode("latin-1").decode(encoding) for cell in cells]
+
+
+def fit(cells: list[str], table: Table) -> list[str]:
+    """Return the header's cells, one for each column of the table."""
+    missing = [""] * (table.width - len(cells))
+    if table.shift is Shift.ROW_NAMES:
+        return [*missing, *cells]
+    if table.shift is Shift.UNNAMED:
+        return [*cells, *missing]
+    named = max((index for index, cell in enumerate(cells, start=1) if cell.strip()), default=0)
+    return cells[: max(named, table.width)]
+
+
+def column_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return distinct record keys for header cells, the same for every reader of the file.
+
+    They are normalised. An empty third cell becomes `column_3`; a repeated name gets the suffix `_2`, `_3` …
+    """
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}  # for each repeated name the number that was appended last
+    for number, cell in enumerate(cells, start=1):
+        base = name = text.normalise(cell) or f"column_{number}"
+        while name in names:
+            last[base] = last.get(base, 1) + 1
+            name = f"{base}_{last[base]}"
+        names[name] = None
+    return tuple(names)
+
+
+def has_second_line(table: Table) -> bool:
+    """Return whether the record after the header looks like a part of it, such as a line of units.
+
+    It has a word or a sign in every column whose other records hold values of one type.
+    """
+    rows = table.rows
+    if len(rows) < 2 or len(rows[0].cells) != table.width:
+        return False
+    below = list(_kinds_below(table))
+    return bool(below) and all(_is_unit(rows[0].cells[column]) for column in below)
+
+
+def _kinds_below(table: Table) -> Iterator[int]:
+    """Yield the columns whose cells from the second record on are all values of one type."""
+    rows = [row for row in table.rows[1:50] if len(row.cells) == table.width]
+    for column in range(table.width):
+        kinds = {kind_of(row.cells[column]) for row in rows} - {Kind.EMPTY}
+        if len(kinds) == 1 and kinds <= {Kind.NUMBER, Kind.DATE, Kind.TIME}:
+            yield column
+
+
+def _is_unit(cell: str) -> bool:
+    return kind_of(cell) is Kind.TEXT and sum(char.isdigit() for char in cell) <= _DIGITS
+
+
+def looks_like_data(cells: Sequence[str], table: Table) -> bool:
+    """Return whether the header holds numbers or dates above columns of these."""
+    return any(
+        kind in (Kind.NUMBER, Kind.DATE) and kind_of(cell.strip()) is kind
+        for cell, kind in zip(cells, table.kinds, strict=False)
+    )

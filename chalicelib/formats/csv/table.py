@@ -1,0 +1,208 @@
+"""Find the table in the records of a sample: its first record, its width, and what is odd about its header."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from chalicelib.formats.csv.sample import Record
+from chalicelib.formats.csv.values import Kind, kind_of
+
+_MOST_PREAMBLE = 60  # records before the header
+_TYPED = 0.8  # of the cells of a column, for the column to have a type
+_CONSISTENT = 0.8  # of the records behind a preamble
+_MOST_ROWS = 300  # records that are looked at for the types of columns
+_ID_NAMES = frozenset(
+    {"id", "nr", "no", "no.", "num", "number", "index", "key", "#", "row", "pos", "code", "sku"}
+)
+
+
+class Shift(Enum):
+    """How the cells of records lie under a header that has fewer."""
+
+    NONE = auto()
+    EMPTY = auto()  # the extra cells are always empty
+    ROW_NAMES = auto()  # the first cell names the row
+    UNNAMED = auto()  # the last cells have no name
+    UNCLEAR = auto()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a sample."""
+
+    first: int  # index of its first record
+    width: int  # number of its columns
+    usual_width: int  # cells that most of its records have
+    fit: float  # how well the records keep to the width, 0 to 1
+    shift: Shift
+    kinds: Sequence[Kind]  # of the columns; TEXT without one type
+    is_named: bool  # the header's cells differ from the cells below them, or nothing speaks against it
+    rows: Sequence[Record]  # below the header
+
+
+def find_table(records: Sequence[Record], *, skip_preamble: bool, has_header: bool) -> Table | None:
+    """Return the table in the records; None without records."""
+    if not records:
+        return None
+    width = usual = _usual_width(records)
+    first = 0
+    if skip_preamble and has_header:
+        first = _header_index(records, width)
+    header = records[first]
+    rows = records[first + 1 :] if has_header else records[first:]
+    own = len(header.cells)
+    shift = Shift.NONE
+    if not has_header:
+        pass
+    elif own > width and not any(header.cells[width:]):
+        pass  # the header ends in delimiters, the records do not
+    elif own > width:
+        width = own
+    elif own < width:
+        shift = _shift(header, rows, own)
+        if shift is Shift.EMPTY:
+            width = own
+    kinds = column_kinds(rows, width)
+    return Table(first, width, usual, _fit(rows, width), shift, kinds, _is_named(header, kinds, shift), rows)
+
+
+def _usual_width(records: Sequence[Record]) -> int:
+    """Return the width that most records have. The first records count less: a preamble may be among them."""
+    widths = Counter(len(record.cells) for record in records)
+    for record in records[:_MOST_PREAMBLE]:
+        if len(record.cells) == 1 and len(widths) > 1:
+            widths[1] -= 0.5  # type: ignore[assignment] # titles have one cell
+    most = max(widths.values())
+    return max(width for width, count in widths.items() if count >= most * 0.95)
+
+
+def _filled(record: Record) -> int:
+    """Return the number of cells up to the last one that is not empty."""
+    return max((index for index, cell in enumerate(record.cells, start=1) if cell), default=0)
+
+
+def _header_index(records: Sequence[Record], width: int) -> int:
+    """Return the index of the header: behind lines that are narrower than what follows consistently."""
+    if width < 2:
+        return 0
+    first = records[0]
+    is_padded = len(first.cells) == width and _filled(first) == 1 and width > 2
+    if len(first.cells) >= width and not is_padded:
+        return 0
+    for index, record in enumerate(records[1:_MOST_PREAMBLE], start=1):
+        if len(record.cells) != width or (is_padded and _filled(record) <= width // 2):
+            continue
+        return index if _begins_table(records, index, width) else 0
+    return 0
+
+
+def _begins_table(records: Sequence[Record], index: int, width: int) -> bool:
+    """Return whether the record at ``index`` is the header of a table of that width, behind a preamble."""
+    header, rows = records[index], records[index + 1 :]
+    if not rows or sum(len(row.cells) == width for row in rows) < _CONSISTENT * len(rows):
+        return False
+    if not _is_header_like(header):
+        return False
+    if index == 1 and len(records[0].cells) == width - 1 and width > 2:
+        return False  # one cell less: rather a header without a name for one column
+    kinds = column_kinds(rows, width)
+    return _differs(header, kinds) or width > 2
+
+
+def _is_header_like(record: Record) -> bool:
+    cells = [cell for cell in record.cells if cell]
+    if len(cells) * 2 < len(record.cells) or len(set(cells)) < len(cells):
+        return False
+    return not any(kind_of(cell) in (Kind.NUMBER, Kind.DATE, Kind.TIME, Kind.EMAIL) for cell in cells)
+
+
+def column_kinds(rows: Sequence[Record], width: int) -> list[Kind]:
+    """Return the kind of each column: the one that most of its cells have."""
+    step = max(len(rows) // _MOST_ROWS, 1)
+    chosen = [row for row in rows[::step] if len(row.cells) >= width]
+    kinds: list[Kind] = []
+    for column in range(width):
+        counts = Counter(kind_of(row.cells[column]) for row in chosen)
+        empty = counts.pop(Kind.EMPTY, 0)
+        kind, count = counts.most_common(1)[0] if counts else (Kind.EMPTY, empty)
+        kinds.append(kind if count >= _TYPED * max(counts.total(), 1) else Kind.TEXT)
+    return kinds
+
+
+def _differs(header: Record, kinds: Sequence[Kind]) -> bool:
+    """Return whether some cell of the header is a word above a column of values."""
+    return any(
+        cell and kind not in (Kind.TEXT, Kind.EMPTY) and kind_of(cell) is not kind
+        for cell, kind in zip(header.cells, kinds, strict=False)
+    )
+
+
+def _is_named(header: Record, kinds: Sequence[Kind], shift: Shift) -> bool:
+    if shift is Shift.ROW_NAMES:
+        kinds = kinds[1:]
+    return _is_header_like(header) or _differs(header, kinds)
+
+
+def _shift(header: Record, rows: Sequence[Record], own: int) -> Shift:
+    """Return how the rows, which are wider than the header, lie under it."""
+    longer = [row for row in rows if len(row.cells) > own]
+    if not any(any(row.cells[own:]) for row in longer):
+        return Shift.EMPTY
+    width = max(Counter(len(row.cells) for row in longer).items(), key=lambda item: item[1])[0]
+    chosen = [row.cells for row in longer if len(row.cells) == width]
+    if width == own + 1 and _are_row_names(header, chosen):
+        return Shift.ROW_NAMES
+    return Shift.UNNAMED if _is_place_clear(header, chosen) else Shift.UNCLEAR
+
+
+def _are_row_names(header: Record, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first column is unlike any other, as R and pandas write row names.
+
+    It holds distinct cells, which are not those of a column that the header's first cell could name: numbers from 0
+    or 1 on, or texts beside columns that hold values only.
+    """
+    names = [row[0] for row in rows]
+    if len(set(names)) < len(names) or not all(names) or header.cells[0].lower() in _ID_NAMES:
+        return False
+    if _counts_up(names):
+        return not any(_counts_up([row[column] for row in rows]) for column in range(1, len(rows[0])))
+    kinds = [{kind_of(row[column]) for row in rows} - {Kind.EMPTY} for column in range(len(rows[0]))]
+    return Kind.TEXT in kinds[0] | ({Kind.TEXT} if Kind.CODE in kinds[0] else set()) and not any(
+        Kind.TEXT in column for column in kinds[1:]
+    )
+
+
+def _counts_up(cells: Sequence[str]) -> bool:
+    return cells[0] in ("0", "1") and all(
+        cell == str(number) for number, cell in enumerate(cells, start=int(cells[0]))
+    )
+
+
+def _is_place_clear(header: Record, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the header's cells name the first columns: the first one is an identifier and named so."""
+    own = len(header.cells)
+    mostly_empty = sum(not any(row[own:]) for row in rows) * 2 > len(rows)
+    return mostly_empty or (
+        header.cells[0].lower() in _ID_NAMES
+        and all(kind_of(row[0]) in (Kind.NUMBER, Kind.CODE) for row in rows)
+        and not all(kind_of(row[1]) in (Kind.NUMBER, Kind.CODE) for row in rows)
+    )
+
+
+def _fit(rows: Sequence[Record], width: int) -> float:
+    """Return how well the rows keep to the width. A shorter row is half a fit, a longer one less."""
+    if not rows:
+        return 1.0
+    total = 0.0
+    for row in rows:
+        own = len(row.cells)
+        if row.is_irregular:
+            total += 0.4 if own == width else 0.1
+        elif own == width or (own > width and _filled(row) <= width):
+            total += 1
+        elif own < width:
+            total += 0.5 * own / width if own > 1 else 0
+        else:
+            total += 0.3 * width / own if width > 1 else 0
+    return total / len(rows)

@@ -1,0 +1,86 @@
+"""Recognise cells that hold values of a type (numbers, dates, e-mail addresses …) rather than words."""
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+_SIGN = r"[+\-\u2212]?"
+_DIGITS = r"(?:[0-9]+|[0-9]{1,3}(?:(?:[.,'\u2019 \xa0\u202f])[0-9]{3})+)"
+_AMOUNT = rf"{_SIGN}(?:{_DIGITS}(?:[.,][0-9]+)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{{1,3}})?"
+_CURRENCY = r"(?:[$€£¥₹]|[A-Z]{3})"
+_DAY = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_NAMED_DAY = rf"[0-9]{{1,2}}[- ]{_MONTH}\.?[- ,]*[0-9]{{2,4}}|{_MONTH}\.? [0-9]{{1,2}},? [0-9]{{4}}"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[ap]\.?m\.?)?"
+_ZONE = r"(?: ?(?:z|utc|gmt|[+-][0-9]{2}:?[0-9]{2}))?"
+
+
+class Kind(StrEnum):
+    """The type that a cell seems to have."""
+
+    EMPTY = "empty"
+    NUMBER = "number"
+    DATE = "date"
+    TIME = "time"
+    EMAIL = "email"
+    ADDRESS = "address"  # a URL or an IP address
+    CODE = "code"  # a UUID or another identifier of letters and digits
+    FLAG = "flag"
+    TEXT = "text"
+
+
+_PATTERNS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE | re.ASCII))
+    for kind, pattern in (
+        (Kind.NUMBER, rf"{_CURRENCY}? ?{_AMOUNT}-? ?(?:%|{_CURRENCY})?"),
+        (Kind.DATE, rf"(?:{_DAY}|{_NAMED_DAY})(?:[ T]+{_CLOCK}{_ZONE})?|[0-9]{{8}}T[0-9]{{6}}Z?"),
+        (Kind.TIME, rf"{_CLOCK}{_ZONE}"),
+        (Kind.EMAIL, r"[^\s@,;|]+@[^\s@,;|]+\.[^\s@,;|]+"),
+        (Kind.ADDRESS, r"(?:https?|ftp|s3|file)://[^\s;|,]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"),
+        (Kind.ADDRESS, r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"),
+        (Kind.CODE, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?|(?=\w*[0-9])[A-Z]{1,5}-?[0-9]{2,}"),
+        (Kind.FLAG, r"true|false"),
+    )
+)
+
+# Cells that stand for a missing value.
+_MISSING = frozenset(
+    {
+        "",
+        "-",
+        "--",
+        "n/a",
+        "na",
+        "#n/a",
+        "null",
+        "none",
+        "nil",
+        "nan",
+        "inf",
+        "-inf",
+        "\\n",
+        "?",
+        ".",
+        "unknown",
+    }
+)
+
+
+@lru_cache(maxsize=1 << 16)
+def kind_of(cell: str) -> Kind:
+    """Return the kind of a cell without white space around it."""
+    if cell.lower() in _MISSING:
+        return Kind.EMPTY
+    first = cell[0]
+    if len(cell) > _LONGEST or (first.isalpha() and len(cell) > 1 and cell.isalpha() and len(cell) > _FLAG):
+        return Kind.TEXT
+    return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(cell)), Kind.TEXT)
+
+
+_LONGEST = 200  # characters; longer cells are text
+_FLAG = 5  # characters; longer words are no flags
+
+
+def looks_like_value(cell: str) -> bool:
+    """Return whether the cell holds a value of a type rather than a word or nothing."""
+    return kind_of(cell.strip()) not in (Kind.EMPTY, Kind.TEXT)
