@@ -66,8 +66,8 @@ def _is_one_sided(best: Reading, rest: bytes) -> bool:
 def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -> Reading:
     """Return the best reading, or that of a file of one column. Raises JobFailed `dialect-unclear`."""
     plausible = [reading for reading in found if _is_plausible(reading)]
-    single = _one_column(lines, options)
     if not plausible:
+        single = _one_column(lines, options)
         unexplained = [reading for reading in found if _is_sure_but_for_the_header(reading)]
         if unexplained and not _is_one_kind(single):
             raise _unclear([unexplained[0], single])
@@ -84,7 +84,8 @@ def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -
 def _is_plausible(reading: Reading) -> bool:
     """Return whether the reading explains the head: its header has the delimiter, and its rows keep to one width."""
     header = reading.parsed.records[reading.table.first]
-    return reading.table.width > 1 and len(header.cells) > 1 and reading.table.fit >= _LEAST_FIT
+    table = reading.table
+    return reading.score > 0 and table.width > 1 and len(header.cells) > 1 and table.fit >= _LEAST_FIT
 
 
 def _is_sure_but_for_the_header(reading: Reading) -> bool:

@@ -29,6 +29,7 @@ _PRIORS = {
     BLANKS: 0.5,
 }
 _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
+_LAID_OUT = 0.9  # fit of a table that blanks divide
 _CLEARLY = 1.02  # times the score without an escape
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
@@ -151,11 +152,18 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     elif table.shift is Shift.UNCLEAR:
         agreement = 0.75 if len(header.cells) > 1 else 0.3
     elif table.first:
-        agreement = 0.95
-    if not table.is_named:
-        agreement *= 0.9
+        agreement = 0.95 if table.is_distinct else 0.6
+    if delimiter == BLANKS and not _is_laid_out(parsed, table):
+        return 0.0
     types = _types(delimiter, parsed, table)
-    return prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.5
+    return float(prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.5)
+
+
+def _is_laid_out(parsed: Parsed, table: Table) -> bool:
+    """Return whether blanks divide columns rather than words: of values, or of cells in quotes, in every row."""
+    return table.fit >= _LAID_OUT and (
+        any(kind not in (Kind.TEXT, Kind.EMPTY) for kind in table.kinds) or parsed.needed > 0
+    )
 
 
 def _share_outside_values(parsed: Parsed) -> float:

@@ -37,7 +37,7 @@ class Table:
     fit: float  # how well the records keep to the width, 0 to 1
     shift: Shift
     kinds: Sequence[Kind]  # of the columns; TEXT without one type
-    is_named: bool  # the header's cells differ from the cells below them, or nothing speaks against it
+    is_distinct: bool  # the header has words above columns of values
     rows: Sequence[Record]  # below the header
 
 
@@ -64,7 +64,9 @@ def find_table(records: Sequence[Record], *, skip_preamble: bool, has_header: bo
         if shift is Shift.EMPTY:
             width = own
     kinds = column_kinds(rows, width)
-    return Table(first, width, usual, _fit(rows, width), shift, kinds, _is_named(header, kinds, shift), rows)
+    return Table(
+        first, width, usual, _fit(rows, width), shift, kinds, _is_distinct(header, kinds, shift), rows
+    )
 
 
 def _usual_width(records: Sequence[Record]) -> int:
@@ -104,10 +106,10 @@ def _begins_table(records: Sequence[Record], index: int, width: int) -> bool:
         return False
     if not _is_header_like(header):
         return False
-    if index == 1 and len(records[0].cells) == width - 1 and width > 2:
-        return False  # one cell less: rather a header without a name for one column
-    kinds = column_kinds(rows, width)
-    return _differs(header, kinds) or width > 2
+    if _differs(header, column_kinds(rows, width)):
+        return True
+    # One cell less: rather a header without a name for one column.
+    return width > 2 and not (index == 1 and len(records[0].cells) == width - 1)
 
 
 def _is_header_like(record: Record) -> bool:
@@ -138,10 +140,8 @@ def _differs(header: Record, kinds: Sequence[Kind]) -> bool:
     )
 
 
-def _is_named(header: Record, kinds: Sequence[Kind], shift: Shift) -> bool:
-    if shift is Shift.ROW_NAMES:
-        kinds = kinds[1:]
-    return _is_header_like(header) or _differs(header, kinds)
+def _is_distinct(header: Record, kinds: Sequence[Kind], shift: Shift) -> bool:
+    return _differs(header, kinds[1:] if shift is Shift.ROW_NAMES else kinds)
 
 
 def _shift(header: Record, rows: Sequence[Record], own: int) -> Shift:
