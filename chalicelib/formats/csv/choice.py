@@ -15,7 +15,7 @@ from chalicelib.rows import text
 SAMPLE = 1 << 16  # bytes that are looked at first
 
 _FEW = 20  # records that are too few to judge a file by, if it has more
-_LEAST_FIT = 0.5  # of a reading that explains the head
+_LEAST_FIT = 0.4  # of a reading that explains the head
 _CLOSE = 0.92  # of the best score: another reading is as likely
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _ENOUGH = 3  # rows
@@ -73,6 +73,8 @@ def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -
             raise _unclear([unexplained[0], single])
         return single
     best = plausible[0]
+    if best.table.fit < _LEAST_FIT and len(best.table.rows) >= _FEW:
+        raise _unclear([best, _one_column(lines, options)])
     if best.table.shift is Shift.UNCLEAR:
         raise _unclear_header(best)
     rivals = [reading for reading in plausible[1:] if reading.score > _CLOSE * best.score]
@@ -82,10 +84,9 @@ def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -
 
 
 def _is_plausible(reading: Reading) -> bool:
-    """Return whether the reading explains the head: its header has the delimiter, and its rows keep to one width."""
+    """Return whether the reading gives a table: its header has the delimiter."""
     header = reading.parsed.records[reading.table.first]
-    table = reading.table
-    return reading.score > 0 and table.width > 1 and len(header.cells) > 1 and table.fit >= _LEAST_FIT
+    return reading.score > 0 and reading.table.width > 1 and len(header.cells) > 1
 
 
 def _is_sure_but_for_the_header(reading: Reading) -> bool:
@@ -124,8 +125,8 @@ def _unclear(candidates: Sequence[Reading]) -> JobFailed:
     shown = "\n".join(map(_describe, candidates[:_CANDIDATES]))
     return JobFailed(
         "dialect-unclear",
-        "The file can be read in several ways, and its beginning does not show which one is meant. Nothing was "
-        f"loaded. Retry the job with the option `delimiter` (and `quote`, `skip_lines`).\n{shown}",
+        "The file can be read in several ways, and its beginning does not show which one is meant:\n"
+        f"{shown}\nNothing was loaded. Retry the job with the option `delimiter`, `quote` or `skip_lines`.",
     )
 
 
@@ -134,8 +135,8 @@ def _unclear_header(reading: Reading) -> JobFailed:
     return JobFailed(
         "dialect-unclear",
         f"The header has {own} cells and the records have {reading.table.usual_width}. It is not clear which "
-        "column has no name, and nothing was loaded. Retry the job with `header` false, with `extra_cells`, or "
-        f"with `skip_lines` if the first line is no header.\n{_describe(reading)}",
+        f"column has no name:\n{_describe(reading)}\nNothing was loaded. Correct the header, or retry the job "
+        "with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
     )
 
 

@@ -29,6 +29,7 @@ _PRIORS = {
     BLANKS: 0.5,
 }
 _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
+_FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LAID_OUT = 0.9  # fit of a table that blanks divide
 _CLEARLY = 1.02  # times the score without an escape
 _MOST_CELLS = 4000  # that are looked at for their kinds
@@ -125,13 +126,19 @@ def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
 
 
 def _is_double_quoted(parsed: Parsed) -> bool:
-    """Return whether double quotes are quotes: not if more cells begin with one that nothing closes."""
-    return parsed.stray <= parsed.enclosed + parsed.unescaped + 4 * parsed.needed
+    """Return whether double quotes are quotes.
+
+    They are text if more cells begin with one and go on behind the next than quotes enclose, or if quotes that
+    nothing closes are many. A few of either are damage.
+    """
+    quoted = parsed.enclosed + parsed.unescaped + 4 * parsed.needed
+    is_text = parsed.followed >= _FEW and parsed.followed > quoted
+    return not is_text and not (parsed.unclosed >= _MANY and parsed.followed + parsed.unclosed > 2 * quoted)
 
 
 def _is_single_quoted(parsed: Parsed) -> bool:
     """Return whether single quotes are quotes: they enclose a column, or hold delimiters or line endings."""
-    if not parsed.enclosed or parsed.stray * 10 > parsed.enclosed:
+    if not parsed.enclosed or (parsed.followed + parsed.unclosed) * 10 > parsed.enclosed:
         return False
     encloses_a_column = parsed.enclosed * 10 >= 9 * max(len(parsed.records) - 1, 1)
     return encloses_a_column or parsed.needed * 2 >= parsed.enclosed

@@ -43,7 +43,8 @@ class Parsed:
     needed: int = 0  # of these, cells that hold a delimiter or a line ending
     indented: int = 0  # of these, cells with blanks before the opening quote
     unescaped: int = 0  # cells that quotes enclose, with a quote in them that is not escaped
-    stray: int = 0  # cells that begin or end with a quote and do not end or begin with one
+    followed: int = 0  # cells that begin with a quote, have text behind another one, and do not end with one
+    unclosed: int = 0  # cells that begin with their only quote
     escapes: int = 0  # escaped quotes, delimiters and escapes
 
     @property
@@ -176,5 +177,7 @@ class Parser:
                 else:
                     parsed.enclosed += 1
             elif self._quote and begins:
-                parsed.stray += 1
+                is_closed = self._quote in cell[1:]
+                parsed.followed += is_closed
+                parsed.unclosed += not is_closed
         return cells

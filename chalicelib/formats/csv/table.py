@@ -11,6 +11,8 @@ from chalicelib.formats.csv.values import Kind, kind_of
 _MOST_PREAMBLE = 60  # records before the header
 _TYPED = 0.8  # of the cells of a column, for the column to have a type
 _CONSISTENT = 0.8  # of the records behind a preamble
+_ALMOST_ALL = 0.9  # of the rows
+_FEWEST = 2  # rows that show how they lie under the header
 _MOST_ROWS = 300  # records that are looked at for the types of columns
 _ID_NAMES = frozenset(
     {"id", "nr", "no", "no.", "num", "number", "index", "key", "#", "row", "pos", "code", "sku"}
@@ -20,7 +22,7 @@ _ID_NAMES = frozenset(
 class Shift(Enum):
     """How the cells of records lie under a header that has fewer."""
 
-    NONE = auto()
+    NONE = auto()  # a longer row is an exception
     EMPTY = auto()  # the extra cells are always empty
     ROW_NAMES = auto()  # the first cell names the row
     UNNAMED = auto()  # the last cells have no name
@@ -61,7 +63,7 @@ def find_table(records: Sequence[Record], *, skip_preamble: bool, has_header: bo
         width = own
     elif own < width:
         shift = _shift(header, rows, own)
-        if shift is Shift.EMPTY:
+        if shift in (Shift.NONE, Shift.EMPTY):
             width = own
     kinds = column_kinds(rows, width)
     return Table(
@@ -147,6 +149,8 @@ def _is_distinct(header: Record, kinds: Sequence[Kind], shift: Shift) -> bool:
 def _shift(header: Record, rows: Sequence[Record], own: int) -> Shift:
     """Return how the rows, which are wider than the header, lie under it."""
     longer = [row for row in rows if len(row.cells) > own]
+    if len(longer) < max(_ALMOST_ALL * len(rows), _FEWEST):
+        return Shift.NONE
     if not any(any(row.cells[own:]) for row in longer):
         return Shift.EMPTY
     width = max(Counter(len(row.cells) for row in longer).items(), key=lambda item: item[1])[0]

@@ -6,18 +6,19 @@ import pytest
 
 from chalicelib.backends.postgres.mappers import dialect_column, dialect_of
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format
-from chalicelib.formats.csv.dialect import MAX_COLUMNS, MAX_HEADER, column_names
+from chalicelib.core.model import RULES, Dialect, Format
+from chalicelib.formats.csv.header import MAX_COLUMNS, MAX_HEADER, column_names
 from tests.support.pipeline import look
 
 
 def test_a_csv_file_with_a_header_is_detected() -> None:
-    assert look(b"a, b ,c\n1,2,3\n") == Dialect(Format.CSV, 8, columns=("a", "b", "c"))
+    found = look(b"a, b ,c\n1,2,3\n")
+    assert found == Dialect(Format.CSV, 8, 1, RULES, columns=("a", "b", "c"))
 
 
 def test_a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() -> None:
     found = look(b"\xef\xbb\xbf\n\na,b\r\n1,2\n")
-    assert found == Dialect(Format.CSV, 10, bom=True, columns=("a", "b"))
+    assert found == Dialect(Format.CSV, 10, 3, RULES, bom=True, columns=("a", "b"), crlf=False)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -32,7 +33,7 @@ def test_a_file_of_one_column_is_detected() -> None:
 
 
 def test_a_header_without_a_line_ending_is_detected() -> None:
-    assert look(b"a,b") == Dialect(Format.CSV, 3, columns=("a", "b"))
+    assert look(b"a,b") == Dialect(Format.CSV, 3, 0, RULES, columns=("a", "b"))
 
 
 def test_a_header_cell_may_hold_a_newline() -> None:
@@ -40,8 +41,8 @@ def test_a_header_cell_may_hold_a_newline() -> None:
 
 
 def test_json_lines_are_detected() -> None:
-    assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0)
-    assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, bom=True)
+    assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0, 0, RULES)
+    assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, 0, RULES, bom=True)
 
 
 def test_the_declared_format_wins() -> None:
@@ -105,7 +106,8 @@ def test_a_line_that_names_the_separator_sets_the_delimiter() -> None:
 def test_declared_options_are_not_detected() -> None:
     assert look(b"a;b,c\n", delimiter=";").columns == ("a", "b,c")
     assert look(b'"a",b\n', quote="").columns == ('"a"', "b")
-    assert look(b"a,b\n1,2\n", header=False) == Dialect(Format.CSV, 0, columns=("column_1", "column_2"))
+    found = look(b"a,b\n1,2\n", header=False)
+    assert (found.data_start, found.header, found.columns) == (0, False, ("column_1", "column_2"))
     assert look(b"made by X\r\n\r\na,b\n", skip_lines=2).columns == ("a", "b")
     assert look(b"# a comment\na,b\n", comment="#").columns == ("a", "b")
 
