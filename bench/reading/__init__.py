@@ -1,0 +1,1 @@
+"""How right files are read: labelled files from a seed, and how Sluice and other readers read them."""
