@@ -59,8 +59,13 @@ def _lines(data: bytes, start: int, size: int, comment: str | None) -> list[Line
 
 
 def _is_one_sided(best: Reading, rest: bytes) -> bool:
-    """Return whether the sample shows too little: few records, or no quotes where the rest of the head has some."""
-    return len(best.table.rows) < _FEW or (not best.parsed.encloses and b'"' in rest)
+    """Return whether the sample shows too little: few records, or no quotes or escapes where the rest has some."""
+    parsed = best.parsed
+    return (
+        len(best.table.rows) < _FEW
+        or (not parsed.encloses and b'"' in rest)
+        or (not parsed.followed and not best.escape and b'\\"' in rest)
+    )
 
 
 def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -> Reading:

@@ -96,13 +96,10 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:
     """Return whether a blank behind every delimiter belongs to the delimiter: it stands before a quote, too."""
-    reading = choice.reading
-    if reading.delimiter in (BLANKS, " ") or not reading.parsed.indented:
+    parsed = choice.reading.parsed
+    if choice.reading.delimiter in (BLANKS, " ") or not parsed.indented:
         return False
-    texts = [choice.lines[record.line].text for record in reading.parsed.records]
-    delimiters = sum(line.count(reading.delimiter) for line in texts)
-    followed = sum(line.count(reading.delimiter + " ") for line in texts)
-    return followed >= _ALMOST_ALL * delimiters
+    return parsed.blank_led >= _ALMOST_ALL * parsed.divided
 
 
 def _ends_in_crlf(data: bytes, lines: Sequence[Line]) -> bool:

@@ -31,10 +31,12 @@ _PRIORS = {
 _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
 _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LAID_OUT = 0.9  # fit of a table that blanks divide
-_CLEARLY = 1.02  # times the score without an escape
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
 _COLONS = re.compile(r"[0-9]:[0-9]{2}|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}|[A-Za-z]:[\\/]|: ")
+
+
+_CLOSE_COMMA = re.compile(r",(?! )")
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,32 @@ def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: O
 def _best_escape(
     lines: Sequence[Line], joined: str, delimiter: str, quote: str, options: Options
 ) -> Reading | None:
-    escapes = [""] if options.escape is None else [options.escape]
-    if options.escape is None and _may_escape(joined, delimiter, quote):
-        escapes.append("\\")
-    best: Reading | None = None
-    for escape in escapes:
-        parsed = Parser(delimiter, quote, escape).parse(lines)
-        table = find_table(
-            parsed.records,
-            skip_preamble=options.skip_lines is None,
-            has_header=options.header is not False,
-        )
-        if table is None:
-            return None
-        reading = Reading(delimiter, quote, escape, parsed, table, _score(delimiter, parsed, table))
-        if best is None or reading.score > best.score * _CLEARLY:
-            best = reading
-    return best
+    """Return the reading with these characters; with a backslash as escape if that makes records regular."""
+    plain = _reading(lines, delimiter, quote, options.escape or "", options)
+    if options.escape is not None or not _may_escape(joined, delimiter, quote):
+        return plain
+    escaped = _reading(lines, delimiter, quote, "\\", options)
+    if plain is None or escaped is None or _damaged(escaped) >= _damaged(plain):
+        return plain
+    return escaped
+
+
+def _reading(
+    lines: Sequence[Line], delimiter: str, quote: str, escape: str, options: Options
+) -> Reading | None:
+    parsed = Parser(delimiter, quote, escape).parse(lines)
+    table = find_table(
+        parsed.records, skip_preamble=options.skip_lines is None, has_header=options.header is not False
+    )
+    if table is None:
+        return None
+    return Reading(delimiter, quote, escape, parsed, table, _score(delimiter, parsed, table))
+
+
+def _damaged(reading: Reading) -> int:
+    """Return how many rows are irregular or not of the table's width."""
+    width = reading.table.width
+    return sum(row.is_irregular or len(row.cells) != width for row in reading.table.rows)
 
 
 def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
@@ -128,20 +139,25 @@ def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
 def _is_double_quoted(parsed: Parsed) -> bool:
     """Return whether double quotes are quotes.
 
-    They are text if more cells begin with one and go on behind the next than quotes enclose, or if quotes that
-    nothing closes are many. A few of either are damage.
+    They are text if several cells begin with one and go on behind the next, and these are more than quotes enclose,
+    or quotes enclose few cells and none that needs them. They are text, too, if many cells begin with a quote that
+    nothing closes. A few of either are damage.
     """
     quoted = parsed.enclosed + parsed.unescaped + 4 * parsed.needed
-    is_text = parsed.followed >= _FEW and parsed.followed > quoted
-    return not is_text and not (parsed.unclosed >= _MANY and parsed.followed + parsed.unclosed > 2 * quoted)
+    are_idle = not parsed.needed and (parsed.enclosed + parsed.unescaped) * 2 < len(parsed.records)
+    if parsed.followed >= _FEW and (parsed.followed > quoted or are_idle):
+        return False
+    return parsed.unclosed < _MANY or parsed.followed + parsed.unclosed <= 2 * quoted
 
 
 def _is_single_quoted(parsed: Parsed) -> bool:
-    """Return whether single quotes are quotes: they enclose a column, or hold delimiters or line endings."""
+    """Return whether single quotes are quotes: they enclose a column or the header, or cells that need them."""
     if not parsed.enclosed or (parsed.followed + parsed.unclosed) * 10 > parsed.enclosed:
         return False
-    encloses_a_column = parsed.enclosed * 10 >= 9 * max(len(parsed.records) - 1, 1)
-    return encloses_a_column or parsed.needed * 2 >= parsed.enclosed
+    header = parsed.records[0]
+    encloses_header = header.enclosed == len(header.cells) > 1
+    encloses_column = parsed.enclosed * 10 >= 9 * max(len(parsed.records) - 1, 1)
+    return encloses_header or encloses_column or parsed.needed * 2 >= parsed.enclosed
 
 
 def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
@@ -163,7 +179,7 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     if delimiter == BLANKS and not _is_laid_out(parsed, table):
         return 0.0
     types = _types(delimiter, parsed, table)
-    return float(prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.5)
+    return float(prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.25)
 
 
 def _is_laid_out(parsed: Parsed, table: Table) -> bool:
@@ -204,9 +220,8 @@ def _text_quality(cell: str, others: Sequence[str]) -> float:
     """Return how much a cell without a type looks like one text, and not like half of one or like several."""
     if cell[0] in "\"'" and not cell.endswith(cell[0]):
         return 0.1
-    inside = sum(char in cell for char in others if char != ",")
-    if inside:
-        return 0.15
+    if any(char in cell for char in others if char != ","):
+        return 0.1
     if "," in others and "," in cell:
-        return 0.3 if ", " in cell else 0.2
+        return 0.25 if _CLOSE_COMMA.search(cell) else 0.5
     return 0.6 if len(cell) < 60 else 0.5

@@ -13,7 +13,7 @@ from chalicelib.rows import text
 MAX_HEADER = 1 << 18  # bytes
 MAX_COLUMNS = 10_000
 
-_DIGITS = 1  # that a unit such as m2 has
+_DIGITS = 2  # that a unit or a type such as m2 and char(20) has
 
 
 def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
@@ -73,13 +73,14 @@ def column_names(cells: Sequence[str]) -> tuple[str, ...]:
 def has_second_line(table: Table) -> bool:
     """Return whether the record after the header looks like a part of it, such as a line of units.
 
-    It has a word or a sign in every column whose other records hold values of one type.
+    It has a word or a sign in most columns whose other records hold values of one type, and a value in none.
     """
     rows = table.rows
     if len(rows) < 2 or len(rows[0].cells) != table.width:
         return False
-    below = list(_kinds_below(table))
-    return bool(below) and all(_is_unit(rows[0].cells[column]) for column in below)
+    cells = [rows[0].cells[column] for column in _kinds_below(table)]
+    units = sum(map(_is_unit, cells))
+    return units * 2 > len(cells) and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 
 
 def _kinds_below(table: Table) -> Iterator[int]:
@@ -87,7 +88,7 @@ def _kinds_below(table: Table) -> Iterator[int]:
     rows = [row for row in table.rows[1:50] if len(row.cells) == table.width]
     for column in range(table.width):
         kinds = {kind_of(row.cells[column]) for row in rows} - {Kind.EMPTY}
-        if len(kinds) == 1 and kinds <= {Kind.NUMBER, Kind.DATE, Kind.TIME}:
+        if len(kinds) == 1 and Kind.TEXT not in kinds:
             yield column
 
 
@@ -96,8 +97,12 @@ def _is_unit(cell: str) -> bool:
 
 
 def looks_like_data(cells: Sequence[str], table: Table) -> bool:
-    """Return whether the header holds numbers or dates above columns of these."""
+    """Return whether the header holds values above columns of the same type.
+
+    In a file of one column only numbers and dates count: a list of e-mail addresses has no other header.
+    """
+    kinds = (Kind.NUMBER, Kind.DATE) if table.width == 1 else tuple(set(Kind) - {Kind.TEXT, Kind.EMPTY})
     return any(
-        kind in (Kind.NUMBER, Kind.DATE) and kind_of(cell.strip()) is kind
+        kind in kinds and kind_of(cell.strip()) is kind
         for cell, kind in zip(cells, table.kinds, strict=False)
     )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from chalicelib.core.model import BLANKS
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_BLANKS = re.compile(r"[ \t]+")
 _MOST_LINES = 40  # of a quoted cell in the head
 _MOST_FAILURES = 20  # cells that never close, before every such cell is taken for irregular
 
@@ -32,6 +33,7 @@ class Record(NamedTuple):
     lines: int  # how many lines it has
     cells: Sequence[str]  # without quotes and white space around them
     is_irregular: bool = False
+    enclosed: int = 0  # cells that quotes enclose
 
 
 @dataclass
@@ -40,8 +42,10 @@ class Parsed:
 
     records: list[Record] = field(default_factory=list)
     enclosed: int = 0  # cells that quotes enclose
-    needed: int = 0  # of these, cells that hold a delimiter or a line ending
+    needed: int = 0  # of these, cells that hold a delimiter, a quote or a line ending
     indented: int = 0  # of these, cells with blanks before the opening quote
+    divided: int = 0  # cells behind a delimiter, in records with quotes
+    blank_led: int = 0  # of these, cells that begin with a blank
     unescaped: int = 0  # cells that quotes enclose, with a quote in them that is not escaped
     followed: int = 0  # cells that begin with a quote, have text behind another one, and do not end with one
     unclosed: int = 0  # cells that begin with their only quote
@@ -107,7 +111,7 @@ class Parser:
     def split(self, text: str) -> list[str]:
         """Split a line at its delimiters, whatever its quotes."""
         if self._delimiter == BLANKS:
-            return text.split()
+            return _BLANKS.split(text.strip(" \t"))
         return text.split(self._delimiter)
 
     def _record(self, lines: Sequence[Line], index: int, parsed: Parsed) -> Record:
@@ -115,16 +119,17 @@ class Parser:
         has_quote = self._quote and self._quote in text
         if not has_quote and not (self._escape and self._escape in text):
             return Record(index, 1, [cell.strip(" \t") for cell in self.split(text)])
+        enclosed = parsed.enclosed
         cells = self._regular(text, parsed)
         if cells is not None:
-            return Record(index, 1, cells)
+            return Record(index, 1, cells, enclosed=parsed.enclosed - enclosed)
         if has_quote and self._failures < _MOST_FAILURES and self._is_open(text):
             for stop in range(index + 2, min(index + _MOST_LINES, len(lines)) + 1):
                 if self._quote not in lines[stop - 1].text:
                     continue
                 cells = self._regular("\n".join(line.text for line in lines[index:stop]), parsed)
                 if cells is not None:
-                    return Record(index, stop - index, cells)
+                    return Record(index, stop - index, cells, enclosed=parsed.enclosed - enclosed)
             self._failures += 1
         return Record(index, 1, self._irregular(text, parsed), is_irregular=True)
 
@@ -134,18 +139,19 @@ class Parser:
             text = text.strip(" \t")
         cells: list[str] = []
         end = 0
-        enclosed = needed = indented = 0
+        enclosed = needed = indented = blank_led = 0
         for match in self._pattern.finditer(text):
             if match.start() != end:
                 return None
             cell, stop = match.groups()
             end = match.end()
             bare = cell.strip(" \t")
+            blank_led += cell[:1] == " " and match.start() > 0
             if self._quote and bare.startswith(self._quote):
                 indented += cell[0] != self._quote
                 bare = bare[1:-1]
                 enclosed += 1
-                needed += "\n" in bare or (self._delimiter in bare)
+                needed += "\n" in bare or self._delimiter in bare or self._quote in bare
             cells.append(bare)
             if not stop:
                 break
@@ -154,6 +160,8 @@ class Parser:
         parsed.enclosed += enclosed
         parsed.needed += needed
         parsed.indented += indented
+        parsed.divided += len(cells) - 1
+        parsed.blank_led += blank_led
         if self._escape:
             parsed.escapes += sum(
                 text.count(self._escape + char) for char in (self._quote, self._delimiter) if char

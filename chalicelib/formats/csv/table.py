@@ -1,22 +1,23 @@
 """Find the table in the records of a sample: its first record, its width, and what is odd about its header."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from chalicelib.formats.csv import names
 from chalicelib.formats.csv.sample import Record
 from chalicelib.formats.csv.values import Kind, kind_of
 
 _MOST_PREAMBLE = 60  # records before the header
 _TYPED = 0.8  # of the cells of a column, for the column to have a type
 _CONSISTENT = 0.8  # of the records behind a preamble
+_FOOTER = 2  # records behind the table
 _ALMOST_ALL = 0.9  # of the rows
 _FEWEST = 2  # rows that show how they lie under the header
 _MOST_ROWS = 300  # records that are looked at for the types of columns
-_ID_NAMES = frozenset(
-    {"id", "nr", "no", "no.", "num", "number", "index", "key", "#", "row", "pos", "code", "sku"}
-)
+_NUMBERED = re.compile(r"(\D{0,20})([0-9]{1,9})")
 
 
 class Shift(Enum):
@@ -88,23 +89,37 @@ def _filled(record: Record) -> int:
 
 def _header_index(records: Sequence[Record], width: int) -> int:
     """Return the index of the header: behind lines that are narrower than what follows consistently."""
-    if width < 2:
+    named = _named_width(records, width)
+    if named < 2:
         return 0
     first = records[0]
-    is_padded = len(first.cells) == width and _filled(first) == 1 and width > 2
-    if len(first.cells) >= width and not is_padded:
+    is_padded = len(first.cells) >= named and _filled(first) == 1 and named > 2
+    is_comment = first.cells[0].startswith("#")
+    if len(first.cells) >= named and not is_padded and not is_comment:
         return 0
     for index, record in enumerate(records[1:_MOST_PREAMBLE], start=1):
-        if len(record.cells) != width or (is_padded and _filled(record) <= width // 2):
+        if not named <= len(record.cells) <= width or (is_padded and _filled(record) <= named // 2):
+            continue
+        if is_comment and record.cells[0].startswith("#"):
             continue
         return index if _begins_table(records, index, width) else 0
     return 0
 
 
+def _named_width(records: Sequence[Record], width: int) -> int:
+    """Return the width without the last columns that are always empty: a header may lack these."""
+    wide = [record.cells for record in records if len(record.cells) == width]
+    while width > 1 and not any(cells[width - 1] for cells in wide):
+        width -= 1
+    return width
+
+
 def _begins_table(records: Sequence[Record], index: int, width: int) -> bool:
     """Return whether the record at ``index`` is the header of a table of that width, behind a preamble."""
     header, rows = records[index], records[index + 1 :]
-    if not rows or sum(len(row.cells) == width for row in rows) < _CONSISTENT * len(rows):
+    passed = max(len(record.cells) for record in records[:index])
+    wide = sum(len(row.cells) > min(passed, width - 1) for row in rows)
+    if not rows or not wide or wide < min(_CONSISTENT * len(rows), len(rows) - _FOOTER):
         return False
     if not _is_header_like(header):
         return False
@@ -154,33 +169,47 @@ def _shift(header: Record, rows: Sequence[Record], own: int) -> Shift:
     if not any(any(row.cells[own:]) for row in longer):
         return Shift.EMPTY
     width = max(Counter(len(row.cells) for row in longer).items(), key=lambda item: item[1])[0]
-    chosen = [row.cells for row in longer if len(row.cells) == width]
-    if width == own + 1 and _are_row_names(header, chosen):
+    chosen = [row for row in longer if len(row.cells) == width]
+    kinds = column_kinds(chosen, width)
+    ahead, behind = names.matches(header.cells, kinds), names.matches(header.cells, kinds[width - own :])
+    may_be_names = width == own + 1 and _are_distinct(chosen)
+    if ahead != behind:
+        return Shift.UNNAMED if ahead > behind else (Shift.ROW_NAMES if may_be_names else Shift.UNCLEAR)
+    if may_be_names and _are_row_names(header, [row.cells for row in chosen]):
         return Shift.ROW_NAMES
-    return Shift.UNNAMED if _is_place_clear(header, chosen) else Shift.UNCLEAR
+    return Shift.UNNAMED if _is_place_clear(header, [row.cells for row in chosen]) else Shift.UNCLEAR
+
+
+def _are_distinct(rows: Sequence[Record]) -> bool:
+    first = [row.cells[0] for row in rows]
+    return all(first) and len(set(first)) == len(first)
 
 
 def _are_row_names(header: Record, rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first column is unlike any other, as R and pandas write row names.
 
-    It holds distinct cells, which are not those of a column that the header's first cell could name: numbers from 0
-    or 1 on, or texts beside columns that hold values only.
+    It holds texts beside columns that hold values only, or counts up behind a text as no other column does. Bare
+    numbers that count up may be those of a column `id`.
     """
-    names = [row[0] for row in rows]
-    if len(set(names)) < len(names) or not all(names) or header.cells[0].lower() in _ID_NAMES:
+    named = header.cells[0].lower()
+    if named in names.IDENTIFIERS:
         return False
-    if _counts_up(names):
-        return not any(_counts_up([row[column] for row in rows]) for column in range(1, len(rows[0])))
-    kinds = [{kind_of(row[column]) for row in rows} - {Kind.EMPTY} for column in range(len(rows[0]))]
-    return Kind.TEXT in kinds[0] | ({Kind.TEXT} if Kind.CODE in kinds[0] else set()) and not any(
-        Kind.TEXT in column for column in kinds[1:]
-    )
+    columns = list(zip(*rows, strict=True))
+    kinds = [{kind_of(cell) for cell in column} - {Kind.EMPTY} for column in columns]
+    if Kind.TEXT in kinds[0] and not any(Kind.TEXT in kind for kind in kinds[1:]):
+        return True
+    prefix = _counted_prefix(columns[0])
+    return bool(prefix) and prefix.strip(" -_.") != named and not any(map(_counted_prefix, columns[1:]))
 
 
-def _counts_up(cells: Sequence[str]) -> bool:
-    return cells[0] in ("0", "1") and all(
-        cell == str(number) for number, cell in enumerate(cells, start=int(cells[0]))
-    )
+def _counted_prefix(cells: Sequence[str]) -> str:
+    """Return the text before consecutive numbers; empty if the cells are no such numbers."""
+    matches = [match for cell in cells if (match := _NUMBERED.fullmatch(cell))]
+    numbers = [int(match[2]) for match in matches]
+    if len(matches) < len(cells) or numbers != list(range(numbers[0], numbers[0] + len(cells))):
+        return ""
+    prefixes = {match[1].lower() for match in matches}
+    return prefixes.pop() if len(prefixes) == 1 else ""
 
 
 def _is_place_clear(header: Record, rows: Sequence[Sequence[str]]) -> bool:
@@ -188,7 +217,7 @@ def _is_place_clear(header: Record, rows: Sequence[Sequence[str]]) -> bool:
     own = len(header.cells)
     mostly_empty = sum(not any(row[own:]) for row in rows) * 2 > len(rows)
     return mostly_empty or (
-        header.cells[0].lower() in _ID_NAMES
+        header.cells[0].lower() in names.IDENTIFIERS
         and all(kind_of(row[0]) in (Kind.NUMBER, Kind.CODE) for row in rows)
         and not all(kind_of(row[1]) in (Kind.NUMBER, Kind.CODE) for row in rows)
     )
