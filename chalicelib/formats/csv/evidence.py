@@ -30,6 +30,7 @@ _PRIORS = {
 }
 _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
 _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
+_LOOSE = 0.4  # of the score, if every record has quotes within cells that they do not enclose
 _LAID_OUT = 0.9  # fit of a table that blanks divide
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
@@ -175,9 +176,10 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     elif table.shift is Shift.UNCLEAR:
         agreement = 0.75 if len(header.cells) > 1 else 0.3
     elif table.first:
-        agreement = 0.95 if table.is_distinct else 0.6
+        agreement = 0.95 if table.is_distinct else 0.45
     if delimiter == BLANKS and not _is_laid_out(parsed, table):
         return 0.0
+    agreement *= 1 - _LOOSE * parsed.loose / len(parsed.records)
     types = _types(delimiter, parsed, table)
     return float(prior * agreement * table.fit**2 * (0.25 + 0.75 * types) * (1 - 1 / width) ** 0.25)
 
@@ -224,4 +226,7 @@ def _text_quality(cell: str, others: Sequence[str]) -> float:
         return 0.1
     if "," in others and "," in cell:
         return 0.25 if _CLOSE_COMMA.search(cell) else 0.5
+    words = cell.split(" ")
+    if len(words) > 2 and sum(kind_of(word) is not Kind.TEXT for word in words) * 2 > len(words):
+        return 0.2
     return 0.6 if len(cell) < 60 else 0.5

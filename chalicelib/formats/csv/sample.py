@@ -46,6 +46,7 @@ class Parsed:
     indented: int = 0  # of these, cells with blanks before the opening quote
     divided: int = 0  # cells behind a delimiter, in records with quotes
     blank_led: int = 0  # of these, cells that begin with a blank
+    loose: int = 0  # records with quotes within cells that no quotes enclose
     unescaped: int = 0  # cells that quotes enclose, with a quote in them that is not escaped
     followed: int = 0  # cells that begin with a quote, have text behind another one, and do not end with one
     unclosed: int = 0  # cells that begin with their only quote
@@ -89,6 +90,7 @@ class Parser:
 
     def __init__(self, delimiter: str, quote: str, escape: str) -> None:
         self._delimiter = delimiter
+        self._char = " " if delimiter == BLANKS else delimiter
         self._quote = quote
         self._escape = escape
         self._pattern = _cell_pattern(delimiter, quote, escape)
@@ -140,6 +142,7 @@ class Parser:
         cells: list[str] = []
         end = 0
         enclosed = needed = indented = blank_led = 0
+        is_loose = False
         for match in self._pattern.finditer(text):
             if match.start() != end:
                 return None
@@ -151,7 +154,9 @@ class Parser:
                 indented += cell[0] != self._quote
                 bare = bare[1:-1]
                 enclosed += 1
-                needed += "\n" in bare or self._delimiter in bare or self._quote in bare
+                needed += "\n" in bare or self._char in bare or self._quote in bare
+            elif self._quote and self._quote in bare:
+                is_loose = True
             cells.append(bare)
             if not stop:
                 break
@@ -162,9 +167,10 @@ class Parser:
         parsed.indented += indented
         parsed.divided += len(cells) - 1
         parsed.blank_led += blank_led
+        parsed.loose += is_loose
         if self._escape:
             parsed.escapes += sum(
-                text.count(self._escape + char) for char in (self._quote, self._delimiter) if char
+                text.count(self._escape + char) for char in (self._quote, self._char) if char
             )
         return cells
 

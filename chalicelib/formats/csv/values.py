@@ -24,7 +24,7 @@ class Kind(StrEnum):
     TIME = "time"
     EMAIL = "email"
     ADDRESS = "address"  # a URL or an IP address
-    CODE = "code"  # a UUID or another identifier of letters and digits
+    CODE = "code"  # a UUID, a telephone number, or another identifier of letters and digits
     FLAG = "flag"
     TEXT = "text"
 
@@ -39,6 +39,7 @@ _PATTERNS = tuple(
         (Kind.ADDRESS, r"(?:https?|ftp|s3|file)://[^\s;|,]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"),
         (Kind.ADDRESS, r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"),
         (Kind.CODE, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?|(?-i:[A-Z]{1,5}-?[0-9]{2,})"),
+        (Kind.CODE, r"(?:\+|\(?0)[0-9 ()/.-]{5,20}[0-9]"),
         (Kind.FLAG, r"true|false"),
     )
 )
