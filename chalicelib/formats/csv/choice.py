@@ -18,6 +18,7 @@ _FEW = 20  # records that are too few to judge a file by, if it has more
 _LEAST_FIT = 0.4  # of a reading that explains the head
 _CLOSE = 0.92  # of the best score: another reading is as likely
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
+_FEWEST = 2  # records in single quotes, in a file of one column
 _ENOUGH = 3  # rows
 _SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
 _CANDIDATES = 3  # readings that a message shows
@@ -112,18 +113,25 @@ def _is_one_kind(single: Reading) -> bool:
 
 def _one_column(lines: Sequence[Line], options: Options) -> Reading:
     """Return the reading as one column: its delimiter divides no line."""
-    quotes = ['"'] if options.quote is None else [options.quote]
+    quotes = ['"', "'"] if options.quote is None else [options.quote]
+    readings = [reading for quote in quotes if (reading := _one_column_quoted(lines, quote, options))]
+    if not readings:
+        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
+    single = readings[-1].parsed
+    is_single_quoted = _FEWEST <= len(single.records) == single.enclosed
+    return readings[-1] if is_single_quoted else readings[0]
+
+
+def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> Reading | None:
     escape = options.escape or ""
     for delimiter in _SINGLE:
-        if delimiter in (*quotes, escape):
+        if delimiter in (quote, escape):
             continue
-        parsed = Parser(delimiter, quotes[0], escape).parse(lines)
+        parsed = Parser(delimiter, quote, escape).parse(lines)
         if all(len(record.cells) == 1 for record in parsed.records):
             break
     table = find_table(parsed.records, skip_preamble=False, has_header=options.header is not False)
-    if table is None:
-        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
-    return Reading(delimiter, quotes[0], escape, parsed, table, 0.0)
+    return None if table is None else Reading(delimiter, quote, escape, parsed, table, 0.0)
 
 
 def _unclear(candidates: Sequence[Reading]) -> JobFailed:

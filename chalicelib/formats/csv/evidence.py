@@ -34,7 +34,9 @@ _LOOSE = 0.4  # of the score, if every record has quotes within cells that they 
 _LAID_OUT = 0.9  # fit of a table that blanks divide
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
-_COLONS = re.compile(r"[0-9]:[0-9]{2}|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}|[A-Za-z]:[\\/]|: ")
+_COLONS = re.compile(
+    r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?![0-9])|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?![0-9a-fA-F])|[A-Za-z]:[\\/]|: "
+)
 
 
 _CLOSE_COMMA = re.compile(r",(?! )")

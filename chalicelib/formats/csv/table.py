@@ -17,7 +17,7 @@ _FOOTER = 2  # records behind the table
 _ALMOST_ALL = 0.9  # of the rows
 _FEWEST = 2  # rows that show how they lie under the header
 _MOST_ROWS = 300  # records that are looked at for the types of columns
-_NUMBERED = re.compile(r"(\D{0,20})([0-9]{1,9})")
+_NUMBERED = re.compile(r"(\D{0,20})(0|[1-9][0-9]{0,8})")
 
 
 class Shift(Enum):
