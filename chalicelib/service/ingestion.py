@@ -217,6 +217,7 @@ class Ingestion:
                 chunks,
                 gap,
                 data_start=dialect.data_start,
+                data_line=dialect.data_line or 0,
                 block_size=self._reading.block_size,
                 framing=framing,
             ):

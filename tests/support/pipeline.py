@@ -56,6 +56,7 @@ def outcome(
             chunks(),
             gap,
             data_start=dialect.data_start,
+            data_line=dialect.data_line or 0,
             block_size=block_size,
             framing=format_of(dialect).framing(dialect, max_record, to_end=True),
         )
