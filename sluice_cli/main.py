@@ -30,6 +30,7 @@ Exit status:
        or the job is not in a status that allows it
   3    the service, S3 or the network is in trouble
   4    the job has not ended yet (only `sluice job` without --follow)
+  5    the job is COMPLETED with warnings (only with --fail-on-warnings)
   130  interrupted by Ctrl-C
 """
 

@@ -23,6 +23,7 @@ from sluice_cli.documents.jobs import (
     Counts,
     Job,
     Reject,
+    Warned,
 )
 from sluice_cli.documents.members import Document
 from sluice_cli.errors import ApiError, CliError
@@ -102,6 +103,31 @@ def print_summary(out: Console, job: Job, errors_command: str) -> None:
         print_line(out, ("These numbers should add up, and do not: this is a bug of the service.", "red"))
     if job.counts.rejected:
         print_line(out, "See what was rejected and why: ", (errors_command, "bold"))
+    for warning in job.warnings:
+        print_warning(out, warning)
+
+
+def print_warning(out: Console, warning: Warned) -> None:
+    """Print a warning: its code and sentence, how often, where first, and the option that decides."""
+    print_line(out, ("Warning: ", "bold yellow"), (f"{warning.code}: ", "bold"), warning.message)
+    details = [
+        ("count", number(warning.count)),
+        ("first at", ", ".join(_place(warning))),
+        ("example", shortened(warning.example, _EXCERPT_LIMIT) if warning.example else ""),
+        ("to decide it", f"-o {warning.option}=…" if warning.option else ""),
+    ]
+    for label, value in details:
+        if value:
+            print_line(out, (f"  {label}: ", "dim"), value)
+
+
+def _place(warning: Warned) -> list[str]:
+    """Return the first place of a warning in words. An offset says most while the line is not known."""
+    return [
+        *([f"line {number(warning.line)}"] if warning.line is not None else []),
+        *([f"record {number(warning.record)}"] if warning.record is not None else []),
+        *([f"byte {number(warning.offset)}"] if warning.line is None and warning.offset is not None else []),
+    ]
 
 
 def status(job: Job) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Status, StoredReject
 from chalicelib.core.uploads import SignedPart, Ticket
+from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
 from chalicelib.service.multipart import all_parts
 
 _DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the API
@@ -49,6 +50,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
         "undone_rows": job.outcome.undone_rows,
         "error": {"code": error.code, "message": error.message} if error else None,
+        "warnings": [describe_warning(warning) for warning in job.warnings],
         "links": links(job),
     }
 
@@ -67,6 +69,19 @@ def phase(job: Job) -> str:
     if job.status is Status.PENDING:
         return "queued" if job.upload.arrived_at else "awaiting-upload"
     return "loading" if job.reading else "detecting"
+
+
+def describe_warning(warning: JobWarning) -> dict[str, Any]:
+    """Return a warning's document. A code that this version does not know stands for its sentence."""
+    kind = KINDS.get(warning.code, WarningKind(warning.code))
+    return {
+        "code": warning.code,
+        "message": kind.message,
+        "count": warning.count,
+        "first": {"record": warning.record, "line": warning.line, "offset": warning.offset},
+        "example": warning.example,
+        "option": kind.option,
+    }
 
 
 def describe_reject(reject: StoredReject) -> dict[str, Any]:

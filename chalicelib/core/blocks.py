@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.core.model import Reject
+from chalicelib.core.warnings import FileWarning
 
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
@@ -22,3 +23,5 @@ class PreparedBlock:
     rows: "pa.RecordBatch"  # content_hash: binary(32), record: string (canonical JSON)
     rejects: Sequence[Reject] = field(default_factory=tuple)
     source_offset: int | None = None  # bytes read so far of a compressed or transcoded object
+    lines: int | None = None  # line endings in it; None under rules 1
+    warnings: Sequence[FileWarning] = ()  # one for each code

@@ -1,12 +1,13 @@
 """Jobs: a new job, a stored job with its upload, reading, progress and outcome, a claim on a job."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chalicelib.core.model import Dialect, Format, Options, Range, Source, Status, Tally
+from chalicelib.core.warnings import JobWarning
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Job:
     progress: Progress
     outcome: JobOutcome
     times: Times
+    warnings: Sequence[JobWarning] = ()  # one for each code, in file order of the first places
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,22 @@ class FileWarning:
     line: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobWarning:
+    """A warning about a job: the sum over its file, and the first place.
+
+    ``record`` and ``line`` count from 1 in the file. They are None where the warning has none, and while
+    earlier blocks are missing. A purge leaves the code and the count.
+    """
+
+    code: str  # one of KINDS, or of those of a newer version
+    count: int
+    offset: int | None
+    example: str | None
+    record: int | None = None
+    line: int | None = None
+
+
 KINDS: Mapping[str, WarningKind] = {
     # the beginning of a CSV file
     "lines-before-header": WarningKind(

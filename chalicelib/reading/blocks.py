@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
+from chalicelib.reading.lines import count_lines
 from chalicelib.reading.object_text import Chunk
 
 TOO_LARGE = "record-too-large"
@@ -33,6 +34,7 @@ class Segment:
     data: bytes
     regular: bool  # every quote opens or closes a cell (RFC 4180)
     rejected_lines: tuple[RejectedLine, ...] = ()
+    line: int = 0  # in which it begins, counted from 0 in the block
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,22 @@ class RejectedRecord:
     offset: int  # in the text
     raw: bytes
     code: str
+    line: int = 0  # see Segment
 
 
 @dataclass(frozen=True)
 class Block:
-    """The records in ``[start, end)`` of the text; the next block begins at ``end``."""
+    """The records in ``[start, end)`` of the text; the next block begins at ``end``.
+
+    ``lines`` is the number of line endings in it. A CRLF between two blocks belongs to the second.
+    """
 
     no: int
     start: int
     end: int
     segments: tuple[Segment | RejectedRecord, ...]
     source_offset: int | None = None  # see Chunk
+    lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,11 +117,12 @@ class Framing(Protocol):
 
 
 class _Window:
-    """The bytes that were read and not yet cut, and their offset in the text."""
+    """The bytes that were read and not yet cut, and their place: offset in the text, line in the block."""
 
-    def __init__(self, chunks: Iterator[Chunk], offset: int) -> None:
+    def __init__(self, chunks: Iterator[Chunk], offset: int, line: int) -> None:
         self._chunks = chunks
         self.offset = offset
+        self.line = line
         self.source_offset: int | None = None  # of the last chunk
         self.data = b""
         self.final = False  # the text ends where the data ends
@@ -142,27 +150,36 @@ class _Window:
         """Remove the first ``size`` bytes and return them."""
         data, self.data = self.data[:size], self.data[size:]
         self.offset += size
+        self.line += count_lines(data)
+        if data.endswith(b"\r") and not self.is_at_end() and self.data.startswith(b"\n"):
+            self.line -= 1  # the line ends with the LF
         return data
 
 
-def cut_blocks(
-    chunks: Iterator[Chunk], gap: Gap, *, data_start: int, block_size: int, framing: Framing
+def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from it
+    chunks: Iterator[Chunk],
+    gap: Gap,
+    *,
+    data_start: int,
+    data_line: int = 0,
+    block_size: int,
+    framing: Framing,
 ) -> Iterator[Block]:
     """Yield the blocks of ``gap``. ``chunks`` hold the text from ``max(gap.start, data_start)`` on.
 
     They reach ``framing.look_ahead`` bytes beyond the gap's end, so that every worker cuts the same blocks.
-    The first block of a file includes the bytes before ``data_start``, even if no record follows. Raises
-    JobFailed for a FramingError.
+    The first block of a file includes the bytes before ``data_start``, which have ``data_line`` line endings,
+    even if no record follows. Raises JobFailed for a FramingError.
     """
-    window = _Window(chunks, max(gap.start, data_start))
+    window = _Window(chunks, max(gap.start, data_start), data_line if gap.start < data_start else 0)
     start = gap.start
     if start < data_start and window.is_at_end():
         _boundary(window, 1, framing)  # for some formats a file without data is truncated
     while (gap.end is None or start < gap.end) and (not window.is_at_end() or start < data_start):
         number = window.offset // block_size
         segments = tuple(_segments(window, (number + 1) * block_size, framing))
-        yield Block(number, start, window.offset, segments, window.source_offset)
-        start = window.offset
+        yield Block(number, start, window.offset, segments, window.source_offset, window.line)
+        start, window.line = window.offset, 0
 
 
 def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment | RejectedRecord]:
@@ -173,8 +190,9 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
             window.read_more()
             continue
         if boundary.end:
-            offset = window.offset
-            yield Segment(offset, window.take(boundary.end), boundary.regular, boundary.rejected_lines)
+            offset, line = window.offset, window.line
+            data = window.take(boundary.end)
+            yield Segment(offset, data, boundary.regular, boundary.rejected_lines, line)
         if boundary.to_end:
             yield from _reject_to_end(window, str(boundary.code))
         elif boundary.code is not None:
@@ -191,29 +209,27 @@ def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
 
 def _reject_to_end(window: _Window, code: str) -> Iterator[RejectedRecord]:
     """Take the rest of the text off the window, however long, as one record, unless it is white space."""
-    offset, raw = window.offset, b""
+    while not window.is_at_end() and (blanks := len(window.data) - len(window.data.lstrip(b" \t\r\n"))):
+        window.take(blanks)
+    offset, line, raw = window.offset, window.line, b""
     while not window.is_at_end():
-        data = window.take(len(window.data))
-        if not raw:
-            data = data.lstrip(b" \t\r\n")
-            offset = window.offset - len(data)
-        raw = (raw + data)[:EXCERPT]
+        raw = (raw + window.take(len(window.data)))[:EXCERPT]
     if raw:
-        yield RejectedRecord(offset, raw, code)
+        yield RejectedRecord(offset, raw, code, line)
 
 
 def _reject(window: _Window, boundary: Boundary, framing: Framing) -> RejectedRecord:
     """Take a record that cannot be read whole off the window, however long."""
     window.take(boundary.separators)
-    offset, raw = window.offset, b""
+    offset, line, raw = window.offset, window.line, b""
     if boundary.length is not None:
-        return RejectedRecord(offset, window.take(boundary.length)[:EXCERPT], str(boundary.code))
+        return RejectedRecord(offset, window.take(boundary.length)[:EXCERPT], str(boundary.code), line)
     while (end := framing.line_end(window.data)) is None and not window.final:
         # the last byte stays: it may be the CR of a CRLF
         raw = (raw + window.take(max(len(window.data) - 1, 0)))[:EXCERPT]
         window.read_more()
     raw += window.take(len(window.data) if end is None else end)
-    return RejectedRecord(offset, raw[:EXCERPT], str(boundary.code))
+    return RejectedRecord(offset, raw[:EXCERPT], str(boundary.code), line)
 
 
 def line_boundary(data: bytes, at: int, max_record: int, *, final: bool) -> Boundary | None:

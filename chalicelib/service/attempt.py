@@ -98,6 +98,10 @@ class Attempts:
             logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
             has_failed = self.fail(claim, failure.code, failure.message)
             return Result.JOB_ENDED if has_failed else Result.INTERRUPTED
+        if result is Result.NOTHING_LOADED:
+            logger.warning("job failed: every record was rejected")
+            emit_metrics({Metric.JOBS_FAILED: 1}, job.id)
+            return Result.JOB_ENDED
         if result is Result.JOB_ENDED:
             logger.info("job completed")
             arrived_at = job.upload.arrived_at or job.times.created_at

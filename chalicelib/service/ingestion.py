@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chalicelib import memory
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Source, Tally
@@ -44,8 +45,16 @@ class Result(Enum):
     """The result of an attempt at a claim."""
 
     JOB_ENDED = auto()
+    NOTHING_LOADED = auto()  # the job FAILED: every record was rejected
     CLAIM_DONE = auto()  # the rest of the job is for other claims
     INTERRUPTED = auto()  # another attempt continues the work
+
+
+_RESULTS = {
+    Completion.COMPLETED: Result.JOB_ENDED,
+    Completion.NOTHING_LOADED: Result.NOTHING_LOADED,
+    Completion.ENDED_BEFORE: Result.CLAIM_DONE,
+}
 
 
 class _Interrupted(Exception):  # noqa: N818 - no error
@@ -141,7 +150,7 @@ class Ingestion:
             if self._ledger.gaps(self.job.id, total):
                 return Result.CLAIM_DONE
         # Several workers may find that nothing is missing any more: one of them completes the job.
-        return Result.JOB_ENDED if self._ledger.complete(self.job.id, total) else Result.CLAIM_DONE
+        return _RESULTS[self._ledger.complete(self.job.id, total)]
 
     def _split(self) -> bool:
         """Split the file among workers if it is large; return whether it was split."""
@@ -217,6 +226,7 @@ class Ingestion:
                 chunks,
                 gap,
                 data_start=dialect.data_start,
+                data_line=dialect.data_line or 0,
                 block_size=self._reading.block_size,
                 framing=framing,
             ):

@@ -4,18 +4,27 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Dialect, Gap, Source
+from chalicelib.core.warnings import FileWarning
 
 
 class Ledger(Protocol):
     """Hold the readings and the committed blocks of jobs. Every method raises RetryLater."""
 
-    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
+    def open(
+        self,
+        job: Job,
+        source: Source,
+        dialect: Dialect,
+        block_size: int,
+        warnings: Sequence[FileWarning] = (),
+    ) -> Reading:
         """Fix the job's reading, once, and return the reading that the first worker fixed.
 
-        Raises JobFailed if another object was fixed before, JobEnded if the job has ended or was claimed
-        again since ``job`` was read.
+        The ``warnings`` of its detection are stored with it. Raises JobFailed if another object was fixed
+        before, JobEnded if the job has ended or was claimed again since ``job`` was read.
         """
 
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
@@ -33,8 +42,8 @@ class Ledger(Protocol):
         While ``total`` is None, the last gap, which begins where the last block ends, has no end.
         """
 
-    def complete(self, job_id: UUID, total: int) -> bool:
-        """Mark the job COMPLETED if the ledger covers ``[0, total)``; return False if it is already.
+    def complete(self, job_id: UUID, total: int) -> Completion:
+        """Mark the job COMPLETED if the ledger covers ``[0, total)``, or FAILED if every record was rejected.
 
         Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way.
         """

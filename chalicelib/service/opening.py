@@ -42,7 +42,7 @@ class Opener:
         detection = detect_dialect(self.store, source, declared.format, declared.options, self.limits)
         dialect = detection.dialect
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
-        return self.ledger.open(job, source, dialect, block_size)
+        return self.ledger.open(job, source, dialect, block_size, detection.warnings)
 
 
 def _pin(job: Job, store: ObjectStore) -> Source:

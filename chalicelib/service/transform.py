@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
+from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, FileFormat, Rejection
 from chalicelib.reading import encodings
@@ -20,6 +21,7 @@ from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
+from chalicelib.service.notes import Notes
 
 
 def transform(block: Block, dialect: Dialect) -> PreparedBlock:
@@ -43,14 +45,17 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         rows,
         tuple(printed.rejects),
         block.source_offset,
+        lines=None if dialect.data_line is None else block.lines,
+        warnings=printed.warnings,
     )
 
 
 class _Printed(NamedTuple):
-    """The canonical records and the rejects of a block, which has ``records`` of both together."""
+    """The canonical records, the rejects and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
     rejects: list[Reject]
+    warnings: Sequence[FileWarning]
     records: int
 
 
@@ -60,6 +65,7 @@ def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Diale
     printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
     rejects: list[Reject] = []
+    notes = Notes()
     records = 0
     for segment in segments:
         if isinstance(segment, RejectedRecord):
@@ -71,9 +77,10 @@ def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Diale
             canonical_texts, rejections = printer.print_batch(batch)
             texts += canonical_texts
             rejects += _rejects(batch, rejections, records)
+            notes.add(segment, batch, records)
             records += batch.records
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    return _Printed(whole_texts, rejects, records)
+    return _Printed(whole_texts, rejects, notes.warnings, records)
 
 
 class _Printer:

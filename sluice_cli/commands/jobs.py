@@ -15,6 +15,7 @@ from sluice_cli.commands.session import (
     job_argument,
     json_option,
     progress_console,
+    warnings_option,
 )
 from sluice_cli.documents.jobs import Job, Reject
 
@@ -50,9 +51,12 @@ def jobs_command(
 @click.command("job", short_help="Show one job, or follow it.")
 @job_argument
 @follow_option
+@warnings_option
 @json_option
 @click.pass_context
-def job_command(ctx: click.Context, *, job_id: UUID, wait: bool, as_json: bool) -> None:
+def job_command(
+    ctx: click.Context, *, job_id: UUID, wait: bool, fail_on_warnings: bool, as_json: bool
+) -> None:
     """Show the job ID: how far it is, or how it ended.
 
     Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet.
@@ -69,7 +73,7 @@ def job_command(ctx: click.Context, *, job_id: UUID, wait: bool, as_json: bool) 
         render.print_document(job.document)
     else:
         render.print_details(out, job, session.command_line("errors", job.id))
-    ctx.exit(exit_status(job))
+    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
 
 
 @click.command("errors", short_help="List the rejected records of a job, with reasons.")

@@ -23,6 +23,10 @@ json_option = click.option(
 job_argument = click.argument("job_id", metavar="ID", type=click.UUID)
 follow_option = click.option("--follow", "wait", is_flag=True, help="Wait until the job has ended.")
 
+warnings_option = click.option(
+    "--fail-on-warnings", is_flag=True, help="Exit with 5 if the job is COMPLETED with warnings."
+)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -76,8 +80,8 @@ def progress_console(*, as_json: bool) -> Console:
     return render.console(sys.stderr if as_json else sys.stdout)
 
 
-def exit_status(job: Job, success: str = COMPLETED) -> int:
+def exit_status(job: Job, success: str = COMPLETED, *, fail_on_warnings: bool = False) -> int:
     """Return the exit status for the job's status; ``success`` is the one that exits with 0."""
     if job.status == success:
-        return 0
+        return errors.WARNED if fail_on_warnings and job.warnings else 0
     return errors.JOB_FAILED if job.ended else errors.NOT_FINISHED

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
-from sluice_cli.commands.session import Session, exit_status, json_option, progress_console
+from sluice_cli.commands.session import Session, exit_status, json_option, progress_console, warnings_option
 from sluice_cli.documents.uploads import MultipartUpload, NewUpload, SinglePutUpload, StoredPart
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import instant, size
@@ -74,6 +74,7 @@ def _parse_options(
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
 )
+@warnings_option
 @json_option
 @click.pass_context
 def upload_command(  # noqa: PLR0913 - one parameter per option
@@ -86,6 +87,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     force: bool,
     resume: UUID | None,
     no_follow: bool,
+    fail_on_warnings: bool,
     as_json: bool,
 ) -> None:
     """Load FILE: upload it, then follow its job until every record is accounted for.
@@ -96,6 +98,8 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     A large FILE is sent in parts. If that breaks off, --resume sends the parts that are missing.
     """
     session: Session = ctx.obj
+    if no_follow and fail_on_warnings:
+        raise click.UsageError("--fail-on-warnings cannot be given with --no-follow.", ctx)
     if resume:
         _refuse_settled_options(ctx)
     out = progress_console(as_json=as_json)
@@ -113,7 +117,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
             return
         job = session.follow(api, job_id, out)
     session.print_summary(job, out, as_json=as_json)
-    ctx.exit(exit_status(job))
+    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
 
 
 def _refuse_settled_options(ctx: click.Context) -> None:

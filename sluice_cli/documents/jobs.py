@@ -9,6 +9,7 @@ from sluice_cli.documents.members import (
     as_object,
     count,
     optional_integer,
+    optional_list,
     optional_moment,
     optional_number,
     optional_object,
@@ -40,6 +41,36 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """A warning: what Sluice assumed, passed over or repaired, how often, and where first."""
+
+    code: str
+    message: str
+    count: int
+    record: int | None
+    line: int | None
+    offset: int | None
+    example: str | None
+    option: str | None  # the one that decides the matter
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read one element of ``warnings``. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "a warning")
+        first = optional_object(document, "first")
+        return cls(
+            code=optional_text(document.get("code")) or "",
+            message=optional_text(document.get("message")) or "",
+            count=count(document, "count"),
+            record=optional_integer(first.get("record")),
+            line=optional_integer(first.get("line")),
+            offset=optional_integer(first.get("offset")),
+            example=optional_text(document.get("example")),
+            option=optional_text(document.get("option")),
+        )
+
+
+@dataclass(frozen=True)
 class Job:
     """A job document.
 
@@ -64,6 +95,7 @@ class Job:
     duplicate_of: str | None  # the job that had loaded the same file
     undone_rows: int | None
     error: tuple[str, str] | None  # code, message
+    warnings: tuple[Warned, ...]
     created_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
@@ -114,6 +146,7 @@ class Job:
             duplicate_of=optional_text(document.get("duplicate_of")),
             undone_rows=optional_integer(document.get("undone_rows")),
             error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
+            warnings=tuple(Warned.read(warning) for warning in optional_list(document, "warnings")),
             created_at=optional_moment(document.get("created_at")),
             started_at=optional_moment(document.get("started_at")),
             completed_at=optional_moment(document.get("completed_at")),

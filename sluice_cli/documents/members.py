@@ -40,6 +40,12 @@ def optional_object(document: Document, name: str) -> Document:
     return value if isinstance(value, dict) else {}
 
 
+def optional_list(document: Document, name: str) -> list[object]:
+    """Return the member ``name`` if it is a list, else an empty one."""
+    value = document.get(name)
+    return value if isinstance(value, list) else []
+
+
 def optional_text(value: object) -> str | None:
     """Return ``value`` as text that is safe to print, or None for None."""
     return None if value is None else safe(value)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.core.completion import Completion
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.lifecycle import Action
@@ -119,7 +120,7 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
     job = claim(life, shared, "me")  # there is nothing left but to complete it
     assert job is not None
     assert job.range is None
-    assert life.ledger.complete(shared, 70)
+    assert life.ledger.complete(shared, 70) is Completion.COMPLETED
     assert claim(life, shared, "me") is None
 
 

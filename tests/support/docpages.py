@@ -47,3 +47,13 @@ def quoted(cell: str) -> str:
 
 def blocks(markdown: str, language: str) -> list[str]:
     return [body for found, body in CODE.findall(markdown) if found == language]
+
+
+def text_of(example: str) -> str:
+    return re.sub(r"(.)\{(\d+)\}", lambda repeated: repeated[1] * int(repeated[2]), example)
+
+
+def bytes_of(example: str) -> bytes:
+    r"""Return the bytes of an example, in which ``\xHH`` is a byte and ``x{3}`` is ``xxx``."""
+    parts = re.split(r"\\x([0-9a-f]{2})", text_of(example))
+    return b"".join(bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts))

@@ -1,14 +1,15 @@
 """The ports, and the services built from them, in memory."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Claim, Job, JobError, NewJob, Part, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
@@ -16,6 +17,7 @@ from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Dialect, Gap, Range, Source, Status, StoredReject, Tally
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.core.uploads import SignedUpload
+from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
@@ -34,6 +36,7 @@ class MemoryJobs:
     blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
+    head_warnings: dict[UUID, Sequence[FileWarning]] = field(default_factory=dict)
     down: bool = False
 
     def put(self, job: Job) -> Job:
@@ -58,13 +61,18 @@ class MemoryJobs:
 
     def get(self, job_id: UUID) -> Job | None:
         self.ping()
-        return self.jobs.get(job_id)
+        return self._with_warnings(self.jobs[job_id]) if job_id in self.jobs else None
+
+    def _with_warnings(self, job: Job) -> Job:
+        loader = job.outcome.duplicate_of or job.id
+        blocks = sorted(self.blocks.get(loader, {}).values(), key=lambda block: block.no)
+        return replace(job, warnings=job_warnings(self.head_warnings.get(loader, ()), blocks))
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
     ) -> Sequence[Job]:
         self.ping()
-        found = sorted(self.jobs.values(), key=lambda job: -job.number)
+        found = sorted(map(self._with_warnings, self.jobs.values()), key=lambda job: -job.number)
         return [
             job
             for job in found
@@ -167,8 +175,16 @@ class MemoryJobs:
                 return other.id
         return None
 
-    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
+    def open(
+        self,
+        job: Job,
+        source: Source,
+        dialect: Dialect,
+        block_size: int,
+        warnings: Sequence[FileWarning] = (),
+    ) -> Reading:
         self.ping()
+        self.head_warnings[job.id] = warnings
         reading = Reading(source, dialect, block_size)
         self.jobs[job.id] = changed(self.jobs[job.id], source=source, block_size=block_size, reading=reading)
         return reading
@@ -186,15 +202,20 @@ class MemoryJobs:
             position = block.end
         return [*gaps, Gap(position, total)] if position != total else gaps
 
-    def complete(self, job_id: UUID, total: int) -> bool:
+    def complete(self, job_id: UUID, total: int) -> Completion:
         if self.jobs[job_id].status is Status.COMPLETED:
-            return False
+            return Completion.ENDED_BEFORE
         if self.jobs[job_id].status is not Status.PROCESSING:
             raise JobEnded(self.jobs[job_id].status)
         if self.gaps(job_id, total):
             raise JobFailed("ledger-mismatch", "not covered")
+        blocks = self.blocks.get(job_id, {}).values()
+        rejects = Counter(reject.code for block in blocks for reject in block.rejects)
+        if 0 < rejects.total() == sum(block.records for block in blocks):
+            self._end(job_id, Status.FAILED, nothing_loaded(rejects))
+            return Completion.NOTHING_LOADED
         self._end(job_id, Status.COMPLETED, None)
-        return True
+        return Completion.COMPLETED
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         self.ping()
@@ -211,6 +232,7 @@ class MemoryJobs:
         if not keep_going():
             return False
         blocks = self.blocks.pop(job.id, {})
+        self.head_warnings.pop(job.id, None)
         self.jobs[job.id] = changed(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
         self._end(job.id, Status.UNDONE, None)
         return True
@@ -288,6 +310,32 @@ class MemoryJobs:
             raise BlockAlreadyCommitted(f"block {block.no} is there")
         ledger[block.no] = block
         return Tally(block.records, len(block.rows), block.repeats, len(block.rejects))
+
+
+def job_warnings(head: Sequence[FileWarning], blocks: Sequence[PreparedBlock]) -> tuple[JobWarning, ...]:
+    """Return the warnings of a job, given those of its head and its blocks in file order."""
+    sums: dict[str, JobWarning] = {}
+    told: list[tuple[PreparedBlock | None, FileWarning]] = [(None, warning) for warning in head]
+    told += [(block, warning) for block in blocks for warning in block.warnings]
+    for block, warning in told:
+        if warning.code in sums:
+            first = sums[warning.code]
+            sums[warning.code] = replace(first, count=first.count + warning.count)
+            continue
+        before = blocks[: 0 if block is None else blocks.index(block)]
+        is_whole = block is None or sum(it.end - it.start for it in before) == block.start
+        has_lines = None not in [it.lines for it in [*before, *([block] if block else [])]]
+        records = sum(it.records for it in before)
+        lines = sum(it.lines or 0 for it in before)
+        sums[warning.code] = JobWarning(
+            warning.code,
+            warning.count,
+            warning.offset,
+            warning.example,
+            record=None if warning.record is None or not is_whole else records + warning.record + 1,
+            line=None if warning.line is None or not (is_whole and has_lines) else lines + warning.line + 1,
+        )
+    return tuple(sorted(sums.values(), key=lambda it: (it.offset or 0, it.code)))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The Postgres backend over a fresh database, and jobs that are led through their lives on it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +23,7 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Source, Status, Tally
+from chalicelib.core.warnings import FileWarning
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
 
@@ -65,9 +66,16 @@ class Backend:
     def load(self, job: Job, loaded: PreparedBlock) -> Tally:
         return self.writer().write(job, loaded)
 
-    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Job:
+    def open(
+        self,
+        job: Job,
+        source: Source,
+        dialect: Dialect,
+        block_size: int,
+        warnings: Sequence[FileWarning] = (),
+    ) -> Job:
         """Open the job, and return it as it is then."""
-        self.ledger.open(job, source, dialect, block_size)
+        self.ledger.open(job, source, dialect, block_size, warnings)
         return self.found(job.id)
 
     def found(self, job_id: UUID) -> Job:
@@ -121,8 +129,8 @@ class Life(Backend):
         """Whether the ports let it happen."""
         ports: Mapping[Action, Callable[[], Any]] = {
             Action.CLAIM: lambda: self.leases.claim(job_id, owner=owner, lease_seconds=60),
-            Action.COMPLETE: lambda: (
-                self.ledger.complete(job_id, self.found(job_id).progress.bytes_processed) is not None
+            Action.COMPLETE: lambda: self.ledger.complete(
+                job_id, self.found(job_id).progress.bytes_processed
             ),
             Action.FAIL: lambda: self.ledger.fail(job_id, owner=owner, code="code", message="Why."),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
@@ -143,7 +151,7 @@ class Life(Backend):
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
-            *("validation_errors", "ingested_data"),
+            *("validation_errors", "job_warnings", "ingested_data"),
         )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")

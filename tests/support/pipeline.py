@@ -1,28 +1,46 @@
 """Takes bytes through detection, cutting and the pipeline as an ingestion does, without a database."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
+from chalicelib.core.warnings import JobWarning
 from chalicelib.formats import format_of
-from chalicelib.formats.interface import Batch, Location, Rejection
+from chalicelib.formats.interface import Batch, Detection, Location, Rejection
 from chalicelib.reading.blocks import cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
-from chalicelib.reading.object_text import Chunk
+from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.rows import canonical, nested
 from chalicelib.rows.canonical import RecordRejected
 from chalicelib.service.detection import detect_dialect
 from chalicelib.service.transform import transform
-from tests.support.fakes import MemoryStore
+from tests.support.fakes import MemoryStore, job_warnings
+
+_LIMITS = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
 
 
 def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
     """Detect the dialect of an object with that content."""
-    limits = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
-    source = Source("bucket", "key", "e", len(head))
-    return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits).dialect
+    return detect(head, declared, **options).dialect
+
+
+def detect(head: bytes, declared: Format | None = None, **options: Any) -> Detection:
+    """Detect the dialect of an object with that content; return it with the warnings."""
+    return detect_dialect(MemoryStore(head, "e"), _source(head), declared, Options(**options), _LIMITS)
+
+
+def _source(data: bytes) -> Source:
+    return Source("bucket", "key", "e", len(data))
+
+
+def read_file(data: bytes, declared: Format | None = None, **options: Any) -> "Outcome":
+    """Detect the dialect of a file, compressed or not, and read it; the warnings include the detection's."""
+    detection = detect(data, declared, **options)
+    text = ObjectText(MemoryStore(data, "e"), _source(data), detection.dialect, _LIMITS)
+    found = outcome(b"".join(chunk.data for chunk in text.stream(0, None)), detection.dialect)
+    return replace(found, warnings=job_warnings(detection.warnings, found.blocks))
 
 
 @dataclass
@@ -33,6 +51,7 @@ class Outcome:
     accepted: int  # records that became one of those
     rejects: list[tuple[str, int]]  # code, byte offset
     blocks: list[PreparedBlock] = field(default_factory=list, compare=False)
+    warnings: tuple[JobWarning, ...] = ()  # one for each code, summed over the blocks
 
 
 def outcome(
@@ -56,6 +75,7 @@ def outcome(
             chunks(),
             gap,
             data_start=dialect.data_start,
+            data_line=dialect.data_line or 0,
             block_size=block_size,
             framing=format_of(dialect).framing(dialect, max_record, to_end=True),
         )
@@ -73,7 +93,7 @@ def outcome(
     rejects = [(reject.code, reject.offset) for block in blocks for reject in block.rejects]
     records = {record for block in blocks for record in block.rows["record"].to_pylist()}
     accepted = sum(len(block.rows) + block.repeats for block in blocks)
-    return Outcome(records, accepted, rejects, blocks)
+    return Outcome(records, accepted, rejects, blocks, job_warnings((), blocks))
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""Write blocks: rows, rejects and the ledger's row in one transaction."""
+"""Write blocks: rows, rejects, warnings and the ledger's row in one transaction."""
 
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.jobs import add_warnings
 from chalicelib.backends.postgres.mappers import tally_columns
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
@@ -37,7 +38,7 @@ class PostgresBlocks:
 
 
 def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally: Tally) -> None:
-    """Write the block's row in the ledger, and its rejects."""
+    """Write the block's row in the ledger, its rejects and its warnings."""
     connection.execute(_SQL["admit_block"], {"job_id": job.id})
     try:
         cursor = connection.execute(
@@ -49,6 +50,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
                 "start": block.start,
                 "end": block.end,
                 "source_offset": block.source_offset,
+                "lines": block.lines,
                 **tally_columns(tally),
             },
         )
@@ -56,6 +58,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
         raise BlockAlreadyCommitted(f"block {block.no} of job {job.id} is in the ledger already") from None
     if not cursor.rowcount:
         raise JobEnded(f"job {job.id} is no longer PROCESSING")
+    add_warnings(connection, job.id, block.no, block.warnings)
     if block.rejects:
         with connection.cursor() as copy_cursor, copy_cursor.copy(_SQL["copy_rejects"]) as copy:
             for reject in block.rejects:

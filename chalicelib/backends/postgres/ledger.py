@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import existing_job, lock_job, lock_processing_job, remove_ranges
+from chalicelib.backends.postgres.jobs import (
+    OF_THE_HEAD,
+    add_warnings,
+    existing_job,
+    lock_job,
+    lock_processing_job,
+    remove_ranges,
+)
 from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
+from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Gap, Source, Status
+from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
 _SQL = load_queries("ledger.sql")
@@ -22,13 +31,22 @@ class PostgresLedger:
         self._pool = pool
         self._destination = destination
 
-    def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
+    def open(
+        self,
+        job: Job,
+        source: Source,
+        dialect: Dialect,
+        block_size: int,
+        warnings: Sequence[FileWarning] = (),
+    ) -> Reading:
         """See the port."""
         with transaction_on(self._pool) as connection:
             row = lock_processing_job(connection, job.id, fence=job)
             if row["detected"] is None:
                 columns = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
+                connection.execute(_SQL["remove_warnings"], {"id": job.id, "block_no": OF_THE_HEAD})
+                add_warnings(connection, job.id, OF_THE_HEAD, warnings)
             elif (row["etag"], row["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
             reading = existing_job(connection, job.id).reading
@@ -68,12 +86,12 @@ class PostgresLedger:
         with transaction_on(self._pool) as connection:
             return _gaps(connection, job_id, total)
 
-    def complete(self, job_id: UUID, total: int) -> bool:
+    def complete(self, job_id: UUID, total: int) -> Completion:
         """See the port."""
         with transaction_on(self._pool) as connection:
             row = lock_job(connection, job_id)
             if row is not None and row["status"] == Status.COMPLETED:  # by another worker
-                return False
+                return Completion.ENDED_BEFORE
             row = lock_processing_job(connection, job_id)
             if total != (row["size"] if row["text_size"] is None else row["text_size"]):
                 raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
@@ -81,13 +99,16 @@ class PostgresLedger:
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
                 )
-            rejects = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
-            if rejects is None or rejects["difference"] != 0:
+            rejects = connection.execute(_SQL["rejects"], {"id": job_id}).fetchone()
+            if rejects is None or rejects["counted"] != rejects["kept"]:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
             remove_ranges(connection, job_id)
+            if 0 < rejects["records"] == rejects["counted"]:
+                _fail_with_nothing_loaded(connection, job_id)
+                return Completion.NOTHING_LOADED
             parameters = {"id": job_id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["complete"], parameters)
-            return True
+            return Completion.COMPLETED
 
     def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
         """See the port."""
@@ -99,6 +120,13 @@ class PostgresLedger:
             if has_failed:
                 remove_ranges(connection, job_id)
             return has_failed
+
+
+def _fail_with_nothing_loaded(connection: Connection, job_id: UUID) -> None:
+    rows = connection.execute(_SQL["rejects_by_code"], {"id": job_id})
+    error = nothing_loaded({row["code"]: row["count"] for row in rows})
+    failure = {"id": job_id, "code": error.code, "message": error.message, **transition_columns(Action.FAIL)}
+    connection.execute(_SQL["fail_locked"], failure)
 
 
 def _gaps(connection: Connection, job_id: UUID, total: int | None) -> Sequence[Gap]:

@@ -4,6 +4,10 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
     detected = %(detected)s, block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
+-- name: remove_warnings
+-- Of an earlier reading, if the job was retried before it had loaded a block.
+DELETE FROM job_warnings WHERE job_id = %(id)s AND block_no = %(block_no)s
+
 -- name: pin
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
@@ -27,9 +31,9 @@ SELECT coalesce(sum(inserted), 0)::bigint AS count FROM ingestion_blocks WHERE j
 
 -- name: copy_ledger
 -- As if the file had been loaded again: all of its rows exist already.
-INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
+INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset, lines,
                               records, inserted, duplicates, rejected)
-SELECT %(id)s, block_no, start_offset, end_offset, source_offset,
+SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines,
        records, 0, inserted + duplicates, rejected
 FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
@@ -50,15 +54,26 @@ FROM (
 WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
--- name: unexplained
--- Rejects that the ledger counts and validation_errors lacks, or the other way round.
-SELECT (SELECT coalesce(sum(rejected), 0) FROM ingestion_blocks WHERE job_id = %(id)s)
-     - (SELECT count(*) FROM validation_errors WHERE job_id = %(id)s) AS difference
+-- name: rejects
+-- The rejects that the ledger counts, and those that validation_errors has.
+SELECT coalesce(sum(records), 0)::bigint AS records, coalesce(sum(rejected), 0)::bigint AS counted,
+       (SELECT count(*) FROM validation_errors WHERE job_id = %(id)s) AS kept
+FROM ingestion_blocks WHERE job_id = %(id)s
+
+-- name: rejects_by_code
+SELECT code, count(*) AS count FROM validation_errors WHERE job_id = %(id)s GROUP BY code
 
 -- name: complete
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     duplicate_of = %(duplicate_of)s
+WHERE id = %(id)s
+
+-- name: fail_locked
+-- By a worker that has found the ledger complete and has locked the job: it may have no lease any more.
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
+    error_code = %(code)s, error_message = %(message)s
 WHERE id = %(id)s
 
 -- name: fail

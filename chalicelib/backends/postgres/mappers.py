@@ -30,6 +30,7 @@ from chalicelib.core.model import (
     StoredReject,
     Tally,
 )
+from chalicelib.core.warnings import FileWarning, JobWarning
 
 Row = Mapping[str, Any]
 
@@ -128,6 +129,20 @@ def tally_columns(tally: Tally) -> dict[str, int]:
     }
 
 
+def warning_columns(job_id: UUID, block_no: int, warning: FileWarning) -> dict[str, Any]:
+    """Return the columns of `job_warnings`."""
+    return {
+        "job_id": job_id,
+        "block_no": block_no,
+        "code": warning.code,
+        "count": warning.count,
+        "record": warning.record,
+        "line": warning.line,
+        "offset": warning.offset,
+        "example": warning.example,
+    }
+
+
 def job_of(row: Row) -> Job:
     """Return the job in a row of `select_jobs`."""
     source = _source(row)
@@ -146,6 +161,7 @@ def job_of(row: Row) -> Job:
         progress=_progress(row),
         outcome=_outcome(row),
         times=_times(row),
+        warnings=tuple(_warning(warning) for warning in row["warnings"] or ()),
     )
 
 
@@ -227,6 +243,17 @@ def _times(row: Row) -> Times:
         started_at=row["started_at"],
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
         completed_at=row["completed_at"],
+    )
+
+
+def _warning(stored: Mapping[str, Any]) -> JobWarning:
+    return JobWarning(
+        code=stored["code"],
+        count=stored["count"],
+        offset=stored["offset"],
+        example=stored["example"],
+        record=stored["record"],
+        line=stored["line"],
     )
 
 

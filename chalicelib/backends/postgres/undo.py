@@ -1,4 +1,4 @@
-"""Undo a job: remove the rows that only this job brought, its rejects and its ledger.
+"""Undo a job: remove the rows that only this job brought, its rejects, warnings and ledger.
 
 One step at a time, each in a transaction of its own, so that other writers never wait long and a worker that
 dies loses little. A row that another job brought too, before or after, stays.
@@ -39,6 +39,7 @@ class PostgresUndo:
             if not keep_going():
                 return False
         with transaction_on(self._pool) as connection:
+            connection.execute(_SQL["remove_warnings"], parameters)
             connection.execute(_SQL["remove_ledger"], parameters)
             if not connection.execute(_SQL["finish_undo"], parameters).rowcount:
                 raise _lease_ended(parameters)

@@ -8,6 +8,9 @@ DELETE FROM validation_errors WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM validation_errors WHERE job_id = %(id)s LIMIT %(limit)s
 ))
 
+-- name: remove_warnings
+DELETE FROM job_warnings WHERE job_id = %(id)s
+
 -- name: remove_ledger
 DELETE FROM ingestion_blocks WHERE job_id = %(id)s
 

@@ -51,6 +51,12 @@ FOR UPDATE SKIP LOCKED
 -- name: purge_rejects
 DELETE FROM validation_errors WHERE job_id = ANY(%(ids)s)
 
+-- name: purge_warnings
+-- The sums stay, as one row for each code of a job. Places and examples go.
+WITH removed AS (DELETE FROM job_warnings WHERE job_id = ANY(%(ids)s) RETURNING *)
+INSERT INTO job_warnings (job_id, block_no, code, count)
+SELECT job_id, -1, code, sum(count) FROM removed GROUP BY job_id, code
+
 -- name: purge_ledger
 -- The sums stay, as one row per job.
 WITH removed AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)

@@ -16,13 +16,14 @@ from chalicelib.backends.postgres.mappers import options_column
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.core.warnings import KINDS
 from chalicelib.formats import format_of
 from chalicelib.formats.csv import dialect as csv_dialect
 from chalicelib.formats.json import framing as json_framing
 from chalicelib.formats.json.parse import parse
 from chalicelib.rows import canonical, text
 from sluice_cli.commands.upload import upload_command
-from tests.support.docpages import ROOT, blocks, page, quoted, section, table
+from tests.support.docpages import ROOT, blocks, bytes_of, page, quoted, section, table, text_of
 from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
 
@@ -80,7 +81,7 @@ def test_the_clients_options_are_those_documented() -> None:
 
 def test_every_option_is_documented() -> None:
     documented = {
-        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
+        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "type", "default", "meaning")
     }
 
     assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
@@ -176,16 +177,6 @@ def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     assert {json.loads(record)["name"] for record in found.records} == others
 
 
-def text_of(example: str) -> str:
-    return re.sub(r"(.)\{(\d+)\}", lambda repeated: repeated[1] * int(repeated[2]), example)
-
-
-def bytes_of(example: str) -> bytes:
-    r"""Return the bytes of an example, in which ``\xHH`` is a byte and ``x{3}`` is ``xxx``."""
-    parts = re.split(r"\\x([0-9a-f]{2})", text_of(example))
-    return b"".join(bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts))
-
-
 def codes(*packages: str) -> set[str]:
     """Return every string in those packages that looks like a code, without the other strings that do."""
     texts = {
@@ -195,7 +186,7 @@ def codes(*packages: str) -> set[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    others = {serializers.phase(new_job()), *Action}
+    others = {serializers.phase(new_job()), *Action, *KINDS}
     names = {it for it in texts if it.startswith("sluice-")}  # of processes, buckets and the like
     return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others - names
 
@@ -218,6 +209,11 @@ def test_every_code_is_documented_and_no_other_is() -> None:
         quoted(row[0]) for row in table(section("data.md", "Errors of a whole file"), "code", "meaning")
     }
 
-    assert failures == raised() | {"retries-exhausted", "internal-error"}  # by the message handler
+    others = {
+        "retries-exhausted",
+        "internal-error",
+        "nothing-loaded",
+    }  # by the message handler, at completion
+    assert failures == raised() | others
     assert rejects <= codes("reading", "formats", "rows")  # the path of a record
     assert rejects | failures == codes()

@@ -25,6 +25,7 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
+from chalicelib.core.warnings import JobWarning
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import new_job
@@ -71,6 +72,17 @@ def test_the_job_is_what_describe_gives() -> None:
         attempts=1,
         bytes_processed=source["size"],
         tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
+        warnings=[
+            JobWarning(
+                it["code"],
+                it["count"],
+                it["first"]["offset"],
+                it["example"],
+                it["first"]["record"],
+                it["first"]["line"],
+            )
+            for it in document["warnings"]
+        ],
         **times,
     )
 
@@ -83,6 +95,20 @@ def test_the_job_is_what_describe_gives() -> None:
         full
         for name, value in document.items()
         for full in ([f"{name}.{part}" for part in value] if name in inside else [name])
+    ]
+
+
+def test_every_member_of_a_warning_is_documented() -> None:
+    explained = [
+        name
+        for row in table(section("http-api.md", "Warnings of a job"), "member", "")
+        for name in names(row[0])
+    ]
+    (warning,) = example(JOB)["warnings"]
+    assert explained == [
+        full
+        for name, value in warning.items()
+        for full in ([f"{name}.{part}" for part in value] if isinstance(value, dict) else [name])
     ]
 
 

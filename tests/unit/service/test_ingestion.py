@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib import formats
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Format, Options, Source, Status, Tally
+from chalicelib.core.warnings import JobWarning
 from chalicelib.service.ingestion import Result
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.jobs import changed, new_job
+from tests.support.noting import HEAD, NotingCsv
 from tests.support.workers import ingest, new_ingester
 
 FILE = b"a,b\n" + b"".join(f'{n},"x{n % 7}\n"\n'.encode() for n in range(120)) + b"short\n"
@@ -91,6 +94,53 @@ def test_a_file_with_only_a_header_completes_without_records() -> None:
     job = started(jobs)
     assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert [(it.start, it.end, it.records) for it in jobs.blocks[job.id].values()] == [(0, 5, 0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a,b\n1\n", "The only record of the file was rejected, most often as missing-cell (1)."),
+        (
+            b"a,b\n1\n" + b"1,2,3\n" * 1200,
+            "All 1,201 records of the file were rejected, most often as extra-cell (1,200), missing-cell (1)",
+        ),
+        (b"[7, 8]", "All 2 records of the file were rejected, most often as not-an-object (2)."),
+    ],
+    ids=["one", "many", "json"],
+)
+def test_a_file_whose_records_are_all_rejected_fails_its_job(data: bytes, message: str) -> None:
+    jobs, store = MemoryJobs(), MemoryStore(data)
+    job = started(jobs)
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.NOTHING_LOADED
+    failed = jobs.jobs[job.id]
+    assert failed.status is Status.FAILED
+    assert failed.outcome.error is not None
+    assert failed.outcome.error.code == "nothing-loaded"
+    assert failed.outcome.error.message.startswith(message)
+    assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.NOTHING_LOADED
+
+
+@pytest.mark.parametrize("data", [b"a,b\n", b"a,b", b"[]", b"[\n]\n"])
+def test_a_file_without_records_completes(data: bytes) -> None:
+    jobs = MemoryJobs()
+    job = started(jobs)
+    assert ingest(job, new_ingester(jobs, MemoryStore(data)), lambda: True) is Result.JOB_ENDED
+    assert jobs.jobs[job.id].status is Status.COMPLETED
+
+
+def test_warnings_are_those_of_the_head_and_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "FORMATS", (NotingCsv(),))
+    jobs, data = MemoryJobs(), b"a,b\n" + b"1,2\n" * 40 + b"3,odd\n" + b"4,odd mark\n"
+    job = started(jobs)
+    assert ingest(job, new_ingester(jobs, MemoryStore(data)), lambda: True) is Result.JOB_ENDED
+    assert len(jobs.blocks[job.id]) > 1
+    found = jobs.get(job.id)
+    assert found is not None
+    assert found.warnings == (
+        JobWarning(HEAD.code, 1, 0, HEAD.example, None, 1),
+        JobWarning("empty-extra-cells", 2, 164, "3,odd", 41, 42),
+        JobWarning("byte-order-mark", 1, 170, "4,odd mark", 42, 43),
+    )
 
 
 def test_a_header_may_be_longer_than_a_block() -> None:

@@ -19,6 +19,7 @@ from chalicelib.core.model import Source, Status, Tally
 from chalicelib.service.message_handler import Outcome
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
+from tests.support.metrics import written_metrics
 from tests.support.workers import new_handler, new_ingester, with_ingester
 
 
@@ -108,6 +109,16 @@ def test_a_file_that_cannot_be_read_fails_its_job() -> None:
     world.consume()
     assert world.status is Status.FAILED
     assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_file_of_rejects_fails_its_job_and_counts_as_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(data=b"a,b\nshort\n")
+    world.consume()
+    assert world.status is Status.FAILED
+    assert world.queue.acknowledged == [world.delivery]
+    names = [name for metrics, _ in written_metrics(capsys) for name in metrics]
+    assert "JobsFailed" in names
+    assert "JobsCompleted" not in names
 
 
 def test_an_outage_is_retried_with_backoff_while_the_job_is_held() -> None:

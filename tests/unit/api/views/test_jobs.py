@@ -9,6 +9,7 @@ from chalice.test import Client
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import JobError
 from chalicelib.core.model import Reject, Source, Status, Tally
+from chalicelib.core.warnings import KINDS, FileWarning
 from chalicelib.rows.identify import SCHEMA
 from tests.support.api_client import assert_problem
 from tests.support.fakes import MemoryServices
@@ -60,6 +61,40 @@ def test_a_failed_job_says_why(client: Client, services: MemoryServices) -> None
     )
     body = client.http.get(f"/jobs/{job.id}").json_body
     assert body["error"] == {"code": "empty-file", "message": "It is empty."}
+
+
+def test_a_job_and_a_list_show_the_warnings(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job())
+    services.jobs.head_warnings[job.id] = [FileWarning("separator-line", 1, 0, "sep=;", line=0)]
+    shown = client.http.get(f"/jobs/{job.id}").json_body["warnings"]
+    assert shown == [
+        {
+            "code": "separator-line",
+            "message": KINDS["separator-line"].message,
+            "count": 1,
+            "first": {"record": None, "line": 1, "offset": 0},
+            "example": "sep=;",
+            "option": "delimiter",
+        }
+    ]
+    assert client.http.get("/jobs").json_body["jobs"][0]["warnings"] == shown
+
+
+def test_a_warning_of_a_newer_version_is_shown_by_its_code(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job())
+    services.jobs.head_warnings[job.id] = [FileWarning("phase-of-the-moon", 2, 5, "full")]
+    (shown,) = client.http.get(f"/jobs/{job.id}").json_body["warnings"]
+    assert (shown["code"], shown["message"], shown["option"]) == (
+        "phase-of-the-moon",
+        "phase-of-the-moon",
+        None,
+    )
+    assert (shown["count"], shown["first"]["offset"], shown["example"]) == (2, 5, "full")
+
+
+def test_a_job_without_warnings_has_an_empty_list(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job())
+    assert client.http.get(f"/jobs/{job.id}").json_body["warnings"] == []
 
 
 def test_jobs_come_newest_first_in_pages(client: Client, services: MemoryServices) -> None:
