@@ -18,9 +18,11 @@ class Action(StrEnum):
     FAIL = "fail"  # its file cannot be loaded
     EXPIRE = "expire"  # the upload never arrived
     CANCEL = "cancel"
-    RETRY = "retry"
+    RETRY = "retry"  # go on, or read the file if nothing of it is loaded
+    REREAD = "reread"  # retry a job that has loaded something, with other options: undo it first
     UNDO = "undo"
     FINISH_UNDO = "finish-undo"  # all rows that only this job brought are removed
+    START_OVER = "start-over"  # the same, and its file is to be read again
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ TRANSITIONS: Mapping[Action, Transition] = {
     Action.FAIL: Transition(frozenset({Status.PROCESSING}), Status.FAILED),
     Action.EXPIRE: Transition(frozenset({Status.PENDING}), Status.EXPIRED),
     Action.CANCEL: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.CANCELED),
-    Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED}), Status.PENDING),
+    Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED, Status.UNDONE}), Status.PENDING),
+    Action.REREAD: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.UNDO: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.FINISH_UNDO: Transition(frozenset({Status.UNDOING}), Status.UNDONE),
+    Action.START_OVER: Transition(frozenset({Status.UNDOING}), Status.PENDING),
 }
 
 

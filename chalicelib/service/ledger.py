@@ -14,18 +14,21 @@ class Ledger(Protocol):
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
         """Fix the job's reading, once, and return the reading that the first worker fixed.
 
-        Raises JobFailed if another object was fixed before, JobEnded if the job has ended or was claimed
-        again since ``job`` was read.
+        Raises JobFailed if another object was fixed before, JobEnded if the job has ended, or was claimed
+        again or got another reading since ``job`` was read.
         """
 
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """Mark the job COMPLETED if another job has loaded the same content the same way; return that job.
 
-        Raises JobEnded if the job has ended, or was claimed again since ``job`` was read.
+        The other job was read by the rules of today. Raises JobEnded as :meth:`open` does.
         """
 
     def measure(self, job: Job, size: int) -> None:
-        """Store the size of the file's text, in bytes, once its end has been read."""
+        """Store the size of the file's text, in bytes, once its end has been read.
+
+        Does nothing if the job has another reading by now.
+        """
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """Return the stretches of ``[0, total)`` that the ledger does not cover, in order.
@@ -33,8 +36,9 @@ class Ledger(Protocol):
         While ``total`` is None, the last gap, which begins where the last block ends, has no end.
         """
 
-    def complete(self, job_id: UUID, total: int) -> bool:
+    def complete(self, job: Job, total: int) -> bool:
         """Mark the job COMPLETED if the ledger covers ``[0, total)``; return False if it is already.
 
-        Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way.
+        Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way or has
+        another reading.
         """

@@ -140,9 +140,9 @@ def test_many_may_complete_a_job_at_once(life: Life) -> None:
     job = life.job()
     life.ledger.measure(job, 10)
     life.load(job, block(0, ["a"], rejects=1))
-    assert sorted(at_once(*[partial(life.ledger.complete, job.id, 10)] * 4)) == [False, False, False, True]
+    assert sorted(at_once(*[partial(life.ledger.complete, job, 10)] * 4)) == [False, False, False, True]
     before = life.everything()
-    life.ledger.complete(job.id, 10)
+    life.ledger.complete(job, 10)
     assert life.everything() == before
     assert (life.found(job.id).status, life.found(job.id).progress.tally) == (
         Status.COMPLETED,
@@ -176,7 +176,7 @@ def test_a_job_is_not_completed_unless_everything_adds_up(life: Life, total: int
     life.change(broken)
     before = life.everything()
     with pytest.raises(JobFailed) as raised:
-        life.ledger.complete(job.id, total)
+        life.ledger.complete(job, total)
     assert raised.value.code == "ledger-mismatch"
     assert life.everything() == before
 
@@ -290,7 +290,7 @@ def test_a_worker_that_lost_its_claim_cannot_complete_the_job_as_a_duplicate(lif
     first = life.job(source=SOURCE)
     life.ledger.measure(first, 10)
     life.load(first, block(0, ["a"]))
-    life.ledger.complete(first.id, 10)
+    life.ledger.complete(first, 10)
     job_id = life.pending()
     stale = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert stale is not None
@@ -309,7 +309,7 @@ def test_the_same_content_completes_with_a_copy_of_the_ledger(life: Life) -> Non
     first = life.job(source=SOURCE)
     life.load(first, block(0, ["a", "a", "b"], rejects=2))
     life.ledger.measure(first, 10)
-    life.ledger.complete(first.id, 10)
+    life.ledger.complete(first, 10)
     job_id = life.pending()
     taken = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert taken is not None

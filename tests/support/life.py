@@ -122,9 +122,12 @@ class Life(Backend):
         ports: Mapping[Action, Callable[[], Any]] = {
             Action.CLAIM: lambda: self.leases.claim(job_id, owner=owner, lease_seconds=60),
             Action.COMPLETE: lambda: (
-                self.ledger.complete(job_id, self.found(job_id).progress.bytes_processed) is not None
+                self.ledger.complete(self.found(job_id), self.found(job_id).progress.bytes_processed)
+                is not None
             ),
-            Action.FAIL: lambda: self.ledger.fail(job_id, owner=owner, code="code", message="Why."),
+            Action.FAIL: lambda: self.ledger.fail(
+                self.found(job_id), owner=owner, code="code", message="Why."
+            ),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
             Action.FINISH_UNDO: lambda: self.undo.undo(
                 self.found(job_id), owner=owner, keep_going=lambda: True

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import existing_job, lock_job, lock_processing_job, remove_ranges
+from chalicelib.backends.postgres.jobs import (
+    existing_job,
+    lock_job,
+    lock_job_to_open,
+    lock_processing_job,
+    remove_ranges,
+)
 from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Gap, Source, Status
+from chalicelib.core.model import RULES, Dialect, Gap, Source, Status
 from chalicelib.destinations import Destination
 
 _SQL = load_queries("ledger.sql")
@@ -25,7 +31,7 @@ class PostgresLedger:
     def open(self, job: Job, source: Source, dialect: Dialect, block_size: int) -> Reading:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_processing_job(connection, job.id, fence=job)
+            row = lock_job_to_open(connection, job)
             if row["detected"] is None:
                 columns = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
@@ -40,10 +46,10 @@ class PostgresLedger:
         """See the port."""
         with transaction_on(self._pool) as connection:
             columns = source_columns(job.id, source)
-            original = connection.execute(_SQL["same_content"], columns).fetchone()
+            original = connection.execute(_SQL["same_content"], {**columns, "rules": RULES}).fetchone()
             if original is None or not self._has_all_rows(connection, original["id"]):
                 return None
-            if lock_processing_job(connection, job.id, fence=job)["detected"] is not None:
+            if lock_job_to_open(connection, job)["detected"] is not None:
                 return None  # another worker has opened it
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
@@ -60,44 +66,51 @@ class PostgresLedger:
     def measure(self, job: Job, size: int) -> None:
         """See the port."""
         etag = job.source.etag if job.source else None
+        parameters = {"id": job.id, "size": size, "etag": etag, "reading_no": job.reading_no}
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["measure"], {"id": job.id, "size": size, "etag": etag})
+            connection.execute(_SQL["measure"], parameters)
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """See the port."""
         with transaction_on(self._pool) as connection:
             return _gaps(connection, job_id, total)
 
-    def complete(self, job_id: UUID, total: int) -> bool:
+    def complete(self, job: Job, total: int) -> bool:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, job.id)
             if row is not None and row["status"] == Status.COMPLETED:  # by another worker
                 return False
-            row = lock_processing_job(connection, job_id)
+            row = lock_processing_job(connection, job)
             if total != (row["size"] if row["text_size"] is None else row["text_size"]):
                 raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
-            if missing := _gaps(connection, job_id, total):
+            if missing := _gaps(connection, job.id, total):
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
                 )
-            rejects = connection.execute(_SQL["unexplained"], {"id": job_id}).fetchone()
+            rejects = connection.execute(_SQL["unexplained"], {"id": job.id}).fetchone()
             if rejects is None or rejects["difference"] != 0:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
-            remove_ranges(connection, job_id)
-            parameters = {"id": job_id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
+            remove_ranges(connection, job.id)
+            parameters = {"id": job.id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["complete"], parameters)
             return True
 
-    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
         """See the port."""
-        failure = {"id": job_id, "owner": owner, "code": code, "message": message}
+        failure = {
+            "id": job.id,
+            "reading_no": job.reading_no,
+            "owner": owner,
+            "code": code,
+            "message": message,
+        }
         with transaction_on(self._pool) as connection:
-            lock_job(connection, job_id)
+            lock_job(connection, job.id)
             parameters = failure | transition_columns(Action.FAIL)
             has_failed = connection.execute(_SQL["fail"], parameters).rowcount > 0
             if has_failed:
-                remove_ranges(connection, job_id)
+                remove_ranges(connection, job.id)
             return has_failed
 
 

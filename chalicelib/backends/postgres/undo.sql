@@ -1,7 +1,7 @@
 -- name: note_removed
 UPDATE ingestion_jobs
 SET undone_rows = undone_rows + %(removed)s, vain_attempts = 0, updated_at = now()
-WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
+WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s AND reading_no = %(reading_no)s
 
 -- name: remove_rejects
 DELETE FROM validation_errors WHERE ctid = ANY (ARRAY(
@@ -14,4 +14,4 @@ DELETE FROM ingestion_blocks WHERE job_id = %(id)s
 -- name: finish_undo
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
-WHERE id = %(id)s AND status = ANY(%(before)s) AND lease_owner = %(owner)s
+WHERE id = %(id)s
