@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed
-from chalicelib.core.jobs import Job, JobError
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible
+from chalicelib.core.jobs import Changes, Job, JobError
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.core.model import Status, Tally
 from tests.support.blocks import block
@@ -222,7 +222,8 @@ class Expected:
 
 
 STEPS = [*((it, who) for it in (Action.CLAIM, Action.FAIL) for who in "AB"), (Action.CANCEL, "")]
-STEPS += [(Action.RETRY, ""), (Action.UNDO, "A"), (Action.COMPLETE, "")]
+STEPS += [(Action.RETRY, ""), (Action.REREAD, "A"), (Action.UNDO, "A"), (Action.COMPLETE, "")]
+AFTER_UNDO = {Action.UNDO: Action.FINISH_UNDO, Action.REREAD: Action.START_OVER}
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -255,20 +256,31 @@ def commit(life: Life, job_id: UUID, expected: Expected) -> None:
 def happen(life: Life, job_id: UUID, expected: Expected, action: Action, owner: str) -> None:
     if action is Action.COMPLETE:
         life.change(f"UPDATE ingestion_jobs SET text_size = {expected.blocks * 10} WHERE id = '{job_id}'")
-    allowed = expected.allows(action, owner)
-    assert life.do(job_id, action, owner) == allowed
+    if action is Action.REREAD and not expected.blocks and expected.status is not Status.COMPLETED:
+        action = Action.RETRY  # nothing is loaded
+        allowed = expected.allows(action, owner)
+        assert reread(life, job_id) == allowed
+    else:
+        allowed = expected.allows(action, owner)
+        assert life.do(job_id, action, owner) == allowed
     if not allowed or (expected.status, action) in QUIET:
         return
     expected.take(action, owner)
-    if action is Action.UNDO:
+    if action is Action.RETRY:
+        expected.undone_rows = None
+    if action in AFTER_UNDO:
         assert life.do(job_id, Action.CLAIM, owner)
-        assert life.do(job_id, Action.FINISH_UNDO, owner)
-        expected.take(Action.FINISH_UNDO, owner)
-        expected.undone_rows, expected.tally, expected.blocks = (
-            expected.tally.inserted,
-            Tally(),
-            0,
-        )
+        assert life.do(job_id, AFTER_UNDO[action], owner)
+        expected.take(AFTER_UNDO[action], owner)
+        expected.undone_rows = None if action is Action.REREAD else expected.tally.inserted
+        expected.tally, expected.blocks = Tally(), 0
+
+
+def reread(life: Life, job_id: UUID) -> bool:
+    try:
+        return life.jobs.reread(job_id, Changes()) is not None
+    except NotPossible:
+        return False
 
 
 def agree(life: Life, job: Job, expected: Expected) -> None:

@@ -20,7 +20,7 @@ from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
-from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
+from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Source, Status, Tally
 from tests.support.blocks import block
@@ -129,9 +129,9 @@ class Life(Backend):
                 self.found(job_id), owner=owner, code="code", message="Why."
             ),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
-            Action.FINISH_UNDO: lambda: self.undo.undo(
-                self.found(job_id), owner=owner, keep_going=lambda: True
-            ),
+            Action.FINISH_UNDO: lambda: self._undo(job_id, owner, rereads=False),
+            Action.START_OVER: lambda: self._undo(job_id, owner, rereads=True),
+            Action.REREAD: lambda: self._reread(job_id),
         }
         try:
             if action in ports:
@@ -141,6 +141,17 @@ class Life(Backend):
             return False
         assert acted == self.found(job_id)
         return True
+
+    def _undo(self, job_id: UUID, owner: str, *, rereads: bool) -> bool:
+        self.change(
+            f"UPDATE ingestion_jobs SET rereads = {rereads} WHERE id = '{job_id}' AND status = 'UNDOING'"
+        )
+        return self.undo.undo(self.found(job_id), owner=owner, keep_going=lambda: True)
+
+    def _reread(self, job_id: UUID) -> bool:
+        if self.found(job_id).status is Status.UNDONE:
+            return False  # nothing of it is loaded: this would be a RETRY
+        return self.jobs.reread(job_id, Changes()) is not None
 
     def everything(self) -> list[Any]:
         """Every row of every table, to see that nothing changed."""
