@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chalicelib.core.errors import NotPossible
 from chalicelib.core.model import Status
 
 
@@ -50,3 +51,11 @@ TRANSITIONS: Mapping[Action, Transition] = {
 def possible(status: Status) -> frozenset[Action]:
     """Return the actions that a job in ``status`` allows."""
     return frozenset(action for action, transition in TRANSITIONS.items() if status in transition.before)
+
+
+def check(status: Status, action: Action, *alternatives: Action) -> None:
+    """Raise NotPossible if a job in ``status`` allows neither the action nor one of the alternatives."""
+    allowed = possible(status)
+    if allowed.isdisjoint({action, *alternatives}):
+        without = " without options" if action is Action.RETRY and Action.REREAD in allowed else ""
+        raise NotPossible(f"A job that is {status} allows no {action}{without}.")

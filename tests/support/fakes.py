@@ -11,7 +11,7 @@ from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Claim, Job, JobError, NewJob, Part, Reading
-from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.lifecycle import TRANSITIONS, Action, check
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Dialect, Gap, Options, Range, Source, Status, StoredReject, Tally
 from chalicelib.core.options import change_instructions
@@ -226,7 +226,11 @@ class MemoryJobs:
         if job.rereads:
             self._drop_reading(job.id, same_object=True)
             self.jobs[job.id] = changed(
-                self.jobs[job.id], status=Status.PENDING, undone_rows=None, completed_at=None
+                self.jobs[job.id],
+                status=Status.PENDING,
+                undone_rows=None,
+                completed_at=None,
+                attempts_without_progress=0,
             )
         return True
 
@@ -235,8 +239,7 @@ class MemoryJobs:
         job = self.jobs.get(job_id)
         if job is None:
             return None
-        if action not in possible(job.status):
-            raise NotPossible(f"A job that is {job.status} allows no {action}.")
+        check(job.status, action)
         return self._take(job, action)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
@@ -244,8 +247,7 @@ class MemoryJobs:
         job = self.jobs.get(job_id)
         if job is None:
             return None
-        if possible(job.status).isdisjoint({Action.RETRY, Action.REREAD}):
-            raise NotPossible(f"A job that is {job.status} allows no retry.")
+        check(job.status, Action.RETRY, Action.REREAD)
         was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
         job = changed(job, instructions=change_instructions(job.instructions, changes))
         return self._take(job, Action.REREAD if was_loaded else Action.RETRY)
@@ -255,8 +257,14 @@ class MemoryJobs:
         self.ranges.pop(job.id, None)
         ended = None if action is Action.RETRY else NOW
         after = TRANSITIONS[action].after
-        rereads = action is Action.REREAD
-        self.jobs[job.id] = changed(job, status=after, completed_at=ended, error=None, rereads=rereads)
+        self.jobs[job.id] = changed(
+            job,
+            status=after,
+            completed_at=ended,
+            error=None,
+            rereads=action is Action.REREAD,
+            attempts_without_progress=0,
+        )
         if job.reading is not None:
             self.jobs[job.id] = changed(self.jobs[job.id], split_to=None)
         if action is Action.RETRY and not self.blocks.get(job.id):

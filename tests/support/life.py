@@ -129,8 +129,8 @@ class Life(Backend):
                 self.found(job_id), owner=owner, code="code", message="Why."
             ),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
-            Action.FINISH_UNDO: lambda: self._undo(job_id, owner, rereads=False),
-            Action.START_OVER: lambda: self._undo(job_id, owner, rereads=True),
+            Action.FINISH_UNDO: lambda: self._undo(job_id, owner),
+            Action.START_OVER: lambda: self._start_over(job_id, owner),
             Action.REREAD: lambda: self._reread(job_id),
         }
         try:
@@ -142,11 +142,12 @@ class Life(Backend):
         assert acted == self.found(job_id)
         return True
 
-    def _undo(self, job_id: UUID, owner: str, *, rereads: bool) -> bool:
-        self.change(
-            f"UPDATE ingestion_jobs SET rereads = {rereads} WHERE id = '{job_id}' AND status = 'UNDOING'"
-        )
+    def _undo(self, job_id: UUID, owner: str) -> bool:
         return self.undo.undo(self.found(job_id), owner=owner, keep_going=lambda: True)
+
+    def _start_over(self, job_id: UUID, owner: str) -> bool:
+        self.change(f"UPDATE ingestion_jobs SET rereads = true WHERE id = '{job_id}' AND status = 'UNDOING'")
+        return self._undo(job_id, owner)
 
     def _reread(self, job_id: UUID) -> bool:
         if self.found(job_id).status is Status.UNDONE:

@@ -26,7 +26,7 @@ from chalicelib.backends.postgres.mappers import (
 )
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
-from chalicelib.core.lifecycle import Action, possible
+from chalicelib.core.lifecycle import Action, check
 from chalicelib.core.model import Options, Source, Status, StoredReject
 from chalicelib.core.options import change_instructions
 
@@ -121,10 +121,7 @@ class PostgresRegister:
 
 def _check(row: Row, action: Action, *alternatives: Action) -> None:
     """Raise NotPossible if the job allows neither the action nor one of the alternatives."""
-    allowed = possible(Status(row["status"]))
-    if allowed.isdisjoint({action, *alternatives}):
-        without = " without options" if action is Action.RETRY and Action.REREAD in allowed else ""
-        raise NotPossible(f"A job that is {row['status']} allows no {action}{without}.")
+    check(Status(row["status"]), action, *alternatives)
     if action is not Action.RETRY:
         return
     if row["purged_at"] is not None:
