@@ -14,7 +14,7 @@ from chalicelib.core.model import RULES, Format, Options, Range, Status, Tally
 from tests.support.blocks import block
 from tests.support.life import DAY, DIALECT, SOURCE, Life, at_once
 
-SEMICOLONS = replace(DIALECT, delimiter=";", rules=RULES)
+SEMICOLONS = replace(DIALECT, delimiter=";")
 CHANGES = Changes({"delimiter": ";"})
 
 
@@ -136,9 +136,7 @@ def test_a_job_whose_ledger_was_purged_is_not_read_again(life: Life, status: Sta
 
 
 def completed(life: Life) -> Job:
-    """Return a job that was read by the rules of today."""
     job = life.job(source=SOURCE)
-    store_rules(life, f"detected || '{{\"rules\": {RULES}}}'")
     life.load(job, block(0, ["a", "a", "b"], rejects=2))
     life.ledger.measure(job, 10)
     assert life.ledger.complete(job, 10)

@@ -22,11 +22,11 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
 from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Format, Source, Status, Tally
+from chalicelib.core.model import RULES, Dialect, Format, Source, Status, Tally
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
 
-DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
+DIALECT = Dialect(Format.CSV, 4, rules=RULES, columns=("a", "b"))
 DAY = 24 * 3600
 SMALL_SOURCE = Source("bucket", "key", "e0", 10)
 SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")

@@ -80,7 +80,7 @@ def test_the_clients_options_are_those_documented() -> None:
 
 def test_every_option_is_documented() -> None:
     documented = {
-        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "default", "meaning")
+        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "type", "default", "meaning")
     }
 
     assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
