@@ -7,7 +7,7 @@ from chalice import app as chalice
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import request_middleware, view_decorator
-from chalicelib.api.views import health, jobs, uploads
+from chalicelib.api.views import datasets, health, jobs, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
@@ -81,8 +81,8 @@ def cancel_job(context: RequestContext) -> chalice.Response:
 @app.route("/jobs/{job_id}/retry", methods=["POST"])
 @view
 def retry_job(context: RequestContext) -> chalice.Response:
-    """Continue a job that failed or was canceled."""
-    return jobs.act(context, services().job_actions, Action.RETRY)
+    """Continue a job, or read its file again in another way."""
+    return jobs.retry(context, services().job_actions)
 
 
 @app.route("/jobs/{job_id}/undo", methods=["POST"])
@@ -97,6 +97,20 @@ def undo_job(context: RequestContext) -> chalice.Response:
 def list_errors(context: RequestContext) -> chalice.Response:
     """List the rejects of a job."""
     return jobs.list_errors(context, services().jobs)
+
+
+@app.route("/datasets/{name}/options")
+@view
+def show_dataset_options(context: RequestContext) -> chalice.Response:
+    """Show the default options of a dataset's files."""
+    return datasets.show_options(context, services().jobs)
+
+
+@app.route("/datasets/{name}/options", methods=["PUT"])
+@view
+def set_dataset_options(context: RequestContext) -> chalice.Response:
+    """Replace the default options of a dataset's files."""
+    return datasets.set_options(context, services().jobs)
 
 
 @app.route("/healthz")

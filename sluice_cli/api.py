@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import httpx
 
+from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
 from sluice_cli.documents.uploads import (
@@ -88,9 +89,21 @@ class Api:
         """Complete a multipart upload and return its job. Idempotent."""
         return _job(self._request("POST", f"/uploads/{job_id}/complete", json={}))
 
-    def act(self, job_id: UUID, action: str) -> Job:
-        """Do ``action`` (``cancel``, ``retry`` or ``undo``) to the job and return it as it is then."""
-        return _job(self._request("POST", f"/jobs/{job_id}/{action}"))
+    def act(self, job_id: UUID, action: str, body: Mapping[str, object] | None = None) -> Job:
+        """Do ``action`` (``cancel``, ``retry`` or ``undo``) to the job and return it as it is then.
+
+        ``body`` holds the changes of a job that is to be read again, if there are any.
+        """
+        return _job(self._request("POST", f"/jobs/{job_id}/{action}", json=body or None))
+
+    def dataset_options(self, dataset: str) -> DatasetOptions:
+        """Return the default options of the dataset's files."""
+        return DatasetOptions.read(_json(self._request("GET", _options_path(dataset))))
+
+    def set_dataset_options(self, dataset: str, options: Mapping[str, object]) -> DatasetOptions:
+        """Replace the default options of the dataset's files, and return them."""
+        answer = self._request("PUT", _options_path(dataset), json=dict(options))
+        return DatasetOptions.read(_json(answer))
 
     def job(self, job_id: UUID) -> Job:
         """Return the job."""
@@ -195,6 +208,10 @@ def _json(response: httpx.Response) -> object:
 
 def _job(response: httpx.Response) -> Job:
     return Job.read(_json(response), retry_after(response))
+
+
+def _options_path(dataset: str) -> str:
+    return f"/datasets/{quote(dataset, safe='')}/options"
 
 
 def _query(**parameters: str | None) -> dict[str, str]:

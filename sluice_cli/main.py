@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
+from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
 from sluice_cli.commands.session import Session
 from sluice_cli.commands.upload import upload_command
@@ -72,5 +73,6 @@ for _command in (
     cancel_command,
     retry_command,
     undo_command,
+    options_command,
 ):
     main.add_command(_command)

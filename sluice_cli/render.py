@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sluice_cli.api import Page
+from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import (
     CANCELED,
     COMPLETED,
@@ -207,6 +208,14 @@ _REJECT_COLUMNS = (
     _Column("MESSAGE", folds=True),
     _Column("EXCERPT", min_width=70, folds=True),
 )
+
+
+def print_options(out: Console, defaults: DatasetOptions) -> None:
+    """Print the default options of a dataset's files, one a line."""
+    if not defaults.options:
+        print_line(out, f"Dataset {defaults.dataset} has no default options.")
+    for name, value in defaults.options.items():
+        print_line(out, f"{name} = {value}")
 
 
 def print_jobs(out: Console, pages: Iterable[Page[Job]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bench.reading.labels import Fate, Label, LabelledFile, LeftOut
 from bench.reading.style import BLANKS, Quoting, Style
 from bench.reading.tables import Table
-from chalicelib.formats.csv.dialect import column_names
+from chalicelib.formats.csv.header import column_names
 from chalicelib.rows import canonical
 from chalicelib.rows.text import normalise
 

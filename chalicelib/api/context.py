@@ -19,6 +19,7 @@ class RequestContext:
     path: Mapping[str, str] = field(default_factory=dict)  # the parameters in the route
     query: Mapping[str, str] = field(default_factory=dict)  # of a repeated parameter, the last value
     read_body: Callable[[], Any] = lambda: None
+    has_body: bool = False
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
@@ -28,6 +29,7 @@ class RequestContext:
             path=path,
             query={name: str(value) for name, value in (request.query_params or {}).items()},
             read_body=lambda: request.json_body,
+            has_body=bool(request.raw_body),
         )
 
     @property

@@ -22,6 +22,13 @@ class UnknownJob(Exception):  # noqa: N818 - names the problem
         super().__init__(f"There is no job {str(job_id)[:100]!r}.")
 
 
+class UnknownDataset(Exception):  # noqa: N818 - names the problem
+    """There is no dataset with this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no dataset {name!r}.")
+
+
 class TooLarge(Exception):  # noqa: N818 - names the problem
     """The request exceeds a limit. ``field`` names the member that does."""
 
@@ -53,7 +60,7 @@ def _problem_for(error: Exception) -> Response:
     match error:
         case InvalidRequest():
             return problem_response(HTTPStatus.BAD_REQUEST, error.message, field=error.field)
-        case UnknownJob():
+        case UnknownJob() | UnknownDataset():
             return problem_response(HTTPStatus.NOT_FOUND, str(error))
         case TooLarge():
             return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), field=error.field)

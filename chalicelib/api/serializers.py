@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.core.jobs import Job, Part
-from chalicelib.core.model import Dialect, Status, StoredReject
+from chalicelib.core.model import Dialect, Options, Status, StoredReject
+from chalicelib.core.options import declared
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
 from chalicelib.service.multipart import all_parts
@@ -96,13 +97,19 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
     }
 
 
+def describe_options(dataset: str, options: Options) -> dict[str, Any]:
+    """Return the default options of a dataset's files: those that differ from Sluice's own."""
+    return {"dataset": dataset, "options": {name: _json(value) for name, value in declared(options).items()}}
+
+
 def describe_dialect(dialect: Dialect) -> dict[str, Any]:
     """Return the member `detected`: the members of the dialect that apply to its format."""
     members = {name: getattr(dialect, name) for name in dialect.members}
-    return {
-        _DETECTED_NAMES.get(name, name): list(value) if isinstance(value, tuple) else value
-        for name, value in members.items()
-    }
+    return {_DETECTED_NAMES.get(name, name): _json(value) for name, value in members.items()}
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - a member of a dialect or of options
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _source(job: Job) -> dict[str, Any] | None:

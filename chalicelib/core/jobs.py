@@ -21,6 +21,14 @@ class Instructions:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """Changes of a job's instructions, before its file is read again."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)  # by name; None: the default
+    format: Format | None = None  # None: as before
+
+
+@dataclass(frozen=True)
 class Upload:
     """The file that a client announced, and the object that it becomes."""
 
@@ -123,7 +131,9 @@ class Job:
     upload: Upload
     source: Source | None  # from the event, then as pinned
     block_size: int  # bytes: planned until the job is opened, then fixed
+    reading_no: int  # numbers its readings from 1: a worker of an earlier one commits nothing
     reading: Reading | None  # None until a worker opens the job
+    rereads: bool  # the next reading is of the same object, or while UNDOING: there will be a next one
     progress: Progress
     outcome: JobOutcome
     times: Times

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chalicelib.core.errors import NotPossible
 from chalicelib.core.model import Status
 
 
@@ -18,9 +19,11 @@ class Action(StrEnum):
     FAIL = "fail"  # its file cannot be loaded
     EXPIRE = "expire"  # the upload never arrived
     CANCEL = "cancel"
-    RETRY = "retry"
+    RETRY = "retry"  # go on, or read the file if nothing of it is loaded
+    REREAD = "reread"  # retry a job that has loaded something, with other options: undo it first
     UNDO = "undo"
     FINISH_UNDO = "finish-undo"  # all rows that only this job brought are removed
+    START_OVER = "start-over"  # the same, and its file is to be read again
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,22 @@ TRANSITIONS: Mapping[Action, Transition] = {
     Action.FAIL: Transition(frozenset({Status.PROCESSING}), Status.FAILED),
     Action.EXPIRE: Transition(frozenset({Status.PENDING}), Status.EXPIRED),
     Action.CANCEL: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.CANCELED),
-    Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED}), Status.PENDING),
+    Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED, Status.UNDONE}), Status.PENDING),
+    Action.REREAD: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.UNDO: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.FINISH_UNDO: Transition(frozenset({Status.UNDOING}), Status.UNDONE),
+    Action.START_OVER: Transition(frozenset({Status.UNDOING}), Status.PENDING),
 }
 
 
 def possible(status: Status) -> frozenset[Action]:
     """Return the actions that a job in ``status`` allows."""
     return frozenset(action for action, transition in TRANSITIONS.items() if status in transition.before)
+
+
+def check(status: Status, action: Action, *alternatives: Action) -> None:
+    """Raise NotPossible if a job in ``status`` allows neither the action nor one of the alternatives."""
+    allowed = possible(status)
+    if allowed.isdisjoint({action, *alternatives}):
+        without = " without options" if action is Action.RETRY and Action.REREAD in allowed else ""
+        raise NotPossible(f"A job that is {status} allows no {action}{without}.")

@@ -14,6 +14,7 @@ class UploadRequest:
     filename: str
     dataset: str = "default"
     instructions: Instructions = field(default_factory=Instructions)
+    declared: frozenset[str] = frozenset()  # the names of the options that the client declared
     size: int | None = None  # bytes
     sha256: str | None = None  # hexadecimal, in lower case
     part_checksums: bool = False  # of a multipart upload: the client names the SHA-256 of each part

@@ -4,7 +4,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from chalicelib.core.errors import JobFailed, RetryLater
-from chalicelib.core.jobs import Job
+from chalicelib.core.jobs import Changes, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
 from chalicelib.service.intake import Intake
@@ -30,7 +30,17 @@ class JobActions:
 
         Raises NotPossible, and RetryLater if nothing has changed.
         """
-        job = self._jobs.act(job_id, action)
+        return self._followed_up(self._jobs.act(job_id, action), action)
+
+    def reread(self, job_id: UUID, changes: Changes) -> Job | None:
+        """Retry the job with changed instructions, and return it; None if the id is unknown.
+
+        What it has loaded is undone first. Raises NotPossible, InvalidRequest, and RetryLater if nothing has
+        changed.
+        """
+        return self._followed_up(self._jobs.reread(job_id, changes), Action.RETRY)
+
+    def _followed_up(self, job: Job | None, action: Action) -> Job | None:
         if job is None:
             return None
         logger.info(

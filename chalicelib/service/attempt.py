@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
-from uuid import UUID
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
@@ -22,10 +21,11 @@ _LONGEST_PAUSE = 30.0  # seconds, between retries
 class Failures(Protocol):
     """Mark jobs FAILED."""
 
-    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
-        """Mark the job FAILED and return True, unless the job has ended or ``owner`` has no lease on it.
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
+        """Mark the job FAILED and return True.
 
-        Raises RetryLater.
+        Return False if the job has ended or has another reading, or ``owner`` has no lease on it. Raises
+        RetryLater.
         """
 
 
@@ -35,6 +35,7 @@ class Undo(Protocol):
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """Remove the rows that only this job brought, its rejects and its ledger, step by step.
 
+        A job that ``rereads`` is PENDING then, without a reading; any other one is UNDONE.
         Return False if ``keep_going`` returned False before the end. Raises JobEnded if another worker has
         the lease, RetryLater.
         """
@@ -78,7 +79,7 @@ class Attempts:
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
         """Mark the job FAILED; return False if it has ended or the lease has. Raises RetryLater."""
-        has_failed = self.failures.fail(claim.job.id, owner=claim.owner, code=code, message=message)
+        has_failed = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
         if has_failed:
             emit_metrics({Metric.JOBS_FAILED: 1}, claim.job.id)
         return has_failed
@@ -87,10 +88,10 @@ class Attempts:
         job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
         if job is None or job.status.is_terminal:
             raise JobEnded(f"the job is {job.status if job else 'unknown'}")
+        if job.reading_no != claim.job.reading_no:  # a range of an earlier reading may begin within a record
+            raise JobEnded("the job is read in another way")
         if job.status is Status.UNDOING:
-            is_undone = self.undo.undo(job, owner=claim.owner, keep_going=keep_going)
-            logger.info("job undone" if is_undone else "undoing interrupted")
-            return Result.JOB_ENDED if is_undone else Result.INTERRUPTED
+            return self._undo(job, claim.owner, keep_going)
         try:
             self._check_progress(claim)
             result = self.ingester.ingest(replace(claim, job=job), keep_going)
@@ -107,6 +108,13 @@ class Attempts:
             arrived_at = job.upload.arrived_at or job.times.created_at
             emit_metrics({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(arrived_at)}, job.id)
         return result
+
+    def _undo(self, job: Job, owner: str, keep_going: Callable[[], bool]) -> Result:
+        is_undone = self.undo.undo(job, owner=owner, keep_going=keep_going)
+        logger.info("job undone" if is_undone else "undoing interrupted", extra={"rereads": job.rereads})
+        if not is_undone:
+            return Result.INTERRUPTED
+        return Result.CLAIM_DONE if job.rereads else Result.JOB_ENDED
 
     def _check_progress(self, claim: Claim) -> None:
         """Raise JobFailed for a job whose claims all end without progress."""

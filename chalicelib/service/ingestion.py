@@ -37,7 +37,7 @@ class BlockWriter(Protocol):
         """Write rows, rejects and the ledger's row in one transaction; return the tally.
 
         Raises BlockAlreadyCommitted when the ledger has that block, JobEnded when the job is no longer
-        PROCESSING or was reopened with another object, RetryLater when writing may succeed later.
+        PROCESSING or has another reading, RetryLater when writing may succeed later.
         """
 
 
@@ -146,11 +146,11 @@ class Ingestion:
             return Result.CLAIM_DONE
         total = self._fill()
         if self._range is not None:
-            self._ingester.splits.finish(self.job.id, self._range)
+            self._ingester.splits.finish(self.job, self._range)
             if self._ledger.gaps(self.job.id, total):
                 return Result.CLAIM_DONE
         # Several workers may find that nothing is missing any more: one of them completes the job.
-        return _RESULTS[self._ledger.complete(self.job.id, total)]
+        return _RESULTS[self._ledger.complete(self.job, total)]
 
     def _split(self) -> bool:
         """Split the file among workers if it is large; return whether it was split."""

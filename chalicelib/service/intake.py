@@ -14,7 +14,7 @@ from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
-from chalicelib.core.model import Source
+from chalicelib.core.model import Options, Source
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.object_keys import adopted_job_id, dropped_file, uploaded_job_id
 from chalicelib.service.queue import JobSender
@@ -49,12 +49,16 @@ class Intake:
         logger.info("object found", extra={"job_id": str(job.id), "size": source.size})
 
     def adopt_dropped(self, source: Source) -> bool:
-        """Create and enqueue the job of a dropped file; return False if there is none."""
+        """Create and enqueue the job of a dropped file; return False if there is none.
+
+        The dataset's default options apply.
+        """
         file = dropped_file(source.key)
         pinned = self._pin(source, source.version_id) if file is not None else None
         if file is None or pinned is None:
             return False
-        self._adopt(pinned, file.dataset, file.filename, Instructions())
+        options = self.jobs.dataset_options(file.dataset) or Options()
+        self._adopt(pinned, file.dataset, file.filename, Instructions(options=options))
         return True
 
     def _take_in(self, source: Source) -> bool:

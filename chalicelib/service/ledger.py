@@ -24,17 +24,21 @@ class Ledger(Protocol):
         """Fix the job's reading, once, and return the reading that the first worker fixed.
 
         The ``warnings`` of its detection are stored with it. Raises JobFailed if another object was fixed
-        before, JobEnded if the job has ended or was claimed again since ``job`` was read.
+        before, JobEnded if the job has ended, or was claimed again or got another reading since ``job`` was
+        read.
         """
 
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """Mark the job COMPLETED if another job has loaded the same content the same way; return that job.
 
-        Raises JobEnded if the job has ended, or was claimed again since ``job`` was read.
+        The other job was read by the rules of today. Raises JobEnded as :meth:`open` does.
         """
 
     def measure(self, job: Job, size: int) -> None:
-        """Store the size of the file's text, in bytes, once its end has been read."""
+        """Store the size of the file's text, in bytes, once its end has been read.
+
+        Does nothing if the job has another reading by now.
+        """
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """Return the stretches of ``[0, total)`` that the ledger does not cover, in order.
@@ -42,8 +46,9 @@ class Ledger(Protocol):
         While ``total`` is None, the last gap, which begins where the last block ends, has no end.
         """
 
-    def complete(self, job_id: UUID, total: int) -> Completion:
+    def complete(self, job: Job, total: int) -> Completion:
         """Mark the job COMPLETED if the ledger covers ``[0, total)``, or FAILED if every record was rejected.
 
-        Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way.
+        Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way or has
+        another reading.
         """

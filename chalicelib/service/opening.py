@@ -48,13 +48,15 @@ class Opener:
 def _pin(job: Job, store: ObjectStore) -> Source:
     """Return the object to load: the version that the event named, if the bucket keeps versions.
 
-    Without versions it is the current object, unless the job is for one exact object (see intake).
+    Without versions it is the current object, unless the job is for one exact object: that of a dropped file
+    (see intake), or the one that an earlier reading was of.
     """
     expected = job.source
     pinned = store.pin(job.upload.bucket, job.upload.key, expected.version_id if expected else None)
-    is_dropped = job.upload.expires_at is None
-    if is_dropped and expected is not None and expected.etag != pinned.etag:
-        raise JobFailed("source-changed", "The object was replaced before it was loaded.")
+    is_exact = job.upload.expires_at is None or job.rereads
+    if is_exact and expected is not None and expected.etag != pinned.etag:
+        again = " again" if job.rereads else ""
+        raise JobFailed("source-changed", f"The object was replaced before it was loaded{again}.")
     return pinned
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from chalicelib.core.jobs import Job, NewJob
+from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Source, Status, StoredReject
+from chalicelib.core.model import Options, Source, Status, StoredReject
 
 
 class JobRegister(Protocol):
-    """Hold all jobs. Every method raises RetryLater."""
+    """Hold all jobs, and the default options of datasets. Every method raises RetryLater."""
 
     def create(self, new: NewJob) -> Job:
         """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""
@@ -34,3 +34,16 @@ class JobRegister(Protocol):
 
         Once CANCELED, no block of it is committed any more. Raises NotPossible.
         """
+
+    def reread(self, job_id: UUID, changes: Changes) -> Job | None:
+        """RETRY or REREAD the job with changed instructions, and return it; None if the id is unknown.
+
+        No block of its earlier reading is committed any more. Raises NotPossible, and InvalidRequest when
+        its options do not go together then.
+        """
+
+    def dataset_options(self, dataset: str) -> Options | None:
+        """Return the default options of the dataset's files; None if there is no such dataset."""
+
+    def set_dataset_options(self, dataset: str, options: Options) -> None:
+        """Store the default options of the dataset's files. Registers the dataset if it is new."""

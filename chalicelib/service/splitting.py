@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Range
@@ -22,14 +21,14 @@ class Splits(Protocol):
         """Add a range of the job that any worker may claim.
 
         Moves ``split_to`` from ``since`` to the range's end. Raises JobEnded if it was not at ``since`` or
-        the job has ended.
+        the job has ended or has another reading.
         """
 
     def close(self, job: Job, *, since: int | None) -> None:
         """Mark the whole file as split. Moves ``split_to`` and raises as :meth:`add` does."""
 
-    def finish(self, job_id: UUID, file_range: Range) -> None:
-        """Remove a range, which the ledger covers."""
+    def finish(self, job: Job, file_range: Range) -> None:
+        """Remove a range, which the ledger covers; do nothing if the job has another reading by now."""
 
 
 @dataclass(frozen=True)

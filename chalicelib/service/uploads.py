@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
+from chalicelib.core.options import with_members
 from chalicelib.core.uploads import SignedUpload, Ticket, UploadRequest
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
@@ -55,7 +56,11 @@ class Uploads:
         return self._rules.max_size
 
     def register(self, request: UploadRequest) -> Ticket:
-        """Register the job and sign its upload. Raises InvalidRequest, RetryLater."""
+        """Register the job and sign its upload. Raises InvalidRequest, RetryLater.
+
+        The dataset's default options apply where the request declares no others. The job keeps them.
+        """
+        request = self._with_default_options(request)
         job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
         key = upload_key(request.dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
@@ -69,6 +74,19 @@ class Uploads:
             expires_at=signed_upload.expires_at + _GRACE,
         )
         return Ticket(self._create(request, job_id, upload), signed_upload)
+
+    def _with_default_options(self, request: UploadRequest) -> UploadRequest:
+        """Return the request with all options that apply.
+
+        Raises InvalidRequest if its own and the dataset's do not go together.
+        """
+        defaults = self._jobs.dataset_options(request.dataset)
+        if defaults is None:
+            return request
+        instructions = request.instructions
+        members = {name: getattr(instructions.options, name) for name in request.declared}
+        options = with_members(defaults, members, whose=f"dataset {request.dataset!r}")
+        return replace(request, instructions=replace(instructions, options=options))
 
     def _register_multipart(self, request: UploadRequest, job_id: UUID, key: str) -> Ticket:
         if request.sha256 is not None:

@@ -1,6 +1,5 @@
 """``sluice upload``: register a file, send it in one PUT or in parts, resume an upload that broke off."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
+from sluice_cli.commands.file_options import format_option, options_option
 from sluice_cli.commands.session import Session, exit_status, json_option, progress_console, warnings_option
 from sluice_cli.documents.uploads import MultipartUpload, NewUpload, SinglePutUpload, StoredPart
 from sluice_cli.escaping import safe
@@ -31,44 +31,13 @@ _MAX_HASHED_SIZE = 64 << 20
 _SETTLED_BY_RESUME = {"dataset": "--dataset", "file_format": "--format", "options": "-o", "force": "--force"}
 
 
-def _parse_options(
-    _ctx: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]
-) -> dict[str, object]:
-    """Parse NAME=VALUE pairs. A value that is a JSON boolean, integer or list counts as that."""
-    options: dict[str, object] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE.")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        options[name] = value if isinstance(value, bool | int | list) else text
-    return options
-
-
 @click.command("upload", short_help="Load a file and follow its job.")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "--dataset", metavar="D", help="The dataset of the rows, in which each is unique. Default: default."
 )
-@click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(["csv", "ndjson", "json"]),
-    help="Default: detected from the file.",
-)
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=_parse_options,
-    help="How a CSV file is written: delimiter, quote, escape, encoding, header, skip_lines, comment,"
-    " decimal, date_order, missing_values (a JSON list). May be given several times.",
-)
+@format_option("detected from the file")
+@options_option
 @click.option("--force", is_flag=True, help="Load the file even if the same file was loaded before.")
 @click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
 @click.option(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from localstack_client.session import Session
 
+from chalicelib.core.model import RULES
 from tests.support.deployed_service import change, finished, query, rows, upload
 from tests.support.waiting import wait_for
 
@@ -91,6 +92,43 @@ def test_a_canceled_job_loads_nothing_until_it_is_retried(stack: Mapping[str, st
     retried = act(url, job_id, "retry")
     assert (retried.status_code, retried.json()["status"]) == (202, "PENDING")
     assert finished(url, job_id)["counts"] == COUNTS
+
+
+def test_a_file_is_read_again_in_another_way(stack: Mapping[str, str], dataset: str) -> None:
+    url, lines = stack["SLUICE_URL"], [b"id|name;city", *(b"%d|Ada;York" % n for n in range(100))]
+    job_id = upload(url, b"\n".join(lines), dataset=dataset, options={"delimiter": ";"})
+    first = finished(url, job_id)
+    assert (first["status"], first["detected"]["columns"]) == ("COMPLETED", ["id|name", "city"])
+    assert act(url, job_id, "retry").status_code == 409
+    options = httpx.post(f"{url}/jobs/{job_id}/retry", json={"options": {"delimiter": "|"}})
+    assert (options.status_code, options.json()["status"]) == (202, "UNDOING")
+    second = finished(url, job_id)
+    assert (second["status"], second["detected"]["columns"]) == ("COMPLETED", ["id", "name;city"])
+    assert second["counts"] == {"read": 100, "inserted": 100, "duplicates": 0, "rejected": 0}
+    assert (second["undone_rows"], second["detected"]["rules"]) == (None, RULES)
+    assert rows(stack, dataset) == 100
+    stored = query(
+        stack,
+        "SELECT DISTINCT jsonb_object_keys(record) FROM ingested_data"
+        " JOIN datasets ON id = dataset_id WHERE name = %s ORDER BY 1",
+        dataset,
+    )
+    assert stored == [("id",), ("name;city",)]
+    assert act(url, job_id, "undo").status_code == 202
+    assert finished(url, job_id)["status"] == "UNDONE"
+    assert act(url, job_id, "retry").status_code == 202
+    assert finished(url, job_id)["counts"] == second["counts"]
+
+
+def test_dropped_files_have_the_options_of_their_dataset(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    path = f"{url}/datasets/{dataset}/options"
+    assert httpx.get(path).status_code == 404
+    assert httpx.put(path, json={"delimiter": "|", "header": False}).status_code == 200
+    s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
+    s3.put_object(Bucket=stack["SLUICE_BUCKET"], Key=f"drop/{dataset}/a.csv", Body=b"1|a;b\n2|c;d\n")
+    job = finished(url, only_job(url, dataset))
+    assert (job["detected"]["columns"], job["counts"]["inserted"]) == (["column_1", "column_2"], 2)
 
 
 def sweep(stack: Mapping[str, str], *silent: str) -> dict[str, int]:

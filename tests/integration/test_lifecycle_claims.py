@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed
-from chalicelib.core.jobs import Job, JobError
+from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible
+from chalicelib.core.jobs import Changes, Job, JobError
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
 from chalicelib.core.model import Status, Tally
 from tests.support.blocks import block
@@ -140,9 +140,9 @@ def test_many_may_complete_a_job_at_once(life: Life) -> None:
     job = life.job()
     life.ledger.measure(job, 10)
     life.load(job, block(0, ["a"], rejects=1))
-    assert sorted(at_once(*[partial(life.ledger.complete, job.id, 10)] * 4)) == [False, False, False, True]
+    assert sorted(at_once(*[partial(life.ledger.complete, job, 10)] * 4)) == [False, False, False, True]
     before = life.everything()
-    life.ledger.complete(job.id, 10)
+    life.ledger.complete(job, 10)
     assert life.everything() == before
     assert (life.found(job.id).status, life.found(job.id).progress.tally) == (
         Status.COMPLETED,
@@ -176,7 +176,7 @@ def test_a_job_is_not_completed_unless_everything_adds_up(life: Life, total: int
     life.change(broken)
     before = life.everything()
     with pytest.raises(JobFailed) as raised:
-        life.ledger.complete(job.id, total)
+        life.ledger.complete(job, total)
     assert raised.value.code == "ledger-mismatch"
     assert life.everything() == before
 
@@ -222,7 +222,8 @@ class Expected:
 
 
 STEPS = [*((it, who) for it in (Action.CLAIM, Action.FAIL) for who in "AB"), (Action.CANCEL, "")]
-STEPS += [(Action.RETRY, ""), (Action.UNDO, "A"), (Action.COMPLETE, "")]
+STEPS += [(Action.RETRY, ""), (Action.REREAD, "A"), (Action.UNDO, "A"), (Action.COMPLETE, "")]
+AFTER_UNDO = {Action.UNDO: Action.FINISH_UNDO, Action.REREAD: Action.START_OVER}
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -255,20 +256,31 @@ def commit(life: Life, job_id: UUID, expected: Expected) -> None:
 def happen(life: Life, job_id: UUID, expected: Expected, action: Action, owner: str) -> None:
     if action is Action.COMPLETE:
         life.change(f"UPDATE ingestion_jobs SET text_size = {expected.blocks * 10} WHERE id = '{job_id}'")
-    allowed = expected.allows(action, owner)
-    assert life.do(job_id, action, owner) == allowed
+    if action is Action.REREAD and not expected.blocks and expected.status is not Status.COMPLETED:
+        action = Action.RETRY  # nothing is loaded
+        allowed = expected.allows(action, owner)
+        assert reread(life, job_id) == allowed
+    else:
+        allowed = expected.allows(action, owner)
+        assert life.do(job_id, action, owner) == allowed
     if not allowed or (expected.status, action) in QUIET:
         return
     expected.take(action, owner)
-    if action is Action.UNDO:
+    if action is Action.RETRY:
+        expected.undone_rows = None
+    if action in AFTER_UNDO:
         assert life.do(job_id, Action.CLAIM, owner)
-        assert life.do(job_id, Action.FINISH_UNDO, owner)
-        expected.take(Action.FINISH_UNDO, owner)
-        expected.undone_rows, expected.tally, expected.blocks = (
-            expected.tally.inserted,
-            Tally(),
-            0,
-        )
+        assert life.do(job_id, AFTER_UNDO[action], owner)
+        expected.take(AFTER_UNDO[action], owner)
+        expected.undone_rows = None if action is Action.REREAD else expected.tally.inserted
+        expected.tally, expected.blocks = Tally(), 0
+
+
+def reread(life: Life, job_id: UUID) -> bool:
+    try:
+        return life.jobs.reread(job_id, Changes()) is not None
+    except NotPossible:
+        return False
 
 
 def agree(life: Life, job: Job, expected: Expected) -> None:
@@ -290,7 +302,7 @@ def test_a_worker_that_lost_its_claim_cannot_complete_the_job_as_a_duplicate(lif
     first = life.job(source=SOURCE)
     life.ledger.measure(first, 10)
     life.load(first, block(0, ["a"]))
-    life.ledger.complete(first.id, 10)
+    life.ledger.complete(first, 10)
     job_id = life.pending()
     stale = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert stale is not None
@@ -309,7 +321,7 @@ def test_the_same_content_completes_with_a_copy_of_the_ledger(life: Life) -> Non
     first = life.job(source=SOURCE)
     life.load(first, block(0, ["a", "a", "b"], rejects=2))
     life.ledger.measure(first, 10)
-    life.ledger.complete(first.id, 10)
+    life.ledger.complete(first, 10)
     job_id = life.pending()
     taken = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert taken is not None

@@ -114,13 +114,13 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
         life.load(life.found(shared), block(number, [str(number)]))
         for part in RANGES:
             if part.end == number * 10 + 10:
-                life.splits.finish(shared, part)
+                life.splits.finish(life.found(shared), part)
         life.leases.release(shared, owner="me", without_progress=False)
     assert life.sql("SELECT count(*) FROM ingestion_ranges") == [(0,)]
     job = claim(life, shared, "me")  # there is nothing left but to complete it
     assert job is not None
     assert job.range is None
-    assert life.ledger.complete(shared, 70) is Completion.COMPLETED
+    assert life.ledger.complete(life.found(shared), 70) is Completion.COMPLETED
     assert claim(life, shared, "me") is None
 
 
@@ -128,7 +128,7 @@ def test_a_range_that_was_finished_is_not_taken_again_and_the_last_completes(
 def test_a_job_that_ends_removes_its_ranges(life: Life, shared: UUID, action: Action) -> None:
     job = claim(life, shared, "me")
     assert job is not None
-    assert not life.ledger.fail(shared, owner="planner", code="code", message="Why.")
+    assert not life.ledger.fail(job.job, owner="planner", code="code", message="Why.")
     assert life.do(shared, action)
     assert life.sql("SELECT count(*) FROM ingestion_ranges") == [(0,)]
     assert not life.leases.renew(shared, owner="me", lease_seconds=60)

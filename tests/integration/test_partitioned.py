@@ -55,9 +55,9 @@ def loaded(life: Life, values: list[str], *, dataset: str = "default", labels: A
     middle = len(values) // 2
     life.load(job, block(0, values[:middle]))
     with pytest.raises(JobFailed, match="10 to 20"):
-        life.ledger.complete(job.id, 20)
+        life.ledger.complete(job, 20)
     life.load(job, block(1, values[middle // 2 :], rejects=2))
-    life.ledger.complete(job.id, 20)
+    life.ledger.complete(job, 20)
     return life.found(job.id)
 
 

@@ -142,23 +142,23 @@ def test_completion_needs_the_whole_object_and_every_reject(backend: Backend) ->
     writer.write(job, block(0, ["a"]))
     writer.write(job, block(2, ["b"], rejects=1))
     with pytest.raises(JobFailed, match="40 bytes"):
-        backend.ledger.complete(job.id, 40)
+        backend.ledger.complete(job, 40)
     assert backend.ledger.gaps(job.id, 40) == [Gap(10, 20), Gap(30, 40)]
     with pytest.raises(JobFailed, match="10 to 20"):
-        backend.ledger.complete(job.id, 30)
+        backend.ledger.complete(job, 30)
     writer.write(job, block(1, []))
     backend.sql("DELETE FROM validation_errors RETURNING 1")
     with pytest.raises(JobFailed, match="rejects"):
-        backend.ledger.complete(job.id, 30)
+        backend.ledger.complete(job, 30)
 
 
 def test_a_job_that_has_ended_stays_as_it_is(backend: Backend) -> None:
     job = backend.job()
     backend.ledger.measure(job, 10)
     backend.load(job, block(0, ["a"]))
-    backend.ledger.complete(job.id, 10)
-    assert not backend.ledger.fail(job.id, owner="me", code="code", message="message")
-    backend.ledger.complete(job.id, 10)
+    backend.ledger.complete(job, 10)
+    assert not backend.ledger.fail(job, owner="me", code="code", message="message")
+    backend.ledger.complete(job, 10)
     with pytest.raises(JobEnded):
         backend.load(job, block(1, ["b"]))
     assert backend.leases.claim(job.id, owner="me", lease_seconds=60) is None

@@ -157,7 +157,7 @@ def test_a_duplicate_file_has_the_warnings_of_the_job_that_loaded_it(life: Life)
     first = life.open(life.found(first_id), SOURCE, DIALECT, 10, [HEAD])
     life.load(first, block(0, ["a"], lines=3, warnings=[warning(MARK, 4)]))
     life.ledger.measure(first, 10)
-    assert life.ledger.complete(first.id, 10) is Completion.COMPLETED
+    assert life.ledger.complete(first, 10) is Completion.COMPLETED
     job_id = life.pending()
     assert life.do(job_id, Action.CLAIM)
     assert life.ledger.complete_as_duplicate(life.found(job_id), SOURCE) == first.id
@@ -298,7 +298,7 @@ def test_a_job_whose_records_were_all_rejected_fails(life: Life) -> None:
     life.change("UPDATE validation_errors SET code = 'blank-row' WHERE block_no = 1 AND record < 20")
     life.ledger.measure(job, 20)
 
-    assert life.ledger.complete(job.id, 20) is Completion.NOTHING_LOADED
+    assert life.ledger.complete(job, 20) is Completion.NOTHING_LOADED
 
     found = life.found(job.id)
     assert found.status is Status.FAILED
@@ -312,7 +312,7 @@ def test_a_job_whose_records_were_all_rejected_fails(life: Life) -> None:
     assert len(life.jobs.rejects(job.id, limit=2000, after=None)) == 1234
     assert [it.code for it in found.warnings] == [HEAD.code]
     with pytest.raises(JobEnded):
-        life.ledger.complete(job.id, 20)  # another worker finds the ledger complete, too
+        life.ledger.complete(job, 20)  # another worker finds the ledger complete, too
 
 
 def test_one_row_or_no_record_is_success(life: Life) -> None:
@@ -320,7 +320,7 @@ def test_one_row_or_no_record_is_success(life: Life) -> None:
         job = life.job(dataset=f"d{number}")
         life.load(job, loaded)
         life.ledger.measure(job, 10)
-        assert life.ledger.complete(job.id, 10) is Completion.COMPLETED
+        assert life.ledger.complete(job, 10) is Completion.COMPLETED
 
 
 def test_duplicates_are_no_rejects(life: Life) -> None:
@@ -328,7 +328,7 @@ def test_duplicates_are_no_rejects(life: Life) -> None:
         job = life.job()
         life.load(job, block(0, ["a"], rejects=2))
         life.ledger.measure(job, 10)
-        assert life.ledger.complete(job.id, 10) is Completion.COMPLETED
+        assert life.ledger.complete(job, 10) is Completion.COMPLETED
     assert life.found(job.id).progress.tally == Tally(3, 0, 1, 2)
 
 
@@ -376,7 +376,7 @@ def test_only_one_of_several_workers_ends_the_job(life: Life) -> None:
 
     def complete() -> Completion | None:
         try:
-            return life.ledger.complete(job.id, 10)
+            return life.ledger.complete(job, 10)
         except JobEnded:
             return None
 

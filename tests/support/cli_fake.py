@@ -142,6 +142,7 @@ class FakeSluice:
             "retry": Answer(202, job("PENDING")),
             "undo": Answer(202, job("UNDOING", phase="undoing")),
         }
+        self.defaults: dict[str, dict[str, Any]] = {}
         self.jobs: list[dict[str, Any]] = [job()]
         self.rejects: list[dict[str, Any]] = []
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -167,16 +168,25 @@ class FakeSluice:
 
     def answer(self, request: Request) -> Answer | None:
         """Return the answer to a request, None to close the connection."""
-        if request.method == "PUT":
-            return self._store(request)
         target = urlsplit(request.target)
+        if request.method == "PUT" and not target.path.startswith(f"{PREFIX}/datasets/"):
+            return self._store(request)
         path = target.path.removeprefix(PREFIX)
         query = {name: values[0] for name, values in parse_qs(target.query).items()}
         if not target.path.startswith(PREFIX):
             return Answer(404, b"not here")
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
+        if path.startswith("/datasets/"):
+            return self._options(request, path.split("/")[2])
         return self._post(request, path) if request.method == "POST" else self._get(path, query)
+
+    def _options(self, request: Request, dataset: str) -> Answer:
+        if request.method == "PUT":
+            self.defaults[dataset] = request.json
+        if dataset not in self.defaults:
+            return problem(404, "Not Found", "There is no such dataset.")
+        return Answer(200, {"dataset": dataset, "options": self.defaults[dataset]})
 
     def _post(self, request: Request, path: str) -> Answer:
         if path == "/uploads":

@@ -11,10 +11,11 @@ from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
-from chalicelib.core.jobs import Claim, Job, JobError, NewJob, Part, Reading
-from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.jobs import Changes, Claim, Job, JobError, NewJob, Part, Reading
+from chalicelib.core.lifecycle import TRANSITIONS, Action, check
 from chalicelib.core.messages import Delivery
-from chalicelib.core.model import Dialect, Gap, Range, Source, Status, StoredReject, Tally
+from chalicelib.core.model import Dialect, Gap, Options, Range, Source, Status, StoredReject, Tally
+from chalicelib.core.options import change_instructions
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.core.uploads import SignedUpload
 from chalicelib.core.warnings import FileWarning, JobWarning
@@ -37,6 +38,7 @@ class MemoryJobs:
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
     head_warnings: dict[UUID, Sequence[FileWarning]] = field(default_factory=dict)
+    defaults: dict[str, Options] = field(default_factory=dict)  # the options of datasets
     down: bool = False
 
     def put(self, job: Job) -> Job:
@@ -157,18 +159,21 @@ class MemoryJobs:
         self.ping()
         stored = self.jobs[job.id]
         reading = stored.reading
-        if stored.status is not Status.PROCESSING or reading is None or reading.split_to != since:
+        is_open = stored.status is Status.PROCESSING and stored.reading_no == job.reading_no
+        if not is_open or reading is None or reading.split_to != since:
             raise JobEnded("overtaken")
         self.jobs[job.id] = changed(stored, split_to=reading.source.size if to is None else to)
 
-    def finish(self, job_id: UUID, finished: Range) -> None:
+    def finish(self, job: Job, finished: Range) -> None:
         self.ping()
-        self.ranges.get(job_id, {}).pop(finished, None)
+        if self.jobs[job.id].reading_no == job.reading_no:
+            self.ranges.get(job.id, {}).pop(finished, None)
 
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         self.ping()
         for other in self.jobs.values():
             same = other.source is not None and other.source.checksum == source.checksum
+            same = same and other.instructions.options == job.instructions.options
             if same and other.status is Status.COMPLETED and other.id != job.id:
                 self.jobs[job.id] = changed(self.jobs[job.id], source=source, duplicate_of=other.id)
                 self._end(job.id, Status.COMPLETED, None)
@@ -184,6 +189,8 @@ class MemoryJobs:
         warnings: Sequence[FileWarning] = (),
     ) -> Reading:
         self.ping()
+        if self.jobs[job.id].reading_no != job.reading_no:
+            raise JobEnded("read in another way")
         self.head_warnings[job.id] = warnings
         reading = Reading(source, dialect, block_size)
         self.jobs[job.id] = changed(self.jobs[job.id], source=source, block_size=block_size, reading=reading)
@@ -191,7 +198,8 @@ class MemoryJobs:
 
     def measure(self, job: Job, size: int) -> None:
         self.ping()
-        self.jobs[job.id] = changed(self.jobs[job.id], text_size=size)
+        if self.jobs[job.id].reading_no == job.reading_no:
+            self.jobs[job.id] = changed(self.jobs[job.id], text_size=size)
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         self.ping()
@@ -202,27 +210,29 @@ class MemoryJobs:
             position = block.end
         return [*gaps, Gap(position, total)] if position != total else gaps
 
-    def complete(self, job_id: UUID, total: int) -> Completion:
-        if self.jobs[job_id].status is Status.COMPLETED:
+    def complete(self, job: Job, total: int) -> Completion:
+        stored = self.jobs[job.id]
+        if stored.status is Status.COMPLETED:
             return Completion.ENDED_BEFORE
-        if self.jobs[job_id].status is not Status.PROCESSING:
-            raise JobEnded(self.jobs[job_id].status)
-        if self.gaps(job_id, total):
+        if stored.status is not Status.PROCESSING or stored.reading_no != job.reading_no:
+            raise JobEnded(stored.status)
+        if self.gaps(job.id, total):
             raise JobFailed("ledger-mismatch", "not covered")
-        blocks = self.blocks.get(job_id, {}).values()
+        blocks = self.blocks.get(job.id, {}).values()
         rejects = Counter(reject.code for block in blocks for reject in block.rejects)
         if 0 < rejects.total() == sum(block.records for block in blocks):
-            self._end(job_id, Status.FAILED, nothing_loaded(rejects))
+            self._end(job.id, Status.FAILED, nothing_loaded(rejects))
             return Completion.NOTHING_LOADED
-        self._end(job_id, Status.COMPLETED, None)
+        self._end(job.id, Status.COMPLETED, None)
         return Completion.COMPLETED
 
-    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
         self.ping()
-        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
-        if self.jobs[job_id].status.is_terminal or owner not in holders:
+        stored = self.jobs[job.id]
+        holders = {self.owners.get(job.id), *self.ranges.get(job.id, {}).values()}
+        if stored.status.is_terminal or stored.reading_no != job.reading_no or owner not in holders:
             return False
-        self._end(job_id, Status.FAILED, JobError(code, message))
+        self._end(job.id, Status.FAILED, JobError(code, message))
         return True
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
@@ -235,6 +245,15 @@ class MemoryJobs:
         self.head_warnings.pop(job.id, None)
         self.jobs[job.id] = changed(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
         self._end(job.id, Status.UNDONE, None)
+        if job.rereads:
+            self._drop_reading(job.id, same_object=True)
+            self.jobs[job.id] = changed(
+                self.jobs[job.id],
+                status=Status.PENDING,
+                undone_rows=None,
+                completed_at=None,
+                attempts_without_progress=0,
+            )
         return True
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
@@ -242,16 +261,56 @@ class MemoryJobs:
         job = self.jobs.get(job_id)
         if job is None:
             return None
-        if action not in possible(job.status):
-            raise NotPossible(f"A job that is {job.status} allows no {action}.")
-        self.owners.pop(job_id, None)
-        self.ranges.pop(job_id, None)
+        check(job.status, action)
+        return self._take(job, action)
+
+    def reread(self, job_id: UUID, changes: Changes) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if job is None:
+            return None
+        check(job.status, Action.RETRY, Action.REREAD)
+        was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
+        job = changed(job, instructions=change_instructions(job.instructions, changes))
+        return self._take(job, Action.REREAD if was_loaded else Action.RETRY)
+
+    def _take(self, job: Job, action: Action) -> Job:
+        self.owners.pop(job.id, None)
+        self.ranges.pop(job.id, None)
         ended = None if action is Action.RETRY else NOW
         after = TRANSITIONS[action].after
-        self.jobs[job_id] = changed(job, status=after, completed_at=ended, error=None)
+        self.jobs[job.id] = changed(
+            job,
+            status=after,
+            completed_at=ended,
+            error=None,
+            rereads=action is Action.REREAD,
+            attempts_without_progress=0,
+        )
         if job.reading is not None:
-            self.jobs[job_id] = changed(self.jobs[job_id], split_to=None)
-        return self.jobs[job_id]
+            self.jobs[job.id] = changed(self.jobs[job.id], split_to=None)
+        if action is Action.RETRY and not self.blocks.get(job.id):
+            self._drop_reading(job.id, same_object=job.status is Status.UNDONE)
+        return self.jobs[job.id]
+
+    def _drop_reading(self, job_id: UUID, *, same_object: bool) -> None:
+        job = self.jobs[job_id]
+        self.jobs[job_id] = changed(
+            job,
+            reading=None,
+            reading_no=job.reading_no + 1,
+            source=job.source if same_object else None,
+            rereads=same_object,
+            duplicate_of=None,
+        )
+
+    def dataset_options(self, dataset: str) -> Options | None:
+        self.ping()
+        return self.defaults.get(dataset)
+
+    def set_dataset_options(self, dataset: str, options: Options) -> None:
+        self.ping()
+        self.defaults[dataset] = options
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         self.ping()
@@ -304,7 +363,8 @@ class MemoryJobs:
         self.ping()
         ledger = self.blocks.setdefault(job.id, {})
         stored = self.jobs[job.id]
-        if stored.status is not Status.PROCESSING or stored.source != job.source:
+        is_same = (stored.source, stored.reading_no) == (job.source, job.reading_no)
+        if stored.status is not Status.PROCESSING or not is_same:
             raise JobEnded(self.jobs[job.id].status)
         if block.no in ledger:
             raise BlockAlreadyCommitted(f"block {block.no} is there")

@@ -20,14 +20,14 @@ from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
-from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
+from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Format, Source, Status, Tally
+from chalicelib.core.model import RULES, Dialect, Format, Source, Status, Tally
 from chalicelib.core.warnings import FileWarning
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
 
-DIALECT = Dialect(Format.CSV, 4, columns=("a", "b"))
+DIALECT = Dialect(Format.CSV, 4, rules=RULES, columns=("a", "b"))
 DAY = 24 * 3600
 SMALL_SOURCE = Source("bucket", "key", "e0", 10)
 SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")
@@ -130,13 +130,15 @@ class Life(Backend):
         ports: Mapping[Action, Callable[[], Any]] = {
             Action.CLAIM: lambda: self.leases.claim(job_id, owner=owner, lease_seconds=60),
             Action.COMPLETE: lambda: self.ledger.complete(
-                job_id, self.found(job_id).progress.bytes_processed
+                self.found(job_id), self.found(job_id).progress.bytes_processed
             ),
-            Action.FAIL: lambda: self.ledger.fail(job_id, owner=owner, code="code", message="Why."),
+            Action.FAIL: lambda: self.ledger.fail(
+                self.found(job_id), owner=owner, code="code", message="Why."
+            ),
             Action.EXPIRE: lambda: self.upkeep.expire(job_id),
-            Action.FINISH_UNDO: lambda: self.undo.undo(
-                self.found(job_id), owner=owner, keep_going=lambda: True
-            ),
+            Action.FINISH_UNDO: lambda: self._undo(job_id, owner),
+            Action.START_OVER: lambda: self._start_over(job_id, owner),
+            Action.REREAD: lambda: self._reread(job_id),
         }
         try:
             if action in ports:
@@ -146,6 +148,18 @@ class Life(Backend):
             return False
         assert acted == self.found(job_id)
         return True
+
+    def _undo(self, job_id: UUID, owner: str) -> bool:
+        return self.undo.undo(self.found(job_id), owner=owner, keep_going=lambda: True)
+
+    def _start_over(self, job_id: UUID, owner: str) -> bool:
+        self.change(f"UPDATE ingestion_jobs SET rereads = true WHERE id = '{job_id}' AND status = 'UNDOING'")
+        return self._undo(job_id, owner)
+
+    def _reread(self, job_id: UUID) -> bool:
+        if self.found(job_id).status is Status.UNDONE:
+            return False  # nothing of it is loaded: this would be a RETRY
+        return self.jobs.reread(job_id, Changes()) is not None
 
     def everything(self) -> list[Any]:
         """Every row of every table, to see that nothing changed."""

@@ -10,6 +10,7 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
 from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
+from chalicelib.core.options import check_options
 from chalicelib.core.uploads import UploadRequest
 
 _MOST_LABELS = 20
@@ -158,6 +159,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
     Raises InvalidRequest naming the member that is wrong, TooLarge for a file over ``max_size``.
     """
     parsed = parse(body, UploadBody)
+    options = parsed.options or OptionsBody()
     if parsed.size is not None and parsed.size > max_size:
         raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
     return UploadRequest(
@@ -165,25 +167,24 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
         dataset=parsed.dataset or "default",
         instructions=Instructions(
             format=parsed.format,
-            options=to_options(parsed.options or OptionsBody()),
+            options=to_options(options),
             metadata=parsed.metadata,
             force=bool(parsed.force),
         ),
+        declared=frozenset(option_members(options)),
         size=parsed.size,
         sha256=parsed.sha256.lower() if parsed.sha256 else None,
         part_checksums=bool(parsed.part_checksums),
     )
 
 
+def option_members(body: OptionsBody) -> dict[str, Any]:
+    """Return the options that a body names, with their values."""
+    return {name: value for name, value in structs.asdict(body).items() if value is not UNSET}
+
+
 def to_options(body: OptionsBody) -> Options:
     """Return the options in the body. Raises InvalidRequest when one character has two meanings."""
-    members: dict[str, Any] = {
-        name: value for name, value in structs.asdict(body).items() if value is not UNSET
-    }
-    options = Options(**members)
-    quote = '"' if options.quote is None else options.quote
-    delimiter = " " if options.delimiter == BLANKS else options.delimiter
-    characters = [char for char in (delimiter, quote, options.escape, options.comment) if char]
-    if len(set(characters)) < len(characters):
-        raise InvalidRequest("delimiter, quote, escape and comment must differ.", field="options")
+    options = Options(**option_members(body))
+    check_options(options)
     return options

@@ -9,6 +9,7 @@ from chalicelib.api import serializers
 from chalicelib.api.context import RequestContext
 from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
 from chalicelib.api.requests.jobs import parse_jobs_query
+from chalicelib.api.requests.retry import parse_retry
 from chalicelib.api.responses import json_response
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
@@ -26,8 +27,19 @@ def show(context: RequestContext, jobs: JobRegister) -> Response:
 
 
 def act(context: RequestContext, actions: JobActions, action: Action) -> Response:
-    """Answer `POST /jobs/{id}/cancel`, `/retry` and `/undo`. Raises UnknownJob, NotPossible, RetryLater."""
+    """Answer `POST /jobs/{id}/cancel` and `/undo`. Raises UnknownJob, NotPossible, RetryLater."""
     job = actions.act(context.job_id, action)
+    if job is None:
+        raise context.unknown_job()
+    return accepted(job)
+
+
+def retry(context: RequestContext, actions: JobActions) -> Response:
+    """Answer `POST /jobs/{id}/retry`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
+    changes = parse_retry(context.body) if context.has_body else None
+    if changes is None:
+        return act(context, actions, Action.RETRY)
+    job = actions.reread(context.job_id, changes)
     if job is None:
         raise context.unknown_job()
     return accepted(job)

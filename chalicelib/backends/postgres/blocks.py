@@ -46,6 +46,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
             {
                 "job_id": job.id,
                 "etag": job.source.etag if job.source else None,
+                "reading_no": job.reading_no,
                 "no": block.no,
                 "start": block.start,
                 "end": block.end,
@@ -57,7 +58,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
     except errors.UniqueViolation:
         raise BlockAlreadyCommitted(f"block {block.no} of job {job.id} is in the ledger already") from None
     if not cursor.rowcount:
-        raise JobEnded(f"job {job.id} is no longer PROCESSING")
+        raise JobEnded(f"job {job.id} is no longer PROCESSING, or is read in another way")
     add_warnings(connection, job.id, block.no, block.warnings)
     if block.rejects:
         with connection.cursor() as copy_cursor, copy_cursor.copy(_SQL["copy_rejects"]) as copy:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
-from chalicelib.backends.postgres.mappers import Row, job_of, warning_columns
+from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns, warning_columns
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
+from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
 from chalicelib.core.warnings import FileWarning
 
@@ -38,17 +39,13 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
 
 
-def lock_processing_job(connection: Connection, job_id: UUID, *, fence: Job | None = None) -> Row:
-    """Lock a PROCESSING job, and return its row. Raises JobEnded for any other job.
-
-    With ``fence``, raises JobEnded also if the job was claimed again since ``fence`` was read, unless its
-    source and dialect are fixed already.
-    """
-    row = lock_job(connection, job_id)
+def lock_processing_job(connection: Connection, job: Job) -> Row:
+    """Lock the job, and return its row. Raises JobEnded if it is not PROCESSING, or has another reading."""
+    row = lock_job(connection, job.id)
     if row is None or row["status"] != Status.PROCESSING:
-        raise JobEnded(f"job {job_id} is {row['status'] if row else 'unknown'}")
-    if fence is not None and row["detected"] is None and row["attempts"] != fence.progress.attempts:
-        raise JobEnded(f"job {job_id} has been taken over")
+        raise JobEnded(f"job {job.id} is {row['status'] if row else 'unknown'}")
+    if row["reading_no"] != job.reading_no:
+        raise JobEnded(f"job {job.id} is read in another way")
     return row
 
 
@@ -61,6 +58,38 @@ def add_warnings(
     rows = [warning_columns(job_id, block_no, warning) for warning in warnings]
     with connection.cursor() as cursor:
         cursor.executemany(_SQL["add_warning"], rows)
+
+
+def remove_warnings(connection: Connection, job_id: UUID) -> None:
+    """Remove the warnings of a job."""
+    connection.execute(_SQL["remove_warnings"], {"id": job_id})
+
+
+def lock_job_to_open(connection: Connection, job: Job) -> Row:
+    """Lock the job as :func:`lock_processing_job` does.
+
+    Raises JobEnded also if the job was claimed again since it was read, unless its source and dialect are
+    fixed already.
+    """
+    row = lock_processing_job(connection, job)
+    if row["detected"] is None and row["attempts"] != job.progress.attempts:
+        raise JobEnded(f"job {job.id} has been taken over")
+    return row
+
+
+def drop_reading(connection: Connection, job_id: UUID, *, same_object: bool) -> None:
+    """Remove the reading of a job without blocks, and all that was found out with it.
+
+    The next one has another number, so that no worker of this one can add to it. ``same_object``: it must be
+    of the same object.
+    """
+    remove_warnings(connection, job_id)
+    connection.execute(_SQL["drop_reading"], {"id": job_id, "same_object": same_object})
+
+
+def make_pending(connection: Connection, job_id: UUID, action: Action) -> None:
+    """Let the job wait for a worker, as RETRY and START_OVER do."""
+    connection.execute(_SQL["make_pending"], {"id": job_id, **transition_columns(action)})
 
 
 def remove_ranges(connection: Connection, job_id: UUID) -> None:

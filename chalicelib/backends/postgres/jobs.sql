@@ -46,7 +46,7 @@ WHERE job.id = %(id)s
 SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
 -- name: lock_job
-SELECT status, attempts, etag, size, text_size, detected, purged_at, upload_id, uploaded_at
+SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at
 FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: add_warning
@@ -55,3 +55,23 @@ VALUES (%(job_id)s, %(block_no)s, %(code)s, %(count)s, %(record)s, %(line)s, %(o
 
 -- name: remove_ranges
 DELETE FROM ingestion_ranges WHERE job_id = %(id)s
+
+-- name: drop_reading
+-- The next worker to open the job fixes another reading, under the next number.
+UPDATE ingestion_jobs
+SET reading_no = reading_no + 1, detected = NULL, text_size = NULL, duplicate_of = NULL, rereads = %(same_object)s,
+    etag = CASE WHEN %(same_object)s THEN etag END,
+    size = CASE WHEN %(same_object)s THEN size END,
+    version_id = CASE WHEN %(same_object)s THEN version_id END,
+    checksum = CASE WHEN %(same_object)s THEN checksum END
+WHERE id = %(id)s
+
+-- name: remove_warnings
+DELETE FROM job_warnings WHERE job_id = %(id)s
+
+-- name: make_pending
+UPDATE ingestion_jobs
+SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
+    vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
+    shared_to = NULL, undone_rows = NULL
+WHERE id = %(id)s

@@ -9,6 +9,7 @@ from chalicelib.backends.postgres.jobs import (
     add_warnings,
     existing_job,
     lock_job,
+    lock_job_to_open,
     lock_processing_job,
     remove_ranges,
 )
@@ -17,7 +18,7 @@ from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Dialect, Gap, Source, Status
+from chalicelib.core.model import RULES, Dialect, Gap, Source, Status
 from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
@@ -41,11 +42,10 @@ class PostgresLedger:
     ) -> Reading:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_processing_job(connection, job.id, fence=job)
+            row = lock_job_to_open(connection, job)
             if row["detected"] is None:
                 columns = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
-                connection.execute(_SQL["remove_warnings"], {"id": job.id, "block_no": OF_THE_HEAD})
                 add_warnings(connection, job.id, OF_THE_HEAD, warnings)
             elif (row["etag"], row["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
@@ -58,10 +58,10 @@ class PostgresLedger:
         """See the port."""
         with transaction_on(self._pool) as connection:
             columns = source_columns(job.id, source)
-            original = connection.execute(_SQL["same_content"], columns).fetchone()
+            original = connection.execute(_SQL["same_content"], {**columns, "rules": RULES}).fetchone()
             if original is None or not self._has_all_rows(connection, original["id"]):
                 return None
-            if lock_processing_job(connection, job.id, fence=job)["detected"] is not None:
+            if lock_job_to_open(connection, job)["detected"] is not None:
                 return None  # another worker has opened it
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
@@ -78,47 +78,54 @@ class PostgresLedger:
     def measure(self, job: Job, size: int) -> None:
         """See the port."""
         etag = job.source.etag if job.source else None
+        parameters = {"id": job.id, "size": size, "etag": etag, "reading_no": job.reading_no}
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["measure"], {"id": job.id, "size": size, "etag": etag})
+            connection.execute(_SQL["measure"], parameters)
 
     def gaps(self, job_id: UUID, total: int | None) -> Sequence[Gap]:
         """See the port."""
         with transaction_on(self._pool) as connection:
             return _gaps(connection, job_id, total)
 
-    def complete(self, job_id: UUID, total: int) -> Completion:
+    def complete(self, job: Job, total: int) -> Completion:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, job.id)
             if row is not None and row["status"] == Status.COMPLETED:  # by another worker
                 return Completion.ENDED_BEFORE
-            row = lock_processing_job(connection, job_id)
+            row = lock_processing_job(connection, job)
             if total != (row["size"] if row["text_size"] is None else row["text_size"]):
                 raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
-            if missing := _gaps(connection, job_id, total):
+            if missing := _gaps(connection, job.id, total):
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
                 )
-            rejects = connection.execute(_SQL["rejects"], {"id": job_id}).fetchone()
+            rejects = connection.execute(_SQL["rejects"], {"id": job.id}).fetchone()
             if rejects is None or rejects["counted"] != rejects["kept"]:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
-            remove_ranges(connection, job_id)
+            remove_ranges(connection, job.id)
             if 0 < rejects["records"] == rejects["counted"]:
-                _fail_with_nothing_loaded(connection, job_id)
+                _fail_with_nothing_loaded(connection, job.id)
                 return Completion.NOTHING_LOADED
-            parameters = {"id": job_id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
+            parameters = {"id": job.id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["complete"], parameters)
             return Completion.COMPLETED
 
-    def fail(self, job_id: UUID, *, owner: str, code: str, message: str) -> bool:
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
         """See the port."""
-        failure = {"id": job_id, "owner": owner, "code": code, "message": message}
+        failure = {
+            "id": job.id,
+            "reading_no": job.reading_no,
+            "owner": owner,
+            "code": code,
+            "message": message,
+        }
         with transaction_on(self._pool) as connection:
-            lock_job(connection, job_id)
+            lock_job(connection, job.id)
             parameters = failure | transition_columns(Action.FAIL)
             has_failed = connection.execute(_SQL["fail"], parameters).rowcount > 0
             if has_failed:
-                remove_ranges(connection, job_id)
+                remove_ranges(connection, job.id)
             return has_failed
 
 

@@ -4,10 +4,6 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
     detected = %(detected)s, block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
--- name: remove_warnings
--- Of an earlier reading, if the job was retried before it had loaded a block.
-DELETE FROM job_warnings WHERE job_id = %(id)s AND block_no = %(block_no)s
-
 -- name: pin
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
@@ -15,13 +11,15 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
 WHERE id = %(id)s
 
 -- name: same_content
--- The first job that loaded the same bytes in the same way. It cannot be undone until this transaction ends.
+-- The first job that loaded the same bytes in the same way, by the rules of today. It cannot be undone until this
+-- transaction ends. A dialect that was stored without rules has the first ones.
 SELECT other.id
 FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
     other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
     AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
     AND other.metadata IS NOT DISTINCT FROM job.metadata AND other.status = 'COMPLETED'
     AND other.duplicate_of IS NULL AND other.id <> job.id
+    AND coalesce((other.detected->>'rules')::integer, 1) = %(rules)s
 WHERE job.id = %(id)s AND NOT job.force
 ORDER BY other.number LIMIT 1
 FOR SHARE OF other
@@ -38,7 +36,8 @@ SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines,
 FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
 -- name: measure
-UPDATE ingestion_jobs SET text_size = %(size)s WHERE id = %(id)s AND text_size IS NULL AND etag = %(etag)s
+UPDATE ingestion_jobs SET text_size = %(size)s
+WHERE id = %(id)s AND text_size IS NULL AND etag = %(etag)s AND reading_no = %(reading_no)s
 
 -- name: gaps
 -- A gap is where a block does not begin at the end of the previous one, and at the end of the text if its size is known.
@@ -77,11 +76,11 @@ SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = 
 WHERE id = %(id)s
 
 -- name: fail
--- Only the holder of the job's lease, or of a range's, may fail the job.
+-- Only the holder of the job's lease, or of a range's, may fail the job, and only in the reading that it knows.
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s AND status = ANY(%(before)s) AND (
+WHERE id = %(id)s AND status = ANY(%(before)s) AND reading_no = %(reading_no)s AND (
     lease_owner = %(owner)s
     OR EXISTS (SELECT FROM ingestion_ranges WHERE job_id = id AND ingestion_ranges.lease_owner = %(owner)s)
 )

@@ -1,7 +1,6 @@
 """Map between domain objects and database rows, by hand: renaming a member never renames a column."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +29,7 @@ from chalicelib.core.model import (
     StoredReject,
     Tally,
 )
+from chalicelib.core.options import declared
 from chalicelib.core.warnings import FileWarning, JobWarning
 
 Row = Mapping[str, Any]
@@ -69,16 +69,14 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
     }
 
 
+def instructions_columns(job_id: UUID, instructions: Instructions) -> dict[str, Any]:
+    """Return the columns of `ingestion_jobs` that say how a file is read, as its client declares it."""
+    return {"id": job_id, "format": instructions.format, "options": options_column(instructions.options)}
+
+
 def options_column(options: Options) -> Jsonb:
     """Return the column `options`: the options that differ from their defaults."""
-    default = Options()
-    return Jsonb(
-        {
-            field.name: _json_value(getattr(options, field.name))
-            for field in fields(Options)
-            if getattr(options, field.name) != getattr(default, field.name)
-        }
-    )
+    return Jsonb({name: _json_value(value) for name, value in declared(options).items()})
 
 
 def options_of(stored: Mapping[str, Any]) -> Options:
@@ -157,7 +155,9 @@ def job_of(row: Row) -> Job:
         upload=_upload(row),
         source=source,
         block_size=row["block_size"],
+        reading_no=row["reading_no"],
         reading=_reading(row, source),
+        rereads=row["rereads"],
         progress=_progress(row),
         outcome=_outcome(row),
         times=_times(row),

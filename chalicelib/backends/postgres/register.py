@@ -4,22 +4,33 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import SELECT_JOBS, existing_job, find_job, lock_job, remove_ranges
+from chalicelib.backends.postgres.jobs import (
+    SELECT_JOBS,
+    drop_reading,
+    existing_job,
+    find_job,
+    lock_job,
+    make_pending,
+    remove_ranges,
+)
 from chalicelib.backends.postgres.mappers import (
     Row,
+    instructions_columns,
     job_of,
     new_job_columns,
+    options_column,
+    options_of,
     reject_of,
     source_columns,
     transition_columns,
 )
 from chalicelib.core.errors import NotPossible
-from chalicelib.core.jobs import Job, NewJob
-from chalicelib.core.lifecycle import Action, possible
-from chalicelib.core.model import Source, Status, StoredReject
+from chalicelib.core.jobs import Changes, Job, NewJob
+from chalicelib.core.lifecycle import Action, check
+from chalicelib.core.model import Options, Source, Status, StoredReject
+from chalicelib.core.options import change_instructions
 
 _SQL = load_queries("register.sql")
-_STATEMENTS = {Action.CANCEL: "cancel_job", Action.RETRY: "retry_job", Action.UNDO: "begin_undo"}
 
 
 class PostgresRegister:
@@ -72,12 +83,35 @@ class PostgresRegister:
             row = lock_job(connection, job_id)
             if row is None:
                 return None
-            _check(action, row)
-            if action is Action.UNDO:
-                _check_no_duplicate_depends_on(connection, job_id)
-            remove_ranges(connection, job_id)
-            connection.execute(_SQL[_STATEMENTS[action]], {"id": job_id, **transition_columns(action)})
+            _check(row, action)
+            _take(connection, job_id, action, row)
             return find_job(connection, job_id)
+
+    def reread(self, job_id: UUID, changes: Changes) -> Job | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = lock_job(connection, job_id)
+            if row is None:
+                return None
+            _check(row, Action.RETRY, Action.REREAD)
+            instructions = change_instructions(existing_job(connection, job_id).instructions, changes)
+            connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
+            was_loaded = row["status"] == Status.COMPLETED or _has_blocks(connection, job_id)
+            _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
+            return find_job(connection, job_id)
+
+    def dataset_options(self, dataset: str) -> Options | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = connection.execute(_SQL["dataset_options"], {"dataset": dataset}).fetchone()
+            return None if row is None else options_of(row["options"])
+
+    def set_dataset_options(self, dataset: str, options: Options) -> None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            connection.execute(_SQL["create_dataset"], {"dataset": dataset})
+            columns = {"dataset": dataset, "options": options_column(options)}
+            connection.execute(_SQL["set_dataset_options"], columns)
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""
@@ -85,14 +119,38 @@ class PostgresRegister:
             connection.execute("SELECT 1")
 
 
-def _check(action: Action, row: Row) -> None:
-    """Raise NotPossible if the job does not allow the action."""
-    if action not in possible(Status(row["status"])):
-        raise NotPossible(f"A job that is {row['status']} allows no {action}.")
-    if action is Action.RETRY and row["purged_at"] is not None:
+def _check(row: Row, action: Action, *alternatives: Action) -> None:
+    """Raise NotPossible if the job allows neither the action nor one of the alternatives."""
+    check(Status(row["status"]), action, *alternatives)
+    if action is not Action.RETRY:
+        return
+    if row["purged_at"] is not None:
         raise NotPossible("The record of what this job had loaded has been removed: upload the file again.")
-    if action is Action.RETRY and row["upload_id"] is not None and row["uploaded_at"] is None:
+    if row["upload_id"] is not None and row["uploaded_at"] is None:
         raise NotPossible("The parts of the file were removed when the job was canceled: upload it again.")
+
+
+def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> None:
+    """Take the action on a locked job that allows it. Raises NotPossible if another job forbids it."""
+    if action in (Action.UNDO, Action.REREAD):
+        _check_no_duplicate_depends_on(connection, job_id)
+    remove_ranges(connection, job_id)
+    parameters = {"id": job_id, **transition_columns(action)}
+    if action is Action.CANCEL:
+        connection.execute(_SQL["cancel_job"], parameters)
+    elif action is Action.RETRY:
+        if not _has_blocks(
+            connection, job_id
+        ):  # an object that failed may have been replaced by a better one
+            drop_reading(connection, job_id, same_object=row["status"] == Status.UNDONE)
+        make_pending(connection, job_id, action)
+    else:
+        connection.execute(_SQL["begin_undo"], {**parameters, "rereads": action is Action.REREAD})
+
+
+def _has_blocks(connection: Connection, job_id: UUID) -> bool:
+    row = connection.execute(_SQL["has_blocks"], {"id": job_id}).fetchone()
+    return row is not None and row["has_blocks"]
 
 
 def _check_no_duplicate_depends_on(connection: Connection, job_id: UUID) -> None:

@@ -4,6 +4,12 @@ INSERT INTO datasets (name) SELECT %(dataset)s
 WHERE NOT EXISTS (SELECT FROM datasets WHERE name = %(dataset)s)
 ON CONFLICT (name) DO NOTHING
 
+-- name: dataset_options
+SELECT options FROM datasets WHERE name = %(dataset)s
+
+-- name: set_dataset_options
+UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
+
 -- name: create_job
 -- Idempotent: a client whose connection broke may repeat the request.
 INSERT INTO ingestion_jobs
@@ -58,24 +64,15 @@ UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
 WHERE id = %(id)s
 
--- name: retry_job
--- If no block was loaded yet, the object is pinned and opened again: it may have been replaced.
-UPDATE ingestion_jobs AS job
-SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
-    vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
-    shared_to = NULL,
-    detected = CASE WHEN has_blocks THEN detected END,
-    etag = CASE WHEN has_blocks THEN etag END,
-    size = CASE WHEN has_blocks THEN size END,
-    version_id = CASE WHEN has_blocks THEN version_id END,
-    checksum = CASE WHEN has_blocks THEN checksum END,
-    text_size = CASE WHEN has_blocks THEN text_size END
-FROM (SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks) AS ledger
-WHERE id = %(id)s
+-- name: has_blocks
+SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
+
+-- name: change_instructions
+UPDATE ingestion_jobs SET format = %(format)s, options = %(options)s WHERE id = %(id)s
 
 -- name: begin_undo
 UPDATE ingestion_jobs
-SET status = %(after)s, updated_at = now(), undone_rows = 0, vain_attempts = 0,
+SET status = %(after)s, updated_at = now(), undone_rows = 0, vain_attempts = 0, rereads = %(rereads)s,
     announced_at = NULL, announcements = 0,
     lease_owner = NULL, lease_until = NULL
 WHERE id = %(id)s

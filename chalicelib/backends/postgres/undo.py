@@ -1,5 +1,7 @@
 """Undo a job: remove the rows that only this job brought, its rejects, warnings and ledger.
 
+A job that is to be read again is undone first, and loses its reading with the ledger's last row.
+
 One step at a time, each in a transaction of its own, so that other writers never wait long and a worker that
 dies loses little. A row that another job brought too, before or after, stays.
 """
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.jobs import drop_reading, make_pending, remove_warnings
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
@@ -27,7 +30,8 @@ class PostgresUndo:
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """See the port."""
-        parameters = {"id": job.id, "owner": owner, **transition_columns(Action.FINISH_UNDO)}
+        parameters = {"id": job.id, "reading_no": job.reading_no, "owner": owner}
+        parameters |= transition_columns(Action.FINISH_UNDO)
         with transaction_on(self._pool) as connection:
             steps = self._destination.removal_steps(connection, job)
         for step in steps:
@@ -39,10 +43,14 @@ class PostgresUndo:
             if not keep_going():
                 return False
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["remove_warnings"], parameters)
+            remove_warnings(connection, job.id)
+            _note_removed(connection, parameters, 0)
             connection.execute(_SQL["remove_ledger"], parameters)
-            if not connection.execute(_SQL["finish_undo"], parameters).rowcount:
-                raise _lease_ended(parameters)
+            if job.rereads:
+                drop_reading(connection, job.id, same_object=True)
+                make_pending(connection, job.id, Action.START_OVER)
+            else:
+                connection.execute(_SQL["finish_undo"], parameters)
         return True
 
     def _remove_rejects(self, parameters: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres.mappers import dialect_column, dialect_of, options_column, options_of
-from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.core.model import RULES, Dialect, ExtraCells, Format, Options, ShortRows
 
 COMMON = {"data_start": 4, "encoding": "utf-8", "bom": False, "recoded": False, "compression": None}
 # The column `detected` as version 0.1.0 wrote it.
@@ -45,11 +45,33 @@ STORED: list[tuple[dict[str, Any], Dialect]] = [
 
 
 @pytest.mark.parametrize(("stored", "dialect"), STORED, ids=["csv", "ndjson", "json"])
-def test_a_dialect_that_an_earlier_version_stored_is_read_and_written_alike(
+def test_a_dialect_that_an_earlier_version_stored_is_read_as_it_was_meant(
     stored: dict[str, Any], dialect: Dialect
 ) -> None:
+    """It has the first rules, and what it does not name is as it was then."""
     assert dialect_of(stored) == dialect
-    assert dialect_column(dialect).obj == stored
+    assert (dialect.rules, dialect.data_line, dialect.header) == (1, None, True)
+    assert (dialect.short_rows, dialect.extra_cells) == (ShortRows.REJECT, ExtraCells.REJECT)
+    assert (dialect.crlf, dialect.skip_initial_space) == (False, False)
+    assert (dialect.records, dialect.decimal_columns) == (None, None)
+    written = dialect_column(dialect).obj
+    assert dialect_of(written) == dialect
+    assert {name: written[name] for name in stored} == stored
+    assert written["rules"] == 1
+
+
+DIALECTS = st.builds(
+    Dialect,
+    st.sampled_from(Format),
+    st.integers(0, 99),
+    data_line=st.none() | st.integers(0, 9),
+    rules=st.integers(1, RULES),
+)
+
+
+@given(DIALECTS)
+def test_a_dialect_comes_back_as_it_was_stored(dialect: Dialect) -> None:
+    assert dialect_of(dialect_column(dialect).obj) == dialect
 
 
 OPTIONS = st.builds(

@@ -59,6 +59,35 @@ def test_retry_with_follow_exits_by_the_final_status(server: FakeSluice) -> None
     assert run(server, "retry", JOB_ID, "--follow").exit_code == errors.JOB_FAILED
 
 
+def test_retry_with_options_sends_only_what_is_given(server: FakeSluice) -> None:
+    server.polls = [
+        Answer(200, job("UNDOING", phase="undoing", undone_rows=1000)),
+        Answer(200, job("PENDING")),
+        Answer(200, job()),
+    ]
+    arguments = ["-o", "delimiter=;", "-o", "comment=null", "--format", "csv", "--follow"]
+    result = run(server, "retry", JOB_ID, *arguments)
+    assert result.exit_code == 0
+    assert "COMPLETED in 4.2 s" in result.stdout
+    for more, body in (
+        (["--format", "json"], {"format": "json"}),
+        (["-o", "header=false"], {"options": {"header": False}}),
+    ):
+        run(server, "retry", JOB_ID, *more)
+        assert server.requests_of("POST")[-1].json == body
+    (first, *_) = server.requests_of("POST")
+    assert first.json == {"options": {"delimiter": ";", "comment": None}, "format": "csv"}
+    run(server, "retry", JOB_ID)
+    assert server.requests_of("POST")[-1].body == b""
+
+
+def test_options_that_the_server_refuses_are_named(server: FakeSluice) -> None:
+    server.actions["retry"] = problem(400, "Bad Request", "There is no option 'x'.", field="options.x")
+    result = run(server, "retry", JOB_ID, "-o", "x=1")
+    assert result.exit_code == errors.INPUT_ERROR
+    assert "field: options.x" in result.stderr
+
+
 def test_undo_with_follow_waits_until_the_rows_are_removed(server: FakeSluice) -> None:
     server.polls = [
         Answer(200, job("UNDOING", phase="undoing", undone_rows=1000)),

@@ -18,7 +18,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.core.warnings import KINDS
 from chalicelib.formats import format_of
-from chalicelib.formats.csv import dialect as csv_dialect
+from chalicelib.formats.csv import header as csv_header
 from chalicelib.formats.json import framing as json_framing
 from chalicelib.formats.json.parse import parse
 from chalicelib.rows import canonical, text
@@ -112,9 +112,9 @@ def test_a_csv_header_gives_the_documented_keys() -> None:
 def test_the_documented_limits_are_those_of_the_code() -> None:
     markdown = " ".join(page("data.md").split())
 
-    assert f"up to {csv_dialect.MAX_HEADER:,} bytes and {csv_dialect.MAX_COLUMNS:,} columns" in markdown
-    assert f"more than {csv_dialect.MAX_HEADER:,} bytes, or an open quote" in markdown
-    assert f"more than {csv_dialect.MAX_COLUMNS:,} columns" in markdown
+    assert f"up to {csv_header.MAX_HEADER:,} bytes and {csv_header.MAX_COLUMNS:,} columns" in markdown
+    assert f"more than {csv_header.MAX_HEADER:,} bytes, or an open quote" in markdown
+    assert f"more than {csv_header.MAX_COLUMNS:,} columns" in markdown
     assert f"nested {canonical.MAX_DEPTH} deep" in markdown
     assert f"more than {text.LONGEST_RUN} combining marks" in markdown
     assert markdown.count(f"within {json_framing.LOOK_AHEAD} times `SLUICE_MAX_RECORD_SIZE`") == 2

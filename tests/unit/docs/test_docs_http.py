@@ -17,8 +17,9 @@ from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import request_middleware
 from chalicelib.api.pagination import format_cursor
 from chalicelib.api.problems import handle_errors
+from chalicelib.api.requests.retry import RetryBody, parse_retry
 from chalicelib.api.requests.uploads import parse_upload
-from chalicelib.api.views import health, uploads
+from chalicelib.api.views import datasets, health, uploads
 from chalicelib.api.views import jobs as jobs_views
 from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.errors import InvalidRequest
@@ -210,6 +211,27 @@ def test_an_upload_is_answered_as_documented() -> None:
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
     )
+
+
+def test_a_retry_takes_what_is_documented() -> None:
+    markdown = section("http-api.md", "`POST /jobs/{job_id}/retry`")
+    fields = table(markdown, "member", "type", "")
+    assert {quoted(row[0]) for row in fields} == set(RetryBody.__struct_fields__)
+    (body,) = map(json.loads, blocks(markdown, "json"))
+    changes = parse_retry(body)
+    assert changes is not None
+    assert changes.options == body["options"]
+
+
+def test_default_options_are_answered_as_documented() -> None:
+    services = MemoryServices()
+    (shown,) = map(json.loads, blocks(section("http-api.md", "`GET /datasets/{name}/options`"), "json"))
+    (body,) = map(json.loads, blocks(section("http-api.md", "`PUT /datasets/{name}/options`"), "json"))
+    path = {"name": shown["dataset"]}
+
+    given = datasets.set_options(RequestContext("", path, {}, lambda: body), services.jobs)
+    assert (given.status_code, given.body) == (200, shown)
+    assert datasets.show_options(RequestContext("", path), services.jobs).body == shown
 
 
 def test_a_multipart_upload_is_answered_as_documented() -> None:

@@ -73,6 +73,18 @@ def test_a_dropped_file_becomes_one_job_for_any_number_of_events() -> None:
     assert job.source == event
 
 
+def test_a_dropped_file_has_the_options_of_its_dataset() -> None:
+    world = World()
+    options = Options(delimiter=";", header=False)
+    world.jobs.set_dataset_options("people", options)
+    for dataset in ("people", "others"):
+        world.announce(world.objects.put(f"drop/{dataset}/a.csv", "e1"))
+    assert {it.dataset: it.instructions.options for it in world.jobs.jobs.values()} == {
+        "people": options,
+        "others": Options(),
+    }
+
+
 def test_a_dropped_file_that_is_written_again_is_loaded_again() -> None:
     world = World()
     for etag in ("e1", "e2", "e2"):  # the same bytes at another time are another write

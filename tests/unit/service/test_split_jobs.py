@@ -240,9 +240,9 @@ def test_a_retried_job_is_split_around_its_committed_blocks() -> None:
         claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
         assert claim is not None
         ingest(claim, world.ingester, lambda: True)
-    assert world.jobs.fail(world.job.id, owner="me", code="x", message="y") is False  # it holds nothing
+    assert world.jobs.fail(world.job, owner="me", code="x", message="y") is False  # it holds nothing
     world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
-    assert world.jobs.fail(world.job.id, owner="me", code="x", message="y")
+    assert world.jobs.fail(world.job, owner="me", code="x", message="y")
     del world.jobs.blocks[world.job.id][2]
     world.jobs.act(world.job.id, Action.RETRY)
     world.jobs.jobs[world.job.id] = changed(world.known, status=Status.PROCESSING)

@@ -47,6 +47,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
         size=12,
         sha256=SHA,
         part_checksums=True,
+        declared=frozenset(body["options"]),
     )
 
 

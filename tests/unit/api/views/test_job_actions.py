@@ -1,14 +1,20 @@
 """`POST /jobs/{job_id}/cancel`, `/retry` and `/undo`."""
 
+import json
+from typing import Any
 from uuid import UUID
 
 import pytest
 from chalice.test import Client
 
-from chalicelib.core.lifecycle import TRANSITIONS, Action
-from chalicelib.core.model import Status
+from chalicelib.core.jobs import Instructions
+from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
+from chalicelib.core.model import Format, Options, Status
+from tests.support.api_client import assert_problem, post
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])
@@ -55,3 +61,83 @@ def test_a_retried_job_finds_a_file_that_has_arrived_meanwhile(
 @pytest.mark.parametrize("job_id", [str(UUID(int=4)), "nonsense"])
 def test_a_job_that_does_not_exist_cannot_be_moved(client: Client, action: Action, job_id: str) -> None:
     assert client.http.post(f"/jobs/{job_id}/{action}").status_code == 404
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_job_is_read_again_where_it_may_be_and_nowhere_else(
+    client: Client, services: MemoryServices, status: Status
+) -> None:
+    ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
+    instructions = Instructions(options=Options(delimiter="|", comment="#"))
+    job = services.jobs.put(
+        new_job(status=status, completed_at=ended, arrived_at=NOW, instructions=instructions)
+    )
+    body = {"options": {"delimiter": ";", "comment": None}, "format": "csv"}
+    response = post(client, f"/jobs/{job.id}/retry", body)
+    changed = services.jobs.jobs[job.id]
+    if possible(status).isdisjoint({Action.RETRY, Action.REREAD}):
+        assert_problem(response, 409)
+        assert changed == job
+        return
+    assert response.status_code == 202
+    assert response.headers["Retry-After"] == "1"
+    assert response.json_body["status"] == ("UNDOING" if status is Status.COMPLETED else "PENDING")
+    assert (changed.instructions.format, changed.instructions.options) == (
+        Format.CSV,
+        Options(delimiter=";"),
+    )
+    assert [message.job_id for message in services.sender.waiting] == [job.id]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [(b"", {}), *((body, JSON) for body in (b"", b"{}", b'{"options": null}'))],
+)
+def test_a_retry_without_options_is_one_for_a_job_that_failed(
+    client: Client, services: MemoryServices, body: bytes, headers: dict[str, str]
+) -> None:
+    options = Options(delimiter="|")
+    jobs = [
+        services.jobs.put(
+            new_job(status=it, completed_at=NOW, arrived_at=NOW, instructions=Instructions(options=options))
+        )
+        for it in (Status.FAILED, Status.COMPLETED)
+    ]
+    answers = [client.http.post(f"/jobs/{job.id}/retry", headers=headers, body=body) for job in jobs]
+    assert [it.status_code for it in answers] == [202, 409]
+    assert "without options" in answers[1].json_body["detail"]
+    assert services.jobs.jobs[jobs[0].id].instructions.options == options
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"options": {"delimitr": ";"}}, "options.delimitr"),
+        ({"options": {"delimiter": "|"}}, "options"),  # as the job's comment
+        ([], None),
+    ],
+)
+def test_a_body_that_is_wrong_changes_nothing(
+    client: Client, services: MemoryServices, body: Any, field: str | None
+) -> None:
+    instructions = Instructions(options=Options(delimiter=";", comment="|"))
+    job = services.jobs.put(new_job(status=Status.FAILED, completed_at=NOW, instructions=instructions))
+    assert_problem(post(client, f"/jobs/{job.id}/retry", body), 400, field=field)
+    assert services.jobs.jobs[job.id] == job
+
+
+def test_a_body_that_is_not_declared_as_json_is_not_passed_over(
+    client: Client, services: MemoryServices
+) -> None:
+    job = services.jobs.put(new_job(status=Status.FAILED, completed_at=NOW))
+    body = json.dumps({"options": {"delimiter": ";"}}).encode()
+    for headers, status in (({}, 400), ({"Content-Type": "text/plain"}, 415)):
+        response = client.http.post(f"/jobs/{job.id}/retry", headers=headers, body=body)
+        assert_problem(response, status)
+    assert_problem(client.http.post(f"/jobs/{job.id}/retry", headers=JSON, body=b"{"), 400)
+    assert services.jobs.jobs[job.id] == job
+
+
+@pytest.mark.parametrize("job_id", [str(UUID(int=4)), "nonsense"])
+def test_a_job_that_does_not_exist_cannot_be_read_again(client: Client, job_id: str) -> None:
+    assert_problem(post(client, f"/jobs/{job_id}/retry", {"options": {}}), 404)
