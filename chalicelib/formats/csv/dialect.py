@@ -7,9 +7,10 @@ from dataclasses import replace
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.csv import records as csv_records
+from chalicelib.formats.csv.decimals import decimal_columns
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading import encodings
-from chalicelib.reading.head import Head
+from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.reading.lines import count_lines
 from chalicelib.rows import text
 
@@ -48,6 +49,10 @@ def detect(head: Head, options: Options) -> Detection:
         dialect = replace(dialect, data_start=end, columns=column_names(cells))
     else:
         dialect = replace(dialect, columns=column_names([""] * len(cells)))
+    if options.decimal == ",":
+        rows = _sample_rows(head, dialect)
+        numeric = decimal_columns(rows, dialect.columns, options.missing_values)
+        dialect = replace(dialect, decimal_columns=numeric)
     data_line = count_lines(head.data[: dialect.data_start])
     return Detection(replace(dialect, data_line=data_line, encoding=head.encoding))
 
@@ -101,6 +106,15 @@ def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
         "header-too-long",
         f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
     )
+
+
+def _sample_rows(head: Head, dialect: Dialect) -> list[list[str]]:
+    """Return the cells of the head's whole records."""
+    rows = [row for row in csv_records.read(head.data[dialect.data_start :], dialect) if row.cells]
+    whole = rows[:-1] if len(head.data) == HEAD_SIZE else rows
+    return [
+        [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in row.cells] for row in whole
+    ]
 
 
 def _decode_cells(raw: bytes, cells: list[str], encoding: str) -> list[str]:
