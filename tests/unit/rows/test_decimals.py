@@ -105,6 +105,21 @@ def test_what_looks_like_a_number_is_one_that_would_be_changed(value: str) -> No
         assert decimals.plain(value) not in (None, value)
 
 
+DATES = st.builds(
+    lambda separator, fields, time: separator.join(fields) + time,
+    st.sampled_from("./-"),
+    st.permutations(["24", "9", "2025"]) | st.permutations(["24", "12", "2025"]),
+    st.sampled_from(["", " 10:11"]),
+)
+
+
+@given(DATES, st.sampled_from(["DMY", "MDY", "YMD"]))
+def test_no_date_is_a_number(value: str, order: str) -> None:
+    assert decimals.plain(value) is None
+    both = rules.apply(value, Rules(decimals=Decimals.READ, date_order=order))
+    assert both == rules.apply(value, Rules(date_order=order))
+
+
 @settings(max_examples=200)
 @given(european.amounts(), st.sampled_from(["", ",", " ", "'"]))
 def test_the_other_pattern_is_that_of_the_decimal_point(number: Decimal, group_mark: str) -> None:
