@@ -14,6 +14,7 @@ from chalicelib.rows import decimals
 from chalicelib.rows.declared import matches
 from chalicelib.rows.normalise import normalise_column
 
+MAX_RECORDS = 10_000  # that are looked at
 MOST_EXCEPTIONS = 0.01  # of a column's values, for it to be one of numbers
 
 # Texts that stand for a missing value in many files, in small letters: neither numbers nor anything else.
@@ -60,9 +61,10 @@ def decimal_columns(
 ) -> tuple[str, ...]:
     """Return the columns whose values in the head's records are numbers with a decimal comma.
 
-    ``rows`` are the cells of whole records, ``missing`` the texts that are declared to mean no value. A
-    column without values is none of numbers.
+    ``rows`` are the cells of whole records, of which the first MAX_RECORDS are looked at; ``missing`` are the
+    texts that are declared to mean no value. A column without values is none of numbers.
     """
+    rows = rows[:MAX_RECORDS]
     sample = [row for row in rows if len(row) == len(columns)] or rows
     if len(sample) > 1 and not any(_DIGIT.search(cell) for cell in sample[0]):
         sample = sample[1:]  # a second line of the header, such as units

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.csv import records as csv_records
-from chalicelib.formats.csv.decimals import decimal_columns
+from chalicelib.formats.csv.decimals import MAX_RECORDS, decimal_columns
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading import encodings
 from chalicelib.reading.head import HEAD_SIZE, Head
@@ -109,8 +110,9 @@ def _first_record(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
 
 
 def _sample_rows(head: Head, dialect: Dialect) -> list[list[str]]:
-    """Return the cells of the head's whole records."""
-    rows = [row for row in csv_records.read(head.data[dialect.data_start :], dialect) if row.cells]
+    """Return the cells of the head's whole records, as many as are looked at."""
+    read = csv_records.read(head.data[dialect.data_start :], dialect)
+    rows = list(islice((row for row in read if row.cells), MAX_RECORDS + 1))
     whole = rows[:-1] if len(head.data) == HEAD_SIZE else rows
     return [
         [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in row.cells] for row in whole

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.formats.csv.decimals import MOST_EXCEPTIONS, decimal_columns
+from chalicelib.formats.csv.decimals import MAX_RECORDS, MOST_EXCEPTIONS, decimal_columns
 from tests.support import european_numbers as european
 from tests.support.european_numbers import Written
 
@@ -96,6 +96,11 @@ def test_ragged_records_are_no_evidence_beside_whole_ones() -> None:
 
 def test_records_that_all_lack_a_cell_are_evidence_for_the_others() -> None:
     assert decimal_columns([["1,5", "x"], ["2,5", "y"]], ["a", "b", "c"]) == ("a",)
+
+
+def test_so_many_records_are_looked_at() -> None:
+    rows = [["1,5"]] * MAX_RECORDS
+    assert decimal_columns([*rows, *[["A-7"]] * MAX_RECORDS], ["a"]) == ("a",)
 
 
 @given(european.columns())
