@@ -118,6 +118,11 @@ KINDS: Mapping[str, WarningKind] = {
         "Values in columns of numbers are not numbers with a decimal comma. They were left unchanged.",
         "decimal",
     ),
+    "number-in-text-column": WarningKind(
+        "Values look like numbers with a decimal comma, but the beginning of the file does not show their "
+        "columns to be numbers. They were left unchanged.",
+        "decimal",
+    ),
     # NDJSON and JSON
     "json-envelope": WarningKind(
         "The records seem to be inside an envelope. The whole file was loaded as one record.", "records"

@@ -1,6 +1,5 @@
 """Normalise whole columns, exactly as :func:`chalicelib.rows.text.normalise` does single values."""
 
-import re
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -8,7 +7,6 @@ import pyarrow.compute as pc
 
 from chalicelib.rows import text
 from chalicelib.rows.columns import content, octets
-from chalicelib.rows.rules import DECIMAL_COMMA, NONE, Rules, iso
 
 _LAST_ASCII = 0x7F
 _LAST_BLANK = 0x20  # of ASCII
@@ -20,8 +18,8 @@ _NULL, _ZERO = pa.scalar(None, pa.string()), pa.scalar(0, pa.int32())
 _DATE_CHARACTERS = (b"/", b"/:", b"-: ")
 
 
-def normalise_column(column: pa.Array, rules: Rules = NONE) -> pa.Array:
-    """Return a column of strings normalised and with the rules applied; null where a value is missing.
+def normalise_column(column: pa.Array) -> pa.Array:
+    """Return a column of strings normalised; null where a value is missing.
 
     One scan over all bytes of the column shows which steps its values do not need.
     """
@@ -29,8 +27,7 @@ def normalise_column(column: pa.Array, rules: Rules = NONE) -> pa.Array:
         return column
     column = _empty_to_null(_trim(column))
     characters = content(column)
-    column = _dates(_emails(column, characters), characters)
-    return column if rules == NONE else _apply_rules(column, rules)
+    return _dates(_emails(column, characters), characters)
 
 
 def _trim(column: pa.Array) -> pa.Array:
@@ -87,28 +84,3 @@ def _iso_8601(dates: pa.Array, *, has_time: bool) -> pa.Array:
 def _empty_to_null(column: pa.Array) -> pa.Array:
     sizes = pc.binary_length(column)
     return pc.if_else(pc.equal(sizes, _ZERO), _NULL, column) if pc.min(sizes).as_py() == 0 else column
-
-
-def _apply_rules(column: pa.Array, rules: Rules) -> pa.Array:
-    if rules.missing:
-        is_missing = pc.is_in(column, pa.array(sorted(rules.missing), pa.string()))
-        column = pc.if_else(is_missing, _NULL, column)
-    if rules.decimal_comma:
-        column = pc.replace_substring_regex(column, pattern=DECIMAL_COMMA, replacement=r"\1.\2")
-    for pattern in rules.dates:
-        is_date = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
-        if pc.any(is_date).as_py():
-            column = pc.replace_with_mask(column, is_date, _declared_dates(column.filter(is_date), pattern))
-    return column
-
-
-def _declared_dates(dates: pa.Array, pattern: str) -> pa.Array:
-    """Return the dates in ISO 8601. Days repeat, so each distinct one is converted once."""
-    days = dates.dictionary_encode()
-    compiled = re.compile(pattern)
-    matches = [(value, compiled.search(value)) for value in days.dictionary.to_pylist()]
-    values = [
-        iso(value, match["year"], match["month"], match["day"], match["time"]) if match else value
-        for value, match in matches
-    ]
-    return pa.array(values, pa.string()).take(days.indices)

@@ -21,11 +21,11 @@ class Notes:
         """The warnings so far: the sum of counts for each code, and the first place."""
         return tuple(self._warnings.values())
 
-    def add(self, segment: Segment, batch: Batch, before: int) -> None:
+    def add(self, segment: Segment, batch: Batch, notes: Sequence[Note], before: int) -> None:
         """Add the notes of a batch of the segment, which follows ``before`` records of its block."""
-        new = [note for note in batch.notes if note.code not in self._warnings]
+        new = [note for note in notes if note.code not in self._warnings]
         locations = _locate(batch, sorted({note.ordinal for note in new if note.location is None}))
-        for note in batch.notes:
+        for note in notes:
             known = self._warnings.get(note.code)
             if known is None:
                 location = note.location or locations[note.ordinal]

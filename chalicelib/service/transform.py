@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -11,12 +12,13 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
-from chalicelib.formats.interface import Batch, FileFormat, Rejection
+from chalicelib.formats.interface import Batch, FileFormat, Note, Rejection
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment
 from chalicelib.rows import canonical, flat, nested
 from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.columns import whole
+from chalicelib.rows.declared import Finding, apply_rules
 from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
@@ -74,13 +76,21 @@ def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Diale
             records += 1
             continue
         for batch in file_format.decode(segment, dialect):
-            canonical_texts, rejections = printer.print_batch(batch)
-            texts += canonical_texts
-            rejects += _rejects(batch, rejections, records)
-            notes.add(segment, batch, records)
+            printed = printer.print_batch(batch)
+            texts += printed.texts
+            rejects += _rejects(batch, printed.rejections, records)
+            notes.add(segment, batch, printed.notes, records)
             records += batch.records
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
     return _Printed(whole_texts, rejects, notes.warnings, records)
+
+
+class _PrintedBatch(NamedTuple):
+    """The canonical records of a batch, all its rejections by ordinal, and all its notes."""
+
+    texts: Sequence[pa.Array]
+    rejections: Sequence[Rejection]
+    notes: Sequence[Note]  # one for each code
 
 
 class _Printer:
@@ -89,18 +99,20 @@ class _Printer:
     def __init__(self, file_format: FileFormat, dialect: Dialect) -> None:
         self._is_flat = file_format.is_flat
         self._empty_record = file_format.empty_record
-        self._rules = Rules.of(dialect)
+        self._rules_of = cache(partial(Rules.of, dialect))  # a column
 
-    def print_batch(self, batch: Batch) -> tuple[list[pa.Array], Sequence[Rejection]]:
-        """Return the batch's canonical records, and all its rejections by ordinal.
+    def print_batch(self, batch: Batch) -> _PrintedBatch:
+        """Return the batch's canonical records, rejections and notes.
 
         A check against a schema belongs here, before values are normalised and printed: it would take the
         table's columns and the single records, and add rejections of its own.
         """
         arrays: list[pa.Array] = []
         rejections = list(batch.rejections)
+        notes = list(batch.notes)
         if batch.table is not None:
-            texts = self._print_table(batch.table)
+            texts, findings = self._print_table(batch.table)
+            notes += _notes(batch, findings)
             if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
                 ordinals = batch.table_ordinals().filter(is_empty).to_pylist()
                 rejections += [Rejection(ordinal, *self._empty_record) for ordinal in ordinals]
@@ -108,13 +120,29 @@ class _Printer:
             arrays.append(texts)
         if batch.singles:
             arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
-        return arrays, sorted(rejections, key=lambda rejection: rejection.ordinal)
+        rejections.sort(key=lambda rejection: rejection.ordinal)
+        return _PrintedBatch(arrays, rejections, notes)
 
-    def _print_table(self, table: pa.Table) -> pa.Array:
+    def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
         if not self._is_flat:
-            return nested.records(table)
-        columns = [normalise_column(whole(column), self._rules) for column in table.columns]
-        return flat.records(table.column_names, columns)
+            return nested.records(table), []
+        columns = [
+            apply_rules(normalise_column(whole(column)), self._rules_of(name))
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
+        findings = [column.finding for column in columns if column.finding]
+        return flat.records(table.column_names, [column.values for column in columns]), findings
+
+
+def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
+    """Yield a note for each code among what was found in columns of the batch's table."""
+    if not findings:
+        return
+    ordinals = batch.table_ordinals()
+    for code in sorted({finding.code for finding in findings}):
+        alike = [finding for finding in findings if finding.code == code]
+        first = min(finding.first for finding in alike)
+        yield Note(code, sum(finding.count for finding in alike), ordinals[first].as_py())
 
 
 def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:

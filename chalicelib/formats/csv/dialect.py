@@ -3,15 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from chalicelib.core.model import BLANKS, Dialect, Format, Options
 from chalicelib.core.warnings import FileWarning
+from chalicelib.formats.csv import records as csv_records
 from chalicelib.formats.csv.choice import Choice, choose
+from chalicelib.formats.csv.decimals import MAX_RECORDS, decimal_columns
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
 from chalicelib.formats.csv.sample import Line
 from chalicelib.formats.csv.table import Shift
 from chalicelib.formats.interface import Detection, new_dialect
-from chalicelib.reading.head import Head
+from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.reading.lines import count_lines
 from chalicelib.rows import text
 
@@ -39,11 +42,12 @@ def detect(head: Head, options: Options) -> Detection:
     else:
         cells = [""] * max(len(cells), table.width)
     dialect = replace(
-        dialect,
-        columns=column_names(cells),
-        data_line=count_lines(head.data[: dialect.data_start]),
-        encoding=head.encoding,
+        dialect, columns=column_names(cells), data_line=count_lines(head.data[: dialect.data_start])
     )
+    if options.decimal == ",":
+        numeric = decimal_columns(_sample_rows(head, dialect), dialect.columns, options.missing_values)
+        dialect = replace(dialect, decimal_columns=numeric)
+    dialect = replace(dialect, encoding=head.encoding)
     teller = _Teller(head.data, choice)
     if separator is not None:
         teller.tell("separator-line", 1, separator.start(), separator[0])
@@ -92,6 +96,16 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
         date_order=options.date_order,
         missing_values=options.missing_values,
     )
+
+
+def _sample_rows(head: Head, dialect: Dialect) -> list[list[str]]:
+    """Return the cells of the head's whole records, as many as are looked at."""
+    read = csv_records.read(head.data[dialect.data_start :], dialect)
+    rows = list(islice((row for row in read if row.cells), MAX_RECORDS + 1))
+    whole = rows[:-1] if len(head.data) == HEAD_SIZE else rows
+    return [
+        [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in row.cells] for row in whole
+    ]
 
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:

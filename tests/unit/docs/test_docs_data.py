@@ -18,10 +18,11 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.core.warnings import KINDS
 from chalicelib.formats import format_of
+from chalicelib.formats.csv import decimals as csv_decimals
 from chalicelib.formats.csv import header as csv_header
 from chalicelib.formats.json import framing as json_framing
 from chalicelib.formats.json.parse import parse
-from chalicelib.rows import canonical, text
+from chalicelib.rows import canonical, rules, text
 from sluice_cli.commands.upload import upload_command
 from tests.support.docpages import ROOT, blocks, bytes_of, page, quoted, section, table, text_of
 from tests.support.jobs import new_job
@@ -109,12 +110,29 @@ def test_a_csv_header_gives_the_documented_keys() -> None:
         assert list(found.columns) == json.loads(quoted(keys)), header
 
 
+def test_numbers_with_a_decimal_comma_are_read_as_documented() -> None:
+    markdown = section("data.md", "Decimal commas")
+    for value, becomes in table(markdown, "a value in a column of numbers", "becomes"):
+        found = rules.apply(json.loads(quoted(value)), rules.Rules(decimals=rules.Decimals.READ))
+        assert found == json.loads(quoted(becomes)), value
+
+
+def test_columns_of_numbers_are_found_as_documented() -> None:
+    markdown = section("data.md", "Decimal commas")
+    answers = {"yes": ("a",), "no": ()}
+    for values, answer in table(markdown, "values of a column", "a column of numbers"):
+        data = "\n".join(["a", *re.findall("`(.*?)`", values)]).encode()
+        assert look(data, delimiter=";", decimal=",").decimal_columns == answers[answer], values
+
+
 def test_the_documented_limits_are_those_of_the_code() -> None:
     markdown = " ".join(page("data.md").split())
 
     assert f"up to {csv_header.MAX_HEADER:,} bytes and {csv_header.MAX_COLUMNS:,} columns" in markdown
     assert f"more than {csv_header.MAX_HEADER:,} bytes, or an open quote" in markdown
     assert f"more than {csv_header.MAX_COLUMNS:,} columns" in markdown
+    assert f"first {csv_decimals.MAX_RECORDS:,} records of the head" in markdown
+    assert f"at most {100 * csv_decimals.MOST_EXCEPTIONS:.0f} % of them" in markdown
     assert f"nested {canonical.MAX_DEPTH} deep" in markdown
     assert f"more than {text.LONGEST_RUN} combining marks" in markdown
     assert markdown.count(f"within {json_framing.LOOK_AHEAD} times `SLUICE_MAX_RECORD_SIZE`") == 2

@@ -43,7 +43,7 @@ TOKENS = (
         "\\",
         "x@Y.z",
     ),
-    *("2025/01/02", "'", "#", "\\\n", "05.07.2025", "1,5", "n/a", "\t", "\t"),
+    *("2025/01/02", "'", "#", "\\\n", "05.07.2025", "1,5", "1.234", "n/a", "\t", "\t"),
 )
 NASTY = st.lists(
     st.sampled_from([token.encode() for token in TOKENS] + [b"\0", b"\xff", b"\xc3", b"\xef\xbb\xbf"]),
@@ -63,6 +63,7 @@ DIALECTS = {
     "comments": dialect(comment="#"),
     "one byte a character": dialect(encoding="cp1252"),
     "rules": dialect(decimal=",", date_order="DMY", missing_values=("n/a", "b"), delimiter="\t"),
+    "a column of numbers": dialect(decimal=",", decimal_columns=("b",), date_order="DMY", delimiter="\t"),
 }
 
 
@@ -90,7 +91,10 @@ def reference(data: bytes, max_record: int, read_as: Dialect) -> Outcome:
 
 def values(cells: list[str], read_as: Dialect) -> list[str]:
     texts = (cell.encode("latin-1").decode(read_as.encoding) for cell in cells)
-    return [rules.apply(normalise(text), rules.Rules.of(read_as)) for text in texts]
+    return [
+        rules.apply(normalise(text), rules.Rules.of(read_as, name))
+        for name, text in zip(NAMES, texts, strict=True)
+    ]
 
 
 def fault(raw: bytes, cells: list[str], read_as: Dialect) -> str | None:
