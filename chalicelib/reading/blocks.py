@@ -5,7 +5,7 @@ offsets, however the bytes arrive. A record that is too large, or whose quote ne
 undecoded (of a CSV record only the first line), and reading continues after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -55,14 +55,19 @@ class Block:
     source_offset: int | None = None  # see Chunk
 
 
+# Take the pieces of the rest of a file; yield those that belong to no record, from some byte on. May raise
+# FramingError, with offsets that count from the beginning of the first piece.
+Rest = Callable[[Iterator[bytes]], Iterator[bytes]]
+
+
 @dataclass(frozen=True)
 class Boundary:
     """The end of whole records in the data of a framing.
 
     Without a ``code``, a record ends at ``end``, and no earlier one ends at or after the requested offset.
     With a ``code``, the record that begins at ``end``, after ``separators`` bytes, cannot be read whole:
-    ``length`` bytes of it are rejected, or its first line if that is None, or the rest of the file if
-    ``to_end``.
+    ``length`` bytes of it are rejected, or its first line if that is None. With ``rest``, no other record
+    follows: of the rest of the file, what that yields is rejected as one record, unless it is white space.
     """
 
     end: int
@@ -71,7 +76,7 @@ class Boundary:
     code: str | None = None
     length: int | None = None
     separators: int = 0
-    to_end: bool = False
+    rest: Rest | None = None
 
 
 class FramingError(Exception):
@@ -144,6 +149,11 @@ class _Window:
         self.offset += size
         return data
 
+    def take_all(self) -> Iterator[bytes]:
+        """Remove the bytes of the text to its end and yield them in pieces."""
+        while not self.is_at_end():
+            yield self.take(len(self.data))
+
 
 def cut_blocks(
     chunks: Iterator[Chunk], gap: Gap, *, data_start: int, block_size: int, framing: Framing
@@ -175,8 +185,8 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
         if boundary.end:
             offset = window.offset
             yield Segment(offset, window.take(boundary.end), boundary.regular, boundary.rejected_lines)
-        if boundary.to_end:
-            yield from _reject_to_end(window, str(boundary.code))
+        if boundary.rest is not None:
+            yield from _reject_to_end(window, boundary.rest, str(boundary.code))
         elif boundary.code is not None:
             yield _reject(window, boundary, framing)
 
@@ -185,19 +195,27 @@ def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
     try:
         return framing.boundary(window.data, at, final=window.final)
     except FramingError as error:
-        offsets = (f"{window.offset + offset:,}" for offset in error.offsets)
-        raise JobFailed(error.code, error.sentence.format(*offsets)) from None
+        raise _failure(error, window.offset) from None
 
 
-def _reject_to_end(window: _Window, code: str) -> Iterator[RejectedRecord]:
-    """Take the rest of the text off the window, however long, as one record, unless it is white space."""
-    offset, raw = window.offset, b""
-    while not window.is_at_end():
-        data = window.take(len(window.data))
-        if not raw:
-            data = data.lstrip(b" \t\r\n")
-            offset = window.offset - len(data)
-        raw = (raw + data)[:EXCERPT]
+def _failure(error: FramingError, begin: int) -> JobFailed:
+    """Return the failure of the job; ``begin``: the offset from which those of the error count."""
+    return JobFailed(error.code, error.sentence.format(*(f"{begin + offset:,}" for offset in error.offsets)))
+
+
+def _reject_to_end(window: _Window, rest: Rest, code: str) -> Iterator[RejectedRecord]:
+    """Take the rest of the text off the window, however long; see Boundary."""
+    begin = offset = window.offset
+    raw = b""
+    try:
+        for piece in rest(window.take_all()):
+            if raw:
+                raw += piece[: max(EXCERPT - len(raw), 0)]
+            elif raw := piece.lstrip(b" \t\r\n"):
+                offset = window.offset - len(raw)
+                raw = raw[:EXCERPT]
+    except FramingError as error:
+        raise _failure(error, begin) from None
     if raw:
         yield RejectedRecord(offset, raw, code)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
 from chalicelib.formats import format_of
-from chalicelib.formats.interface import Batch, Location, Rejection
+from chalicelib.formats.interface import Batch, Detection, Location, Rejection
 from chalicelib.reading.blocks import cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import Chunk
@@ -20,9 +21,17 @@ from tests.support.fakes import MemoryStore
 
 def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect:
     """Detect the dialect of an object with that content."""
+    return detection(head, declared, **options).dialect
+
+
+def detection(
+    head: bytes, declared: Format | None = None, *, filename: str = "", **options: Any
+) -> Detection:
+    """Detect the dialect of an object with that content."""
     limits = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
     source = Source("bucket", "key", "e", len(head))
-    return detect_dialect(MemoryStore(head, "e"), source, declared, Options(**options), limits).dialect
+    instructions = Instructions(declared, Options(**options))
+    return detect_dialect(MemoryStore(head, "e"), source, instructions, limits, filename)
 
 
 @dataclass
