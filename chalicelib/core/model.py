@@ -101,6 +101,7 @@ class Dialect:
     # JSON only
     array: bool = False  # the records are in an array
     records: str | None = None  # the path of the list or object that holds the records (RFC 6901)
+    keyed: bool = False  # the records are the values of an object's members
     # CSV only
     columns: tuple[str, ...] = ()  # the record keys, in file order
     header: bool = True  # the file names its columns
@@ -132,7 +133,7 @@ _FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {  # of formats that have mo
         *("short_rows", "extra_cells", "decimal", "decimal_columns", "date_order", "missing_values"),
     ),
     Format.NDJSON: (),
-    Format.JSON: ("array", "records"),
+    Format.JSON: ("array", "records", "keyed"),
 }
 
 

@@ -4,7 +4,9 @@ A new format is a package with a class of that interface, a line in FORMATS, and
 :class:`chalicelib.core.model.Format`. Members of a dialect that only this format has are listed beside that.
 """
 
-from chalicelib.core.model import Dialect, Format
+from pathlib import PurePosixPath
+
+from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.csv.format import CsvFormat
 from chalicelib.formats.interface import FileFormat
 from chalicelib.formats.json.format import JsonFormat
@@ -17,6 +19,8 @@ FORMATS: tuple[FileFormat, ...] = (  # in the order in which they are tried on a
     CsvFormat(),
 )
 
+_COMPRESSED = ("gz", "bz2", "xz", "zst", "zip")
+
 
 def format_named(name: Format) -> FileFormat:
     """Return the format of that name."""
@@ -28,6 +32,15 @@ def format_of(dialect: Dialect) -> FileFormat:
     return format_named(dialect.format)
 
 
-def recognise(head: Head) -> FileFormat:
+def recognise(head: Head, options: Options, filename: str) -> FileFormat:
     """Return the first format that recognises the head. CSV recognises every head that no other does."""
-    return next(file_format for file_format in FORMATS if file_format.recognise(head))
+    extension = extension_of(filename)
+    return next(file_format for file_format in FORMATS if file_format.recognise(head, options, extension))
+
+
+def extension_of(filename: str) -> str:
+    """Return the extension of a file name, in lower case and without its dot; not that of a compression."""
+    suffixes = [suffix[1:].lower() for suffix in PurePosixPath(filename).suffixes]
+    while suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""

@@ -5,7 +5,7 @@ neither normalises nor prints them: that is the same for all formats, see :mod:`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -57,10 +57,15 @@ class Note:
 
 
 class Detection(NamedTuple):
-    """A dialect, and what was assumed in order to find it."""
+    """A dialect, and what was assumed in order to find it.
+
+    ``finish``: complete the dialect, where the head does not suffice. It takes the text from ``data_start``
+    on, and raises JobFailed.
+    """
 
     dialect: Dialect
     warnings: Sequence[FileWarning] = ()
+    finish: Callable[[Iterator[bytes]], Dialect] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,11 @@ class FileFormat(Protocol):
     def unreadable(self) -> Mapping[str, str]:
         """The messages for records that cannot be read whole, by the codes of the framing."""
 
-    def recognise(self, head: Head) -> bool:
-        """Return whether a file with that head is of this format."""
+    def recognise(self, head: Head, options: Options, extension: str) -> bool:
+        """Return whether a file with that head is of this format.
+
+        ``extension``: that of the file's name, in lower case and without its dot; empty if there is none.
+        """
 
     def read_dialect(self, head: Head, options: Options) -> Detection:
         """Detect the file's dialect, as far as the options do not declare it. Raises JobFailed."""

@@ -5,7 +5,7 @@ offsets, however the bytes arrive. A record that is too large, or whose quote ne
 undecoded (of a CSV record only the first line), and reading continues after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -62,14 +62,19 @@ class Block:
     lines: int = 0
 
 
+# Take the pieces of the rest of a file; yield those that belong to no record, from some byte on. May raise
+# FramingError, with offsets that count from the beginning of the first piece.
+Rest = Callable[[Iterator[bytes]], Iterator[bytes]]
+
+
 @dataclass(frozen=True)
 class Boundary:
     """The end of whole records in the data of a framing.
 
     Without a ``code``, a record ends at ``end``, and no earlier one ends at or after the requested offset.
     With a ``code``, the record that begins at ``end``, after ``separators`` bytes, cannot be read whole:
-    ``length`` bytes of it are rejected, or its first line if that is None, or the rest of the file if
-    ``to_end``.
+    ``length`` bytes of it are rejected, or its first line if that is None. With ``rest``, no other record
+    follows: of the rest of the file, what that yields is rejected as one record, unless it is white space.
     """
 
     end: int
@@ -78,7 +83,7 @@ class Boundary:
     code: str | None = None
     length: int | None = None
     separators: int = 0
-    to_end: bool = False
+    rest: Rest | None = None
 
 
 class FramingError(Exception):
@@ -155,6 +160,11 @@ class _Window:
             self.line -= 1  # the line ends with the LF
         return data
 
+    def take_all(self) -> Iterator[bytes]:
+        """Remove the bytes of the text to its end and yield them in pieces."""
+        while not self.is_at_end():
+            yield self.take(len(self.data))
+
 
 def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from it
     chunks: Iterator[Chunk],
@@ -193,8 +203,8 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
             offset, line = window.offset, window.line
             data = window.take(boundary.end)
             yield Segment(offset, data, boundary.regular, boundary.rejected_lines, line)
-        if boundary.to_end:
-            yield from _reject_to_end(window, str(boundary.code))
+        if boundary.rest is not None:
+            yield from _reject_to_end(window, boundary.rest, str(boundary.code))
         elif boundary.code is not None:
             yield _reject(window, boundary, framing)
 
@@ -203,17 +213,28 @@ def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
     try:
         return framing.boundary(window.data, at, final=window.final)
     except FramingError as error:
-        offsets = (f"{window.offset + offset:,}" for offset in error.offsets)
-        raise JobFailed(error.code, error.sentence.format(*offsets)) from None
+        raise _failure(error, window.offset) from None
 
 
-def _reject_to_end(window: _Window, code: str) -> Iterator[RejectedRecord]:
-    """Take the rest of the text off the window, however long, as one record, unless it is white space."""
-    while not window.is_at_end() and (blanks := len(window.data) - len(window.data.lstrip(b" \t\r\n"))):
-        window.take(blanks)
-    offset, line, raw = window.offset, window.line, b""
-    while not window.is_at_end():
-        raw = (raw + window.take(len(window.data)))[:EXCERPT]
+def _failure(error: FramingError, begin: int) -> JobFailed:
+    """Return the failure of the job; ``begin``: the offset from which those of the error count."""
+    return JobFailed(error.code, error.sentence.format(*(f"{begin + offset:,}" for offset in error.offsets)))
+
+
+def _reject_to_end(window: _Window, rest: Rest, code: str) -> Iterator[RejectedRecord]:
+    """Take the rest of the text off the window, however long; see Boundary."""
+    begin = offset = window.offset
+    line, raw = window.line, b""
+    try:
+        for piece in rest(window.take_all()):
+            if raw:
+                raw += piece[: max(EXCERPT - len(raw), 0)]
+            elif raw := piece.lstrip(b" \t\r\n"):
+                offset = window.offset - len(raw)
+                line = window.line - count_lines(raw)
+                raw = raw[:EXCERPT]
+    except FramingError as error:
+        raise _failure(error, begin) from None
     if raw:
         yield RejectedRecord(offset, raw, code, line)
 

@@ -1,31 +1,44 @@
 """Detect the dialect of a file from the head of its object."""
 
+from contextlib import closing
+
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Format, Options, Source
+from chalicelib.core.jobs import Instructions
+from chalicelib.core.model import Source
 from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
-from chalicelib.reading.head import read_head
+from chalicelib.reading.head import HEAD_SIZE, read_head
 from chalicelib.reading.object_store import ObjectStore
+from chalicelib.reading.object_text import ObjectText
 
 
 def detect_dialect(
     store: ObjectStore,
     source: Source,
-    declared_format: Format | None,
-    options: Options,
+    declared: Instructions,
     limits: DecompressionLimits,
+    filename: str,
 ) -> Detection:
     """Return the dialect of an object, and what was assumed about it.
 
-    A declared format and the options override detection.
+    A declared format and the options override detection. The file's name counts where the head may be read
+    in two ways.
 
     Raises JobFailed for a file that cannot be read, and the errors of the store.
     """
+    options = declared.options
     head = read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
     file_format = (
-        formats.recognise(head) if declared_format is None else formats.format_named(declared_format)
+        formats.recognise(head, options, filename)
+        if declared.format is None
+        else formats.format_named(declared.format)
     )
-    return file_format.read_dialect(head, options)
+    detection = file_format.read_dialect(head, options)
+    if detection.finish is None:
+        return detection
+    text = ObjectText(store, source, detection.dialect, limits, read_size=HEAD_SIZE)
+    with closing(text.stream(detection.dialect.data_start, None)) as chunks:
+        return Detection(detection.finish(chunk.data for chunk in chunks), detection.warnings)

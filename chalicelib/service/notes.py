@@ -21,8 +21,9 @@ class Notes:
         """The warnings so far: the sum of counts for each code, and the first place."""
         return tuple(self._warnings.values())
 
-    def add(self, segment: Segment, batch: Batch, notes: Sequence[Note], before: int) -> None:
-        """Add the notes of a batch of the segment, which follows ``before`` records of its block."""
+    def add(self, segment: Segment, batch: Batch, before: int, more: Sequence[Note] = ()) -> None:
+        """Add the notes of a batch of the segment, and ``more``; it follows ``before`` records of its block."""
+        notes = [*batch.notes, *more]
         new = [note for note in notes if note.code not in self._warnings]
         locations = _locate(batch, sorted({note.ordinal for note in new if note.location is None}))
         for note in notes:

@@ -38,8 +38,7 @@ class Opener:
             original = self.ledger.complete_as_duplicate(job, source)
             if original is not None:
                 raise DuplicateFile(original)
-        declared = job.instructions
-        detection = detect_dialect(self.store, source, declared.format, declared.options, self.limits)
+        detection = detect_dialect(self.store, source, job.instructions, self.limits, job.filename)
         dialect = detection.dialect
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self.ledger.open(job, source, dialect, block_size, detection.warnings)

@@ -79,14 +79,14 @@ def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Diale
             printed = printer.print_batch(batch)
             texts += printed.texts
             rejects += _rejects(batch, printed.rejections, records)
-            notes.add(segment, batch, printed.notes, records)
+            notes.add(segment, batch, records, printed.notes)
             records += batch.records
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
     return _Printed(whole_texts, rejects, notes.warnings, records)
 
 
 class _PrintedBatch(NamedTuple):
-    """The canonical records of a batch, all its rejections by ordinal, and all its notes."""
+    """The canonical records of a batch, all its rejections by ordinal, and notes beyond the batch's own."""
 
     texts: Sequence[pa.Array]
     rejections: Sequence[Rejection]
@@ -102,14 +102,14 @@ class _Printer:
         self._rules_of = cache(partial(Rules.of, dialect))  # a column
 
     def print_batch(self, batch: Batch) -> _PrintedBatch:
-        """Return the batch's canonical records, rejections and notes.
+        """Return the batch's canonical records and rejections, and what was noted.
 
         A check against a schema belongs here, before values are normalised and printed: it would take the
         table's columns and the single records, and add rejections of its own.
         """
         arrays: list[pa.Array] = []
         rejections = list(batch.rejections)
-        notes = list(batch.notes)
+        notes: list[Note] = []
         if batch.table is not None:
             texts, findings = self._print_table(batch.table)
             notes += _notes(batch, findings)

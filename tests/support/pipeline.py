@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
 from chalicelib.core.warnings import JobWarning
 from chalicelib.formats import format_of
@@ -26,9 +27,10 @@ def look(head: bytes, declared: Format | None = None, **options: Any) -> Dialect
     return detect(head, declared, **options).dialect
 
 
-def detect(head: bytes, declared: Format | None = None, **options: Any) -> Detection:
+def detect(head: bytes, declared: Format | None = None, *, filename: str = "", **options: Any) -> Detection:
     """Detect the dialect of an object with that content; return it with the warnings."""
-    return detect_dialect(MemoryStore(head, "e"), _source(head), declared, Options(**options), _LIMITS)
+    instructions = Instructions(declared, Options(**options))
+    return detect_dialect(MemoryStore(head, "e"), _source(head), instructions, _LIMITS, filename)
 
 
 def _source(data: bytes) -> Source:

@@ -21,7 +21,7 @@ class CsvFormat:
     empty_record: Reason | None = BLANK_ROW
     unreadable: Mapping[str, str] = UNREADABLE
 
-    def recognise(self, head: Head) -> bool:  # noqa: ARG002 - any text may be CSV
+    def recognise(self, head: Head, options: Options, extension: str) -> bool:  # noqa: ARG002 - any text may be
         """See FileFormat."""
         return True
 

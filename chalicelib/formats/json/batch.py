@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.formats.interface import Batch, Location
+from chalicelib.formats.json.members import with_key
 from chalicelib.formats.json.parse import parse_record
 
 
@@ -13,14 +14,20 @@ class JsonBatch(Batch):
     """Records of a segment, as their bytes."""
 
     raws: Sequence[bytes]
+    names: Sequence[bytes] | None = (
+        None  # of members whose values the records are, as JSON; empty: it has none
+    )
+    spans: Sequence[bytes] | None = None  # the records with what belongs to them in the file; None: ``raws``
     offsets: Callable[[], Sequence[int]]  # of the records in the text; seldom needed
     noun: str  # for a record, in messages
 
     def value(self, ordinal: int) -> dict[str, Any]:
         """See Batch."""
-        return parse_record(self.raws[ordinal], self.noun)
+        record = parse_record(self.raws[ordinal], self.noun)
+        name = self.names[ordinal] if self.names else b""
+        return with_key(record, name, self.noun) if name else record
 
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """See Batch."""
-        offsets = self.offsets()
-        return [Location(offsets[ordinal], self.raws[ordinal]) for ordinal in ordinals]
+        offsets, spans = self.offsets(), self.raws if self.spans is None else self.spans
+        return [Location(offsets[ordinal], spans[ordinal]) for ordinal in ordinals]

@@ -2,16 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason, new_dialect
 from chalicelib.formats.json.decode import decode
+from chalicelib.formats.json.envelope import find_records, tokens_of
 from chalicelib.formats.json.framing import UNREADABLE, JsonFraming
-from chalicelib.formats.json.units import array_start
+from chalicelib.formats.json.hints import envelope_warnings
+from chalicelib.formats.json.recognise import are_scalars
+from chalicelib.formats.json.units import Layout, array_start
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import Head
 from chalicelib.reading.lines import count_lines
+
+PASSES_COMMAS = 2  # rules from which commas between records are passed over
+
+_EXTENSIONS = ("json", "geojson")
 
 
 class JsonFormat:
@@ -22,22 +30,26 @@ class JsonFormat:
     empty_record: Reason | None = None
     unreadable: Mapping[str, str] = UNREADABLE
 
-    def recognise(self, head: Head) -> bool:
+    def recognise(self, head: Head, options: Options, extension: str) -> bool:  # noqa: ARG002
         """See FileFormat. An object that begins a file of one object a line is recognised by NDJSON first."""
-        return head.text.startswith((b"[", b"{"))
+        if head.text.startswith((b"[", b"{")):
+            return True
+        return extension in _EXTENSIONS and are_scalars(head)
 
-    def read_dialect(self, head: Head, options: Options) -> Detection:  # noqa: ARG002 - options are for CSV
+    def read_dialect(self, head: Head, options: Options) -> Detection:
         """See FileFormat."""
-        start = array_start(head.data, head.start)
         dialect = json_dialect(Format.JSON, head)
+        if options.records is not None:
+            return Detection(dialect, finish=partial(_with_records, dialect, options.records))
+        start = array_start(head.data, head.start)
         if start is not None:
             data_line = count_lines(head.data[:start])
             dialect = replace(dialect, array=True, data_start=start, data_line=data_line)
-        return Detection(dialect)
+        return Detection(dialect, envelope_warnings(head))
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> JsonFraming:
         """See FileFormat."""
-        return JsonFraming(dialect.array, max_record, to_end)
+        return JsonFraming(_layout(dialect), max_record, to_end, tokens_of(dialect.records or ""))
 
     def can_be_split(self, dialect: Dialect) -> bool:  # noqa: ARG002 - none can
         """See FileFormat: whether a byte is within a string depends on all bytes before it."""
@@ -49,7 +61,29 @@ class JsonFormat:
 
     def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
         """See FileFormat."""
-        return decode(segment, array=dialect.array, first=segment.offset == dialect.data_start)
+        first = segment.offset == dialect.data_start
+        return decode(segment, _layout(dialect), first=first, passes_commas=dialect.rules >= PASSES_COMMAS)
+
+
+def _layout(dialect: Dialect) -> Layout:
+    if dialect.array:
+        return Layout.ARRAY
+    if dialect.keyed:
+        return Layout.MEMBERS
+    return Layout.SEQUENCE if dialect.records is None else Layout.SINGLE
+
+
+def _with_records(dialect: Dialect, pointer: str, pieces: Iterator[bytes]) -> Dialect:
+    """Return the dialect with the place of the records in the text. Raises JobFailed."""
+    place = find_records(pieces, dialect.data_start, pointer)
+    return replace(
+        dialect,
+        data_start=place.offset,
+        data_line=place.line,
+        array=place.layout is Layout.ARRAY,
+        keyed=place.layout is Layout.MEMBERS,
+        records=pointer,
+    )
 
 
 def json_dialect(name: Format, head: Head) -> Dialect:

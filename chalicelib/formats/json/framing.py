@@ -6,9 +6,11 @@ than a record: each ``max_record`` bytes of it are then a unit of their own.
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 from operator import sub
 
-from chalicelib.formats.json.units import PIECE, Units, Window, scan, separators, space_end
+from chalicelib.formats.json.envelope import after_records
+from chalicelib.formats.json.units import PIECE, Layout, Units, Window, scan, separators, space_end
 from chalicelib.reading.blocks import TOO_LARGE, Boundary, FramingError
 
 LOOK_AHEAD = 32  # times the length of records: how far the end of one is looked for
@@ -16,7 +18,7 @@ TRAILING = "trailing-content"
 
 UNREADABLE = {
     TOO_LARGE: "This value is larger than records may be. Reading continued after it.",
-    TRAILING: "The list ends before this, with ]. Nothing that comes after it was read.",
+    TRAILING: "The list of records ends before this. Nothing that comes after it was read.",
 }
 
 _NEVER_ENDS = (
@@ -24,7 +26,10 @@ _NEVER_ENDS = (
     "never closed, and the rest of the file cannot be told apart from it."
 )
 _CUT_IN_VALUE = "The file ends at byte {}, within the value that begins at byte {}: it was cut short."
-_CUT_IN_ARRAY = "The file ends at byte {} without the ] that ends the list: it was cut short."
+_CUT_IN_LIST = {
+    Layout.ARRAY: "The file ends at byte {} without the ] that ends the list: it was cut short.",
+    Layout.MEMBERS: "The file ends at byte {} without the }} that ends the records: it was cut short.",
+}
 _FIRST_LOOK = 4096  # bytes beyond the requested offset: few records are longer
 
 
@@ -32,9 +37,10 @@ _FIRST_LOOK = 4096  # bytes beyond the requested offset: few records are longer
 class JsonFraming:
     """Record borders of a JSON file. A record longer than ``max_record`` bytes cannot be read whole."""
 
-    array: bool  # the records are in an array; its `[` stands before the data
+    layout: Layout  # the `[` or `{` of a list stands before the data
     max_record: int
     to_end: bool  # the framing will get the end of the file
+    path: tuple[str, ...] = ()  # the names of what surrounds the list, from the outermost on
     look_ahead: int = 0
     by_lines: bool = False
 
@@ -66,9 +72,9 @@ class JsonFraming:
 
     def _window(self, data: bytes, begin: int, size: int, *, final: bool) -> Window:
         stop = min(begin + size, len(data))
-        # an array that reaches the end of the file has a `]` before it
-        ended = final and stop == len(data) and not (self.array and self.to_end)
-        return Window(data, begin, stop, self.array, ended)
+        # a list that reaches the end of the file is closed before it
+        ended = final and stop == len(data) and not (self.layout.is_enclosed and self.to_end)
+        return Window(data, begin, stop, self.layout, ended)
 
     def _first_look(self, distance: int) -> int:
         return min(distance + _FIRST_LOOK, PIECE, LOOK_AHEAD * self.max_record)
@@ -105,18 +111,22 @@ class JsonFraming:
             index = next(n for n, length in enumerate(map(sub, ends, starts)) if length > self.max_record)
             begin = ends[index - 1] if index else begin
             separators, length = starts[index] - begin, ends[index] - starts[index]
+            if self.layout is Layout.SINGLE:
+                return Boundary(begin + separators, code=TOO_LARGE, rest=iter)
             return Boundary(begin, code=TOO_LARGE, separators=separators, length=length)
-        if len(ends) == count:
+        if len(ends) == count and self.layout is not Layout.SINGLE:
             return Boundary(ends[-1])
-        return None if units.closing is None else Boundary(units.closing, code=TRAILING, to_end=True)
+        if units.closing is None:
+            return None
+        return Boundary(units.closing, code=TRAILING, rest=partial(after_records, tokens=self.path))
 
     def _if_certain(self, data: bytes, boundary: Boundary, *, final: bool) -> Boundary | None:
-        """Return the boundary; None if an array's `]` may be missing after it: the file may be truncated."""
+        """Return the boundary; None if the end of a list may be missing after it, as in a truncated file."""
         end = boundary.end + boundary.separators + (boundary.length or 0)
-        if boundary.to_end or end < len(data) or not (self.array and self.to_end):
+        if boundary.rest or end < len(data) or not (self.layout.is_enclosed and self.to_end):
             return boundary
         if final:
-            raise FramingError("truncated-file", _CUT_IN_ARRAY, len(data))
+            raise FramingError("truncated-file", _CUT_IN_LIST[self.layout], len(data))
         return None
 
     def _at_end(self, window: Window) -> Boundary:
@@ -124,6 +134,6 @@ class JsonFraming:
         _, start = separators(window, window.at)
         if start < window.stop:
             raise FramingError("truncated-file", _CUT_IN_VALUE, window.stop, start)
-        if self.array and self.to_end:
-            raise FramingError("truncated-file", _CUT_IN_ARRAY, window.stop)
+        if self.layout.is_enclosed and self.to_end:
+            raise FramingError("truncated-file", _CUT_IN_LIST[self.layout], window.stop)
         return Boundary(window.stop)

@@ -1,11 +1,12 @@
-"""Find where the values of a JSON file begin and end: in an array, or one after another.
+"""Find where the values of a JSON file begin and end: in an array or an object, or one after another.
 
-A file is read in units. A unit begins where the one before it ended. In an array it is::
+A file is read in units. A unit begins where the one before it ended. In an array or an object it is::
 
     unit = space [ "," space ] [ junk ] [ container ]
 
-so a comma belongs to the value after it, and a unit without a value is a comma that no value follows. Outside
-of an array there are no commas, and junk ends at white space::
+so a comma belongs to the value after it, and a unit without a value is a comma that no value follows. The
+name of an object's member is junk to this module. One after another, junk ends at white space, and a comma is
+junk::
 
     unit = space ( junk | container )
 
@@ -20,6 +21,7 @@ same containers column-wise, up to the first unexpected content between them.
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -35,16 +37,28 @@ _SPACE = re.compile(rb"[ \t\n\r]*+")
 _MARK = re.compile(
     rb"(?P<opening>[{\[]++)|(?P<closing>[}\]]++)|" + _STRING + rb'|\\["\\]|(?P<open>")', re.DOTALL
 )
-_JUNK = {  # by whether the records are in an array
-    array: re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
-    for array, stops in ((True, rb",\]"), (False, rb" \t\n\r"))
-}
-_COMMA, _QUOTE, _CLOSE = b',"]'
+NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)  # of a member
+_NEXT_NAME = re.compile(rb"[ \t\n\r]*+(,?+)[ \t\n\r]*+(" + NAME.pattern + rb")", re.DOTALL)
+_COMMA, _QUOTE = b',"'
 
 _QUOTE_STEP = 2
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1, b'"': _QUOTE_STEP}
 _STEPS = bytes(_STEP.get(bytes([byte]), 0) & 0xFF for byte in range(256))
 _NO_STEPS = bytes(byte for byte in range(256) if not _STEPS[byte])
+
+
+class Layout(Enum):
+    """The layout of a file's records. ``closing``: the byte after the last one; None: it is not enclosed."""
+
+    SEQUENCE = (None, rb" \t\n\r")  # values one after another
+    SINGLE = (None, b"")  # an object, which may be inside an envelope
+    ARRAY = (b"]", rb",\]")  # the items of an array
+    MEMBERS = (b"}", rb",\}")  # the values of an object's members
+
+    def __init__(self, closing: bytes | None, stops: bytes) -> None:
+        self.closing = None if closing is None else closing[0]
+        self.is_enclosed = closing is not None
+        self.junk = re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
 
 
 def array_start(head: bytes, at: int) -> int | None:
@@ -63,7 +77,7 @@ class Window:
     data: bytes
     at: int
     stop: int
-    array: bool  # the records are in an array
+    layout: Layout
     ended: bool  # no unit continues after ``stop``
 
 
@@ -72,7 +86,7 @@ class Unit(NamedTuple):
 
     comma: bool  # the unit has one
     start: int  # after white space and comma
-    value: int  # of the container; the end if there is none; -1 for the `]` that ends the array
+    value: int  # of the container; the end if there is none; -1 for the byte that ends the layout
     end: int
 
 
@@ -84,7 +98,7 @@ class Units:
     starts: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
-    closing: int | None = None  # where the array's `]` ends, right after these units
+    closing: int | None = None  # where the layout ends, right after these units
     open: bool = False  # an incomplete container follows
 
     def first(self, count: int) -> "Units":
@@ -94,10 +108,20 @@ class Units:
 
 def scan(window: Window) -> Units:
     """Return the whole units in the window."""
+    if window.layout is Layout.SINGLE:
+        return _single(window)
     units = regular(window) if window.stop - window.at <= PIECE else Units()
     if not units.open:
         _read_on(window, units)
     return units
+
+
+def _single(window: Window) -> Units:
+    """Return the only unit, after which the layout ends."""
+    only = unit(window, window.at)
+    if only is None:
+        return Units()
+    return Units([False], [only.start], [only.value], [only.end], closing=only.end)
 
 
 def _read_on(window: Window, units: Units) -> None:
@@ -119,9 +143,9 @@ def unit(window: Window, at: int) -> Unit | None:
     comma, start = separators(window, at)
     if start == window.stop:
         return Unit(comma, start, start, start) if window.ended and comma else None
-    if window.array and window.data[start] == _CLOSE and not comma:
+    if window.data[start] == window.layout.closing and not comma:
         return Unit(comma, start, -1, start + 1)
-    value = _match_end(_JUNK[window.array], window.data, start, window.stop)
+    value = _match_end(window.layout.junk, window.data, start, window.stop)
     end = _value_end(window, start, value)
     return None if end is None else Unit(comma, start, value, end)
 
@@ -132,7 +156,7 @@ def _value_end(window: Window, start: int, value: int) -> int | None:
         return value if window.ended else None
     if window.data[value] == _QUOTE:
         return None  # a string that is not closed
-    if window.data[value] in b"{[" and (window.array or value == start):
+    if window.data[value] in b"{[" and (window.layout.is_enclosed or value == start):
         return container_end(window.data, value, window.stop)
     return value
 
@@ -141,7 +165,7 @@ def separators(window: Window, at: int) -> tuple[bool, int]:
     """Return whether a comma follows the white space at ``at``, and where the white space after it ends."""
     data, stop = window.data, window.stop
     start = space_end(data, at, stop)
-    if not window.array or start == stop or data[start] != _COMMA:
+    if not window.layout.is_enclosed or start == stop or data[start] != _COMMA:
         return False, start
     return True, space_end(data, start + 1, stop)
 
@@ -177,19 +201,37 @@ def regular(window: Window) -> Units:
 
     The first container may have a comma before it or none.
     """
+    if window.layout is Layout.MEMBERS:
+        return _regular_members(window)
     comma, start = separators(window, window.at)
     starts, ends = _containers(window.data, start, window.stop)
     if not starts or starts[0] != start:
         return Units()
     gaps = [window.data[end:begin] for end, begin in zip(ends, starts[1:], strict=False)]
-    separator = b"," if window.array else b""
+    separator = b"," if window.layout.is_enclosed else b""
     wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != separator}
     if wrong:
         until = next(n for n, gap in enumerate(gaps, start=1) if gap in wrong)
         starts, ends = starts[:until], ends[:until]
     whole = starts[: len(ends)]
-    commas = ([comma] + [window.array] * len(ends))[: len(ends)]
+    commas = ([comma] + [window.layout.is_enclosed] * len(ends))[: len(ends)]
     return Units(commas, whole, whole.copy(), ends, open=len(starts) > len(ends))
+
+
+def _regular_members(window: Window) -> Units:
+    """Return the first units of the window, up to one that is not a name with a container."""
+    values, ends = _containers(window.data, window.at, window.stop)
+    units, before = Units(values=values, ends=ends), window.at
+    for index, value in enumerate(values):
+        match = _NEXT_NAME.fullmatch(window.data, before, value)
+        if match is None:
+            return units.first(index)
+        units.commas.append(match.start(1) < match.end(1))
+        units.starts.append(match.start(2))
+        before = ends[index] if index < len(ends) else value
+    whole = units.first(len(ends))
+    whole.open = len(values) > len(ends)
+    return whole
 
 
 def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
@@ -197,18 +239,28 @@ def _containers(data: bytes, at: int, stop: int) -> tuple[list[int], list[int]]:
 
     Stop before a brace or bracket that closes nothing.
     """
-    piece = data[at:stop]
-    if b"\\" in piece:  # escaped characters may be masked
-        piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    offsets = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
-    steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())
-    is_quote = pc.equal(steps, _QUOTE_STEP)
-    quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
-    outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), 0), is_quote)
-    offsets, steps = pc.add(offsets.filter(outside).cast(pa.int64()), at), steps.filter(outside)
+    offsets, steps, _ = steps_outside_strings(data[at:stop])
+    offsets = pc.add(offsets.cast(pa.int64()), at)
     depths = pc.cumulative_sum(steps.cast(pa.int32()))
     below = pc.index(depths, -1).as_py()
     if below >= 0:
         offsets, steps, depths = (column.slice(0, below) for column in (offsets, steps, depths))
     starts = offsets.filter(pc.and_(pc.equal(depths, 1), pc.equal(steps, 1)))
     return starts.to_pylist(), pc.add(offsets.filter(pc.equal(depths, 0)), 1).to_pylist()
+
+
+def steps_outside_strings(piece: bytes, *, inside: bool = False) -> tuple[pa.Array, pa.Array, int]:
+    """Return the offsets of braces and brackets outside strings, 1 or -1 for each, and the number of quotes.
+
+    The number may be reduced by multiples of 256. ``inside``: the piece begins within a string, but not at an
+    escaped character.
+    """
+    if b"\\" in piece:  # escaped characters may be masked
+        piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    offsets = pc.indices_nonzero(numbers(piece.translate(_STEPS)))
+    steps = numbers(piece.translate(_STEPS, _NO_STEPS)).view(pa.int8())
+    is_quote = pc.equal(steps, _QUOTE_STEP)
+    quotes = pc.cumulative_sum(is_quote.cast(pa.uint8()))  # so far; overflows, but stays odd or even
+    outside = pc.and_not(pc.equal(pc.bit_wise_and(quotes, 1), int(inside)), is_quote)
+    count = quotes[-1].as_py() if len(quotes) else 0
+    return offsets.filter(outside), steps.filter(outside), count

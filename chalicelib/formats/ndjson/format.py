@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason
-from chalicelib.formats.json.format import json_dialect
-from chalicelib.formats.json.units import WHITE, container_end
+from chalicelib.formats.json.format import PASSES_COMMAS, json_dialect
+from chalicelib.formats.json.hints import envelope_warnings
+from chalicelib.formats.json.recognise import are_scalars, begins_lines
 from chalicelib.formats.ndjson.decode import decode
 from chalicelib.formats.ndjson.framing import UNREADABLE, NdjsonFraming
 from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import Head
+
+_EXTENSIONS = ("jsonl", "ndjson")
 
 
 class NdjsonFormat:
@@ -20,24 +23,16 @@ class NdjsonFormat:
     empty_record: Reason | None = None
     unreadable: Mapping[str, str] = UNREADABLE
 
-    def recognise(self, head: Head) -> bool:
-        """See FileFormat. An object that is whole in its line begins a file of such lines.
-
-        So does one that breaks off where no JSON writer breaks a line, if the next line begins another.
-        """
-        text = head.text
-        if not text.startswith(b"{"):
+    def recognise(self, head: Head, options: Options, extension: str) -> bool:
+        """See FileFormat. Declared records are inside one JSON value."""
+        if options.records is not None:
             return False
-        line, _, rest = text.partition(b"\n")
-        end = container_end(line, 0, len(line))
-        if end is not None:
-            return not line[end:].strip(WHITE)
-        breaks_off = not line.rstrip(WHITE).endswith((b"{", b"[", b":", b","))
-        return breaks_off and rest.lstrip(WHITE).startswith(b"{")
+        by_name = extension in _EXTENSIONS
+        return begins_lines(head, of_any_arrays=by_name) or (by_name and are_scalars(head))
 
-    def read_dialect(self, head: Head, options: Options) -> Detection:  # noqa: ARG002 - options are for CSV
+    def read_dialect(self, head: Head, options: Options) -> Detection:  # noqa: ARG002 - options are for others
         """See FileFormat."""
-        return Detection(json_dialect(Format.NDJSON, head))
+        return Detection(json_dialect(Format.NDJSON, head), envelope_warnings(head))
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> NdjsonFraming:  # noqa: ARG002
         """See FileFormat."""
@@ -51,6 +46,6 @@ class NdjsonFormat:
         """See FileFormat."""
         return MOST_JSON
 
-    def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:  # noqa: ARG002 - it has no variants
+    def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
         """See FileFormat."""
-        return decode(segment)
+        return decode(segment, passes_commas=dialect.rules >= PASSES_COMMAS)

@@ -21,7 +21,7 @@ from chalicelib.formats.json import units as json_units
 from chalicelib.formats.json.decode import decode
 from chalicelib.formats.json.framing import LOOK_AHEAD, JsonFraming
 from chalicelib.formats.json.parse import parse
-from chalicelib.formats.json.units import Window
+from chalicelib.formats.json.units import Layout, Window
 from chalicelib.formats.ndjson import decode as ndjson
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment, cut_blocks
 from chalicelib.reading.object_text import Chunk
@@ -49,6 +49,10 @@ def chunks(data: bytes, size: int) -> Iterator[Chunk]:
         yield Chunk(data[start : start + size])
 
 
+def layout_of(*, array: bool) -> Layout:
+    return Layout.ARRAY if array else Layout.SEQUENCE
+
+
 def start_of(data: bytes, *, array: bool) -> int:
     start = json_units.array_start(data, 0) if array else 0
     assert start is not None
@@ -73,7 +77,7 @@ def blocks_of(data: bytes, gap: Gap, sizes: Sizes, *, array: bool) -> Iterator[B
         gap,
         data_start=data_start,
         block_size=sizes.block,
-        framing=JsonFraming(array, sizes.max_record, to_end=end == len(data)),
+        framing=JsonFraming(layout_of(array=array), sizes.max_record, to_end=end == len(data)),
     )
 
 
@@ -101,7 +105,7 @@ def collect(segment: Segment | RejectedRecord, found: Read, *, array: bool, firs
     if isinstance(segment, RejectedRecord):
         found.rejects.append((segment.code, segment.offset, segment.raw))
         return
-    for batch in decode(segment, array=array, first=first):
+    for batch in decode(segment, layout_of(array=array), first=first):
         add(batch, found)
 
 
@@ -199,6 +203,8 @@ def account(
         found.rejects.append(("json-syntax", start, data[start:stop]))
     if start == stop:
         found.rejects.append(("json-syntax", start, b","))
+    elif raw == b"," and not array:
+        pass  # passed over
     elif start < junk:
         alone = junk == stop and (comma or first or not array)
         found.rejects.append((code_of(raw) or "not-an-object" if alone else "json-syntax", start, raw))
@@ -296,7 +302,7 @@ def test_the_fast_reader_finds_what_the_slow_one_finds(
     file: tuple[bytes, bool], ended: bool, begin: int
 ) -> None:
     data, array = file
-    window = Window(data, min(begin, len(data)), len(data), array, ended)
+    window = Window(data, min(begin, len(data)), len(data), layout_of(array=array), ended)
     slow = json_units.Units()
     json_units._read_on(window, slow)
     fast = json_units.regular(window)
@@ -318,7 +324,7 @@ def test_regular_arrays_are_read_by_the_fast_reader_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr(json_units, "unit", None)
     rows = [{"n": n, "s": 'a "b" \\ }', "l": [{}, []]} for n in range(50)]
     for data, array in ((json.dumps(rows, indent=2), True), ("\n".join(map(json.dumps, rows)), False)):
-        window = Window(data.encode(), int(array), len(data) - 2, array, ended=False)
+        window = Window(data.encode(), int(array), len(data) - 2, layout_of(array=array), ended=False)
         units = json_units.regular(window)
         assert len(units.ends) >= 49
 
@@ -370,7 +376,8 @@ def test_values_that_are_not_objects_are_rejected(
         (b'[{"a":1} "}" , {"a":1}]', 2, [(9, b'"}"')]),
         (b'[{"a":1}}, {"a":1}]', 2, [(8, b"}")]),
         (b'[{"a":1}, \\", {"a":1}]', 2, [(10, b'\\"')]),
-        (b'{"a":1},\n{"a":1}]', 2, [(7, b","), (16, b"]")]),
+        (b'{"a":1},\n{"a":1}]', 2, [(16, b"]")]),
+        (b'{"a":1},,{"a":1}', 2, [(7, b",,")]),
         (b'{"a":1} tru{"a":1}', 2, [(8, b"tru")]),
         (b'\xef\xbb\xbf{"a":1}', 1, [(0, b"\xef\xbb\xbf")]),  # detection takes the first mark away
         # balanced, but invalid inside
@@ -429,7 +436,7 @@ def test_records_keep_their_order_among_what_is_none() -> None:
 def test_messages_are_sentences() -> None:
     data = b'[,{"a":tru} {"a":1}, x {}, 1, "a" b,]'
     segment = Segment(0, data[1:-1], regular=True)
-    (batch,) = decode(segment, array=True, first=True)
+    (batch,) = decode(segment, Layout.ARRAY, first=True)
     assert [rejection.message for rejection, _ in print_batch(batch).rejects] == [
         "The list begins with a comma: a value is missing before it.",
         "This value is not valid JSON at character 6: Expecting value.",
@@ -556,7 +563,7 @@ def test_an_array_is_read_in_constant_memory() -> None:
 
     tracemalloc.start()
     try:
-        framing = JsonFraming(array=True, max_record=MIB, to_end=True)
+        framing = JsonFraming(Layout.ARRAY, max_record=MIB, to_end=True)
         found = Read()
         for block in cut_blocks(stream(), Gap(0, None), data_start=1, block_size=2 * MIB, framing=framing):
             for segment in block.segments:

@@ -17,6 +17,7 @@ from chalicelib.formats.json import units as json_units
 from chalicelib.formats.json.batch import JsonBatch
 from chalicelib.formats.json.columns import Reader
 from chalicelib.formats.json.parse import parse, parse_record
+from chalicelib.formats.json.units import Layout
 from chalicelib.formats.ndjson import decode as ndjson
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, nested
@@ -26,6 +27,7 @@ from tests.support.pipeline import print_batch
 Outcome = tuple[list[str], list[tuple[int, int, bytes, str, str]], int]
 
 OFFSET = 7
+BLANKS = b" \t\r"
 
 
 @pytest.fixture
@@ -59,14 +61,24 @@ def together(data: bytes) -> Outcome:
 def one_by_one(data: bytes) -> Outcome:
     records, rejects, count, offset = [], [], 0, OFFSET
     for raw in data.split(b"\n"):
-        if raw.strip(b" \t\r"):
+        text = without_commas(raw)
+        if text.strip(BLANKS):
             try:
-                records.append(by_itself(raw))
+                records.append(by_itself(text))
             except RecordRejected as rejected:
                 rejects.append((count, offset, raw, rejected.code, str(rejected)))
             count += 1
         offset += len(raw) + 1
     return records, rejects, count
+
+
+def without_commas(line: bytes) -> bytes:
+    text = line.strip(BLANKS)
+    if text == b",":
+        return b""
+    if text.endswith(b","):
+        line = text = text[:-1].strip(BLANKS)
+    return text[1:].strip(BLANKS) if text.startswith(b",") and text != b"," else line
 
 
 def by_itself(record: bytes) -> str:
@@ -137,6 +149,7 @@ SHAPES = st.recursive(
 )
 ODD = [*INTEGERS, *DECIMALS, *HARD, *TEXTS, *BAD_TEXTS, *OTHERS, "true"]
 AROUND = ["{}\r", " {}", "{} ", "{}{}", "{} {}", "{}}", "[{}]", "{},", "\ufeff{}", "{}\0", "", " ", "1"]
+AROUND += [",{}", " , {}", "{} , \r", ",{},", ",", ",,", "{},,", ",1"]
 
 
 def value(shape: Shape, dice: random.Random, odd: float) -> str:
@@ -200,7 +213,9 @@ def test_values_decoded_together_equal_values_decoded_one_by_one(
                 patch.setattr(module, "PIECE", piece)
             patch.setattr(json_columns, "FEWEST", fewest)
             patch.setattr(json_columns, "LEAST", 0)
-            found.append(outcome(json_decode.decode(segment, array=array, first=True)))
+            found.append(
+                outcome(json_decode.decode(segment, Layout.ARRAY if array else Layout.SEQUENCE, first=True))
+            )
     assert found[0] == found[1]
 
 
@@ -294,8 +309,8 @@ def test_ordinary_files_are_read_together(monkeypatch: pytest.MonkeyPatch) -> No
     values = Segment(0, b" " + json.dumps(rows, indent=1).encode()[1:], regular=True)
     expected = outcome(ndjson.decode(lines))
     assert expected[1:] == ([], 300)
-    assert outcome(json_decode.decode(values, array=True, first=True)) == expected
-    assert outcome(json_decode.decode(lines, array=False, first=True)) == expected
+    assert outcome(json_decode.decode(values, Layout.ARRAY, first=True)) == expected
+    assert outcome(json_decode.decode(lines, Layout.SEQUENCE, first=True)) == expected
 
 
 FLAT = dumped({"id": n, "name": "Ada", "x": n / 4, "when": "2024-01-02", "list": [n]} for n in range(100))
