@@ -6,11 +6,12 @@ undecoded (of a CSV record only the first line), and reading continues after it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
+from chalicelib.core.warnings import FileWarning
 from chalicelib.reading.object_text import Chunk
 
 TOO_LARGE = "record-too-large"
@@ -53,6 +54,7 @@ class Block:
     end: int
     segments: tuple[Segment | RejectedRecord, ...]
     source_offset: int | None = None  # see Chunk
+    warnings: tuple[FileWarning, ...] = ()  # of the last block of a text: see Chunk
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class _Window:
         self._chunks = chunks
         self.offset = offset
         self.source_offset: int | None = None  # of the last chunk
+        self.warnings: tuple[FileWarning, ...] = ()  # of the last chunk
         self.data = b""
         self.final = False  # the text ends where the data ends
 
@@ -130,6 +133,7 @@ class _Window:
                 pieces.append(chunk.data)
                 missing -= len(chunk.data)
                 self.source_offset = chunk.source_offset
+                self.warnings = chunk.warnings
         self.data = b"".join(pieces)
 
     def is_at_end(self) -> bool:
@@ -161,7 +165,10 @@ def cut_blocks(
     while (gap.end is None or start < gap.end) and (not window.is_at_end() or start < data_start):
         number = window.offset // block_size
         segments = tuple(_segments(window, (number + 1) * block_size, framing))
-        yield Block(number, start, window.offset, segments, window.source_offset)
+        # The last block is known as such even if the text ends with it: it carries the warnings.
+        warnings = window.warnings if window.is_at_end() else ()
+        told = tuple(replace(warning, offset=window.offset) for warning in warnings)
+        yield Block(number, start, window.offset, segments, window.source_offset, told)
         start = window.offset
 
 

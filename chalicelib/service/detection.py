@@ -7,6 +7,7 @@ from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.head import read_head
 from chalicelib.reading.object_store import ObjectStore
+from chalicelib.reading.signatures import refuse_markup
 
 
 def detect_dialect(
@@ -25,7 +26,10 @@ def detect_dialect(
     head = read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
-    file_format = (
-        formats.recognise(head) if declared_format is None else formats.format_named(declared_format)
-    )
-    return file_format.read_dialect(head, options)
+    if declared_format is None:
+        refuse_markup(head.text)
+        file_format = formats.recognise(head)
+    else:
+        file_format = formats.format_named(declared_format)
+    dialect, warnings = file_format.read_dialect(head, options)
+    return Detection(dialect, (*head.warnings, *warnings))
