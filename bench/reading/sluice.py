@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.reading.scoring import Reading
 from chalicelib.core.errors import JobFailed
+from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Gap, Options, Source
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
@@ -46,7 +47,7 @@ def _read(data: bytes, options: Options) -> Reading:
     source = store.pin("bucket", "key")
     if not data:
         raise JobFailed("empty-file", "The file is empty.")
-    detection = detect_dialect(store, source, None, options, _LIMITS)
+    detection = detect_dialect(store, source, Instructions(options=options), _LIMITS, "")
     dialect = detection.dialect
     rows: set[str] = set()
     rejects: list[str] = []

@@ -82,6 +82,11 @@ KINDS: Mapping[str, WarningKind] = {
     "encoding-detected": WarningKind(
         "The file has no byte-order mark. Its zero bytes show the encoding.", "encoding"
     ),
+    "byte-order-assumed": WarningKind(
+        "The file has no byte-order mark, and nothing in it shows the order of the bytes. "
+        "The low byte of each character was taken to come first.",
+        "encoding",
+    ),
     "mixed-line-endings": WarningKind(
         "The lines of the file end in different ways. Each was taken for what it is."
     ),
@@ -129,6 +134,10 @@ KINDS: Mapping[str, WarningKind] = {
     ),
     "commas-between-lines": WarningKind("Commas at the ends or beginnings of lines were passed over."),
     # containers
-    "archive-extras": WarningKind("Files that an operating system added to the archive were passed over."),
-    "bytes-after-archive": WarningKind("White space after the end of the compressed data was passed over."),
+    "archive-extras": WarningKind(
+        "Empty files, and files that an operating system adds to archives, were passed over."
+    ),
+    "bytes-after-archive": WarningKind(
+        "White space or zero bytes after the end of the compressed data were passed over."
+    ),
 }

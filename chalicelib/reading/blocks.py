@@ -6,11 +6,12 @@ undecoded (of a CSV record only the first line), and reading continues after it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
+from chalicelib.core.warnings import FileWarning
 from chalicelib.reading.lines import count_lines
 from chalicelib.reading.object_text import Chunk
 
@@ -60,6 +61,7 @@ class Block:
     segments: tuple[Segment | RejectedRecord, ...]
     source_offset: int | None = None  # see Chunk
     lines: int = 0
+    warnings: tuple[FileWarning, ...] = ()  # of the last block of a text: see Chunk
 
 
 # Take the pieces of the rest of a file; yield those that belong to no record, from some byte on. May raise
@@ -129,6 +131,7 @@ class _Window:
         self.offset = offset
         self.line = line
         self.source_offset: int | None = None  # of the last chunk
+        self.warnings: tuple[FileWarning, ...] = ()  # of the last chunk
         self.data = b""
         self.final = False  # the text ends where the data ends
 
@@ -143,6 +146,7 @@ class _Window:
                 pieces.append(chunk.data)
                 missing -= len(chunk.data)
                 self.source_offset = chunk.source_offset
+                self.warnings = chunk.warnings
         self.data = b"".join(pieces)
 
     def is_at_end(self) -> bool:
@@ -188,7 +192,10 @@ def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from 
     while (gap.end is None or start < gap.end) and (not window.is_at_end() or start < data_start):
         number = window.offset // block_size
         segments = tuple(_segments(window, (number + 1) * block_size, framing))
-        yield Block(number, start, window.offset, segments, window.source_offset, window.line)
+        # The last block is known as such even if the text ends with it: it carries the warnings.
+        warnings = window.warnings if window.is_at_end() else ()
+        told = tuple(replace(warning, offset=window.offset) for warning in warnings)
+        yield Block(number, start, window.offset, segments, window.source_offset, window.line, told)
         start, window.line = window.offset, 0
 
 

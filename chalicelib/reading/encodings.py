@@ -6,14 +6,26 @@ transcoded to UTF-8 as a stream first, and offsets count bytes of the UTF-8.
 """
 
 import codecs
+import string
 from collections.abc import Iterator
 from functools import cache
+
+from chalicelib.reading import likely_encodings
 
 UTF8 = "utf-8"
 
 # U+DCFF is half of a surrogate pair: encoded, it is broken UTF-8, so the record it falls in is rejected.
 _MARK = "sluice_mark"
 codecs.register_error(_MARK, lambda error: ("\udcff", getattr(error, "end")))  # noqa: B009 - any UnicodeError
+
+_UNICODE = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
+OF_EITHER_ORDER = {"utf-16", "utf-32"}  # their names do not say which byte comes first
+_ASCII = bytes(range(0x80)).decode("ascii")
+_NEEDED = {*string.ascii_letters, *string.digits, *'\n ,;"'}  # some EBCDIC has no brackets and braces
+# Where ISO 646 has national characters, Japanese and Korean encodings have a currency sign and an overline
+_NATIONAL = dict.fromkeys([*b"\\~", *map(ord, "¥₩‾")])
+# ASCII texts that are other texts in encodings with escapes or shifts: UTF-7, HZ, ISO 2022, Python's, names
+_ESCAPES = (b"+AOk-", b"~{VPND~}", b"\x1b$B0l\x1b(B", b"\x0e0l\x0f", b"\\u00e9\\n\\x41", b"xn--e9-", b"e9-")
 
 _BOMS = (  # UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, UTF8),
@@ -35,15 +47,40 @@ def byte_order_mark(name: str) -> bytes:
 
 
 def python_name(name: str) -> str | None:
-    """Return Python's name for a text encoding; None if there is no such encoding."""
+    """Return Python's name for an encoding of files; None if there is no such encoding.
+
+    Files are in UTF-8, UTF-16, UTF-32, or in an encoding that decodes each character by itself, so that bytes
+    mean the same wherever reading begins. Encodings with escapes or with shifts to another alphabet
+    (`unicode_escape`, `utf-7`, `iso2022_jp`) do not, nor do those of names (`idna`, `punycode`).
+    """
     try:
-        codec = codecs.lookup(name)
-        "a".encode(codec.name)
+        found = codecs.lookup(name)
     except (LookupError, ValueError):  # ValueError: a name with a NUL in it
         return None
-    if not getattr(codec, "_is_text_encoding", True):
-        return None
-    return UTF8 if codec.name == "utf-8-sig" else codec.name
+    if found.name == "utf-8-sig":
+        return UTF8
+    is_text = getattr(found, "_is_text_encoding", True)
+    return found.name if found.name in _UNICODE or (is_text and _is_stateless(found.name)) else None
+
+
+@cache
+def _is_stateless(name: str) -> bool:
+    """Return whether the encoding extends ASCII or has single bytes (EBCDIC), without escapes and shifts."""
+    try:
+        in_ascii = [bytes([byte]).decode(name) for byte in range(0x80)]
+        extends_ascii = "".join(in_ascii).translate(_NATIONAL) == _ASCII.translate(_NATIONAL)
+    except UnicodeError:
+        extends_ascii = False
+    try:
+        characters = [bytes([byte]).decode(name, "replace") for byte in range(0x100)]
+        single = bytes(range(0x100)).decode(name, "replace")
+        has_single_bytes = [*single] == characters and {*characters} >= _NEEDED
+        has_escapes = any(
+            probe.decode(name) != "".join(characters[byte] for byte in probe) for probe in _ESCAPES
+        )
+    except UnicodeError:
+        return False
+    return (extends_ascii or has_single_bytes) and not has_escapes
 
 
 @cache
@@ -76,11 +113,9 @@ def transcode(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode(UTF8, "surrogatepass")
 
 
-def invalid_text(subject: str, encoding: str) -> str:
-    """Return a sentence about a part of the file that is not valid in its encoding."""
-    advice = (
-        "; was the file saved in another encoding?"
-        if encoding == UTF8
-        else ", the encoding that was declared or detected."
-    )
-    return f"{subject} is not valid {encoding.upper()}{advice}"
+def invalid_text(subject: str, encoding: str, raw: bytes = b"") -> str:
+    """Return a sentence about a part of the file, ``raw``, that is not valid in its encoding."""
+    if encoding != UTF8:
+        return f"{subject} is not valid {encoding.upper()}, the encoding that was declared or detected."
+    advice = likely_encodings.advice(raw, likely_encodings.rank([raw]))
+    return f"{subject} is not valid UTF-8; was the file saved in another encoding?{advice}"

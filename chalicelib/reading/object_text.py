@@ -7,10 +7,11 @@ dropped.
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chalicelib.core.model import Dialect, Source
+from chalicelib.core.warnings import FileWarning
 from chalicelib.reading import compression, encodings
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.range_reads import READ_SIZE, read_ahead
@@ -21,6 +22,7 @@ class Chunk(NamedTuple):
 
     data: bytes
     source_offset: int | None = None  # how far the object had been read; None: the text is the object
+    warnings: tuple[FileWarning, ...] = ()  # of the last chunk of a text: what was passed over in the object
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class ObjectText:
     def stream(self, start: int, end: int | None) -> Generator[Chunk]:
         """Yield bytes ``[start, end)`` of the text, or all from ``start`` on if ``end`` is None.
 
+        Only a stream without an ``end`` reads the object to its end, and tells what was passed over in it.
         Raises JobFailed for content that cannot be decompressed, and the errors of the store.
         """
         if self.is_plain:
@@ -51,7 +54,7 @@ class ObjectText:
         if self.dialect.transcoded:
             mark = len(encodings.byte_order_mark(self.dialect.encoding)) if self.dialect.bom else 0
             text = encodings.transcode(between(text, mark, None), self.dialect.encoding)
-        return _chunks(between(text, start, end), reads)
+        return _chunks(between(text, start, end), reads, whole=end is None)
 
     def _plain(self, start: int, end: int) -> Generator[Chunk]:
         with closing(read_ahead(self.store, self.source, start, end, size=self.read_size)) as pieces:
@@ -60,19 +63,20 @@ class ObjectText:
 
 @dataclass
 class CountedReads:
-    """Read an object, and count the bytes."""
+    """Read an object, count the bytes, and keep what was passed over in them."""
 
     store: ObjectStore
     source: Source
     read_size: int = READ_SIZE  # bytes a request
     offset: int = 0  # bytes of the object that have been read
+    warnings: list[FileWarning] = field(default_factory=list)  # complete once the content has been read
 
     def content(self, kind: str | None, limits: compression.DecompressionLimits) -> Iterator[bytes]:
         """Yield the object's content, decompressed if ``kind`` names a compression."""
         size = self.source.size
         if kind is None:
             return self._read(0, size)
-        return compression.decompress(kind, size, self._read, limits)
+        return compression.decompress(kind, size, self._read, limits, self.warnings.append)
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
         pieces = read_ahead(self.store, self.source, start, end, size=self.read_size)
@@ -82,12 +86,12 @@ class CountedReads:
                 yield piece
 
 
-def _chunks(pieces: Generator[bytes], reads: CountedReads) -> Generator[Chunk]:
+def _chunks(pieces: Generator[bytes], reads: CountedReads, *, whole: bool) -> Generator[Chunk]:
     """Yield the pieces as chunks. The last one is empty: after the text, bytes of the object may follow."""
     with closing(pieces):
         for piece in pieces:
             yield Chunk(piece, reads.offset)
-        yield Chunk(b"", reads.offset)
+        yield Chunk(b"", reads.offset, tuple(reads.warnings) if whole else ())
 
 
 def between(pieces: Iterator[bytes], start: int, end: int | None) -> Generator[bytes]:

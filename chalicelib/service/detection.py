@@ -11,6 +11,7 @@ from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.head import HEAD_SIZE, read_head
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.reading.signatures import refuse_markup
 
 
 def detect_dialect(
@@ -31,14 +32,15 @@ def detect_dialect(
     head = read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
-    file_format = (
-        formats.recognise(head, options, filename)
-        if declared.format is None
-        else formats.format_named(declared.format)
-    )
+    if declared.format is None:
+        refuse_markup(head.text)
+        file_format = formats.recognise(head, options, filename)
+    else:
+        file_format = formats.format_named(declared.format)
     detection = file_format.read_dialect(head, options)
-    if detection.finish is None:
-        return detection
-    text = ObjectText(store, source, detection.dialect, limits, read_size=HEAD_SIZE)
-    with closing(text.stream(detection.dialect.data_start, None)) as chunks:
-        return Detection(detection.finish(chunk.data for chunk in chunks), detection.warnings)
+    dialect = detection.dialect
+    if detection.finish is not None:
+        text = ObjectText(store, source, dialect, limits, read_size=HEAD_SIZE)
+        with closing(text.stream(dialect.data_start, None)) as chunks:
+            dialect = detection.finish(chunk.data for chunk in chunks)
+    return Detection(dialect, (*head.warnings, *detection.warnings))

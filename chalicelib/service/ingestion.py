@@ -149,8 +149,27 @@ class Ingestion:
             self._ingester.splits.finish(self.job, self._range)
             if self._ledger.gaps(self.job.id, total):
                 return Result.CLAIM_DONE
+        self._check_unchanged()
         # Several workers may find that nothing is missing any more: one of them completes the job.
         return _RESULTS[self._ledger.complete(self.job, total)]
+
+    def _check_unchanged(self) -> None:
+        """Raise JobFailed if the object has been replaced: its newer content would never be read.
+
+        Where the bucket keeps versions, the newer one is a job of its own. An object that is missing now was
+        read to its end before.
+        """
+        source = self._reading.source
+        if source.version_id is not None:
+            return
+        try:
+            current = self._text.store.pin(source.bucket, source.key)
+        except JobFailed as failure:
+            if failure.code == "source-missing":
+                return
+            raise
+        if current.etag != source.etag:
+            raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
 
     def _split(self) -> bool:
         """Split the file among workers if it is large; return whether it was split."""
@@ -220,7 +239,7 @@ class Ingestion:
     def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[PreparedBlock]:
         """Yield the gap's blocks, ready to be written."""
         framing, dialect = self._framing(to_end=to_end), self._reading.dialect
-        end = None if gap.end is None else gap.end + framing.look_ahead
+        end = None if to_end or gap.end is None else gap.end + framing.look_ahead
         with closing(self._text.stream(max(gap.start, dialect.data_start), end)) as chunks:
             for block in cut_blocks(
                 chunks,

@@ -15,6 +15,7 @@ from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, FileFormat, Note, Rejection
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment
+from chalicelib.reading.likely_encodings import Advisor
 from chalicelib.rows import canonical, flat, nested
 from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.columns import whole
@@ -34,9 +35,10 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
+    advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
-    printed = _print_segments(block.segments, dialect)
+    printed = _print_segments(block.segments, dialect, advisor)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -48,7 +50,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         tuple(printed.rejects),
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
-        warnings=printed.warnings,
+        warnings=(*printed.warnings, *block.warnings),
     )
 
 
@@ -61,7 +63,9 @@ class _Printed(NamedTuple):
     records: int
 
 
-def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Dialect) -> _Printed:
+def _print_segments(
+    segments: Sequence[Segment | RejectedRecord], dialect: Dialect, advisor: Advisor | None
+) -> _Printed:
     """Decode and print the segments. On return, the decoded values are free: hashing needs their memory."""
     file_format = format_of(dialect)
     printer = _Printer(file_format, dialect)
@@ -78,7 +82,7 @@ def _print_segments(segments: Sequence[Segment | RejectedRecord], dialect: Diale
         for batch in file_format.decode(segment, dialect):
             printed = printer.print_batch(batch)
             texts += printed.texts
-            rejects += _rejects(batch, printed.rejections, records)
+            rejects += _rejects(batch, printed.rejections, records, advisor)
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
@@ -156,10 +160,17 @@ def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
             yield text
 
 
-def _rejects(batch: Batch, rejections: Sequence[Rejection], before: int) -> Iterator[Reject]:
+def _rejects(
+    batch: Batch, rejections: Sequence[Rejection], before: int, advisor: Advisor | None
+) -> Iterator[Reject]:
     """Yield the rejects of a batch that follows ``before`` records of its block."""
     if not rejections:
         return
     locations = batch.locate([rejection.ordinal for rejection in rejections])
-    for (ordinal, code, message, field), (offset, raw) in zip(rejections, locations, strict=True):
+    both = list(zip(rejections, locations, strict=True))
+    if advisor is not None:
+        advisor.learn(raw for rejection, (_, raw) in both if rejection.code == "encoding-error")
+    for (ordinal, code, message, field), (offset, raw) in both:
+        if advisor is not None and code == "encoding-error":
+            message += advisor.advise(raw)  # noqa: PLW2901 - completed
         yield Reject(code, message, before + ordinal, offset, excerpt(raw), field)

@@ -16,7 +16,7 @@ from chalicelib.reading import encodings
 
 
 class TextEncoding(str):
-    """The name of a text encoding that Python knows."""
+    """The name of an encoding in which Sluice reads files."""
 
     __slots__ = ()
 

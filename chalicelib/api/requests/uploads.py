@@ -81,7 +81,11 @@ Escape = Annotated[
     ),
 ]
 Encoding = Annotated[
-    TextEncoding, Meta(description="the name of a text encoding, such as utf-8, cp1252 or utf-16")
+    TextEncoding,
+    Meta(
+        description="the name of an encoding in which each character stands for itself, such as utf-8, "
+        "cp1252, utf-16 or shift_jis: no encoding with escapes or shifts, such as utf-7, and none of names"
+    ),
 ]
 Lines = Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]
 Decimal = Annotated[Literal[".", ","], Meta(description="one of . and ,")]

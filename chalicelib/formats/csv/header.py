@@ -39,7 +39,7 @@ def _decode(raw: bytes, cells: Sequence[str], encoding: str) -> list[str]:
     if b"\0" in raw:
         raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
     if encodings.to_utf8(raw, encoding) is None:
-        raise JobFailed("encoding-error", encodings.invalid_text("The header", encoding))
+        raise JobFailed("encoding-error", encodings.invalid_text("The header", encoding, raw))
     return [cell.encode("latin-1").decode(encoding) for cell in cells]
 
 
