@@ -130,7 +130,6 @@ def title_lines(draft: Draft) -> bool:
     draft.before += map(Line, titles)
     _blank_line(draft)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -148,7 +147,6 @@ def title_lines_with_delimiters(draft: Draft) -> bool:
         draft.before.append(Line(draft.style.record([draft.style.fit(key + colon), draft.style.fit(value)])))
     _blank_line(draft)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -162,7 +160,6 @@ def padded_title_lines(draft: Draft) -> bool:
     if draft.rng.random() < 0.5:
         draft.before.append(Line(draft.style.delimiter * (draft.width - 1)))
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -175,7 +172,6 @@ def comment_lines(draft: Draft) -> bool:
         comments = ["#" + re.sub(r"[\s:_]+", "-", line) for line in comments]
     draft.before += map(Line, comments)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -324,7 +320,6 @@ def row_names(draft: Draft) -> bool:
         line.meant = [row]
     draft.names.insert(0, "")
     draft.damaged("row-names")
-    draft.vital.add("row-names")
     return True
 
 
@@ -339,7 +334,7 @@ def unnamed_last_column(draft: Draft) -> bool:
         draft.rewrite(line)
     draft.names.append("")
     draft.damaged("unnamed-column")
-    draft.vital.add("unnamed-column")
+    draft.failures.add("dialect-unclear")
     return True
 
 
@@ -635,9 +630,9 @@ def no_header(draft: Draft) -> bool:
         return False
     draft.header = None
     draft.damaged("header-like-data")
-    draft.vital.add("header-like-data")
     draft.names = [""] * draft.width
     draft.others.append(draft.label())
+    draft.vital.add("header-like-data")
     first = draft.lines[0]
     draft.names = list(first.cells)
     first.meant = []

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from bench.reading.labels import Fate, Label, LabelledFile, LeftOut
 
-REFUSED = "dialect-unclear"
+UNREADABLE = "unreadable"  # the failure of another reader, whatever its reason
+_REFUSED = ("dialect-unclear", UNREADABLE)
 
 
 class Outcome(StrEnum):
@@ -29,6 +30,9 @@ class Reading:
     failure: str | None = None  # a code
     columns: tuple[str, ...] = ()
     dialect: str = ""  # for people
+    habits: frozenset[str] = (
+        frozenset()
+    )  # codes of what the reader does with any file, and says in its manual
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def _judge_failure(file: LabelledFile, failure: str) -> Verdict:
     is_expected = failure == "nothing-loaded" and not any(_is_required(label) for label in file.labels)
     if is_expected:
         return Verdict(Outcome.RIGHT)
-    outcome = Outcome.REFUSED if failure == REFUSED or file.plain else Outcome.TOLD
+    outcome = Outcome.REFUSED if failure in _REFUSED or file.plain else Outcome.TOLD
     return Verdict(outcome, [f"failed: {failure}"])
 
 
@@ -91,7 +95,7 @@ def _judge(label: Label, reading: Reading) -> Verdict:
 def _compare(label: Label, reading: Reading) -> tuple[list[str], list[str]]:
     """Return what is not as meant: what no reject accounts for, and what is rejected without need."""
     silent: list[str] = []
-    choices = [_choices(fate, reading.warnings) for fate in label.fates]
+    choices = [_choices(fate, reading.warnings | reading.habits) for fate in label.fates]
     meant = {row for rows in choices for row in rows}
     others = sorted(reading.rows - meant)
     if others:
