@@ -381,7 +381,7 @@ def second_table(draft: Draft) -> bool:
         row = [draft.style.fit(cell) for cell in cells_of_row]
         told = [("second-table", row)] if len(row) == draft.width else []
         draft.after.append(Line(draft.style.record(row), told=told, left_out=LeftOut.ANYHOW))
-    draft.damaged("second-table")
+    draft.damaged("second-table" if len(columns) == draft.width else "second-table|extra-cells|short-rows")
     return True
 
 

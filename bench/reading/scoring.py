@@ -26,6 +26,7 @@ class Reading:
     rows: frozenset[str]  # canonical records
     accepted: int  # records that became one of them
     rejects: Sequence[str] = ()  # a code for each
+    messages: Sequence[str] = ()  # of the rejects
     warnings: frozenset[str] = frozenset()  # codes
     failure: str | None = None  # a code
     columns: tuple[str, ...] = ()
@@ -81,8 +82,9 @@ def is_told(code: str, warnings: Collection[str]) -> bool:
 
 
 def _judge(label: Label, reading: Reading) -> Verdict:
-    untold = sorted(code for code in label.must if not is_told(code, reading.warnings))
-    silent = [f"not told: {code}" for code in sorted(label.vital) if not is_told(code, reading.warnings)]
+    said = {*reading.warnings, *reading.rejects}
+    untold = sorted(code for code in label.must if not is_told(code, said))
+    silent = [f"not told: {code}" for code in sorted(label.vital) if not is_told(code, said)]
     unaccounted, lost = _compare(label, reading)
     silent += unaccounted
     if not silent and not lost:

@@ -91,7 +91,8 @@ def test_a_file_is_the_same_on_its_own_and_among_others(sample: Sequence[Labelle
 def test_files_do_not_depend_on_the_order_of_sets() -> None:
     program = (
         "import hashlib; from bench.reading.generate import generate; "
-        "files = [(f.data, [(l.columns, l.fates, sorted(l.must)) for l in f.labels]) for f in generate(5, 60)]; "
+        "files = [(f.data, [(l.columns, l.fates, sorted(l.must)) for l in f.labels])"
+        " for f in generate(5, 60)]; "
         "print(hashlib.sha256(repr(files).encode()).hexdigest())"
     )
 
@@ -167,7 +168,7 @@ def labelled(
 
 def found(*rows: str, rejects: int = 0, told: Sequence[str] = (), accepted: int | None = None) -> Reading:
     count = len(rows) if accepted is None else accepted
-    return Reading(frozenset(rows), count, ["code"] * rejects, frozenset(told))
+    return Reading(frozenset(rows), count, ["code"] * rejects, (), frozenset(told))
 
 
 BOTH = (Fate((ONE,)), Fate((TWO,)))
