@@ -52,6 +52,7 @@ _FOOTERS = (
     "Page 1 of 1",
     "EOF",
 )
+_DIGIT = re.compile("[0-9]")
 _OPEN_TEXTS = ('Rosa "the" baker', '"Up" and down', 'the 19" rack', 'a "b", c', 'he said "no"', '6" pipe')
 
 
@@ -124,7 +125,11 @@ def title_lines(draft: Draft) -> bool:
     """Put lines without the delimiter, and blank lines, before the header."""
     if len(draft.lines) < 3 or draft.width < 3:
         return False
-    titles = [draft.style.fit(title) for title in draft.rng.sample(_TITLES, draft.rng.choice((1, 1, 2, 3)))]
+    titles = draft.rng.sample(_TITLES, draft.rng.choice((1, 1, 2, 3)))
+    if len(draft.lines) > 60 and draft.rng.random() < 0.2:
+        words = draft.rng.choice(list(values.LANGUAGES.values()))
+        titles += [values.sentence(draft.rng, words, 8) for _ in range(draft.rng.randrange(5, 30))]
+    titles = [draft.style.fit(title) for title in titles]
     if any(_size(draft, title) > 1 for title in titles):
         return False
     draft.before += map(Line, titles)
@@ -160,6 +165,23 @@ def padded_title_lines(draft: Draft) -> bool:
     if draft.rng.random() < 0.5:
         draft.before.append(Line(draft.style.delimiter * (draft.width - 1)))
     draft.damaged("lines-before-header")
+    return True
+
+
+def padded_cells(draft: Draft) -> bool:
+    """Fill cells up with blanks to one width, as reports for people have them."""
+    if draft.header is None or draft.width < 2 or len(draft.lines) < 2:
+        return False
+    if draft.style.quoting is not Quoting.NONE or draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    rows = [draft.names, *(line.cells for line in draft.lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    align = draft.rng.choice((str.ljust, str.rjust))
+    margin = draft.rng.choice(("", "", " "))
+    for line, row in zip((draft.header, *draft.lines), rows, strict=True):
+        written = [align(cell, width) for cell, width in zip(row, widths, strict=True)]
+        line.text = (margin + draft.style.delimiter + margin).join(written)
+    draft.damaged()
     return True
 
 
@@ -268,8 +290,7 @@ def units_row(draft: Draft) -> bool:
     """Put a line of units, types or descriptions after the header."""
     if len(draft.lines) < 4 or draft.width < 3:
         return False
-    columns = draft.table.columns
-    if sum(column.is_value and not column.empty for column in columns) < max(2, draft.width // 2):
+    if _numbers(draft) < max(2, draft.width // 2):
         return False
     kind = draft.rng.choice(("units", "brackets", "types"))
     units = {
@@ -365,7 +386,7 @@ def concatenated_exports(draft: Draft) -> bool:
 
 def second_table(draft: Draft) -> bool:
     """Append another table after a blank line."""
-    if len(draft.lines) < 2 or draft.width < 2:
+    if len(draft.lines) < 2 or draft.width < 2 or _numbers(draft) < max(1, draft.width // 2):
         return False
     columns = list(draft.table.columns)
     if draft.rng.random() < 0.5:
@@ -532,7 +553,7 @@ def lone_line_feed(draft: Draft) -> bool:
         return False
     for place in draft.places(3):
         line = draft.lines[place]
-        column = draft.rng.randrange(draft.width)
+        column = draft.rng.randrange(1, draft.width)  # what follows is then no whole record
         row = list(line.cells)
         row[column] = "first line\nsecond line"
         written = [draft.style.cell(cell) for cell in row]
@@ -622,9 +643,7 @@ def truncated(draft: Draft) -> bool:
 
 def no_header(draft: Draft) -> bool:
     """Leave the header out: the first record is taken for it, which must be told, or recognised."""
-    columns = draft.table.columns
-    is_plain_value = [column.is_value and not column.empty for column in columns]
-    if len(draft.lines) < 3 or draft.width < 3 or sum(is_plain_value) < max(2, draft.width * 2 // 3):
+    if len(draft.lines) < 3 or draft.width < 3 or _numbers(draft) < max(2, draft.width // 2):
         return False
     if len(set(draft.lines[0].cells)) < draft.width:
         return False
@@ -712,6 +731,12 @@ def _broken(draft: Draft, char: str) -> bool:
         line.reject()
     draft.damaged()
     return True
+
+
+def _numbers(draft: Draft) -> int:
+    """Return the number of columns with a digit in each of the first cells."""
+    rows = [line.cells for line in draft.lines[:5]]
+    return sum(all(_DIGIT.search(cell) for cell in column) for column in zip(*rows, strict=True))
 
 
 def _has_quotes(draft: Draft) -> bool:
