@@ -536,12 +536,42 @@ def blanks_after_delimiters(draft: Draft) -> bool:
 
 def blank_before_quote(draft: Draft) -> bool:
     """Put a blank before a quote in one or two records of a file that has none elsewhere."""
-    return _blank_beside_quote(draft, before=True)
+    if draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    return _at_quoted_cell(draft, lambda written: " " + written, range(1, draft.width))
 
 
 def blank_after_quote(draft: Draft) -> bool:
     """Put a blank after a closing quote in one or two records."""
-    return _blank_beside_quote(draft, before=False)
+    if draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    return _at_quoted_cell(draft, lambda written: written + " ", range(draft.width - 1))
+
+
+def text_after_quote(draft: Draft) -> bool:
+    """Put text after a closing quote in one or two records: nobody knows what is meant."""
+    if draft.style.delimiter == BLANKS:
+        return False
+    return _at_quoted_cell(draft, lambda written: f"{written}{draft.rng.choice(('x', ' Jr', '1', '.'))}")
+
+
+def line_break(draft: Draft) -> bool:
+    """Break a record in two in the middle of a cell without quotes: both parts are too short."""
+    style = draft.style
+    if style.quoting not in (Quoting.MINIMAL, Quoting.NONE) or len(draft.lines) < 6 or draft.width < 4:
+        return False
+    if style.delimiter == BLANKS:
+        return False
+    for place in reversed(draft.places(2)):
+        line = draft.lines[place]
+        column = draft.rng.randrange(1, draft.width - 1)
+        row = [*line.cells[:column], "first line", "second line", *line.cells[column + 1 :]]
+        line.text = style.record(row[: column + 1])
+        line.reject()
+        rest = Line(style.record(row[column + 1 :]), left_out=LeftOut.REJECTED)
+        draft.lines.insert(place + 1, rest)
+    draft.damaged("short-rows")
+    return True
 
 
 def lone_line_feed(draft: Draft) -> bool:
@@ -693,11 +723,13 @@ def apostrophes(draft: Draft) -> bool:
     return True
 
 
-def _blank_beside_quote(draft: Draft, *, before: bool) -> bool:
+def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | None = None) -> bool:
+    """Change a quoted cell, as it is written, in one or two records.
+
+    ``meant`` are the columns of cells that are meant as they were; None: nobody knows what is meant.
+    """
     style = draft.style
-    if len(draft.lines) < 4 or style.quoting is Quoting.NONE or style.delimiter in (BLANKS, "\t"):
-        return False
-    if draft.width < 2:
+    if len(draft.lines) < 4 or style.quoting is Quoting.NONE or draft.width < 2:
         return False
     changed = False
     for place in draft.places(2):
@@ -705,15 +737,17 @@ def _blank_beside_quote(draft: Draft, *, before: bool) -> bool:
         written = [style.cell(cell) for cell in line.cells]
         quoted = [
             column
-            for column in range(1 if before else 0, draft.width - (0 if before else 1))
+            for column in meant or range(draft.width)
             if written[column].startswith(style.quote) and "\n" not in written[column]
         ]
         if not quoted:
             continue
         column = draft.rng.choice(quoted)
-        written[column] = " " + written[column] if before else written[column] + " "
+        written[column] = change(written[column])
         line.text = style.join(written)
         line.left_out = LeftOut.REJECTED
+        if meant is None:
+            line.reject()
         changed = True
     draft.damaged()
     return changed

@@ -210,6 +210,8 @@ KINDS: Mapping[str, Kind] = {
     "blank after each delimiter": Kind(4, ordinary, [d.blanks_after_delimiters]),
     "blank before a quote": Kind(2, quoted, [d.blank_before_quote]),
     "blank after a quote": Kind(2, quoted, [d.blank_after_quote]),
+    "text after a quote": Kind(3, quoted, [d.text_after_quote]),
+    "line break in a record": Kind(2, simple, [d.line_break]),
     "line feed in a cell": Kind(3, simple, [d.lone_line_feed]),
     "mixed line endings": Kind(4, ordinary, [d.mixed_endings]),
     "UTF-16 without a mark": Kind(3, ordinary, [d.no_byte_order_mark]),

@@ -28,7 +28,7 @@ The files are generated from a seed, the same ones on every machine: tables of n
 amounts and other texts in thirteen languages, written in all sorts of dialects, and damaged in the ways in
 which files come damaged. Most have up to 300 records, some 2,000, a few 20,000, and the damage may be far
 from the beginning. The generator knows what each record is meant to be. Files that people could read in two
-ways are left out. More than a third of the files are *plain*: nothing is wrong with them, however odd their
+ways are left out. Nearly half of the files are *plain*: nothing is wrong with them, however odd their
 dialect is.
 
 No options are declared. A file is

@@ -57,8 +57,10 @@ def _read(data: bytes, options: Options) -> Reading:
         rows.update(prepared.rows["record"].to_pylist())
         accepted += prepared.records - len(prepared.rejects)
         rejects += prepared.rejects
-        warnings |= _notes(block, dialect)
-        warnings |= {warning.code for warning in getattr(prepared, "warnings", ())}
+        if hasattr(prepared, "warnings"):
+            warnings |= {warning.code for warning in prepared.warnings}
+        else:
+            warnings |= _notes(block, dialect)
     return Reading(
         frozenset(rows),
         accepted,
