@@ -46,7 +46,9 @@ characters; `csv` reads the file with the dialect that it finds, and the first r
 `has_header` is not used). *CleverCSV* is `clevercsv.read_table`, with the first row as header. *DuckDB* is
 `read_csv` with `all_varchar`, which finds the header and the lines to skip by itself, and refuses a file that
 has a line that it cannot read. *DuckDB, rejects* is the same with `store_rejects`: `ignore_errors`, and a
-table of the lines that were ignored. A reader that takes more than 10 seconds for a file has refused it.
+table of the lines that were ignored. A reader that takes more than 10 seconds of processor time for a file
+has refused it. A line of units that is loaded as a record, or a first record that is taken for the header, is
+wrong without a warning.
 """
 _NOTHING = "\nNothing has been measured.\n"
 _ABOUT_ALL = "All files, in per cent."

@@ -1,17 +1,20 @@
 """Read files with another reader: runs in the environment of `requirements-reading.txt`, knows no Sluice.
 
 `readers.py NAME` reads paths from standard input, one a line, and prints for each a line of JSON: the file's
-rows of cells, the header among them, and the number of rejects; or the error.
+rows of cells, the header among them, and the number of rejects; or the error. A file that takes more than
+10 seconds of processor time is an error.
 """
 
 import csv
 import json
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+TIME_LIMIT = 10.0  # seconds of processor time a file
 _SAMPLE = 1 << 16  # characters
 _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -85,12 +88,19 @@ READERS: dict[str, Callable[[str], dict[str, Any]]] = {
 def main() -> None:
     """Read the files that standard input names."""
     read = READERS[sys.argv[1]]
+    signal.signal(signal.SIGPROF, _give_up)
     for line in sys.stdin:
+        signal.setitimer(signal.ITIMER_PROF, TIME_LIMIT)
         try:
             answer = read(line.rstrip("\n"))
         except Exception as error:  # noqa: BLE001 - a file that a reader cannot read is a result
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(answer), flush=True)
+
+
+def _give_up(_signal: int, _frame: object) -> None:
+    raise TimeoutError("too slow")
 
 
 if __name__ == "__main__":
