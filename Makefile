@@ -13,7 +13,7 @@ LOCAL := $(CURDIR)/.local
 VENV_PYTHON := .venv/bin/python
 VENV_READY := .venv/installed
 PROJECT_READY := .venv/installed-project
-REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt)
+REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt bench/reading/requirements*.txt)
 
 # Write nothing outside the checkout. HOME stays: pip reads its settings from there.
 export TMPDIR := $(LOCAL)/tmp
@@ -98,11 +98,16 @@ bench: up ## measure everything and write docs/benchmarks.md
 bench-functions: up ## measure packages, cold starts and the API's response times
 	@$(VENV_PYTHON) -m bench functions --rounds 5 --root $(ROOT)
 
+.PHONY: bench-reading
+bench-reading: $(PROJECT_READY) ## read labelled files with Sluice and others, write docs/reading-accuracy.md
+	@$(VENV_PYTHON) -m bench.reading --page
+
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements again
 	@for name in requirements requirements-worker requirements-dev \
 	    infra/local/requirements-localstack infra/local/requirements-lambda \
-	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers; do \
+	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers \
+    bench/reading/requirements-reading; do \
 	  more=; \
 	  case $$name in \
 	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \

@@ -39,7 +39,7 @@ def conditions(env: Mapping[str, str]) -> dict[str, str]:
         "LocalStack": localstack(env),
         "pyarrow": version("pyarrow"),
         "psycopg": version("psycopg"),
-        "dlt": peers.version("dlt"),
+        "dlt": peers.PEERS.version_of("dlt"),
     }
 
 

@@ -29,7 +29,7 @@ duplicates."""
 
 def measure(stack: Stack, rounds: int, rows: int) -> Measurement:
     """Load with Sluice and each peer in turn, each into a fresh database."""
-    peers.ensure()
+    peers.PEERS.ensure()
     rates: dict[str, list[float]] = {_SLUICE: [], **{name: [] for name in _PEERS}}
     for number in range(1, rounds + 1):
         rates[_SLUICE].append(_sluice_rate(stack, rows))

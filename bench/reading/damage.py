@@ -52,6 +52,7 @@ _FOOTERS = (
     "Page 1 of 1",
     "EOF",
 )
+_DIGIT = re.compile("[0-9]")
 _OPEN_TEXTS = ('Rosa "the" baker', '"Up" and down', 'the 19" rack', 'a "b", c', 'he said "no"', '6" pipe')
 
 
@@ -124,13 +125,16 @@ def title_lines(draft: Draft) -> bool:
     """Put lines without the delimiter, and blank lines, before the header."""
     if len(draft.lines) < 3 or draft.width < 3:
         return False
-    titles = [draft.style.fit(title) for title in draft.rng.sample(_TITLES, draft.rng.choice((1, 1, 2, 3)))]
+    titles = draft.rng.sample(_TITLES, draft.rng.choice((1, 1, 2, 3)))
+    if len(draft.lines) > 60 and draft.rng.random() < 0.2:
+        words = draft.rng.choice(list(values.LANGUAGES.values()))
+        titles += [values.sentence(draft.rng, words, 8) for _ in range(draft.rng.randrange(5, 30))]
+    titles = [draft.style.fit(title) for title in titles]
     if any(_size(draft, title) > 1 for title in titles):
         return False
     draft.before += map(Line, titles)
     _blank_line(draft)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -148,7 +152,6 @@ def title_lines_with_delimiters(draft: Draft) -> bool:
         draft.before.append(Line(draft.style.record([draft.style.fit(key + colon), draft.style.fit(value)])))
     _blank_line(draft)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -162,7 +165,23 @@ def padded_title_lines(draft: Draft) -> bool:
     if draft.rng.random() < 0.5:
         draft.before.append(Line(draft.style.delimiter * (draft.width - 1)))
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
+    return True
+
+
+def padded_cells(draft: Draft) -> bool:
+    """Fill cells up with blanks to one width, as reports for people have them."""
+    if draft.header is None or draft.width < 2 or len(draft.lines) < 2:
+        return False
+    if draft.style.quoting is not Quoting.NONE or draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    rows = [draft.names, *(line.cells for line in draft.lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    align = draft.rng.choice((str.ljust, str.rjust))
+    margin = draft.rng.choice(("", "", " "))
+    for line, row in zip((draft.header, *draft.lines), rows, strict=True):
+        written = [align(cell, width) for cell, width in zip(row, widths, strict=True)]
+        line.text = (margin + draft.style.delimiter + margin).join(written)
+    draft.damaged()
     return True
 
 
@@ -175,7 +194,6 @@ def comment_lines(draft: Draft) -> bool:
         comments = ["#" + re.sub(r"[\s:_]+", "-", line) for line in comments]
     draft.before += map(Line, comments)
     draft.damaged("lines-before-header")
-    draft.vital.add("lines-before-header")
     return True
 
 
@@ -272,8 +290,7 @@ def units_row(draft: Draft) -> bool:
     """Put a line of units, types or descriptions after the header."""
     if len(draft.lines) < 4 or draft.width < 3:
         return False
-    columns = draft.table.columns
-    if sum(column.is_value and not column.empty for column in columns) < max(2, draft.width // 2):
+    if _numbers(draft) < max(2, draft.width // 2):
         return False
     kind = draft.rng.choice(("units", "brackets", "types"))
     units = {
@@ -324,7 +341,6 @@ def row_names(draft: Draft) -> bool:
         line.meant = [row]
     draft.names.insert(0, "")
     draft.damaged("row-names")
-    draft.vital.add("row-names")
     return True
 
 
@@ -339,7 +355,7 @@ def unnamed_last_column(draft: Draft) -> bool:
         draft.rewrite(line)
     draft.names.append("")
     draft.damaged("unnamed-column")
-    draft.vital.add("unnamed-column")
+    draft.failures.add("dialect-unclear")
     return True
 
 
@@ -370,7 +386,7 @@ def concatenated_exports(draft: Draft) -> bool:
 
 def second_table(draft: Draft) -> bool:
     """Append another table after a blank line."""
-    if len(draft.lines) < 2 or draft.width < 2:
+    if len(draft.lines) < 2 or draft.width < 2 or _numbers(draft) < max(1, draft.width // 2):
         return False
     columns = list(draft.table.columns)
     if draft.rng.random() < 0.5:
@@ -386,7 +402,7 @@ def second_table(draft: Draft) -> bool:
         row = [draft.style.fit(cell) for cell in cells_of_row]
         told = [("second-table", row)] if len(row) == draft.width else []
         draft.after.append(Line(draft.style.record(row), told=told, left_out=LeftOut.ANYHOW))
-    draft.damaged("second-table")
+    draft.damaged("second-table" if len(columns) == draft.width else "second-table|extra-cells|short-rows")
     return True
 
 
@@ -520,12 +536,42 @@ def blanks_after_delimiters(draft: Draft) -> bool:
 
 def blank_before_quote(draft: Draft) -> bool:
     """Put a blank before a quote in one or two records of a file that has none elsewhere."""
-    return _blank_beside_quote(draft, before=True)
+    if draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    return _at_quoted_cell(draft, lambda written: " " + written, range(1, draft.width))
 
 
 def blank_after_quote(draft: Draft) -> bool:
     """Put a blank after a closing quote in one or two records."""
-    return _blank_beside_quote(draft, before=False)
+    if draft.style.delimiter in (BLANKS, "\t"):
+        return False
+    return _at_quoted_cell(draft, lambda written: written + " ", range(draft.width - 1))
+
+
+def text_after_quote(draft: Draft) -> bool:
+    """Put text after a closing quote in one or two records: nobody knows what is meant."""
+    if draft.style.delimiter == BLANKS:
+        return False
+    return _at_quoted_cell(draft, lambda written: f"{written}{draft.rng.choice(('x', ' Jr', '1', '.'))}")
+
+
+def line_break(draft: Draft) -> bool:
+    """Break a record in two in the middle of a cell without quotes: both parts are too short."""
+    style = draft.style
+    if style.quoting not in (Quoting.MINIMAL, Quoting.NONE) or len(draft.lines) < 6 or draft.width < 4:
+        return False
+    if style.delimiter == BLANKS:
+        return False
+    for place in reversed(draft.places(2)):
+        line = draft.lines[place]
+        column = draft.rng.randrange(1, draft.width - 1)
+        row = [*line.cells[:column], "first line", "second line", *line.cells[column + 1 :]]
+        line.text = style.record(row[: column + 1])
+        line.reject()
+        rest = Line(style.record(row[column + 1 :]), left_out=LeftOut.REJECTED)
+        draft.lines.insert(place + 1, rest)
+    draft.damaged("short-rows")
+    return True
 
 
 def lone_line_feed(draft: Draft) -> bool:
@@ -537,7 +583,7 @@ def lone_line_feed(draft: Draft) -> bool:
         return False
     for place in draft.places(3):
         line = draft.lines[place]
-        column = draft.rng.randrange(draft.width)
+        column = draft.rng.randrange(1, draft.width)  # what follows is then no whole record
         row = list(line.cells)
         row[column] = "first line\nsecond line"
         written = [draft.style.cell(cell) for cell in row]
@@ -627,17 +673,15 @@ def truncated(draft: Draft) -> bool:
 
 def no_header(draft: Draft) -> bool:
     """Leave the header out: the first record is taken for it, which must be told, or recognised."""
-    columns = draft.table.columns
-    is_plain_value = [column.is_value and not column.empty for column in columns]
-    if len(draft.lines) < 3 or draft.width < 3 or sum(is_plain_value) < max(2, draft.width * 2 // 3):
+    if len(draft.lines) < 3 or draft.width < 3 or _numbers(draft) < max(2, draft.width // 2):
         return False
     if len(set(draft.lines[0].cells)) < draft.width:
         return False
     draft.header = None
     draft.damaged("header-like-data")
-    draft.vital.add("header-like-data")
     draft.names = [""] * draft.width
     draft.others.append(draft.label())
+    draft.vital.add("header-like-data")
     first = draft.lines[0]
     draft.names = list(first.cells)
     first.meant = []
@@ -679,11 +723,13 @@ def apostrophes(draft: Draft) -> bool:
     return True
 
 
-def _blank_beside_quote(draft: Draft, *, before: bool) -> bool:
+def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | None = None) -> bool:
+    """Change a quoted cell, as it is written, in one or two records.
+
+    ``meant`` are the columns of cells that are meant as they were; None: nobody knows what is meant.
+    """
     style = draft.style
-    if len(draft.lines) < 4 or style.quoting is Quoting.NONE or style.delimiter in (BLANKS, "\t"):
-        return False
-    if draft.width < 2:
+    if len(draft.lines) < 4 or style.quoting is Quoting.NONE or draft.width < 2:
         return False
     changed = False
     for place in draft.places(2):
@@ -691,15 +737,17 @@ def _blank_beside_quote(draft: Draft, *, before: bool) -> bool:
         written = [style.cell(cell) for cell in line.cells]
         quoted = [
             column
-            for column in range(1 if before else 0, draft.width - (0 if before else 1))
+            for column in meant or range(draft.width)
             if written[column].startswith(style.quote) and "\n" not in written[column]
         ]
         if not quoted:
             continue
         column = draft.rng.choice(quoted)
-        written[column] = " " + written[column] if before else written[column] + " "
+        written[column] = change(written[column])
         line.text = style.join(written)
         line.left_out = LeftOut.REJECTED
+        if meant is None:
+            line.reject()
         changed = True
     draft.damaged()
     return changed
@@ -717,6 +765,12 @@ def _broken(draft: Draft, char: str) -> bool:
         line.reject()
     draft.damaged()
     return True
+
+
+def _numbers(draft: Draft) -> int:
+    """Return the number of columns with a digit in each of the first cells."""
+    rows = [line.cells for line in draft.lines[:5]]
+    return sum(all(_DIGIT.search(cell) for cell in column) for column in zip(*rows, strict=True))
 
 
 def _has_quotes(draft: Draft) -> bool:

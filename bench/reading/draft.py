@@ -151,6 +151,8 @@ def has_rival(draft: Draft) -> bool:
 
     Then nothing but the values in them says which is right, and a label would be a matter of taste.
     """
+    if draft.style.delimiter == BLANKS and (draft.width < 3 or len(draft.lines) < 3):
+        return True  # words of a text, or columns?
     header = [] if draft.header is None else [draft.header]
     texts = [line.text for line in (*header, *draft.lines[:500])]
     quote = "" if draft.style.quoting is Quoting.NONE else draft.style.quote

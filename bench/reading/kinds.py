@@ -132,6 +132,18 @@ def escaped(rng: random.Random) -> Draft:
     return Draft.of(rng, way, table(rng, sized(rng, 2), rng.choice((3, 4, 5)), extra=extra))
 
 
+def header_of_lines(rng: random.Random) -> Draft:
+    """Return a file in whose header a name of two lines is in quotes."""
+    way = replace(_usual(rng), quoting=rng.choice((Quoting.ALL, Quoting.MINIMAL)), quote='"')
+    made = table(rng, sized(rng, 1), rng.choice((3, 4, 6)))
+    place = rng.randrange(made.width)
+    columns = list(made.columns)
+    columns[place] = replace(
+        columns[place], name=f"{columns[place].name}\n({rng.choice(('EUR', 'kg', 'n'))})"
+    )
+    return Draft.of(rng, way, Table(columns, made.rows))
+
+
 def _usual(rng: random.Random) -> Style:
     way = style(rng)
     return way if way.delimiter in ",;\t|" else replace(way, delimiter=rng.choice(",;"))
@@ -160,6 +172,7 @@ KINDS: Mapping[str, Kind] = {
     "plain: other delimiters in cells": Kind(14, lists),
     "plain: long texts": Kind(10, long_texts),
     "plain: backslash before a quote": Kind(3, quoted_paths),
+    "plain: lines in the header": Kind(3, header_of_lines),
     "plain: apostrophes": Kind(8, ordinary, [d.apostrophes]),
     "extra empty cells": Kind(6, simple, [d.extra_empty_cell]),
     "extra cells": Kind(5, simple, [d.extra_cell]),
@@ -167,6 +180,7 @@ KINDS: Mapping[str, Kind] = {
     "delimiter at the end of records": Kind(3, ordinary, [d.delimiter_at_ends_of_rows]),
     "delimiter at the end of lines": Kind(3, ordinary, [d.delimiter_at_ends_of_lines]),
     "apostrophes and a ragged row": Kind(4, simple, [d.apostrophes, d.extra_empty_cell]),
+    "padded cells": Kind(2, unquoted, [d.padded_cells]),
     "title lines": Kind(6, simple, [d.title_lines]),
     "title lines with delimiters": Kind(5, simple, [d.title_lines_with_delimiters]),
     "title lines of a spreadsheet": Kind(2, typed, [d.padded_title_lines]),
@@ -196,6 +210,8 @@ KINDS: Mapping[str, Kind] = {
     "blank after each delimiter": Kind(4, ordinary, [d.blanks_after_delimiters]),
     "blank before a quote": Kind(2, quoted, [d.blank_before_quote]),
     "blank after a quote": Kind(2, quoted, [d.blank_after_quote]),
+    "text after a quote": Kind(3, quoted, [d.text_after_quote]),
+    "line break in a record": Kind(2, simple, [d.line_break]),
     "line feed in a cell": Kind(3, simple, [d.lone_line_feed]),
     "mixed line endings": Kind(4, ordinary, [d.mixed_endings]),
     "UTF-16 without a mark": Kind(3, ordinary, [d.no_byte_order_mark]),

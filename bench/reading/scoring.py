@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from bench.reading.labels import Fate, Label, LabelledFile, LeftOut
 
-REFUSED = "dialect-unclear"
+UNREADABLE = "unreadable"  # the failure of another reader, whatever its reason
+_REFUSED = ("dialect-unclear", UNREADABLE)
 
 
 class Outcome(StrEnum):
@@ -25,10 +26,14 @@ class Reading:
     rows: frozenset[str]  # canonical records
     accepted: int  # records that became one of them
     rejects: Sequence[str] = ()  # a code for each
+    messages: Sequence[str] = ()  # of the rejects
     warnings: frozenset[str] = frozenset()  # codes
     failure: str | None = None  # a code
     columns: tuple[str, ...] = ()
     dialect: str = ""  # for people
+    habits: frozenset[str] = (
+        frozenset()
+    )  # codes of what the reader does with any file, and says in its manual
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def _judge_failure(file: LabelledFile, failure: str) -> Verdict:
     is_expected = failure == "nothing-loaded" and not any(_is_required(label) for label in file.labels)
     if is_expected:
         return Verdict(Outcome.RIGHT)
-    outcome = Outcome.REFUSED if failure == REFUSED or file.plain else Outcome.TOLD
+    outcome = Outcome.REFUSED if failure in _REFUSED or file.plain else Outcome.TOLD
     return Verdict(outcome, [f"failed: {failure}"])
 
 
@@ -77,8 +82,9 @@ def is_told(code: str, warnings: Collection[str]) -> bool:
 
 
 def _judge(label: Label, reading: Reading) -> Verdict:
-    untold = sorted(code for code in label.must if not is_told(code, reading.warnings))
-    silent = [f"not told: {code}" for code in sorted(label.vital) if not is_told(code, reading.warnings)]
+    said = {*reading.warnings, *reading.rejects}
+    untold = sorted(code for code in label.must if not is_told(code, said))
+    silent = [f"not told: {code}" for code in sorted(label.vital) if not is_told(code, said)]
     unaccounted, lost = _compare(label, reading)
     silent += unaccounted
     if not silent and not lost:
@@ -91,7 +97,7 @@ def _judge(label: Label, reading: Reading) -> Verdict:
 def _compare(label: Label, reading: Reading) -> tuple[list[str], list[str]]:
     """Return what is not as meant: what no reject accounts for, and what is rejected without need."""
     silent: list[str] = []
-    choices = [_choices(fate, reading.warnings) for fate in label.fates]
+    choices = [_choices(fate, reading.warnings | reading.habits) for fate in label.fates]
     meant = {row for rows in choices for row in rows}
     others = sorted(reading.rows - meant)
     if others:

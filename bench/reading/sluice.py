@@ -1,12 +1,12 @@
 """Read a file as Sluice's worker does, without its services."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.reading.scoring import Reading
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions
-from chalicelib.core.model import Dialect, Gap, Options, Source
+from chalicelib.core.model import Dialect, Gap, Options, Reject, Source
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
 from chalicelib.reading import encodings
@@ -50,20 +50,27 @@ def _read(data: bytes, options: Options) -> Reading:
     detection = detect_dialect(store, source, Instructions(options=options), _LIMITS, "")
     dialect = detection.dialect
     rows: set[str] = set()
-    rejects: list[str] = []
+    rejects: list[Reject] = []
     warnings = {warning.code for warning in detection.warnings}
     accepted = 0
     for block in _blocks(store, source, detection):
         prepared = transform(block, dialect)
         rows.update(prepared.rows["record"].to_pylist())
         accepted += prepared.records - len(prepared.rejects)
-        rejects += [reject.code for reject in prepared.rejects]
-        warnings |= _notes(block, dialect)
-        warnings |= {warning.code for warning in getattr(prepared, "warnings", ())}
-    if rejects and not accepted:
-        return Reading(frozenset(), 0, rejects, frozenset(warnings), "nothing-loaded", dialect.columns)
+        rejects += prepared.rejects
+        if hasattr(prepared, "warnings"):
+            warnings |= {warning.code for warning in prepared.warnings}
+        else:
+            warnings |= _notes(block, dialect)
     return Reading(
-        frozenset(rows), accepted, rejects, frozenset(warnings), None, dialect.columns, _about(dialect)
+        frozenset(rows),
+        accepted,
+        [reject.code for reject in rejects],
+        [reject.message for reject in rejects],
+        frozenset(warnings),
+        "nothing-loaded" if rejects and not accepted else None,
+        dialect.columns,
+        _about(dialect),
     )
 
 
@@ -82,8 +89,6 @@ def _blocks(store: _Memory, source: Source, detection: Detection) -> Iterator[Bl
 def _notes(block: Block, dialect: Dialect) -> set[str]:
     """Return the codes of what decoders assumed."""
     if dialect.transcoded:
-        from dataclasses import replace
-
         dialect = replace(dialect, encoding=encodings.UTF8)
     return {
         note.code

@@ -84,8 +84,8 @@ def test_the_upsert_hashes_rows_of_sorted_json(tmp_path: Path) -> None:
 
 
 def test_versions_of_the_peers_are_pinned() -> None:
-    assert peers.version("dlt")[0].isdigit()
-    assert peers.version("pandas") == "not there"
+    assert peers.PEERS.version_of("dlt")[0].isdigit()
+    assert peers.PEERS.version_of("pandas") == "not there"
 
 
 def test_the_last_line_of_a_script_is_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
