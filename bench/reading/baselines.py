@@ -12,7 +12,7 @@ from typing import Any
 from bench.installation import pinned_installation
 from bench.reading.draft import Printer
 from bench.reading.scoring import UNREADABLE, Reading
-from chalicelib.formats.csv.dialect import column_names
+from chalicelib.formats.csv.header import column_names
 from infra.steps.environment import inherited_env, own_env
 from infra.steps.layout import Layout
 

@@ -22,7 +22,7 @@ class Notes:
         return tuple(self._warnings.values())
 
     def add(self, segment: Segment, batch: Batch, before: int, more: Sequence[Note] = ()) -> None:
-        """Add the notes of a batch of the segment, and ``more``; it follows ``before`` records of its block."""
+        """Add the notes of a batch of the segment, which follows ``before`` records, and ``more`` of it."""
         notes = [*batch.notes, *more]
         new = [note for note in notes if note.code not in self._warnings]
         locations = _locate(batch, sorted({note.ordinal for note in new if note.location is None}))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import BLANKS, Options
+from chalicelib.core.model import BLANKS, ExtraCells, Options
 from chalicelib.formats.csv.evidence import Reading, readings
 from chalicelib.formats.csv.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.table import Shift, find_table
@@ -19,6 +19,7 @@ _LEAST_FIT = 0.4  # of a reading that explains the head
 _CLOSE = 0.92  # of the best score: another reading is as likely
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _FEWEST = 2  # records in single quotes, in a file of one column
+_PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
 _ENOUGH = 3  # rows
 _SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
 _CANDIDATES = 3  # readings that a message shows
@@ -50,6 +51,8 @@ def choose(data: bytes, start: int, options: Options, separator: str | None) -> 
     if not found and not lines:
         raise JobFailed("empty-file", "The file holds nothing but blank lines.")
     reading = found[0] if declared is not None and found else _decide(found, lines, options)
+    if reading.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
+        raise _unclear_header(reading)
     return Choice(reading, lines)
 
 
@@ -60,7 +63,7 @@ def _lines(data: bytes, start: int, size: int, comment: str | None) -> list[Line
 
 
 def _is_one_sided(best: Reading, rest: bytes) -> bool:
-    """Return whether the sample shows too little: few records, or no quotes or escapes where the rest has some."""
+    """Return whether the sample shows too little: few records, or no quotes that the rest has."""
     parsed = best.parsed
     return (
         len(best.table.rows) < _FEW
@@ -81,8 +84,6 @@ def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -
     best = plausible[0]
     if best.table.fit < _LEAST_FIT and len(best.table.rows) >= _FEW:
         raise _unclear([best, _one_column(lines, options)])
-    if best.table.shift is Shift.UNCLEAR:
-        raise _unclear_header(best)
     rivals = [reading for reading in plausible[1:] if reading.score > _CLOSE * best.score]
     if rivals and best.table.rows:
         raise _unclear([best, *rivals])
@@ -102,7 +103,7 @@ def _is_sure_but_for_the_header(reading: Reading) -> bool:
         usual > 1
         and len(rows) >= _ENOUGH
         and sum(len(row.cells) == usual for row in rows) >= _SURE * len(rows)
-        and (usual > 2 or reading.delimiter not in (",", BLANKS, ":"))
+        and (usual > _PAIR or reading.delimiter not in (",", BLANKS, ":"))
     )
 
 

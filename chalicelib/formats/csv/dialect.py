@@ -27,8 +27,8 @@ _SHIFTS = {Shift.ROW_NAMES: "row-names", Shift.UNNAMED: "unnamed-column"}
 def detect(head: Head, options: Options) -> Detection:
     """Return the dialect of a CSV file with that head, and what was assumed. Options override detection.
 
-    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too long, has
-    too many columns or cannot be decoded.
+    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too long,
+    has too many columns or cannot be decoded.
     """
     start, separator = _after_skipped_lines(head, options)
     choice = choose(head.data, start, options, separator[1].decode("latin-1") if separator else None)
@@ -109,7 +109,7 @@ def _sample_rows(head: Head, dialect: Dialect) -> list[list[str]]:
 
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:
-    """Return whether a blank behind every delimiter belongs to the delimiter: it stands before a quote, too."""
+    """Return whether a blank follows every delimiter, before quotes as well: it belongs to the delimiter."""
     parsed = choice.reading.parsed
     if choice.reading.delimiter in (BLANKS, " ") or not parsed.indented:
         return False

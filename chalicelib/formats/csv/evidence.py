@@ -1,10 +1,10 @@
 """Weigh hypotheses about how a CSV file is to be read.
 
-A hypothesis is a delimiter, a quote, an escape and the place where the table begins. It is as good as the rows of
-the sample are consistent under it and as many of its cells look like values of a type, which is the idea of
+A hypothesis is a delimiter, a quote, an escape and the place where the table begins. It is as good as the rows
+of the sample are consistent under it and as many of its cells look like values of a type, which is the idea of
 CleverCSV (van den Burg, Nazábal and Sutton 2019, https://doi.org/10.1007/s10618-019-00646-y) and of DuckDB's
-sniffer. Beyond these, the header counts: a delimiter that divides the header as it divides the rows is a likely
-one. A ragged row is evidence of a ragged row and speaks little against a hypothesis.
+sniffer. Beyond these, the header counts: a delimiter that divides the header as it divides the rows is a
+likely one. A ragged row is evidence of a ragged row and speaks little against a hypothesis.
 """
 
 import re
@@ -32,10 +32,12 @@ _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
 _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LOOSE = 0.4  # of the score, if every record has quotes within cells that they do not enclose
 _LAID_OUT = 0.9  # fit of a table that blanks divide
+_LONG = 60  # characters of a text
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
 _COLONS = re.compile(
-    r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?![0-9])|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?![0-9a-fA-F])|[A-Za-z]:[\\/]|: "
+    r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?![0-9])|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?![0-9a-fA-F])"
+    r"|[A-Za-z]:[\\/]|: "
 )
 
 
@@ -86,10 +88,10 @@ def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator
 
 
 def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Reading | None:
-    """Return the reading with this delimiter whose quotes and escapes fit best; None for lines without records.
+    """Return the reading with this delimiter whose quotes and escapes fit best; None without records.
 
-    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other file
-    quotes are text.
+    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other
+    file quotes are text.
     """
     if options.quote is not None:
         return _best_escape(lines, joined, delimiter, options.quote, options)
@@ -142,9 +144,9 @@ def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
 def _is_double_quoted(parsed: Parsed) -> bool:
     """Return whether double quotes are quotes.
 
-    They are text if several cells begin with one and go on behind the next, and these are more than quotes enclose,
-    or quotes enclose few cells and none that needs them. They are text, too, if many cells begin with a quote that
-    nothing closes. A few of either are damage.
+    They are text if several cells begin with one and go on behind the next, and these are more than quotes
+    enclose, or quotes enclose few cells and none that needs them. They are text, too, if many cells begin with
+    a quote that nothing closes. A few of either are damage.
     """
     quoted = parsed.enclosed + parsed.unescaped + 4 * parsed.needed
     are_idle = not parsed.needed and (parsed.enclosed + parsed.unescaped) * 2 < len(parsed.records)
@@ -154,7 +156,7 @@ def _is_double_quoted(parsed: Parsed) -> bool:
 
 
 def _is_single_quoted(parsed: Parsed) -> bool:
-    """Return whether single quotes are quotes: they enclose a column or the header, or cells that need them."""
+    """Return whether single quotes are quotes: they enclose a column, the header, or cells that need them."""
     if not parsed.enclosed or (parsed.followed + parsed.unclosed) * 10 > parsed.enclosed:
         return False
     header = parsed.records[0]
@@ -166,7 +168,7 @@ def _is_single_quoted(parsed: Parsed) -> bool:
 def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     """Return how likely the reading is, from 0 to 1."""
     width = table.width
-    if width < 2:
+    if width <= 1:
         return 0.0
     header = parsed.records[table.first]
     prior = _PRIORS.get(delimiter, 0.8)
@@ -187,7 +189,7 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
 
 
 def _is_laid_out(parsed: Parsed, table: Table) -> bool:
-    """Return whether blanks divide columns rather than words: of values, or of cells in quotes, in every row."""
+    """Return whether blanks divide columns rather than words: every row has values, or cells in quotes."""
     return table.fit >= _LAID_OUT and (
         any(kind not in (Kind.TEXT, Kind.EMPTY) for kind in table.kinds) or parsed.needed > 0
     )
@@ -229,6 +231,6 @@ def _text_quality(cell: str, others: Sequence[str]) -> float:
     if "," in others and "," in cell:
         return 0.25 if _CLOSE_COMMA.search(cell) else 0.5
     words = cell.split(" ")
-    if len(words) > 2 and sum(kind_of(word) is not Kind.TEXT for word in words) * 2 > len(words):
+    if len(words) > _FEW and sum(kind_of(word) is not Kind.TEXT for word in words) * 2 > len(words):
         return 0.2
-    return 0.6 if len(cell) < 60 else 0.5
+    return 0.6 if len(cell) < _LONG else 0.5

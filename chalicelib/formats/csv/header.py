@@ -76,7 +76,7 @@ def has_second_line(table: Table) -> bool:
     It has a word or a sign in most columns whose other records hold values of one type, and a value in none.
     """
     rows = table.rows
-    if len(rows) < 2 or len(rows[0].cells) != table.width:
+    if len(rows) <= 1 or len(rows[0].cells) != table.width:
         return False
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
     units = sum(map(_is_unit, cells))

@@ -5,58 +5,35 @@ from collections.abc import Sequence
 
 from chalicelib.formats.csv.values import Kind
 
-IDENTIFIERS = frozenset(
-    {
-        "id",
-        "nr",
-        "no",
-        "no.",
-        "num",
-        "number",
-        "index",
-        "key",
-        "#",
-        "row",
-        "pos",
-        "code",
-        "sku",
-        "nummer",
-        "numero",
-    }
-)
+IDENTIFIERS = frozenset("id nr no no. num number nummer numero index key # row pos code sku".split())
 
-_IMPLIED = tuple(
-    (re.compile(rf"(?:^|[^a-z])(?:{words})(?:$|[^a-z])"), frozenset(kinds))
-    for words, kinds in (
-        (r"e-?mails?|mail|correo|courriel", {Kind.EMAIL}),
-        (
-            r"date|datum|data|fecha|day|tag|jour|created|updated|(?:created|updated)_at|\w+_at|birthday",
-            {Kind.DATE},
-        ),
-        (r"time|zeit|uhrzeit|hora|heure|ora", {Kind.TIME, Kind.DATE}),
-        (r"url|link|website|web|homepage|ip|mac", {Kind.ADDRESS}),
-        (r"uuid|guid", {Kind.CODE}),
-        (r"id|nr|no|num|number|nummer|numero|sku|code", {Kind.NUMBER, Kind.CODE}),
-        (
-            r"amount|betrag|price|preis|prix|precio|total|sum|summe|qty|quantity|menge|count|anzahl|age|lat|lon|lng"
-            r"|latitude|longitude|share|percent|weight|size|year|temp|value|montant|importe",
-            {Kind.NUMBER},
-        ),
-        (r"active|paid|enabled|is_\w+|has_\w+", {Kind.FLAG}),
-    )
+# Words in a name, and the kinds of values that they promise.
+_WORDS = (
+    ("email emails e-mail mail correo courriel", {Kind.EMAIL}),
+    ("date datum data fecha day tag jour created updated at birthday", {Kind.DATE}),
+    ("time zeit uhrzeit hora heure ora", {Kind.TIME, Kind.DATE}),
+    ("url link website web homepage ip mac", {Kind.ADDRESS}),
+    ("uuid guid", {Kind.CODE}),
+    ("id nr no num number nummer numero sku code", {Kind.NUMBER, Kind.CODE}),
+    ("amount betrag montant importe price preis prix precio total sum summe value", {Kind.NUMBER}),
+    ("qty quantity menge count anzahl age year share percent weight size temp", {Kind.NUMBER}),
+    ("lat lon lng latitude longitude", {Kind.NUMBER}),
+    ("active paid enabled is has", {Kind.FLAG}),
 )
+_PROMISES = {word: frozenset(kinds) for words, kinds in _WORDS for word in words.split()}
+_WORD = re.compile(r"e-mail|[a-z]+")
 
 
 def matches(cells: Sequence[str], kinds: Sequence[Kind]) -> int:
     """Return how many header cells name what the columns hold, less those that name something else."""
     total = 0
     for cell, kind in zip(cells, kinds, strict=False):
-        implied = _implied(cell)
-        if implied and kind is not Kind.EMPTY:
-            total += 1 if kind in implied else -1
+        promised = _promised(cell)
+        if promised and kind is not Kind.EMPTY:
+            total += 1 if kind in promised else -1
     return total
 
 
-def _implied(cell: str) -> frozenset[Kind]:
-    name = cell.lower()
-    return next((kinds for pattern, kinds in _IMPLIED if pattern.search(name)), frozenset())
+def _promised(cell: str) -> frozenset[Kind]:
+    words = _WORD.findall(cell.lower())
+    return next((_PROMISES[word] for word in words if word in _PROMISES), frozenset())

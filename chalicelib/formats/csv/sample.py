@@ -1,7 +1,7 @@
 """Lines of a CSV file's head, split into records under a hypothesis about delimiter, quote and escape.
 
-For detection only: rows are made by :mod:`chalicelib.formats.csv.decode`. A record whose quotes are irregular is
-counted, and read as if it had none, so that one damaged record does not swallow the records behind it.
+For detection only: rows are made by :mod:`chalicelib.formats.csv.decode`. A record whose quotes are irregular
+is counted, and read as if it had none, so that one damaged record does not swallow the records behind it.
 """
 
 import re

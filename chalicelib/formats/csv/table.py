@@ -1,4 +1,4 @@
-"""Find the table in the records of a sample: its first record, its width, and what is odd about its header."""
+"""Find the table in the records of a sample: its header, its width, and how the rows lie under the header."""
 
 import re
 from collections import Counter
@@ -13,6 +13,7 @@ from chalicelib.formats.csv.values import Kind, kind_of
 _MOST_PREAMBLE = 60  # records before the header
 _TYPED = 0.8  # of the cells of a column, for the column to have a type
 _CONSISTENT = 0.8  # of the records behind a preamble
+_PAIR = 2  # columns: a title may look like these
 _FOOTER = 2  # records behind the table
 _ALMOST_ALL = 0.9  # of the rows
 _FEWEST = 2  # rows that show how they lie under the header
@@ -90,10 +91,10 @@ def _filled(record: Record) -> int:
 def _header_index(records: Sequence[Record], width: int) -> int:
     """Return the index of the header: behind lines that are narrower than what follows consistently."""
     named = _named_width(records, width)
-    if named < 2:
+    if named <= 1:
         return 0
     first = records[0]
-    is_padded = len(first.cells) >= named and _filled(first) == 1 and named > 2
+    is_padded = len(first.cells) >= named and _filled(first) == 1 and named > _PAIR
     is_comment = first.cells[0].startswith("#")
     if len(first.cells) >= named and not is_padded and not is_comment:
         return 0
@@ -126,7 +127,7 @@ def _begins_table(records: Sequence[Record], index: int, width: int) -> bool:
     if _differs(header, column_kinds(rows, width)):
         return True
     # One cell less: rather a header without a name for one column.
-    return width > 2 and not (index == 1 and len(records[0].cells) == width - 1)
+    return width > _PAIR and not (index == 1 and len(records[0].cells) == width - 1)
 
 
 def _is_header_like(record: Record) -> bool:
@@ -188,8 +189,8 @@ def _are_distinct(rows: Sequence[Record]) -> bool:
 def _are_row_names(header: Record, rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first column is unlike any other, as R and pandas write row names.
 
-    It holds texts beside columns that hold values only, or counts up behind a text as no other column does. Bare
-    numbers that count up may be those of a column `id`.
+    It holds texts beside columns that hold values only, or counts up behind a text as no other column does.
+    Bare numbers that count up may be those of a column `id`.
     """
     named = header.cells[0].lower()
     if named in names.IDENTIFIERS:
@@ -213,7 +214,7 @@ def _counted_prefix(cells: Sequence[str]) -> str:
 
 
 def _is_place_clear(header: Record, rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the header's cells name the first columns: the first one is an identifier and named so."""
+    """Return whether the header names the first columns: the first holds identifiers and is named so."""
     own = len(header.cells)
     mostly_empty = sum(not any(row[own:]) for row in rows) * 2 > len(rows)
     return mostly_empty or (

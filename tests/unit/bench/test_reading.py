@@ -26,7 +26,7 @@ from bench.reading.tables import Column, Table
 from bench.reading.tallies import Tallies
 from bench.results import Result
 from chalicelib.core.warnings import KINDS as WARNINGS
-from chalicelib.formats.csv.dialect import column_names
+from chalicelib.formats.csv.header import column_names
 from chalicelib.rows import canonical
 from tests.support.docpages import page as docs_page
 from tests.support.paths import CHECKOUT
