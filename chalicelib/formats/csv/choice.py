@@ -149,8 +149,8 @@ def _unclear_header(reading: Reading) -> JobFailed:
     return JobFailed(
         "dialect-unclear",
         f"The header has {own} cells and the records have {reading.table.usual_width}. It is not clear which "
-        f"column has no name:\n{_describe(reading)}\nNothing was loaded. Correct the header, or retry the job "
-        "with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
+        f"column has no name:\n{_describe(reading)}\nNothing was loaded. Correct the header, or retry the "
+        "job with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
     )
 
 

@@ -27,8 +27,8 @@ _SHIFTS = {Shift.ROW_NAMES: "row-names", Shift.UNNAMED: "unnamed-column"}
 def detect(head: Head, options: Options) -> Detection:
     """Return the dialect of a CSV file with that head, and what was assumed. Options override detection.
 
-    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too long,
-    has too many columns or cannot be decoded.
+    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too
+    long, has too many columns or cannot be decoded.
     """
     start, separator = _after_skipped_lines(head, options)
     choice = choose(head.data, start, options, separator[1].decode("latin-1") if separator else None)

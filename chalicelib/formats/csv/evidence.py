@@ -1,7 +1,7 @@
 """Weigh hypotheses about how a CSV file is to be read.
 
-A hypothesis is a delimiter, a quote, an escape and the place where the table begins. It is as good as the rows
-of the sample are consistent under it and as many of its cells look like values of a type, which is the idea of
+A hypothesis is a delimiter, a quote, an escape and the place where the table begins. It is as good as the
+rows of the sample are consistent under it and as many of its cells look like values of a type: the idea of
 CleverCSV (van den Burg, Nazábal and Sutton 2019, https://doi.org/10.1007/s10618-019-00646-y) and of DuckDB's
 sniffer. Beyond these, the header counts: a delimiter that divides the header as it divides the rows is a
 likely one. A ragged row is evidence of a ragged row and speaks little against a hypothesis.
@@ -145,8 +145,8 @@ def _is_double_quoted(parsed: Parsed) -> bool:
     """Return whether double quotes are quotes.
 
     They are text if several cells begin with one and go on behind the next, and these are more than quotes
-    enclose, or quotes enclose few cells and none that needs them. They are text, too, if many cells begin with
-    a quote that nothing closes. A few of either are damage.
+    enclose, or quotes enclose few cells and none that needs them. They are text, too, if many cells begin
+    with a quote that nothing closes. A few of either are damage.
     """
     quoted = parsed.enclosed + parsed.unescaped + 4 * parsed.needed
     are_idle = not parsed.needed and (parsed.enclosed + parsed.unescaped) * 2 < len(parsed.records)

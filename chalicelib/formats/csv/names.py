@@ -5,7 +5,25 @@ from collections.abc import Sequence
 
 from chalicelib.formats.csv.values import Kind
 
-IDENTIFIERS = frozenset("id nr no no. num number nummer numero index key # row pos code sku".split())
+IDENTIFIERS = frozenset(
+    (
+        "id",
+        "nr",
+        "no",
+        "no.",
+        "num",
+        "number",
+        "nummer",
+        "numero",
+        "index",
+        "key",
+        "#",
+        "row",
+        "pos",
+        "code",
+        "sku",
+    )
+)
 
 # Words in a name, and the kinds of values that they promise.
 _WORDS = (
