@@ -1,5 +1,6 @@
 """Which columns of a CSV file are numbers with a decimal comma."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 from chalicelib.formats.csv.decimals import MAX_RECORDS, MOST_EXCEPTIONS, decimal_columns
 from tests.support import european_numbers as european
 from tests.support.european_numbers import Written
+from tests.support.labelled_columns import NUMBERS as NUMBER_KINDS
+from tests.support.labelled_columns import OTHERS as OTHER_KINDS
+from tests.support.labelled_columns import labelled_column
 
 MANY = 500
 
@@ -101,6 +105,16 @@ def test_records_that_all_lack_a_cell_are_evidence_for_the_others() -> None:
 def test_so_many_records_are_looked_at() -> None:
     rows = [["1,5"]] * MAX_RECORDS
     assert decimal_columns([*rows, *[["A-7"]] * MAX_RECORDS], ["a"]) == ("a",)
+
+
+@pytest.mark.parametrize("size", [3, 8, 60, 400])
+def test_labelled_columns_are_told_apart(size: int) -> None:
+    source = random.Random(size)
+    columns = [labelled_column(source, size) for _ in range(300)]
+    wrong = {column.kind for column in columns if is_numbers(column.cells) != column.is_numbers}
+
+    assert {column.kind for column in columns} == NUMBER_KINDS.keys() | OTHER_KINDS.keys()
+    assert not wrong
 
 
 @given(european.columns())
