@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
-from chalicelib.core.warnings import JobWarning
+from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, Detection, Location, Rejection
 from chalicelib.reading.blocks import cut_blocks
@@ -41,7 +41,9 @@ def read_file(data: bytes, declared: Format | None = None, **options: Any) -> "O
     """Detect the dialect of a file, compressed or not, and read it; the warnings include the detection's."""
     detection = detect(data, declared, **options)
     text = ObjectText(MemoryStore(data, "e"), _source(data), detection.dialect, _LIMITS)
-    found = outcome(b"".join(chunk.data for chunk in text.stream(0, None)), detection.dialect)
+    chunks = list(text.stream(0, None))
+    told = chunks[-1].warnings if chunks else ()
+    found = outcome(b"".join(chunk.data for chunk in chunks), detection.dialect, told=told)
     return replace(found, warnings=job_warnings(detection.warnings, found.blocks))
 
 
@@ -63,12 +65,17 @@ def outcome(
     block_size: int = 1 << 20,
     chunk: int = 1 << 20,
     max_record: int = 1 << 20,
+    told: tuple[FileWarning, ...] = (),
 ) -> Outcome:
-    """Cut and transform the data, and check what must hold for all blocks."""
+    """Cut and transform the data, and check what must hold for all blocks.
+
+    ``told``: the warnings of the end of the text.
+    """
 
     def chunks() -> Iterator[Chunk]:
         for start in range(dialect.data_start, len(data), chunk):
             yield Chunk(data[start : start + chunk])
+        yield Chunk(b"", warnings=told)
 
     gap = Gap(0, len(data))
     blocks = [

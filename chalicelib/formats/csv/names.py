@@ -37,6 +37,8 @@ _WORDS = (
     ("qty quantity menge count anzahl age year share percent weight size temp", {Kind.NUMBER}),
     ("lat lon lng latitude longitude", {Kind.NUMBER}),
     ("active paid enabled is has", {Kind.FLAG}),
+    ("name vorname nachname nom prenom nombre city stadt ort ville country land pays", {Kind.TEXT}),
+    ("street strasse address adresse rue title titel titre note comment text status", {Kind.TEXT}),
 )
 _PROMISES = {word: frozenset(kinds) for words, kinds in _WORDS for word in words.split()}
 _WORD = re.compile(r"e-mail|[a-z]+")
