@@ -24,10 +24,11 @@ from bench.reading.labels import LabelledFile
 from bench.reading.scoring import Outcome, Reading, Verdict, judge
 from bench.reading.tallies import Tallies
 from bench.results import Result
+from chalicelib.reading import encodings
 from infra.steps.layout import SHARED, Layout
 
 SLUICE = "Sluice"
-_SHOWN = 300  # bytes of a file's beginning
+_SHOWN = 400  # bytes of a file's beginning
 _WIDEST = 500  # characters of a reason
 
 
@@ -139,7 +140,8 @@ def _description(file: LabelledFile, reading: Reading, verdict: Verdict) -> str:
     lines += [f"    {reason}"[:_WIDEST] for reason in verdict.reasons]
     lines += _listed("noise", verdict.noise) + _listed("not told", verdict.untold)
     lines.append(f"    read with {reading.dialect or reading.failure}; told: {sorted(reading.warnings)}")
-    lines.append(f"    {file.data[:_SHOWN].decode('utf-8', 'backslashreplace')!r}")
+    encoding = (encodings.by_bom(file.data) or ("utf-8",))[0]
+    lines.append(f"    {file.data[:_SHOWN].decode(encoding, 'backslashreplace')!r}")
     return "\n".join(lines)
 
 

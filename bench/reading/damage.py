@@ -25,6 +25,7 @@ _TITLES = (
     "Per payout report",
     "Umsätze 01.01.2025 bis 31.03.2025",
     "Source: Ministry of Silly Walks",
+    "Sales, returns; refunds",
 )
 _KEYS = (
     ("Period", "2025-03-01 to 2025-03-31"),
@@ -60,7 +61,8 @@ def extra_empty_cell(draft: Draft) -> bool:
     """Append an empty cell to one or more records."""
     if not draft.lines or draft.width < 2 or draft.style.delimiter == BLANKS:
         return False
-    for place in draft.places(max(1, len(draft.lines) // 8)):
+    most = len(draft.lines) // draft.rng.choice((2, 8, 8, 8))
+    for place in draft.places(max(1, most)):
         draft.lines[place].text += draft.style.delimiter
     draft.damaged("empty-extra-cells")
     return True
@@ -92,6 +94,21 @@ def missing_cells(draft: Draft) -> bool:
         line = draft.lines[place]
         kept = draft.rng.randrange(1, draft.width)
         row = line.cells[:kept]
+        line.told = [("short-rows-padded", row)]
+        line.reject()
+        line.text = draft.style.record(row)
+    draft.damaged("short-rows")
+    return True
+
+
+def trailing_cells_left_out(draft: Draft) -> bool:
+    """Leave the last cells of many records out, as a writer does that ends at the last cell with a value."""
+    if len(draft.lines) < 4 or draft.width < 4:
+        return False
+    least = max(1, len(draft.lines) // 4)
+    for place in draft.rng.sample(range(len(draft.lines)), draft.rng.randrange(least, 2 * least + 1)):
+        line = draft.lines[place]
+        row = line.cells[: draft.rng.randrange(draft.width // 2, draft.width)]
         line.told = [("short-rows-padded", row)]
         line.reject()
         line.text = draft.style.record(row)
@@ -144,7 +161,7 @@ def title_lines_with_delimiters(draft: Draft) -> bool:
         return False
     if draft.rng.random() < 0.6:
         title = draft.style.fit(draft.rng.choice(_TITLES))
-        if _size(draft, title) > 1:
+        if _size(draft, title) > 2:
             return False
         draft.before.append(Line(title))
     colon = draft.rng.choice((":", ""))

@@ -9,7 +9,18 @@ from bench.reading import values
 from bench.reading.damage import Damage
 from bench.reading.draft import Draft
 from bench.reading.style import BLANKS, Quoting, Style, style
-from bench.reading.tables import LISTS, LONG, Column, Table, cells, language, sized, table, value_column
+from bench.reading.tables import (
+    LISTS,
+    LONG,
+    Column,
+    Table,
+    cells,
+    language,
+    sized,
+    table,
+    text_column,
+    value_column,
+)
 
 Base = Callable[[random.Random], Draft]
 
@@ -67,6 +78,28 @@ def quoted_paths(rng: random.Random) -> Draft:
     way = replace(style(rng), quoting=Quoting.ALL)
     extra = [Column("path", values.windows_path)]
     return Draft.of(rng, way, table(rng, sized(rng, 3), rng.choice((2, 3, 4)), extra=extra))
+
+
+def mostly_empty(rng: random.Random) -> Draft:
+    """Return a file with columns that are empty in most rows."""
+    words = language(rng)
+    columns = [
+        replace(rng.choice((text_column, value_column))(rng, words), empty=rng.choice((0.7, 0.9, 1.0)))
+        for _ in range(rng.choice((2, 3, 5)))
+    ]
+    return Draft.of(rng, style(rng), table(rng, sized(rng, 3), len(columns) + 2, extra=columns))
+
+
+def names_with_commas(rng: random.Random) -> Draft:
+    """Return a file with a comma in a name of the header and in each cell below it."""
+    words = language(rng)
+    way = replace(_usual(rng), quoting=Quoting.MINIMAL, quote='"', delimiter=rng.choice(";;\t|"))
+    names = Column(rng.choice(("Name, Vorname", "last, first", "lat,lon")), values.comma_pair)
+    if names.name != "lat,lon":
+        names = replace(
+            names, make=lambda r, _: f"{r.choice(words.last)}, {r.choice(words.first)}", is_value=False
+        )
+    return Draft.of(rng, way, table(rng, sized(rng, 4), rng.choice((3, 4, 5)), extra=[names]))
 
 
 def one_column(rng: random.Random) -> Draft:
@@ -172,11 +205,15 @@ KINDS: Mapping[str, Kind] = {
     "plain: other delimiters in cells": Kind(14, lists),
     "plain: long texts": Kind(10, long_texts),
     "plain: backslash before a quote": Kind(3, quoted_paths),
+    "plain: mostly empty": Kind(4, mostly_empty),
+    "plain: commas in names": Kind(3, names_with_commas),
     "plain: lines in the header": Kind(3, header_of_lines),
     "plain: apostrophes": Kind(8, ordinary, [d.apostrophes]),
     "extra empty cells": Kind(6, simple, [d.extra_empty_cell]),
     "extra cells": Kind(5, simple, [d.extra_cell]),
     "missing cells": Kind(6, simple, [d.missing_cells]),
+    "trailing cells left out": Kind(3, simple, [d.trailing_cells_left_out]),
+    "commas in names and a ragged row": Kind(3, names_with_commas, [d.extra_empty_cell]),
     "delimiter at the end of records": Kind(3, ordinary, [d.delimiter_at_ends_of_rows]),
     "delimiter at the end of lines": Kind(3, ordinary, [d.delimiter_at_ends_of_lines]),
     "apostrophes and a ragged row": Kind(4, simple, [d.apostrophes, d.extra_empty_cell]),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from bench.reading.labels import Fate, Label, LabelledFile, LeftOut
 
 UNREADABLE = "unreadable"  # the failure of another reader, whatever its reason
+CRASH = "internal-error"  # a failure that is a bug: it counts as wrong
 _REFUSED = ("dialect-unclear", UNREADABLE)
 
 
@@ -62,6 +63,8 @@ def judge(file: LabelledFile, reading: Reading) -> Verdict:
 
 
 def _judge_failure(file: LabelledFile, failure: str) -> Verdict:
+    if failure == CRASH:
+        return Verdict(Outcome.WRONG, [f"failed: {failure}"])
     if any(failure in label.failures for label in file.labels):
         return Verdict(Outcome.RIGHT)
     is_expected = failure == "nothing-loaded" and not any(_is_required(label) for label in file.labels)

@@ -1,9 +1,10 @@
 """Read a file as Sluice's worker does, without its services."""
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bench.reading.scoring import Reading
+from bench.reading.scoring import CRASH, Reading
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Gap, Options, Reject, Source
@@ -35,11 +36,15 @@ class _Memory:
 
 
 def read(data: bytes, options: Options | None = None) -> Reading:
-    """Return what Sluice makes of a file."""
+    """Return what Sluice makes of a file. An error that Sluice does not know is a failure of its own."""
     try:
         return _read(data, options or Options())
     except JobFailed as error:
         return Reading(frozenset(), 0, failure=error.code)
+    except Exception as error:  # noqa: BLE001 - the other files do not depend on it
+        trace = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{trace.filename}, line {trace.lineno}"
+        return Reading(frozenset(), 0, failure=CRASH, dialect=f"{type(error).__name__}: {error} in {where}")
 
 
 def _read(data: bytes, options: Options) -> Reading:

@@ -140,6 +140,8 @@ LISTS: Sequence[tuple[str, Make]] = (
 )
 LONG: Sequence[tuple[str, Make]] = (
     ("data", values.json_text),
+    ("list", values.json_list),
+    ("title", values.quotation),
     ("html", values.html),
     ("code", values.source_code),
     ("path", values.windows_path),

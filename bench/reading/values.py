@@ -357,6 +357,18 @@ def json_text(rng: random.Random, row: int) -> str:
     )
 
 
+def json_list(rng: random.Random, row: int) -> str:
+    """Return a list in JSON, which looks like quoted cells."""
+    return f'["{rng.choice("abc")}","{row}","x, y"]'
+
+
+def quotation(rng: random.Random, _row: int) -> str:
+    """Return a text with quotes, mostly at its ends."""
+    return rng.choice(
+        ('"To be" or not', '"quoted"', 'the "best", they say', 'say "hi"', '"', 'a ","', "plain", '""')
+    )
+
+
 def html(rng: random.Random, _row: int) -> str:
     """Return a piece of HTML."""
     return f'<p class="n{rng.randrange(9)}">a &amp; b; <b>c</b>,<br/>d</p>'

@@ -20,7 +20,7 @@ from bench.reading.draft import Draft, Printer
 from bench.reading.generate import generate, make, schedule
 from bench.reading.kinds import KINDS
 from bench.reading.labels import Fate, Label, LabelledFile, LeftOut
-from bench.reading.scoring import UNREADABLE, Outcome, Reading, judge
+from bench.reading.scoring import CRASH, UNREADABLE, Outcome, Reading, judge
 from bench.reading.style import BLANKS, Quoting, Style
 from bench.reading.tables import Column, Table
 from bench.reading.tallies import Tallies
@@ -198,6 +198,7 @@ BOTH = (Fate((ONE,)), Fate((TWO,)))
         (labelled(*BOTH), Reading(frozenset(), 0, failure="dialect-unclear"), Outcome.REFUSED),
         (labelled(*BOTH), Reading(frozenset(), 0, failure=UNREADABLE), Outcome.REFUSED),
         (labelled(*BOTH), Reading(frozenset(), 0, failure="nothing-loaded"), Outcome.TOLD),
+        (labelled(*BOTH), Reading(frozenset(), 0, failure=CRASH), Outcome.WRONG),
         (labelled(BROKEN), Reading(frozenset(), 0, failure="nothing-loaded"), Outcome.RIGHT),
         (labelled(), Reading(frozenset(), 0, columns=("a",)), Outcome.RIGHT),
         (labelled(), Reading(frozenset(), 0, columns=("b",)), Outcome.WRONG),
@@ -207,6 +208,17 @@ def test_a_reading_is_compared_with_the_label(file: LabelledFile, reading: Readi
     verdict = judge(file, reading)
     assert verdict.outcome is outcome, verdict.reasons
     assert bool(verdict.reasons) == (outcome is not Outcome.RIGHT)
+
+
+def test_a_crash_of_sluice_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise TypeError("it broke")
+
+    monkeypatch.setattr(sluice, "detect_dialect", crash)
+    reading = sluice.read(b"a,b\n")
+    assert reading.failure == CRASH
+    assert "it broke" in reading.dialect
+    assert "test_reading.py" in reading.dialect
 
 
 def test_a_warning_that_is_missing_and_one_too_many_are_noted() -> None:
