@@ -4,15 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import (
-    OF_THE_HEAD,
-    add_warnings,
-    existing_job,
-    lock_job,
-    lock_processing_job,
-    remove_ranges,
-)
+from chalicelib.backends.postgres.jobs import existing_job, lock_job, lock_processing_job, remove_ranges
 from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
+from chalicelib.backends.postgres.warnings import set_head_warnings
 from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
@@ -45,8 +39,7 @@ class PostgresLedger:
             if row["detected"] is None:
                 columns = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
-                connection.execute(_SQL["remove_warnings"], {"id": job.id, "block_no": OF_THE_HEAD})
-                add_warnings(connection, job.id, OF_THE_HEAD, warnings)
+                set_head_warnings(connection, job.id, warnings)
             elif (row["etag"], row["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
             reading = existing_job(connection, job.id).reading

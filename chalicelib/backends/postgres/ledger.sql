@@ -4,10 +4,6 @@ SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(
     detected = %(detected)s, block_size = %(block_size)s, uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 
--- name: remove_warnings
--- Of an earlier reading, if the job was retried before it had loaded a block.
-DELETE FROM job_warnings WHERE job_id = %(id)s AND block_no = %(block_no)s
-
 -- name: pin
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,

@@ -13,6 +13,7 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
+from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Job, NewJob
 from chalicelib.core.lifecycle import Action, possible
@@ -38,7 +39,7 @@ class PostgresRegister:
     def get(self, job_id: UUID) -> Job | None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            return find_job(connection, job_id)
+            return _job_with_warnings(connection, job_id)
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
@@ -49,7 +50,7 @@ class PostgresRegister:
                 f"{SELECT_JOBS} {_SQL['where_page']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
-            return [job_of(row) for row in rows]
+            return with_warnings(connection, [job_of(row) for row in rows])
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
@@ -77,12 +78,17 @@ class PostgresRegister:
                 _check_no_duplicate_depends_on(connection, job_id)
             remove_ranges(connection, job_id)
             connection.execute(_SQL[_STATEMENTS[action]], {"id": job_id, **transition_columns(action)})
-            return find_job(connection, job_id)
+            return _job_with_warnings(connection, job_id)
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""
         with transaction_on(self._pool) as connection:
             connection.execute("SELECT 1")
+
+
+def _job_with_warnings(connection: Connection, job_id: UUID) -> Job | None:
+    job = find_job(connection, job_id)
+    return None if job is None else with_warnings(connection, [job])[0]
 
 
 def _check(action: Action, row: Row) -> None:
