@@ -33,6 +33,7 @@ WORKER = ("chalicelib.worker",)
 Queue = Literal["sqs", "redis"]
 
 _DELETE_ROWS = (
+    "DELETE FROM job_warnings WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
     "DELETE FROM validation_errors WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
     "DELETE FROM ingestion_blocks WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
     "DELETE FROM ingested_data WHERE dataset_id = %s",

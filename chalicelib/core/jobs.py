@@ -137,7 +137,7 @@ class Job:
     progress: Progress
     outcome: JobOutcome
     times: Times
-    warnings: Sequence[JobWarning] = ()  # one for each code, in file order of the first places
+    warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class JobRegister(Protocol):
         """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""
 
     def get(self, job_id: UUID) -> Job | None:
-        """Return the job with its sums over the ledger."""
+        """Return the job with its sums over the ledger and its warnings."""
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None

@@ -3,8 +3,8 @@
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import add_warnings
 from chalicelib.backends.postgres.mappers import tally_columns
+from chalicelib.backends.postgres.warnings import add_warnings
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
 from chalicelib.core.jobs import Job

@@ -1,19 +1,17 @@
-"""Read a job's row, lock it before its status changes, and add its warnings."""
+"""Read a job's row, and lock it before its status changes."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
-from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns, warning_columns
+from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns
+from chalicelib.backends.postgres.warnings import remove_warnings
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
-from chalicelib.core.warnings import FileWarning
 
 _SQL = load_queries("jobs.sql")
 SELECT_JOBS = _SQL["select_jobs"]
-OF_THE_HEAD = -1  # in place of a block's number: a warning of the job's detection
 
 
 def find_job(connection: Connection, job_id: UUID) -> Job | None:
@@ -47,22 +45,6 @@ def lock_processing_job(connection: Connection, job: Job) -> Row:
     if row["reading_no"] != job.reading_no:
         raise JobEnded(f"job {job.id} is read in another way")
     return row
-
-
-def add_warnings(
-    connection: Connection, job_id: UUID, block_no: int, warnings: Sequence[FileWarning]
-) -> None:
-    """Add the warnings of a block, or OF_THE_HEAD, to a job."""
-    if not warnings:
-        return
-    rows = [warning_columns(job_id, block_no, warning) for warning in warnings]
-    with connection.cursor() as cursor:
-        cursor.executemany(_SQL["add_warning"], rows)
-
-
-def remove_warnings(connection: Connection, job_id: UUID) -> None:
-    """Remove the warnings of a job."""
-    connection.execute(_SQL["remove_warnings"], {"id": job_id})
 
 
 def lock_job_to_open(connection: Connection, job: Job) -> Row:

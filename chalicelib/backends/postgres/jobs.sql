@@ -1,5 +1,5 @@
 -- name: select_jobs
-SELECT job.*, dataset.name AS dataset, ledger.*, told.*
+SELECT job.*, dataset.name AS dataset, ledger.*
 FROM ingestion_jobs AS job
 JOIN datasets AS dataset ON dataset.id = job.dataset_id
 CROSS JOIN LATERAL (
@@ -13,30 +13,6 @@ CROSS JOIN LATERAL (
         max(committed_at) AS last_commit
     FROM ingestion_blocks WHERE job_id = job.id
 ) AS ledger
-CROSS JOIN LATERAL (
-    -- One warning for each code, at its first place; of a duplicate file, those of the job that loaded it. Records and
-    -- lines count from 1 in the file, once every earlier block is in the ledger.
-    SELECT json_agg(
-        json_build_object(
-            'code', code, 'count', kind.count, 'offset', byte_offset, 'example', example,
-            'record', CASE WHEN before.is_whole THEN before.records + record + 1 END,
-            'line', CASE WHEN before.is_whole AND before.has_lines THEN before.lines + line + 1 END
-        )
-        ORDER BY byte_offset, code
-    ) AS warnings
-    FROM (
-        SELECT job_id, code, min(block_no) AS block_no, sum(count)::bigint AS count
-        FROM job_warnings WHERE job_id = coalesce(job.duplicate_of, job.id) GROUP BY job_id, code
-    ) AS kind
-    JOIN job_warnings AS first USING (job_id, block_no, code)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(end_offset - start_offset) = max(end_offset), true) AS is_whole,
-               count(*) = count(lines) AS has_lines,
-               coalesce(sum(records) FILTER (WHERE block_no < first.block_no), 0)::bigint AS records,
-               coalesce(sum(lines) FILTER (WHERE block_no < first.block_no), 0)::bigint AS lines
-        FROM ingestion_blocks WHERE job_id = first.job_id AND block_no <= first.block_no
-    ) AS before
-) AS told
 
 -- name: where_id
 WHERE job.id = %(id)s
@@ -48,10 +24,6 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 -- name: lock_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at
 FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
-
--- name: add_warning
-INSERT INTO job_warnings (job_id, block_no, code, count, record, line, byte_offset, example)
-VALUES (%(job_id)s, %(block_no)s, %(code)s, %(count)s, %(record)s, %(line)s, %(offset)s, %(example)s)
 
 -- name: remove_ranges
 DELETE FROM ingestion_ranges WHERE job_id = %(id)s
@@ -65,9 +37,6 @@ SET reading_no = reading_no + 1, detected = NULL, text_size = NULL, duplicate_of
     version_id = CASE WHEN %(same_object)s THEN version_id END,
     checksum = CASE WHEN %(same_object)s THEN checksum END
 WHERE id = %(id)s
-
--- name: remove_warnings
-DELETE FROM job_warnings WHERE job_id = %(id)s
 
 -- name: make_pending
 UPDATE ingestion_jobs

@@ -5,8 +5,6 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.jobs import (
-    OF_THE_HEAD,
-    add_warnings,
     existing_job,
     lock_job,
     lock_job_to_open,
@@ -14,6 +12,7 @@ from chalicelib.backends.postgres.jobs import (
     remove_ranges,
 )
 from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
+from chalicelib.backends.postgres.warnings import set_head_warnings
 from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
@@ -46,7 +45,7 @@ class PostgresLedger:
             if row["detected"] is None:
                 columns = {"detected": dialect_column(dialect), "block_size": block_size}
                 connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
-                add_warnings(connection, job.id, OF_THE_HEAD, warnings)
+                set_head_warnings(connection, job.id, warnings)
             elif (row["etag"], row["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
             reading = existing_job(connection, job.id).reading

@@ -161,7 +161,18 @@ def job_of(row: Row) -> Job:
         progress=_progress(row),
         outcome=_outcome(row),
         times=_times(row),
-        warnings=tuple(_warning(warning) for warning in row["warnings"] or ()),
+    )
+
+
+def warning_of(row: Row) -> JobWarning:
+    """Return the warning in a row of `select` in `warnings.sql`."""
+    return JobWarning(
+        code=row["code"],
+        count=row["count"],
+        offset=row["byte_offset"],
+        example=row["example"],
+        record=row["record"],
+        line=row["line"],
     )
 
 
@@ -243,17 +254,6 @@ def _times(row: Row) -> Times:
         started_at=row["started_at"],
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
         completed_at=row["completed_at"],
-    )
-
-
-def _warning(stored: Mapping[str, Any]) -> JobWarning:
-    return JobWarning(
-        code=stored["code"],
-        count=stored["count"],
-        offset=stored["offset"],
-        example=stored["example"],
-        record=stored["record"],
-        line=stored["line"],
     )
 
 

@@ -24,6 +24,7 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
+from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -49,7 +50,7 @@ class PostgresRegister:
     def get(self, job_id: UUID) -> Job | None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            return find_job(connection, job_id)
+            return _job_with_warnings(connection, job_id)
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
@@ -60,7 +61,7 @@ class PostgresRegister:
                 f"{SELECT_JOBS} {_SQL['where_page']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
-            return [job_of(row) for row in rows]
+            return with_warnings(connection, [job_of(row) for row in rows])
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
@@ -85,7 +86,7 @@ class PostgresRegister:
                 return None
             _check(row, action)
             _take(connection, job_id, action, row)
-            return find_job(connection, job_id)
+            return _job_with_warnings(connection, job_id)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
         """See the port."""
@@ -98,7 +99,7 @@ class PostgresRegister:
             connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
             was_loaded = row["status"] == Status.COMPLETED or _has_blocks(connection, job_id)
             _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
-            return find_job(connection, job_id)
+            return _job_with_warnings(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
@@ -117,6 +118,11 @@ class PostgresRegister:
         """Return if the database answers. Raises RetryLater."""
         with transaction_on(self._pool) as connection:
             connection.execute("SELECT 1")
+
+
+def _job_with_warnings(connection: Connection, job_id: UUID) -> Job | None:
+    job = find_job(connection, job_id)
+    return None if job is None else with_warnings(connection, [job])[0]
 
 
 def _check(row: Row, action: Action, *alternatives: Action) -> None:

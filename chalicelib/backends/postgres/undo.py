@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import drop_reading, make_pending, remove_warnings
+from chalicelib.backends.postgres.jobs import drop_reading, make_pending
 from chalicelib.backends.postgres.mappers import transition_columns
+from chalicelib.backends.postgres.warnings import remove_warnings
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action

@@ -9,7 +9,7 @@ CREATE TABLE job_warnings (
     line         bigint,                        -- from 0 in the block
     byte_offset  bigint,
     example      text,
-    PRIMARY KEY (job_id, block_no, code)
+    PRIMARY KEY (job_id, block_no, code) INCLUDE (count)
 );
 -- How many lines end in the block. NULL in blocks of an earlier version, and of jobs that it began.
 ALTER TABLE ingestion_blocks ADD COLUMN lines bigint;
