@@ -19,7 +19,7 @@ class RequestContext:
     path: Mapping[str, str] = field(default_factory=dict)  # the parameters in the route
     query: Mapping[str, str] = field(default_factory=dict)  # of a repeated parameter, the last value
     read_body: Callable[[], Any] = lambda: None
-    read_bytes: Callable[[], bytes] = lambda: b""
+    read_bytes: Callable[[], str | bytes] = lambda: b""
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
