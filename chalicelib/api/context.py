@@ -13,13 +13,13 @@ from chalicelib.core.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request. Its body is parsed when a view asks for it."""
+    """One request. Its body is read and parsed when a view asks for it."""
 
     request_id: str = ""
     path: Mapping[str, str] = field(default_factory=dict)  # the parameters in the route
     query: Mapping[str, str] = field(default_factory=dict)  # of a repeated parameter, the last value
     read_body: Callable[[], Any] = lambda: None
-    has_body: bool = False
+    read_bytes: Callable[[], str | bytes] = lambda: b""
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
@@ -29,8 +29,13 @@ class RequestContext:
             path=path,
             query={name: str(value) for name, value in (request.query_params or {}).items()},
             read_body=lambda: request.json_body,
-            has_body=bool(request.raw_body),
+            read_bytes=lambda: request.raw_body,
         )
+
+    @property
+    def has_body(self) -> bool:
+        """Return whether the client sent a body, JSON or not."""
+        return bool(self.read_bytes())
 
     @property
     def body(self) -> Any:  # noqa: ANN401 - whatever the client sent

@@ -58,6 +58,7 @@ def test_a_job_that_has_loaded_something_is_undone_and_read_again(life: Life, st
     assert (waiting.progress.tally, waiting.outcome.error) == (Tally(), None)
     assert (waiting.outcome.undone_rows, waiting.times.completed_at) == (None, None)
     assert waiting.reading_no == before.reading_no + 1
+    assert (before.block_size, waiting.block_size) == (10, 64)  # as it was planned
     assert life.jobs.rejects(job_id, limit=9, after=None) == []
     assert rows(life) == ["of another"]
     job = opened(life, job_id)

@@ -32,6 +32,7 @@ DELETE FROM ingestion_ranges WHERE job_id = %(id)s
 -- The next worker to open the job fixes another reading, under the next number.
 UPDATE ingestion_jobs
 SET reading_no = reading_no + 1, detected = NULL, text_size = NULL, duplicate_of = NULL, rereads = %(same_object)s,
+    block_size = coalesce(planned_block_size, block_size),
     etag = CASE WHEN %(same_object)s THEN etag END,
     size = CASE WHEN %(same_object)s THEN size END,
     version_id = CASE WHEN %(same_object)s THEN version_id END,
