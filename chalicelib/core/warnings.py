@@ -106,7 +106,7 @@ KINDS: Mapping[str, WarningKind] = {
     "json-envelope": WarningKind(
         "The records seem to be inside an envelope. The whole file was loaded as one record.", "records"
     ),
-    "commas-between-lines": WarningKind("Commas at the ends or beginnings of lines were passed over."),
+    "commas-between-lines": WarningKind("Commas between the records were passed over."),
     # containers
     "archive-extras": WarningKind("Files that an operating system added to the archive were passed over."),
     "bytes-after-archive": WarningKind("White space after the end of the compressed data was passed over."),

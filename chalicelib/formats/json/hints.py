@@ -13,7 +13,7 @@ from chalicelib.rows.canonical import MAX_DEPTH
 
 ENVELOPE = "json-envelope"
 
-_MANY = 10  # records in a list that are told of whatever else the file holds
+MANY = 10  # records in a list that are told of whatever else the file holds
 _DEEPEST = 8  # names in a path
 _LONGEST_PATH = 1000  # characters: of a path that can be declared
 _MOST_SHOWN = 3
@@ -49,7 +49,7 @@ def envelope_warnings(head: Head) -> Sequence[FileWarning]:
         return ()
     half = _count_values(value) / 2
     candidates = sorted(_candidates(value, pointer), key=lambda candidate: -candidate.records)
-    found = [it for it in candidates if not is_whole or it.records >= _MANY or it.values > half]
+    found = [it for it in candidates if not is_whole or it.records >= MANY or it.values > half]
     if not found:
         return ()
     offset = len(head.data) - len(text)

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.backends.postgres.mappers import dialect_column, dialect_of
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import Dialect, Format
+from chalicelib.core.model import RULES, Dialect, Format
 from chalicelib.formats.csv.dialect import MAX_COLUMNS, MAX_HEADER, column_names
 from tests.support.pipeline import look
 
@@ -40,8 +40,8 @@ def test_a_header_cell_may_hold_a_newline() -> None:
 
 
 def test_json_lines_are_detected() -> None:
-    assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0)
-    assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, bom=True)
+    assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0, 0, RULES)
+    assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, 0, RULES, bom=True)
 
 
 def test_the_declared_format_wins() -> None:

@@ -46,7 +46,7 @@ class Counter:
 
 
 def work(text: str, chunk: int, *, max_record: int = 1 << 30) -> tuple[int, str | None]:
-    """Cut and decode a file; return how often each byte was scanned, rounded down, and the code of a failure."""
+    """Cut and decode a file; return how often each byte was scanned on average, and the code of a failure."""
     data = text.encode()
     dialect = look(data, Format.JSON)
     framing = format_of(dialect).framing(dialect, max_record, to_end=True)
