@@ -132,7 +132,7 @@ KINDS: Mapping[str, WarningKind] = {
     "json-envelope": WarningKind(
         "The records seem to be inside an envelope. The whole file was loaded as one record.", "records"
     ),
-    "commas-between-lines": WarningKind("Commas at the ends or beginnings of lines were passed over."),
+    "commas-between-lines": WarningKind("Commas between the records were passed over."),
     # containers
     "archive-extras": WarningKind(
         "Empty files, and files that an operating system adds to archives, were passed over."

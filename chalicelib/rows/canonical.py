@@ -14,7 +14,7 @@ from chalicelib.rows.text import normalise
 
 MAX_DEPTH = 100  # nested arrays and objects, the record itself included
 MAX_DIGITS = 1000
-MAX_EXPONENT = 400  # of ten; a double ends at 308
+MAX_EXPONENT = 400  # numbers are up to 10 to this power, and down to its inverse; a double ends at 308
 MAX_SHOWN = 100  # characters of a key in a message
 
 
@@ -67,9 +67,16 @@ def number(value: Decimal) -> str:
         return "0"
     # ECMA-262: the value is significant * 10**(point - len(significant))
     point = len(digits) + exponent
-    if len(significant) > MAX_DIGITS or abs(point) > MAX_EXPONENT:
+    if len(significant) > MAX_DIGITS or not _is_in_range(significant, point - 1):
         raise number_out_of_range()
     return ("-" if sign else "") + _layout(significant, point)
+
+
+def _is_in_range(significant: str, exponent: int) -> bool:
+    """Return whether the number is in range whose digits, with a point after the first, count 10^exponent."""
+    if exponent == MAX_EXPONENT:
+        return significant == "1"
+    return -MAX_EXPONENT <= exponent < MAX_EXPONENT
 
 
 def number_out_of_range() -> RecordRejected:

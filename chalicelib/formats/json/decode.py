@@ -67,6 +67,8 @@ def decode(
 
 def _are_tidy(units: Units, layout: Layout, *, first: bool) -> bool:
     """Return whether the units are containers with commas as they should be, and nothing else."""
+    if layout is Layout.MEMBERS:
+        return False  # they have names
     commas = [layout.is_enclosed] * len(units.ends)
     if commas and first:
         commas[0] = False

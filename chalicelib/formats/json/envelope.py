@@ -21,9 +21,7 @@ _SCALAR = "a single value"
 _MALFORMED = (
     "The path of the records, {path}, could not be followed: the file is not valid JSON at byte {offset:,}."
 )
-_CUT_SHORT = (
-    "The file ends at byte {}, before the end of what surrounds the list of records: it was cut short."
-)
+_CUT_SHORT = "The file ends at byte {}, before the end of what is around the records: it was cut short."
 
 
 class Place(NamedTuple):
@@ -58,15 +56,13 @@ def find_records(pieces: Iterator[bytes], start: int, pointer: str) -> Place:
 def _step_to(scanner: Scanner, token: str, pointer: str, depth: int) -> None:
     """Move to the value that ``token`` names in the value that begins here."""
     parent = pointer.split("/")[1 : depth + 1]
-    first = scanner.peek()
-    if not first:
-        raise EndOfTextError
+    first = _peek(scanner)
     if first == b"{":
         found = _names_until(scanner, token, pointer)
         if found is not None:
             raise _not_found(pointer, parent, _members(found))
     elif first == b"[":
-        count = _items_until(scanner, token)
+        count = _items_until(scanner, token, pointer)
         if count is not None:
             raise _not_found(pointer, parent, f"a list of {count:,} values")
     else:
@@ -89,13 +85,11 @@ def _names_until(scanner: Scanner, token: str, pointer: str) -> list[str] | None
         if text is not None and len(names) <= _MOST_NAMES:
             names.append(text)
         scanner.skip_value()
-        match scanner.peek():
+        match _peek(scanner):
             case b",":
                 scanner.take()
             case b"}":
                 return names
-            case b"":
-                raise EndOfTextError
             case _:
                 raise _malformed(scanner, pointer)
 
@@ -103,19 +97,26 @@ def _names_until(scanner: Scanner, token: str, pointer: str) -> list[str] | None
 def _read_name(scanner: Scanner) -> bytes | None:
     """Pass over a member's name and its colon; return the name as :meth:`Scanner.name` does.
 
-    None if no name is here.
+    None if no name is here. Raises EndOfTextError.
     """
-    if scanner.peek() != b'"':
+    if _peek(scanner) != b'"':
         return None
     name = scanner.name()
     scanner.skip_string()
-    if scanner.peek() != b":":
+    if _peek(scanner) != b":":
         return None
     scanner.take()
     return name
 
 
-def _items_until(scanner: Scanner, token: str) -> int | None:
+def _peek(scanner: Scanner) -> bytes:
+    first = scanner.peek()
+    if not first:
+        raise EndOfTextError
+    return first
+
+
+def _items_until(scanner: Scanner, token: str, pointer: str) -> int | None:
     """Move to the item of a list at the index ``token``; None if there is one, else the number of items."""
     index = int(token) if _INDEX.fullmatch(token) else -1
     count = 0
@@ -125,40 +126,53 @@ def _items_until(scanner: Scanner, token: str) -> int | None:
             return None
         scanner.skip_value()
         count += 1
-        if scanner.peek() == b",":
-            scanner.take()
-        elif scanner.peek() != b"]":
-            raise EndOfTextError
+        match _peek(scanner):
+            case b",":
+                scanner.take()
+            case b"]":
+                return count
+            case _:
+                raise _malformed(scanner, pointer)
     return count
 
 
 def _place(scanner: Scanner, pointer: str) -> Place:
-    first = scanner.peek()
-    if not first:
-        raise EndOfTextError
+    first = _peek(scanner)
     if first == b"[":
         scanner.take()
         return Place(Layout.ARRAY, scanner.offset, scanner.line)
     if first != b"{":
         raise _not_found(pointer, pointer.split("/")[1:], _SCALAR)
     alone = Place(Layout.SINGLE, scanner.offset, scanner.line)
-    scanner.limit = scanner.offset + LOOK
     scanner.take()
     members = Place(Layout.MEMBERS, scanner.offset, scanner.line)
-    return members if _holds_objects_only(scanner) else alone
+    return members if _holds_objects_only(scanner, alone.offset + LOOK) else alone
 
 
-def _holds_objects_only(scanner: Scanner) -> bool:
-    """Return whether the object whose `{` was passed over has no value but objects before the limit."""
-    while scanner.peek() not in (b"}", b""):
-        try:
-            if _read_name(scanner) is None or scanner.peek() != b"{":
+def _holds_objects_only(scanner: Scanner, limit: int) -> bool:
+    """Return whether the object whose `{` was passed over has no value but objects before the limit.
+
+    Where it is broken, what comes before that decides.
+    """
+    scanner.limit = limit
+    count = 0
+    try:
+        while (first := scanner.peek()) not in (b"}", b""):
+            if first == b",":
+                scanner.take()
+                continue
+            is_named = _read_name(scanner) is not None
+            first = scanner.peek()
+            if scanner.offset >= limit:
+                break
+            if not is_named:
+                return count > 0
+            if first != b"{":
                 return False
             scanner.skip_value()
-        except EndOfTextError:  # or the limit
-            return True
-        if scanner.peek() == b",":
-            scanner.take()
+            count += 1
+    except EndOfTextError:  # or the limit
+        return True
     return True
 
 
@@ -180,9 +194,7 @@ def after_records(pieces: Iterator[bytes], tokens: Sequence[str]) -> Iterator[by
 def _leave(scanner: Scanner, token: str) -> bool:
     """Move behind the object or list that is around what was passed over; return whether that is possible."""
     while True:
-        match scanner.peek():
-            case b"":
-                raise EndOfTextError
+        match _peek(scanner):
             case b"}" | b"]":
                 scanner.take()
                 return True

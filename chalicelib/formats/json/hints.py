@@ -13,12 +13,13 @@ from chalicelib.rows.canonical import MAX_DEPTH
 
 ENVELOPE = "json-envelope"
 
-_MANY = 10  # records in a list that are told of whatever else the file holds
+MANY = 10  # records in a list that are told of whatever else the file holds
 _DEEPEST = 8  # names in a path
 _LONGEST_PATH = 1000  # characters: of a path that can be declared
 _MOST_SHOWN = 3
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],"]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]"]', re.DOTALL)
 _CLOSING = {b"{": b"}", b"[": b"]"}
+_OPENED = frozenset(_CLOSING.values())
 
 
 class _Candidate(NamedTuple):
@@ -32,8 +33,8 @@ class _Candidate(NamedTuple):
 def envelope_warnings(head: Head) -> Sequence[FileWarning]:
     """Return the warning that the only record of the file holds a list of records, if it looks so.
 
-    A record may well hold a list of others. So the list must have several, and be either long or at least
-    half of the values, unless the record does not end in the head.
+    A record may well hold a list of others. So the list must have several, and be either long or hold
+    most of the values, unless the record does not end in the head.
     """
     text, is_cut = head.text, len(head.data) >= HEAD_SIZE
     pointer, only = _only_object(text, is_cut=is_cut)
@@ -46,9 +47,9 @@ def envelope_warnings(head: Head) -> Sequence[FileWarning]:
         )
     except (ValueError, RecursionError):
         return ()
-    least = _count_values(value) / 2
+    half = _count_values(value) / 2
     candidates = sorted(_candidates(value, pointer), key=lambda candidate: -candidate.records)
-    found = [it for it in candidates if not is_whole or it.records >= _MANY or it.values >= least]
+    found = [it for it in candidates if not is_whole or it.records >= MANY or it.values > half]
     if not found:
         return ()
     offset = len(head.data) - len(text)
@@ -59,7 +60,7 @@ def envelope_warnings(head: Head) -> Sequence[FileWarning]:
 def _only_object(text: bytes, *, is_cut: bool) -> tuple[str, tuple[bytes, bool] | None]:
     """Return the path of the object that is the only record of a text, the object, and whether it is whole.
 
-    ``is_cut``: the text goes on. An object that does not end in it is closed after its last comma.
+    ``is_cut``: the text goes on. An object that does not end in it is closed after its last whole value.
     """
     scanner, pointer = Scanner(iter([text])), ""
     if scanner.peek() == b"[":
@@ -81,22 +82,24 @@ def _only_object(text: bytes, *, is_cut: bool) -> tuple[str, tuple[bytes, bool] 
 
 
 def _closed(text: bytes) -> bytes | None:
-    """Return a value that breaks off, closed at its last comma; None if it has none or is too deep."""
+    """Return a value that breaks off, closed after the last whole object or list in it.
+
+    None if there is none or the value is too deep.
+    """
     closing: list[bytes] = []
-    end, closing_there = 0, b""
+    end = depth = 0
     for token in _TOKEN.finditer(text):
-        match token[0]:
-            case b"{" | b"[":
-                closing.append(_CLOSING[token[0]])
-                if len(closing) > MAX_DEPTH:
-                    return None
-            case b"}" | b"]":
-                closing.pop()
-            case b'"':  # a string that breaks off
-                break
-            case b",":
-                end, closing_there = token.start(), b"".join(reversed(closing))
-    return text[:end] + closing_there if end else None
+        mark = token[0]
+        if mark in _CLOSING:
+            closing.append(_CLOSING[mark])
+            if len(closing) > MAX_DEPTH:
+                return None
+        elif mark in _OPENED:
+            closing.pop()
+            end, depth = token.end(), len(closing)
+        elif mark == b'"':  # a string that breaks off
+            break
+    return text[:end] + b"".join(reversed(closing[:depth])) if end else None
 
 
 def _candidates(value: Any, pointer: str) -> Iterator[_Candidate]:  # noqa: ANN401 - any JSON value

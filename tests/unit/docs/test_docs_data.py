@@ -20,8 +20,11 @@ from chalicelib.core.warnings import KINDS
 from chalicelib.formats import format_of
 from chalicelib.formats.csv import decimals as csv_decimals
 from chalicelib.formats.csv import header as csv_header
+from chalicelib.formats.json import envelope as json_envelope
 from chalicelib.formats.json import framing as json_framing
+from chalicelib.formats.json import hints as json_hints
 from chalicelib.formats.json.parse import parse
+from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.rows import canonical, rules, text
 from sluice_cli.commands.upload import upload_command
 from tests.support.docpages import ROOT, blocks, bytes_of, page, quoted, section, table, text_of
@@ -68,6 +71,20 @@ def test_json_files_fail_where_documented(row: list[str]) -> None:
     with pytest.raises(JobFailed) as failure:
         outcome(data, look(data), max_record=settings.load({}).max_record_size)
     assert (failure.value.code, failure.value.message) == (quoted(code), message)
+
+
+def test_records_inside_an_envelope_are_loaded_as_documented() -> None:
+    markdown = section("data.md", "Records inside an envelope")
+    for file, pointer, records in table(markdown, "the file", "`records`", "the records"):
+        data, path = (
+            quoted(file).encode(),
+            json.loads(quoted(pointer) if '"' in pointer else f'"{quoted(pointer)}"'),
+        )
+        found = outcome(data, look(data, records=path))
+        assert not found.rejects
+        assert found.records == set(quoted(records).split("` `")), file
+    assert f"these are {json_hints.MANY} or more" in " ".join(markdown.split())
+    assert (json_envelope.LOOK, HEAD_SIZE) == (1 << 20, 1 << 20)
 
 
 def test_the_clients_options_are_those_documented() -> None:
