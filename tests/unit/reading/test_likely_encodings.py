@@ -17,7 +17,7 @@ TEXTS = {
     "koi8-r": "Москва Иванов Сергей Екатерина Петров имя Товар склад Владивосток",
     "cp866": "Москва Иванов Сергей Екатерина Петров имя Товар склад Владивосток",
     "cp850": "Zoë Müller Straße José Garçon Größe Åse Düsseldorf Köln Málaga señor Bjørn",
-    "mac-roman": "Zoë Müller Straße José Garçon Größe Düsseldorf Köln Málaga señor Élodie d’abord",
+    "mac_roman": "Zoë Müller Straße José Garçon Größe Düsseldorf Köln Málaga señor Élodie d’abord",
     "cp1253": "Αθήνα Γιώργος Παπαδόπουλος όνομα Θεσσαλονίκη",
     "cp1254": "İstanbul Şişli Çağlar Yıldız Güneş Beşiktaş Ağrı Müdür",
     "cp1255": "שלום ירושלים כהן תל-אביב משה",

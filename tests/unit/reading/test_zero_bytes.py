@@ -82,7 +82,7 @@ def test_a_text_of_bytes_with_zeros_in_its_records_is_not(
     encoding: str, text: str, places: list[int]
 ) -> None:
     header, _, rows = text.partition("\n")
-    data = rows.encode(encoding, "ignore")
+    data = rows.encode(encoding, "ignore") * 4
     for place in places:
         at = place % (len(data) + 1)
         data = data[:at] + b"\0" + data[at:]
