@@ -67,20 +67,15 @@ def python_name(name: str) -> str | None:
 def _is_stateless(name: str) -> bool:
     """Return whether the encoding extends ASCII or has single bytes (EBCDIC), without escapes and shifts."""
     try:
-        in_ascii = [bytes([byte]).decode(name) for byte in range(0x80)]
-        extends_ascii = "".join(in_ascii).translate(_NATIONAL) == _ASCII.translate(_NATIONAL)
-    except UnicodeError:
-        extends_ascii = False
-    try:
         characters = [bytes([byte]).decode(name, "replace") for byte in range(0x100)]
-        single = bytes(range(0x100)).decode(name, "replace")
-        has_single_bytes = [*single] == characters and {*characters} >= _NEEDED
-        has_escapes = any(
-            probe.decode(name) != "".join(characters[byte] for byte in probe) for probe in _ESCAPES
-        )
+        for probe in _ESCAPES:
+            if probe.decode(name, "replace") != "".join(characters[byte] for byte in probe):
+                return False
+        is_of_single_bytes = [*bytes(range(0x100)).decode(name, "replace")] == characters
     except UnicodeError:
         return False
-    return (extends_ascii or has_single_bytes) and not has_escapes
+    extends_ascii = "".join(characters[:0x80]).translate(_NATIONAL) == _ASCII.translate(_NATIONAL)
+    return extends_ascii or (is_of_single_bytes and {*characters} >= _NEEDED)
 
 
 @cache

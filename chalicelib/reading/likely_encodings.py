@@ -33,7 +33,7 @@ _CANDIDATES = (  # the more usual ones first: of equal readings, the first is na
         "iso8859-15",
         "iso8859-2",
     ),
-    *("koi8-r", "mac-roman", "cp437", "cp850", "cp852", "cp866"),
+    *("koi8-r", "mac_roman", "cp437", "cp850", "cp852", "cp866"),
     *("shift_jis", "gb18030", "euc_kr", "big5", "euc_jp"),
 )
 _USUAL_LETTERS = {

@@ -25,7 +25,7 @@ _OTHER_KINDS = tuple(  # (signature, sentence)
         (rb"ORC.{0,32}?\0", "The file is in ORC format. Upload CSV or JSON."),
         (rb"Obj\x01.{0,200}?avro\.", "The file is in Avro format. Upload CSV or JSON."),
         (rb"ARROW1\0\0|\xff\xff\xff\xff.{3}\0\x10\0\0\0", "The file is in Arrow format. Upload CSV or JSON."),
-        (rb"FEA1[\0-\x03]", "The file is in Feather format. Upload CSV or JSON."),
+        (rb"FEA1\0{4}", "The file is in Feather format. Upload CSV or JSON."),
         (rb"\x89HDF\r\n\x1a\n", "The file is in HDF5 format. Upload CSV or JSON."),
         (rb"\x93NUMPY", "The file is a NumPy array. Upload CSV or JSON."),
         (rb"\$FL[23]@\(#\) ", "The file is in SPSS format. Upload CSV or JSON."),

@@ -20,7 +20,7 @@ from chalicelib.formats.json.units import Layout
 from chalicelib.reading.blocks import Block, cut_blocks
 from chalicelib.reading.object_text import Chunk
 from chalicelib.rows import canonical
-from tests.support.pipeline import Outcome, detection, look, outcome
+from tests.support.pipeline import Outcome, detect, look, outcome
 
 MIB = 1 << 20
 
@@ -435,18 +435,18 @@ def test_an_envelope_is_told_with_the_path_of_what_it_holds(
 ) -> None:
     data = b"\xef\xbb\xbf\n " + json.dumps(document, indent=indent).encode() + b"\n"
 
-    found = detection(data)
+    found = detect(data)
 
     assert [warning.code for warning in found.warnings] == ["json-envelope"] * (example is not None)
     for warning in found.warnings:
         assert (warning.example, warning.count, warning.offset, warning.line) == (example, 1, 5, 1)
-        assert not detection(data, records=example.split(":")[0].strip('"') if example else "").warnings
+        assert not detect(data, records=example.split(":")[0].strip('"') if example else "").warnings
 
 
 def test_envelopes_one_a_line_are_records() -> None:
     line = json.dumps({"data": ROWS}).encode() + b"\n"
-    assert len(detection(line).warnings) == 1
-    assert not detection(line * 2).warnings
+    assert len(detect(line).warnings) == 1
+    assert not detect(line * 2).warnings
 
 
 def test_an_envelope_that_is_larger_than_the_head_is_told() -> None:
@@ -457,7 +457,7 @@ def test_an_envelope_that_is_larger_than_the_head_is_told() -> None:
         [{"data": rows}],
     ):
         data = json.dumps(document).encode()
-        (warning,) = detection(data).warnings
+        (warning,) = detect(data).warnings
         path, count = warning.example.split(": at least ")
         assert path in ("/data", "/r/data", "/0/data")
         seen = data[:MIB].count(b'{"id"')
@@ -468,7 +468,7 @@ def test_an_envelope_that_is_larger_than_the_head_is_told() -> None:
     "head", [b"{" * MIB, b'{"a":' + b"[," * MIB, b'{"a":"' + b"," * MIB, b'{"a":[' + b"{}," * MIB]
 )
 def test_an_odd_head_takes_no_time_and_is_no_error(head: bytes) -> None:
-    assert len(detection(head).warnings) <= 1
+    assert len(detect(head).warnings) <= 1
 
 
 def test_a_declared_path_is_not_heeded_for_other_formats() -> None:

@@ -14,7 +14,7 @@ from chalicelib.formats.json.units import Layout
 from chalicelib.formats.ndjson.decode import decode
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical
-from tests.support.pipeline import detection, look, outcome, print_batch
+from tests.support.pipeline import detect, look, outcome, print_batch
 
 DIALECT = Dialect(Format.NDJSON, data_start=0)
 LINES = st.lists(
@@ -223,13 +223,13 @@ def lines_and_list(number: str, count: int) -> list[bytes]:
 def test_the_format_is_recognised_by_the_content_then_by_the_name(
     name: str, data: bytes, form: Format
 ) -> None:
-    assert detection(data, filename=name).dialect.format is form
+    assert detect(data, filename=name).dialect.format is form
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.jsonl"])
 def test_scalars_and_arrays_are_rejected_one_by_one(name: str) -> None:
     for data, offsets in ((b'1\n"a,b"\nnull', [0, 2, 8]), (b"[1,2]\n[3,4]\n", [0, 6])):
-        found = outcome(data, detection(data, filename=name).dialect)
+        found = outcome(data, detect(data, filename=name).dialect)
         assert (found.accepted, found.rejects) == (0, [("not-an-object", offset) for offset in offsets])
 
 

@@ -2,15 +2,17 @@
 
 import gzip
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.core.model import Dialect, Format, Gap, Source
-from chalicelib.formats import format_of
-from chalicelib.reading.blocks import cut_blocks
+from chalicelib.core.warnings import FileWarning
+from chalicelib.formats import format_named, format_of
+from chalicelib.reading.blocks import Segment, cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
-from chalicelib.reading.object_text import ObjectText
+from chalicelib.reading.object_text import Chunk, ObjectText
 from tests.support.fakes import MemoryStore
 
 LIMITS = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
@@ -65,3 +67,27 @@ def test_blocks_carry_how_far_the_object_was_read() -> None:
     assert offsets == sorted(offsets)
     assert 1000 < offsets[0] < len(data)
     assert offsets[-1] == len(data)
+
+
+LINES = b"".join(b"%04d\n" % n for n in range(100))
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 50, 499, 500, 10_000])
+@pytest.mark.parametrize("block_size", [5, 7, 50, 250, 500, 1000])
+def test_the_last_block_carries_the_warnings_wherever_the_text_ends(chunk: int, block_size: int) -> None:
+    warning = FileWarning("bytes-after-archive", 3, 0, "x")
+    starts = range(0, len(LINES), chunk)
+    chunks = [*(Chunk(LINES[at : at + chunk], at) for at in starts), Chunk(b"", 900, (warning,))]
+    framing = format_named(Format.NDJSON).framing(Dialect(Format.NDJSON, 0), 1000, to_end=True)
+    blocks = list(
+        cut_blocks(iter(chunks), Gap(0, None), data_start=0, block_size=block_size, framing=framing)
+    )
+    assert b"".join(it.data for block in blocks for it in block.segments if isinstance(it, Segment)) == LINES
+    assert [block.warnings for block in blocks[:-1]] == [()] * (len(blocks) - 1)
+    assert blocks[-1].warnings == (replace(warning, offset=len(LINES)),)
+
+
+def test_a_stream_that_does_not_reach_the_end_tells_nothing() -> None:
+    text = object_text(gzip.compress(CONTENT) + b"\n", compression="gzip")
+    assert [it.code for chunk in text.stream(0, None) for it in chunk.warnings] == ["bytes-after-archive"]
+    assert not [it for chunk in text.stream(0, len(CONTENT)) for it in chunk.warnings]

@@ -52,7 +52,7 @@ def tables(words: list[str]) -> st.SearchStrategy[str]:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("script", SCRIPTS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_table_in_any_script_is_recognised(script: str, encoding: str, data: st.DataObject) -> None:
     text = data.draw(tables(SCRIPTS[script]))
@@ -69,20 +69,20 @@ def test_a_table_in_many_scripts_is_recognised(encoding: str, text: str, tail: b
 @pytest.mark.parametrize("text", ["id", "a", "a,b", "{}", '{"名前":"東京"}\n', "[\n]"])
 def test_very_short_texts_are_recognised(text: str, encoding: str) -> None:
     assert encoding_of(text.encode(encoding)) == encoding
-    assert encoding_of(text.encode(encoding) * 50_000) == encoding
+    assert encoding_of(text.encode(encoding) * 5_000) == encoding
 
 
 EIGHT_BITS = ["utf-8", "cp1252", "cp1251", "koi8-r", "cp866", "shift_jis", "gb18030", "euc_kr", "big5"]
 
 
 @pytest.mark.parametrize("encoding", EIGHT_BITS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(text=tables(ALL_WORDS), places=st.lists(st.integers(0, 1 << 16), min_size=1, max_size=6))
 def test_a_text_of_bytes_with_zeros_in_its_records_is_not(
     encoding: str, text: str, places: list[int]
 ) -> None:
     header, _, rows = text.partition("\n")
-    data = rows.encode(encoding, "ignore")
+    data = rows.encode(encoding, "ignore") * 4
     for place in places:
         at = place % (len(data) + 1)
         data = data[:at] + b"\0" + data[at:]
@@ -94,7 +94,7 @@ def test_a_text_of_bytes_with_zeros_in_its_records_is_not(
 
 
 @pytest.mark.parametrize("encoding", EIGHT_BITS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(text=tables(ALL_WORDS), at=st.integers(0, 8), zeros=st.integers(1, 3))
 def test_a_text_of_bytes_with_zeros_in_its_header_is_not(
     encoding: str, text: str, at: int, zeros: int
@@ -114,7 +114,7 @@ def test_a_text_of_bytes_with_zeros_in_its_header_is_not(
         b"\0" * 1000,
         b"a\0\0\0\0\0\0\0b\0\0\0\0\0\0\0" * 100,  # columns of fixed width
         bytes(range(256)) * 16,
-        b"x" * (1 << 16) + b"a\0" * 100,
+        b"x" * (1 << 14) + b"a\0" * 100,
     ],
 )
 def test_other_bytes_are_not(data: bytes) -> None:

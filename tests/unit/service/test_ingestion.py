@@ -5,6 +5,7 @@ import json
 import lzma
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -178,6 +179,67 @@ def test_a_file_that_changes_while_it_is_loaded_fails_its_job() -> None:
     assert raised.value.code == "source-changed"
 
 
+class Replaced(MemoryJobs):
+    """Once the last block has been written, the object is replaced or removed."""
+
+    def __init__(self, store: MemoryStore, **after: Any) -> None:
+        super().__init__()
+        self._store, self._after = store, after
+
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
+        tally = super().write(job, block)
+        if block.end == len(self._store.data):
+            vars(self._store).update(self._after)
+        return tally
+
+
+def test_an_object_replaced_after_it_was_read_fails_its_job() -> None:
+    store = MemoryStore(FILE)
+    jobs = Replaced(store, etag="e2", data=b"a,b\n3,4\n")
+    job = started(jobs)
+    with pytest.raises(JobFailed) as raised:
+        ingest(job, new_ingester(jobs, store), lambda: True)
+    assert raised.value.code == "source-changed"
+    assert jobs.jobs[job.id].status is Status.PROCESSING
+    assert len(records(jobs, job)) == 120  # they stay, and stay accounted for
+
+
+def test_a_newer_version_of_an_object_does_not_fail_its_job() -> None:
+    store = MemoryStore(FILE, version_id="v1")
+    jobs = Replaced(store, etag="e2", version_id="v2")
+    job = started(jobs)
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
+    assert jobs.jobs[job.id].status is Status.COMPLETED
+
+
+def test_an_object_removed_after_it_was_read_does_not_fail_its_job() -> None:
+    store = MemoryStore(FILE)
+    jobs = Replaced(store, missing=True)
+    job = started(jobs)
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
+    assert jobs.jobs[job.id].status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("failure", [RetryLater("S3"), JobFailed("source-forbidden", "No.")])
+def test_a_job_is_not_completed_while_nobody_can_see_its_object(failure: Exception) -> None:
+    class Unseen(MemoryStore):
+        seen = False
+
+        def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
+            if self.seen:
+                raise failure
+            self.seen = True
+            return super().pin(bucket, key, version_id)
+
+    jobs, store = MemoryJobs(), Unseen(FILE)
+    job = started(jobs)
+    with pytest.raises(type(failure)):
+        ingest(job, new_ingester(jobs, store), lambda: True)
+    assert jobs.jobs[job.id].status is Status.PROCESSING
+    store.seen = False
+    assert ingest(jobs.jobs[job.id], new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
+
+
 def test_an_error_of_the_store_or_the_database_is_raised() -> None:
     jobs = MemoryJobs()
     job = started(jobs)
@@ -239,6 +301,8 @@ KINDS: dict[str, Callable[[str], bytes]] = {
     "utf-16": lambda text: text.encode("utf-16"),
     "utf-8 with a mark": lambda text: text.encode("utf-8-sig"),
     "gzip of utf-16": lambda text: gzip.compress(text.encode("utf-16")),
+    "utf-32 without a mark": lambda text: text.encode("utf-32-be"),
+    "gzip of utf-16 without a mark": lambda text: gzip.compress(text.encode("utf-16-le")) + b"\n",
 }
 
 
@@ -255,7 +319,7 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
         del jobs.blocks[job.id][no]
     assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {f'{{"b":"é\\n{n % 7}","näme":"{n}"}}' for n in range(150)}
-    text = TEXT.encode("utf-8-sig" if "mark" in kind else "utf-8")
+    text = TEXT.encode("utf-8-sig" if kind == "utf-8 with a mark" else "utf-8")
     assert max(block.end for block in jobs.blocks[job.id].values()) == len(text)
 
 
@@ -277,6 +341,24 @@ def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
     assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.JOB_ENDED
     assert records(jobs, job) == {f'{{"n":{n},"t":["é",{{"deep":{n}}}]}}' for n in range(60)}
     assert not any(block.rejects for block in jobs.blocks[job.id].values())
+
+
+@pytest.mark.parametrize("block_size", [16, 100, 1 << 20])
+def test_bytes_behind_compressed_data_fail_the_job_and_blanks_do_not(block_size: int) -> None:
+    compressed = gzip.compress(TEXT.encode())
+    jobs = MemoryJobs()
+    job = started(jobs, block_size=block_size)
+    for _ in range(2):  # so it is however often the job is taken up
+        with pytest.raises(JobFailed, match="follow the end") as raised:
+            ingest(job, new_ingester(jobs, MemoryStore(compressed + b"junk")), lambda: True)
+        assert raised.value.code == "corrupt-file"
+        assert max((it.end for it in jobs.blocks.get(job.id, {}).values()), default=0) < len(TEXT.encode())
+        resumed(jobs, job)
+    jobs = MemoryJobs()
+    job = started(jobs, block_size=block_size)
+    assert (
+        ingest(job, new_ingester(jobs, MemoryStore(compressed + b"\r\n")), lambda: True) is Result.JOB_ENDED
+    )
 
 
 @pytest.mark.parametrize("kind", ["gzip", "xz"])
