@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Options
-from chalicelib.formats.csv import records as csv_records
+from chalicelib.formats.csv.rules_1 import records as csv_records
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading import encodings
 from chalicelib.reading.head import Head
