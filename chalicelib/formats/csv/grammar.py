@@ -150,12 +150,15 @@ class Grammar:
         any_line = line(cells(cell))
         self.record = re.compile(any_line + ending)
         self.last_record = re.compile(any_line + b"(?:\\r\\n|\\n|\\r|\\Z)")
-        self.inline_records = re.compile(
-            b"(?:" + line(cells(inline)) + (b"\\r\\n" if self.crlf else ending) + b")*+"
-        )
         least_cells, most_cells = self._clean_widths(dialect)
         bounds = b"{%d,%s}+" % (least_cells - 1, b"" if most_cells is None else b"%d" % (most_cells - 1))
         blank_cells = b"" if is_blanks else b"(?:" + re.escape(self.delimiter) + blank + b")*+"
+        inline_ending = b"\\r\\n" if self.crlf else ending
+        plain_line = b"[^\\r\\n" + _in_class(self.quote) + special + b"]*+"
+        whole_line = line(cells(inline, b"{%d}+" % (max(self.width, 1) - 1)) + blank_cells)
+        self.inline_records = re.compile(
+            b"(?:" + plain_line + inline_ending + b"|" + whole_line + inline_ending + b")*+"
+        )
         self._clean = indent + clean + b"(?:" + between + clean + b")" + bounds + blank_cells + tail
         self.clean_record = re.compile(mark + self._clean + ending)
         self.last_clean_record = re.compile(mark + self._clean + b"(?:\\r\\n|\\n|\\r|\\Z)")

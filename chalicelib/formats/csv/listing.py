@@ -43,7 +43,7 @@ class _Lister:
         for start, end, reason, note in self._units():
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank)
-            if self._has_mark and data.startswith(BOM, start):
+            if reason is None and self._has_mark and data.startswith(BOM, start):
                 entry.start += len(BOM)
                 listing.notes["byte-order-mark"].append((ordinal, (start, end)))
             if reason is None:

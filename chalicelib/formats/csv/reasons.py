@@ -13,7 +13,8 @@ UNREADABLE: Mapping[str, str] = {
     "Its first line was rejected, and reading continued at the next line.",
     UNTERMINATED: "A quote in this record is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
-    STRAY_QUOTE: "This record holds a quote where none can be.",
+    STRAY_QUOTE: "A quote stands within a cell that does not begin with one, and the lines that follow "
+    "complete the record if a quoted cell begins there.",
 }
 _TOO_LARGE_WHOLE = "This record is larger than records may be. Reading continued after it."
 _LONGEST_NAME = 100  # characters of a column's name in a message
@@ -25,7 +26,8 @@ def stretch_reason(raw: bytes, code: str, dialect: Dialect) -> Reason:
     is_line = first is None or first.end() == len(raw)
     if code == TOO_LARGE:
         return Reason(code, UNREADABLE[code] if is_line else _TOO_LARGE_WHOLE)
-    fault = grammar_of(dialect).fault(raw, 0, len(raw))
+    end = first.end() if first and code == UNTERMINATED else len(raw)
+    fault = grammar_of(dialect).fault(raw, 0, end)
     if fault is None:
         return Reason(code, UNREADABLE[code])
     place = f"cell {fault.cell + 1}"

@@ -58,6 +58,9 @@ class Scanner:
         self._lenient = Readings(data, grammar, strict_close=True)
         self._loose = Readings(data, grammar, strict_close=False)
         self._clean_ends: dict[int, int | None] = {}
+        self._before_quotes = (*(bytes([char]) for char in grammar.delimiter + b"\r\n"), grammar.quote)
+        if not grammar.delimiter:
+            self._before_quotes += (b" ", b"\t")
         self._group: tuple[int, list[int]] = (0, [])
 
     def after_simple(self, start: int, stop: int) -> int:
@@ -66,10 +69,8 @@ class Scanner:
         end = match.end() if match else start
         at = start
         while end - at > self._max_record:  # hop as far as a record may reach
-            hop = self._data.rfind(b"\n", at, at + self._max_record) + 1
-            if hop <= at:
-                hop = self._data.rfind(b"\r", at, at + self._max_record) + 1
-            if hop <= at:
+            hop = self._last_line(at, at + self._max_record)
+            if hop == at:
                 return at
             at = hop
         return end
@@ -88,7 +89,10 @@ class Scanner:
             return None if joined is None else Unit(joined, note=JOINED)
         if end > limit:
             return self._too_large(start, end)
-        return self._spanning(start, end)
+        if self._line_end(start, end) in (None, end):
+            return self._line(start, end)
+        unit = self._spanning(start, end)
+        return unit if unit.code else self._inverted(start, unit)
 
     def joined_end(self, start: int, end: int) -> int | None:
         """Return where a record ends whose first line ending is the one before ``end``, in a file of CRLFs.
@@ -219,9 +223,13 @@ class Scanner:
         return None
 
     def _last_line(self, line: int, limit: int) -> int:
-        """Return the last line start up to ``limit``."""
-        at = max(self._data.rfind(b"\n", line, limit), self._data.rfind(b"\r", line, limit - 1)) + 1
-        return max(at, line)
+        """Return the last line start up to ``limit``, which is at or after ``line``."""
+        if lf := self._data.rfind(b"\n", line, limit) + 1:
+            return lf
+        cr = self._data.rfind(b"\r", line, limit)
+        if cr >= 0 and self._data.startswith(b"\n", cr + 1):  # the line ends beyond the limit
+            cr = self._data.rfind(b"\r", line, cr)
+        return max(cr + 1, line)
 
     def _run(self, line: int, furthest: int, start: int) -> bool:
         """Return whether whole records begin at ``line`` and go on, one after the other, beyond ``furthest``.
@@ -301,6 +309,71 @@ class Scanner:
         ):
             return Unit(line_end, UNTERMINATED)
         return Unit(end, note=ROWS_IN_CELL if clean == len(inner) else None)
+
+    def _inverted(self, start: int, unit: Unit) -> Unit | None:
+        """Decide on a regular record of several lines that may end where another one's first quote opens a cell.
+
+        Then inside and outside are exchanged in what follows: no whole record follows, and the next quote
+        stands where one closes a cell, and none opens.
+        """
+        data, end = self._data, unit.end or start
+        if not self._knows(start, 2 * self._max_record + 2):
+            return None
+        if self._goes_on(end) or not self._grammar.quote:
+            return unit
+        quote = data.find(self._grammar.quote, end, start + self._max_record)
+        if quote <= end or data[quote - 1 : quote] in self._before_quotes:
+            return unit
+        if data.startswith(self._grammar.quote, quote + 1) or not self._grammar.closes_before.match(
+            data, quote + 1
+        ):
+            return unit
+        return self._rejected(start, self._line_end(quote, start + self._max_record), UNTERMINATED) or unit
+
+    def _line(self, start: int, end: int) -> Unit | None:
+        """Decide on a regular record of one line: a quote in it may open a cell that the next lines belong to.
+
+        That is so if the record is not whole, its quotes are odd in number, no whole record follows, and the record
+        is whole if each quote opens or closes.
+        """
+        data, grammar = self._data, self._grammar
+        if not grammar.quote or data.count(grammar.quote, start, end) % 2 == 0:
+            return Unit(end)
+        if self._is_full(start, end, grammar.count(data, start, end) + 1):
+            return Unit(end)
+        if not self._knows(start, 2 * self._max_record + 2):
+            return None
+        if self._goes_on(end):
+            return Unit(end)
+        closed = data.find(grammar.quote, end, start + self._max_record)
+        while closed >= 0:
+            line_end = self._line_end(closed, start + self._max_record)
+            if line_end is None:
+                break
+            if data.count(grammar.quote, closed, line_end) % 2 == 1:
+                outside = data[start:line_end].split(grammar.quote)[::2]
+                cells = 1 + sum(count_delimiters(piece, grammar, 0, len(piece)) for piece in outside)
+                if self._is_full(start, line_end, cells):
+                    return self._rejected(start, line_end, STRAY_QUOTE) or Unit(end)
+                break
+            closed = data.find(grammar.quote, line_end, start + self._max_record)
+        return Unit(end)
+
+    def _goes_on(self, at: int) -> bool:
+        """Return whether a whole record follows, or the end of the file, blank lines or not."""
+        while at < len(self._data) and (end := self._nothing_end(at)) is not None and end > at:
+            at = end
+        return at == len(self._data) or self._clean_end(at) is not None
+
+    def _rejected(self, start: int, end: int | None, code: str) -> Unit | None:
+        """Return a record as rejected up to ``end``, or up to a line before at which good records begin."""
+        line_end = self._line_end(start, start + self._max_record)
+        if end is None or line_end is None:
+            return None
+        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        if is_whole and self._run(line_end, end, start):
+            return Unit(line_end, code)
+        return Unit(self._restart(start, line_end, end, end, is_whole) or end, code)
 
     def _too_large(self, start: int, end: int | None) -> Unit | None:
         """Decide on a record that is larger than records may be."""
