@@ -1,8 +1,8 @@
 """Cut the text of a file into blocks of whole records, on a fixed grid.
 
 Block *k* holds the records that begin in ``[k·B, (k+1)·B)``, so every worker cuts a file at the same
-offsets, however the bytes arrive. A record that is too large, or whose quote never closes, is rejected
-undecoded (of a CSV record only the first line), and reading continues after it.
+offsets, however the bytes arrive. What cannot be read as a record (too large, a quote that never closes …) is
+rejected undecoded, and reading continues after it.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,12 +19,17 @@ TOO_LARGE = "record-too-large"
 EXCERPT = 1000  # bytes kept of a rejected record
 
 
-class RejectedLine(NamedTuple):
-    """A line ``[start, end)`` within a segment, which begins a record that cannot be read whole."""
+class Stretch(NamedTuple):
+    """A stretch ``[start, end)`` within a segment on which the framing decided.
+
+    With a ``code``, it is rejected as one record: it cannot be read. Without one, it is one record, and
+    ``note`` says what was assumed: one of :data:`chalicelib.core.warnings.KINDS`.
+    """
 
     start: int
     end: int
-    code: str
+    code: str | None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Segment:
     offset: int  # in the text
     data: bytes
     regular: bool  # every quote opens or closes a cell (RFC 4180)
-    rejected_lines: tuple[RejectedLine, ...] = ()
+    stretches: tuple[Stretch, ...] = ()  # in order
+    quotes: int | None = None  # how many there are, if the framing counted them
     line: int = 0  # in which it begins, counted from 0 in the block
 
 
@@ -81,7 +87,8 @@ class Boundary:
 
     end: int
     regular: bool = True  # see Segment
-    rejected_lines: tuple[RejectedLine, ...] = ()  # before ``end``
+    stretches: tuple[Stretch, ...] = ()  # before ``end``, in order
+    quotes: int | None = None  # before ``end``
     code: str | None = None
     length: int | None = None
     separators: int = 0
@@ -209,7 +216,7 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
         if boundary.end:
             offset, line = window.offset, window.line
             data = window.take(boundary.end)
-            yield Segment(offset, data, boundary.regular, boundary.rejected_lines, line)
+            yield Segment(offset, data, boundary.regular, boundary.stretches, boundary.quotes, line)
         if boundary.rest is not None:
             yield from _reject_to_end(window, boundary.rest, str(boundary.code))
         elif boundary.code is not None:

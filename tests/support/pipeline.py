@@ -58,7 +58,7 @@ class Outcome:
     warnings: tuple[JobWarning, ...] = ()  # one for each code, summed over the blocks
 
 
-def outcome(
+def outcome(  # noqa: PLR0913 - the text, and how it comes
     data: bytes,
     dialect: Dialect,
     *,

@@ -1,167 +1,203 @@
 """Decode a segment of a CSV file into a table of strings, and reject the records that do not fit.
 
-Arrow reads clean segments. Python's `csv`, which is the specification, reads any segment that has stray
-quotes, NUL characters or broken UTF-8.
+Arrow reads text in which every quote is regular. Most segments hold nothing else and are handed to it as they are.
+In any other, records are listed one by one first (:mod:`listing`), and Arrow reads those that are left.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
-
-from chalicelib.core.model import Dialect
-from chalicelib.formats.csv import records as csv_records
-from chalicelib.formats.csv.framing import UNTERMINATED
-from chalicelib.formats.interface import Batch, Location, Reason, Rejection
+from chalicelib.core.model import BLANKS, Dialect
+from chalicelib.formats.csv import quotes as csv_quotes
+from chalicelib.formats.csv.entries import Span
+from chalicelib.formats.csv.fit import Fitted, extra_names, fit
+from chalicelib.formats.csv.grammar import BOM
+from chalicelib.formats.csv.header_lines import HeaderLines
+from chalicelib.formats.csv.listing import list_records
+from chalicelib.formats.csv.rewriting import regular_text
+from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejection
 from chalicelib.reading import encodings
-from chalicelib.reading.blocks import TOO_LARGE, Segment
-from chalicelib.rows.columns import numbers
+from chalicelib.reading.blocks import Segment
+from chalicelib.rows import rules
+from chalicelib.rows.columns import content, octets, whole
+from chalicelib.rows.rules import Rules
+from chalicelib.rows.text import normalise
 
-BLANK_ROW = Reason("blank-row", "Every cell of this row is empty.")
-UNREADABLE = {
-    TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
-    "Its first line was rejected, and reading continued at the next line.",
-    UNTERMINATED: "A quote in this record is never closed. "
-    "Its first line was rejected, and reading continued at the next line.",
-}
+_SMALL = 1 << 16  # bytes: texts that are looked through
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvBatch(Batch):
     """The records of a segment. The table has a column of strings for each of the dialect's columns.
 
-    An empty cell is null.
+    An empty cell is null. Singles are records with many more cells than the header.
     """
 
     segment: Segment
     dialect: Dialect
+    spans: Callable[[Sequence[int]], list[Span]]  # of records by ordinals, which increase
+    wide: Mapping[int, list[str]] = field(default_factory=dict)  # cells of singles, by ordinal
 
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """See Batch."""
-        return locate(self.segment, ordinals, self.dialect)
+        data, offset = self.segment.data, self.segment.offset
+        return [Location(offset + start, data[start:end]) for start, end in self.spans(ordinals)]
+
+    def value(self, ordinal: int) -> Mapping[str, Any]:
+        """See Batch."""
+        cells = self.wide[ordinal]
+        names = [*self.dialect.columns, *extra_names(self.dialect, len(cells) - len(self.dialect.columns))]
+        values = {
+            name: rules.apply(normalise(cell), Rules.of(self.dialect, name))
+            for name, cell in zip(names, cells, strict=True)
+        }
+        return {name: value for name, value in values.items() if value}
 
 
 def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
-    """Decode the segment's records, each of which should have a cell for each of the dialect's columns."""
-    if segment.regular and not dialect.escape and not dialect.comment and b"\0" not in segment.data:
-        utf8 = encodings.to_utf8(segment.data, dialect.encoding)
-        # Arrow would read U+FEFF at the beginning as a byte-order mark; here it is a character
-        if utf8 is not None and not utf8.startswith(encodings.byte_order_mark(encodings.UTF8)):
-            return _batch(segment, dialect, *_decode_together(utf8, dialect))
-    return _batch(segment, dialect, *_decode_one_by_one(segment, dialect))
+    """Decode the segment's records."""
+    text = _plain_text(segment, dialect)
+    if text is not None:
+        fitted = fit(text, dialect)
+        if _is_ordinary(text, fitted, dialect, segment.quotes):
+            return _batch(segment, dialect, fitted, range(fitted.rows), _spans_of(segment, dialect))
+    return _decode_listed(segment, dialect)
 
 
-def _batch(segment: Segment, dialect: Dialect, table: pa.Table, rejections: list[Rejection]) -> CsvBatch:
-    records = table.num_rows + len(rejections)
-    return CsvBatch(records, table, rejections=rejections, segment=segment, dialect=dialect)
+def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
+    """Return the segment in UTF-8 if Arrow may read it as it is."""
+    data, quote = segment.data, dialect.quote.encode()
+    if segment.stretches or dialect.escape or dialect.comment or dialect.delimiter == BLANKS or b"\0" in data:
+        return None
+    if dialect.skip_initial_space and quote and quote in data:
+        return None
+    if data.isascii():
+        return data
+    text = encodings.to_utf8(data, dialect.encoding)
+    return None if text is None or BOM in text else text
 
 
-def locate(segment: Segment, ordinals: Sequence[int], dialect: Dialect) -> list[Location]:
-    """Return the locations of the segment's records with the given ordinals, which increase."""
-    ends = csv_records.regular_ends(segment.data, dialect) if segment.regular else None
-    if ends is None:
-        rows = [
-            row
-            for row in csv_records.read(segment.data, dialect, segment.rejected_lines)
-            if row.cells or row.code
-        ]
-        spans = [(rows[ordinal].start, rows[ordinal].end) for ordinal in ordinals]
-    else:
-        spans = _spans(segment.data, ends, ordinals)
-    return [Location(segment.offset + start, segment.data[start:end]) for start, end in spans]
+def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
+    """Return whether the text holds nothing but rows: no blank lines, no other line endings, no header again."""
+    header = _header_lines(dialect)
+    if fitted.rejected or fitted.notes:
+        return _has_one_ending(text) and not _has_blank_line(text) and not header.may_hold(text)
+    return _has_even_lines(text, fitted, dialect, quotes) and not header.may_be_among(fitted.table)
 
 
-def _spans(data: bytes, ends: pa.Array, ordinals: Sequence[int]) -> list[tuple[int, int]]:
-    """Return start and end of records in regular data, given the ends of all lines that end one."""
-    size = pa.array([len(data)], pa.int64())
-    starts = pa.concat_arrays([pa.array([0], pa.int64()), ends])
-    starts = starts.filter(pc.less(starts, len(data)))
-    stops = pa.concat_arrays([starts.slice(1), size])
-    first = numbers(data).take(starts)
-    is_blank = pc.is_in(first, pa.array([csv_records.LF, csv_records.CR], pa.uint8()))
-    indices = pa.array(ordinals, pa.int64())
-    bounds = [column.filter(pc.invert(is_blank)).take(indices).to_pylist() for column in (starts, stops)]
-    return list(zip(*bounds, strict=True))
+def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
+    """Return whether the rows account for all bytes of the text, with one kind of line ending and no blank line.
 
-
-def _ragged(ordinal: int, expected: int, actual: int) -> Rejection:
-    code = "missing-cell" if actual < expected else "extra-cell"
-    return Rejection(ordinal, code, _ragged_message(expected, actual))
-
-
-@lru_cache  # a file that is wrong throughout has the same message for every row
-def _ragged_message(expected: int, actual: int) -> str:
-    cells = "1 cell" if actual == 1 else f"{actual} cells"
-    return f"This row has {cells} where the header has {expected}."
-
-
-def _decode_together(data: bytes, dialect: Dialect) -> tuple[pa.Table, list[Rejection]]:
-    names, rejections = dialect.columns, list[Rejection]()
-
-    def on_ragged(row: arrow_csv.InvalidRow) -> str:
-        # Arrow counts records from 1 and skips blank lines, as :mod:`records` does
-        rejections.append(_ragged(row.number - 1, row.expected_columns, row.actual_columns))
-        return "skip"
-
-    if not data.lstrip(b"\r\n"):  # without rows, Arrow raises an error
-        return _table([pa.array([], pa.string()) for _ in names], names), rejections
-    keys = [str(index) for index in range(len(names))]
-    table = arrow_csv.read_csv(
-        pa.BufferReader(data),
-        read_options=arrow_csv.ReadOptions(
-            column_names=keys, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
-        ),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=True,
-            invalid_row_handler=on_ragged,
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(keys, pa.string()),
-            check_utf8=False,  # the whole segment was checked
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
+    What the values, delimiters, quotes and line feeds leave of the text are the CRs of CRLFs and blank lines. In a
+    large text, as many CRs as rows are taken for those of the rows.
+    """
+    quote, table = dialect.quote.encode(), fitted.table
+    columns = [whole(column) for column in table.columns] if table.num_rows else []
+    is_open = not text.endswith((b"\n", b"\r"))  # the last line
+    left = (
+        len(text)
+        + is_open
+        - fitted.rows * len(dialect.columns)
+        - sum(len(octets(column)) for column in columns)
     )
-    return table.rename_columns(list(names)), rejections
+    if left and quote:
+        values = (content(column) for column in columns)
+        left += sum(value.count(quote) for value in values if quote in value)
+        left -= text.count(quote) if quotes is None else quotes
+    if left == 0:
+        return True
+    if b"\r" not in text:
+        return False
+    if len(text) > _SMALL:
+        return left == fitted.rows - is_open
+    return _has_one_ending(text) and not _has_blank_line(text)
 
 
-def _decode_one_by_one(segment: Segment, dialect: Dialect) -> tuple[pa.Table, list[Rejection]]:
-    data, expected = segment.data, len(dialect.columns)
-    rows: list[list[str | None]] = []
-    rejections: list[Rejection] = []
-    for row in csv_records.read(data, dialect, segment.rejected_lines):
-        if not row.cells and not row.code:
-            continue
-        ordinal = len(rows) + len(rejections)
-        rejection: Rejection | None
-        if row.code:
-            rejection = Rejection(ordinal, row.code, UNREADABLE[row.code])
-        else:
-            rejection = _invalid(ordinal, data[row.start : row.end], dialect.encoding)
-        if rejection is None and len(row.cells) != expected:
-            rejection = _ragged(ordinal, expected, len(row.cells))
-        if rejection is not None:
-            rejections.append(rejection)
-        else:
-            rows.append([cell.encode("latin-1").decode(dialect.encoding) or None for cell in row.cells])
-    cells = zip(*rows, strict=True) if rows else [()] * expected
-    columns = [pa.array(list(column), pa.string()) for column in cells]
-    return _table(columns, dialect.columns), rejections
+def _has_one_ending(text: bytes) -> bool:
+    """Return whether all lines of the text end in LF, or all in CRLF."""
+    crs = text.count(b"\r")
+    return crs == 0 or crs == text.count(b"\r\n") == text.count(b"\n")
 
 
-def _table(columns: list[pa.Array], names: Sequence[str]) -> pa.Table:
-    return pa.Table.from_arrays(columns, names=list(names))
+def _has_blank_line(text: bytes) -> bool:
+    return text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r\n" in text
 
 
-def _invalid(ordinal: int, raw: bytes, encoding: str) -> Rejection | None:
-    if b"\0" in raw:
-        return Rejection(ordinal, "nul-character", "This row holds a NUL character, which text cannot hold.")
-    if encodings.to_utf8(raw, encoding) is None:
-        return Rejection(ordinal, "encoding-error", encodings.invalid_text("This row", encoding))
-    return None
+@lru_cache(maxsize=16)
+def _header_lines(dialect: Dialect) -> HeaderLines:
+    return HeaderLines(dialect)
+
+
+def _spans_of(segment: Segment, dialect: Dialect) -> Callable[[Sequence[int]], list[Span]]:
+    """Return a function that finds records in a segment without blank lines, comments and the like."""
+
+    def spans(ordinals: Sequence[int]) -> list[Span]:
+        found = csv_quotes.record_spans(segment.data, dialect, ordinals)
+        if found is not None:
+            return found
+        entries = list_records(segment, dialect).entries
+        return [(entries[ordinal].start, entries[ordinal].end) for ordinal in ordinals]
+
+    return spans
+
+
+def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
+    """Decode a segment whose records are listed first."""
+    listing = list_records(segment, dialect)
+    entries = listing.entries
+    loaded = [ordinal for ordinal, entry in enumerate(entries) if entry.reason is None]
+    text, plain = regular_text(segment.data, [entries[ordinal] for ordinal in loaded], dialect)
+    utf8 = encodings.to_utf8(text, dialect.encoding)
+    if utf8 is None:
+        raise ValueError("a record that is not valid in its encoding was not set apart")
+    fitted = fit(utf8, plain)
+    if fitted.rows != len(loaded):
+        raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
+    rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
+
+    def spans(ordinals: Sequence[int]) -> list[Span]:
+        return [(entries[ordinal].start, entries[ordinal].end) for ordinal in ordinals]
+
+    first_places = {code: (len(places), *places[0]) for code, places in listing.notes.items()}
+    notes = [
+        Note(code, count, ordinal, _location(segment, span))
+        for code, (count, ordinal, span) in first_places.items()
+    ]
+    return _batch(segment, dialect, fitted, loaded, spans, rejected, notes)
+
+
+def _location(segment: Segment, span: Span | None) -> Location | None:
+    if span is None:
+        return None
+    start, end = span
+    return Location(segment.offset + start, segment.data[start:end])
+
+
+def _batch(
+    segment: Segment,
+    dialect: Dialect,
+    fitted: Fitted,
+    ordinals: Sequence[int],
+    spans: Callable[[Sequence[int]], list[Span]],
+    rejected: Mapping[int, Reason] | None = None,
+    notes: Sequence[Note] = (),
+) -> CsvBatch:
+    """Return a batch of rows with the given ordinals, and of the records that were rejected before."""
+    reasons = dict(rejected or {})
+    records = fitted.rows + len(reasons)
+    reasons.update((ordinals[row], reason) for row, reason in fitted.rejected)
+    wide = {ordinals[row]: cells for row, cells in sorted(fitted.wide.items())}
+    fitted_notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
+    return CsvBatch(
+        records,
+        fitted.table,
+        singles=list(wide),
+        rejections=[Rejection(ordinal, *reasons[ordinal]) for ordinal in sorted(reasons)],
+        notes=[*notes, *fitted_notes],
+        segment=segment,
+        dialect=dialect,
+        spans=spans,
+        wide=wide,
+    )

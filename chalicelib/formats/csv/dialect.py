@@ -3,15 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 from chalicelib.core.model import BLANKS, Dialect, Format, Options
 from chalicelib.core.warnings import FileWarning
-from chalicelib.formats.csv import records as csv_records
 from chalicelib.formats.csv.choice import Choice, choose
 from chalicelib.formats.csv.decimals import MAX_RECORDS, decimal_columns
+from chalicelib.formats.csv.evidence import Reading
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
-from chalicelib.formats.csv.sample import Line
+from chalicelib.formats.csv.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.table import Shift
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading.head import HEAD_SIZE, Head
@@ -45,7 +44,8 @@ def detect(head: Head, options: Options) -> Detection:
         dialect, columns=column_names(cells), data_line=count_lines(head.data[: dialect.data_start])
     )
     if options.decimal == ",":
-        numeric = decimal_columns(_sample_rows(head, dialect), dialect.columns, options.missing_values)
+        rows = _first_rows(head, dialect, choice.reading)
+        numeric = decimal_columns(rows, dialect.columns, options.missing_values)
         dialect = replace(dialect, decimal_columns=numeric)
     dialect = replace(dialect, encoding=head.encoding)
     teller = _Teller(head.data, choice)
@@ -98,13 +98,14 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
     )
 
 
-def _sample_rows(head: Head, dialect: Dialect) -> list[list[str]]:
-    """Return the cells of the head's whole records, as many as are looked at."""
-    read = csv_records.read(head.data[dialect.data_start :], dialect)
-    rows = list(islice((row for row in read if row.cells), MAX_RECORDS + 1))
-    whole = rows[:-1] if len(head.data) == HEAD_SIZE else rows
+def _first_rows(head: Head, dialect: Dialect, reading: Reading) -> list[list[str]]:
+    """Return the cells of the head's first records, as many as decide which columns hold numbers."""
+    is_whole = len(head.data) < HEAD_SIZE
+    lines = lines_of(head.data, dialect.data_start, len(head.data), is_whole=is_whole)[:MAX_RECORDS]
+    parsed = Parser(reading.delimiter, reading.quote, reading.escape).parse(lines)
     return [
-        [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in row.cells] for row in whole
+        [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in record.cells]
+        for record in parsed.records
     ]
 
 

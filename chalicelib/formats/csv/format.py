@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from chalicelib.core.model import Dialect, Format, Options
-from chalicelib.formats.csv.decode import BLANK_ROW, UNREADABLE, decode
+from chalicelib.core.model import Dialect, ExtraCells, Format, Options
+from chalicelib.formats.csv.decode import decode
 from chalicelib.formats.csv.dialect import detect
+from chalicelib.formats.csv.fit import BLANK_ROW
 from chalicelib.formats.csv.framing import CsvFraming
+from chalicelib.formats.csv.reasons import UNREADABLE
+from chalicelib.formats.csv.rules_1.decode import decode as decode_by_rules_1
+from chalicelib.formats.csv.rules_1.framing import CsvFraming as FramingByRules1
 from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason
-from chalicelib.reading.blocks import Segment
+from chalicelib.reading.blocks import Framing, Segment
 from chalicelib.reading.head import Head
 
 _LEAST_BLOCK = 1 << 15  # bytes
@@ -29,8 +33,10 @@ class CsvFormat:
         """See FileFormat."""
         return detect(head, options)
 
-    def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> CsvFraming:  # noqa: ARG002
+    def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:  # noqa: ARG002
         """See FileFormat."""
+        if dialect.rules < 2:
+            return FramingByRules1(dialect, max_record)
         return CsvFraming(dialect, max_record)
 
     def can_be_split(self, dialect: Dialect) -> bool:  # noqa: ARG002 - all can
@@ -39,9 +45,11 @@ class CsvFormat:
 
     def max_block_size(self, dialect: Dialect) -> int:
         """See FileFormat. A cell of one byte and its delimiter become a member with the column's name."""
+        if dialect.extra_cells is ExtraCells.KEEP:  # any cell may get the key `extra_1000000`
+            return max(_LEAST_BLOCK, MOST_JSON * 2 // (max(map(len, dialect.columns)) + 19))
         names = sum(len(name) + 6 for name in dialect.columns)
         return max(_LEAST_BLOCK, MOST_JSON * 2 * len(dialect.columns) // names)
 
     def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
         """See FileFormat. A segment is one batch."""
-        yield decode(segment, dialect)
+        yield decode_by_rules_1(segment, dialect) if dialect.rules < 2 else decode(segment, dialect)

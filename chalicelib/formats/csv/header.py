@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect
-from chalicelib.formats.csv import records as csv_records
+from chalicelib.formats.csv.grammar import Fault, Problem, grammar_of
 from chalicelib.formats.csv.table import Shift, Table
 from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.reading import encodings
+from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.rows import text
 
 MAX_HEADER = 1 << 18  # bytes
@@ -17,21 +18,36 @@ _DIGITS = 2  # that a unit or a type such as m2 and char(20) has
 
 
 def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
-    """Return where the record at ``dialect.data_start`` ends, and its cells. Raises JobFailed."""
+    """Return where the record at ``dialect.data_start`` ends, and its cells.
+
+    Raises JobFailed for one that is too long, has too many cells, cannot be decoded or has irregular quotes.
+    """
     start = dialect.data_start
-    for row in csv_records.read(data[start : start + MAX_HEADER + 2], dialect):
-        if row.open or row.end > MAX_HEADER:
-            break
-        if row.cells:
-            raw = data[start + row.start : start + row.end]
-            return start + row.end, _decode(raw, row.cells, dialect.encoding)
-    raise JobFailed(
-        "header-too-long",
-        f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
+    window = data[start : start + MAX_HEADER + 2]
+    grammar = grammar_of(dialect)
+    is_whole = start + len(window) == len(data) < HEAD_SIZE
+    record = (grammar.last_record if is_whole else grammar.record).match(window)
+    if record is None or record.end() > MAX_HEADER:
+        raise _unreadable(grammar.fault(window, 0, len(window)))
+    cells = grammar.cells(record[0])
+    _check(record[0], cells, dialect.encoding)
+    return start + record.end(), [cell.decode(dialect.encoding) for cell in cells]
+
+
+def _unreadable(fault: Fault | None) -> JobFailed:
+    if fault is None or fault.problem is Problem.NOT_CLOSED:
+        return JobFailed(
+            "header-too-long",
+            f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
+        )
+    return JobFailed(
+        "stray-quote",
+        f"The header has a quote in the wrong place, in cell {fault.cell + 1}: {fault.problem.value}. Correct the "
+        "header, or say with the option `quote` which quotes the file has.",
     )
 
 
-def _decode(raw: bytes, cells: Sequence[str], encoding: str) -> list[str]:
+def _check(raw: bytes, cells: Sequence[bytes], encoding: str) -> None:
     if len(cells) > MAX_COLUMNS:
         raise JobFailed(
             "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
@@ -40,7 +56,6 @@ def _decode(raw: bytes, cells: Sequence[str], encoding: str) -> list[str]:
         raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
     if encodings.to_utf8(raw, encoding) is None:
         raise JobFailed("encoding-error", encodings.invalid_text("The header", encoding, raw))
-    return [cell.encode("latin-1").decode(encoding) for cell in cells]
 
 
 def fit(cells: list[str], table: Table) -> list[str]:

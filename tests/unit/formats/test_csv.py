@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.model import Dialect, Format
-from chalicelib.formats.csv import decode as csv_decode
-from chalicelib.formats.csv import framing as csv_framing
-from chalicelib.formats.csv import records as csv_records
+from chalicelib.formats.csv.rules_1 import decode as csv_decode
+from chalicelib.formats.csv.rules_1 import framing as csv_framing
+from chalicelib.formats.csv.rules_1 import records as csv_records
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, rules
 from chalicelib.rows.text import normalise

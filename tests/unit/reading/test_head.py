@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.errors import JobFailed
+from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Format, Options, Source
 from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
@@ -25,7 +26,7 @@ def head_of(data: bytes, **options: Any) -> Head:
 
 def detection(data: bytes, declared: Format | None = None, **options: Any) -> Detection:
     source = Source("b", "k", "e1", len(data))
-    return detect_dialect(MemoryStore(data), source, declared, Options(**options), LIMITS)
+    return detect_dialect(MemoryStore(data), source, Instructions(declared, Options(**options)), LIMITS, "")
 
 
 def told(head: Head) -> list[tuple[str, str]]:

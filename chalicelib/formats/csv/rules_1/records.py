@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
-from chalicelib.reading.blocks import RejectedLine
+from chalicelib.reading.blocks import Stretch
 from chalicelib.rows.columns import numbers
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before they are parsed
@@ -42,10 +42,10 @@ class Row:
     code: str | None = None  # of a rejected line
 
 
-def read(data: bytes, dialect: Dialect, rejected_lines: Sequence[RejectedLine] = ()) -> Iterator[Row]:
+def read(data: bytes, dialect: Dialect, stretches: Sequence[Stretch] = ()) -> Iterator[Row]:
     """Yield every record of ``data``, which begins where a record begins; also blank and comment lines."""
     start = 0
-    for line in rejected_lines:
+    for line in stretches:
         yield from _read(data, dialect, start, line.start)
         yield Row(line.start, line.end, [], code=line.code)
         start = line.end

@@ -1,0 +1,30 @@
+"""The records of a segment, listed one by one."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from chalicelib.formats.interface import Reason
+
+Span = tuple[int, int]  # start and end in the segment, in bytes
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record in the segment, with the reason to reject it."""
+
+    start: int  # after a byte-order mark
+    end: int
+    reason: Reason | None = None
+    is_joined: bool = False  # line endings in it are text
+    after_blank: bool = False  # it follows a blank line
+
+
+@dataclass
+class Listing:
+    """The records of a segment, in order.
+
+    ``notes`` has, by code, the ordinals of the records that each concerns, and the span of the line if it is none.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    notes: dict[str, list[tuple[int, Span | None]]] = field(default_factory=lambda: defaultdict(list))

@@ -1,0 +1,109 @@
+"""List the records of a segment one by one, where something in it wants a closer look.
+
+Here lines are passed over (repeated headers), byte-order marks dropped, and records set apart that cannot be
+read or that belong to another table. What is left is regular text.
+"""
+
+from collections.abc import Iterator
+
+from chalicelib.core.model import Dialect
+from chalicelib.formats.csv import second_table
+from chalicelib.formats.csv.entries import Entry, Listing
+from chalicelib.formats.csv.grammar import BOM, grammar_of
+from chalicelib.formats.csv.header_lines import HeaderLines
+from chalicelib.formats.csv.reasons import stretch_reason
+from chalicelib.formats.csv.scan import JOINED, Scanner
+from chalicelib.formats.interface import Reason
+from chalicelib.reading import encodings
+from chalicelib.reading.blocks import Segment
+
+
+def list_records(segment: Segment, dialect: Dialect) -> Listing:
+    """Return the records of a segment, each with the reason to reject it, if there is one."""
+    return _Lister(segment, dialect).listing()
+
+
+class _Lister:
+    def __init__(self, segment: Segment, dialect: Dialect) -> None:
+        self._segment = segment
+        self._data = segment.data
+        self._dialect = dialect
+        self._grammar = grammar_of(dialect)
+        self._has_nul = b"\0" in segment.data
+        self._is_valid = encodings.to_utf8(segment.data, dialect.encoding) is not None
+        self._has_mark = self._grammar.has_mark and BOM in segment.data
+        self._header = HeaderLines(dialect)
+
+    def listing(self) -> Listing:
+        """See :func:`list_records`."""
+        data, listing = self._data, Listing()
+        crlf = lone = 0
+        first_lone: tuple[int, int] | None = None
+        after_blank = False
+        for start, end, reason, note in self._units():
+            ordinal = len(listing.entries)
+            entry = Entry(start, end, reason, note == JOINED, after_blank)
+            if reason is None and self._has_mark and data.startswith(BOM, start):
+                entry.start += len(BOM)
+                listing.notes["byte-order-mark"].append((ordinal, (start, end)))
+            if reason is None:
+                if self._grammar.is_nothing(data, start, end):
+                    after_blank = after_blank or not self._is_comment(entry.start)
+                    continue
+                raw = data[entry.start : end]
+                if raw.endswith(b"\r\n"):
+                    crlf += 1
+                elif raw.endswith(b"\n"):
+                    lone += 1
+                    first_lone = first_lone or (ordinal, start)
+                if self._header.may_hold(raw) and self._header.is_header(raw):
+                    listing.notes["repeated-header"].append((ordinal, (start, end)))
+                    after_blank = False
+                    continue
+                entry.reason = self._fault(raw)
+            if note is not None:
+                listing.notes[note].append((ordinal, None))
+            listing.entries.append(entry)
+            after_blank = False
+        if crlf and lone and first_lone:
+            # counted are the lines that differ from most
+            listing.notes["mixed-line-endings"] += [(first_lone[0], None)] * min(crlf, lone)
+        second_table.find(listing, data, self._dialect)
+        return listing
+
+    def _units(self) -> Iterator[tuple[int, int, Reason | None, str | None]]:
+        """Yield start and end of each record, blank line and comment, with what the framing decided on it."""
+        data, at = self._data, 0
+        for stretch in self._segment.stretches:
+            yield from self._read(at, stretch.start)
+            reason = None
+            if stretch.code is not None:
+                reason = stretch_reason(data[stretch.start : stretch.end], stretch.code, self._dialect)
+            yield stretch.start, stretch.end, reason, stretch.note
+            at = stretch.end
+        yield from self._read(at, len(data))
+
+    def _read(self, at: int, stop: int) -> Iterator[tuple[int, int, Reason | None, str | None]]:
+        match_record = self._grammar.last_record.match
+        joins = self._dialect.crlf and self._segment.regular
+        scanner = Scanner(self._data, self._grammar, len(self._data), final=True) if joins else None
+        while at < stop:
+            match = match_record(self._data, at, stop)
+            if match is None or match.end() == at:
+                raise ValueError(f"the segment is not regular at byte {at:,}")
+            end, note = match.end(), None
+            if scanner is not None and (joined := scanner.joined_end(at, end)) not in (None, end):
+                end, note = joined or end, JOINED
+            yield at, end, None, note
+            at = end
+
+    def _is_comment(self, start: int) -> bool:
+        comment = self._grammar.comment
+        return bool(comment) and self._data.startswith(comment, start)
+
+    def _fault(self, raw: bytes) -> Reason | None:
+        if self._has_nul and b"\0" in raw:
+            return Reason("nul-character", "This row holds a NUL character, which text cannot hold.")
+        if not self._is_valid and encodings.to_utf8(raw, self._dialect.encoding) is None:
+            return Reason("encoding-error", encodings.invalid_text("This row", self._dialect.encoding))
+        return None

@@ -1,0 +1,117 @@
+"""Find where records end in text whose quotes are all where RFC 4180 has them, column-wise.
+
+That is the fast path: any other text is read by :mod:`chalicelib.formats.csv.scan`.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.core.model import BLANKS, Dialect
+from chalicelib.formats.csv.grammar import CR, LF
+from chalicelib.rows.columns import numbers
+
+_ENDING = re.compile(rb"\r?\n|\r(?=[^\n])")  # not a CR at the end: a LF may follow
+
+
+def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
+    """Return the offsets of all quotes, in order (uint64): one opens a cell, the next closes it, and so on.
+
+    Returns None when some quote stands where RFC 4180 has none, and for files with escapes; where there are
+    quotes, also for files with comments or blanks as delimiters.
+    """
+    if dialect.escape:
+        return None
+    if not dialect.quote or dialect.quote.encode() not in data:
+        return pa.array([], pa.uint64())
+    if dialect.comment or dialect.delimiter == BLANKS:
+        return None
+    octets = numbers(data)
+    offsets = pc.indices_nonzero(_equal(octets, ord(dialect.quote)))
+    # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one). At the
+    # ends of the data it is the quote itself.
+    alternating = pa.py_buffer(b"\x55" * (len(offsets) // 8 + 1))
+    opens = pa.Array.from_buffers(pa.bool_(), len(offsets), [None, alternating])
+    outward = pc.if_else(opens, pa.scalar(-1, pa.int64()), pa.scalar(1, pa.int64()))
+    places = pc.add(offsets.cast(pa.int64(), safe=False), outward)
+    places = pc.min_element_wise(pc.max_element_wise(places, 0), len(data) - 1)
+    neighbours = octets.take(places).buffers()[1].to_pybytes()
+    borders = (dialect.delimiter + dialect.quote).encode() + b"\n\r"
+    return None if neighbours.translate(None, borders) else offsets
+
+
+def record_spans(data: bytes, dialect: Dialect, ordinals: Sequence[int]) -> list[tuple[int, int]] | None:
+    """Return start and end of the records with the given ordinals, which increase.
+
+    Every line ending outside quotes ends a record or a blank line, which is none. Returns None where
+    :func:`quotes` does.
+    """
+    offsets = quotes(data, dialect)
+    if offsets is None:
+        return None
+    text = numbers(data)
+    endings = _equal(text, LF)
+    if CR in data:
+        endings = pc.or_(endings, _bare_cr(text, len(data)))
+    ends = pc.indices_nonzero(endings)
+    if len(offsets):
+        before = pc.search_sorted(offsets, ends)  # the number of quotes
+        inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
+        ends = ends.filter(pc.invert(inside))
+    starts = pa.concat_arrays([pa.array([0], pa.int64()), pc.add(ends.cast(pa.int64()), 1)])
+    starts = starts.filter(pc.less(starts, len(data)))
+    stops = pa.concat_arrays([starts.slice(1), pa.array([len(data)], pa.int64())])
+    is_blank = pc.is_in(text.take(starts), pa.array([LF, CR], pa.uint8()))
+    indices = pa.array(ordinals, pa.int64())
+    bounds = [column.filter(pc.invert(is_blank)).take(indices).to_pylist() for column in (starts, stops)]
+    return list(zip(*bounds, strict=True))
+
+
+def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
+    """Return the first end of a record at or after ``start`` (1 or more), given all quotes.
+
+    A CR that is the last byte ends none: a LF may follow.
+    """
+    at = start - 1
+    while ending := _ENDING.search(data, at):
+        quotes_before = bisect_left(offsets, ending.end())
+        if quotes_before % 2 == 0:
+            return ending.end()
+        if quotes_before == len(offsets):
+            return None
+        at = offsets[quotes_before]
+    return None
+
+
+def hold_line_endings(data: bytes, offsets: pa.Array) -> bool:
+    """Return whether a line ending stands within quotes, given all quotes."""
+    if not len(offsets):
+        return False
+    bounds = pa.concat_arrays(
+        [pa.array([0], pa.int64()), offsets.cast(pa.int64()), pa.array([len(data)], pa.int64())]
+    )
+    pieces = pa.Array.from_buffers(  # text outside quotes and inside, in turns
+        pa.large_binary(), len(bounds) - 1, [None, bounds.buffers()[1], pa.py_buffer(data)]
+    )
+    alternating = pa.py_buffer(b"\xaa" * (len(pieces) // 8 + 1))
+    inside = pieces.filter(pa.Array.from_buffers(pa.bool_(), len(pieces), [None, alternating]))
+    content = inside.buffers()[2]
+    if content is None:
+        return False
+    content = content.to_pybytes()
+    return b"\n" in content or b"\r" in content
+
+
+def _equal(octets: pa.Array, char: int) -> pa.Array:
+    """Compare octets with a scalar of their own type: Arrow would widen all of them for a bare number."""
+    return pc.equal(octets, pa.scalar(char, pa.uint8()))
+
+
+def _bare_cr(text: pa.Array, size: int) -> pa.Array:
+    """Return where CRs stand that are not the first half of a CRLF."""
+    is_cr = _equal(text, CR)
+    next_is_lf = pa.concat_arrays([_equal(text, LF).slice(1), pa.array([False])])
+    return pc.and_(is_cr, pc.invert(next_is_lf)).slice(0, size)

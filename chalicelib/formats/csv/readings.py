@@ -1,0 +1,124 @@
+"""Read a record with irregular quotes in the ways in which lenient readers do."""
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+from chalicelib.formats.csv.grammar import CR, LF, Grammar
+
+
+class Reading(NamedTuple):
+    """Where a record ends under a reading, and how many cells it has."""
+
+    end: int
+    cells: int
+
+
+class Readings:
+    """Read records in ``data``.
+
+    ``strict_close``: a quote inside a quoted cell closes it only before a delimiter or a line ending, and is text
+    anywhere else. Otherwise it always closes it, and what follows up to the delimiter is text.
+
+    What follows a quote that closes a cell does not depend on where the cell began. So it is read once, and
+    reading from any number of places takes linear time in all.
+    """
+
+    def __init__(self, data: bytes, grammar: Grammar, *, strict_close: bool) -> None:
+        self._data = data
+        self._grammar = grammar
+        self._strict_close = strict_close
+        self._runs = grammar.quote_runs.finditer(data, 0, 0)
+        self._closing: list[int] = []  # the offsets of quotes that close a cell which was opened before
+        self._scanned = 0
+        self._after: dict[int, Reading | None] = {}  # by closing quote; the cells from the one it closes on
+
+    def end(self, start: int) -> Reading | None:
+        """Return how the record at ``start`` is read; None if the data ends first."""
+        data, grammar = self._data, self._grammar
+        at, cells = grammar.start(data, start), 0
+        path: list[tuple[int, int]] = []  # closing quotes, and the number of cells before each
+        found: Reading | None = None
+        while True:
+            unquoted = grammar.unquoted_prefix.match(data, at)
+            if unquoted and unquoted.end() > at:
+                cells += grammar.count(data, at, unquoted.end())
+                at = unquoted.end()
+            opening = grammar.opens(data, at)
+            if opening is None:
+                last = grammar.unquoted.match(data, at)
+                at = last.end() if last else at
+                found = self._ended(at, cells + 1)
+                break
+            closing = self._closing_quote(opening)
+            if closing is None:
+                break
+            if closing in self._after:
+                rest = self._after[closing]
+                found = None if rest is None else Reading(rest.end, cells + rest.cells)
+                break
+            path.append((closing, cells))
+            at = self._after_cell(closing)
+            cells += 1
+            if delimiter := grammar.between.match(data, at):
+                at = delimiter.end()
+                if not grammar.delimiter and (at == len(data) or data[at] in (LF, CR)):
+                    found = self._ended(at, cells)
+                    break
+            else:
+                found = self._ended(at, cells)
+                break
+        for closing, before in path:
+            self._after[closing] = None if found is None else Reading(found.end, found.cells - before)
+        return found
+
+    def _ended(self, at: int, cells: int) -> Reading | None:
+        data = self._data
+        if at >= len(data):
+            return Reading(len(data), cells)
+        return Reading(at + 2 if data.startswith(b"\r\n", at) else at + 1, cells)
+
+    def _after_cell(self, closing: int) -> int:
+        """Return where the cell ends that a quote closes."""
+        pattern = self._grammar.after_quote if self._strict_close else self._grammar.rest_of_cell
+        match = pattern.match(self._data, closing + 1)
+        return match.end() if match else closing + 1
+
+    def _closes(self, quote: int) -> bool:
+        return not self._strict_close or self._grammar.closes_before.match(self._data, quote + 1) is not None
+
+    def _closing_quote(self, opened: int) -> int | None:
+        """Return the quote that closes a cell whose content begins at ``opened``."""
+        data, quote = self._data, self._grammar.quote[0]
+        at = opened
+        while at < len(data) and data[at] == quote:
+            at += 1
+        if (at - opened) % 2 == 1 and self._closes(at - 1):
+            return at - 1
+        index = bisect_left(self._closing, at)
+        while index == len(self._closing):
+            if not self._scan(at):
+                return None
+            index = bisect_left(self._closing, at)
+        return self._closing[index]
+
+    def _scan(self, at: int) -> bool:
+        """Look for one more run of quotes, at or after ``at``; return whether there is one."""
+        if self._scanned == 0:  # places are asked for in the order of records
+            self._runs = self._grammar.quote_runs.finditer(self._data, at)
+            self._scanned = max(at, 1)
+        for run in self._runs:
+            self._scanned = max(run.end(), 1)
+            first = self._data[run.start()]
+            if first == self._grammar.quote[0] and len(run[0]) % 2 == 1 and self._closes(run.end() - 1):
+                self._closing.append(run.end() - 1)
+                return True
+        self._scanned = len(self._data)
+        return False
+
+
+def count_delimiters(data: bytes, grammar: Grammar, start: int, end: int) -> int:
+    """Return how many delimiters stand in ``[start, end)``, whatever the quotes; escaped ones count, too."""
+    if grammar.delimiter:
+        return data.count(grammar.delimiter, start, end)
+    line = data[start:end].rstrip(b" \t\r\n")
+    return sum(1 for _ in grammar.between.finditer(line))

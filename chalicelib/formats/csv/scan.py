@@ -1,0 +1,392 @@
+"""Read the records of a CSV file one after the other, and decide on those that are not regular.
+
+A decision depends on the bytes from the record's start on, at most ``Scanner.look_ahead`` of them, so that
+every worker decides alike, however the bytes arrive.
+"""
+
+from typing import NamedTuple
+
+from chalicelib.formats.csv.grammar import LINE_ENDING, Grammar, Problem
+from chalicelib.formats.csv.readings import Readings, count_delimiters
+from chalicelib.reading.blocks import TOO_LARGE
+
+UNTERMINATED = "unterminated-quote"
+STRAY_QUOTE = "stray-quote"
+JOINED = "line-ending-in-cell"
+ROWS_IN_CELL = "rows-in-cell"
+
+_ENOUGH = 6  # delimiters in their places that show that records begin at a line
+_ENOUGH_AT_END = 2  # where they reach to the end of the file
+_LONE_ENDINGS = 32  # in one record; a file with more of them ends its lines so
+_PER_SINGLE_CELL = 0.25  # what a record of one cell counts for
+_INNER_LINES, _INNER_DELIMITERS, _INNER_PART = 3, 12, 0.9
+
+
+class Unit(NamedTuple):
+    """A record, a blank line, a comment, or a stretch that is rejected with ``code``.
+
+    ``end`` is None for a line that goes on beyond the data.
+    """
+
+    end: int | None
+    code: str | None = None
+    note: str | None = None
+
+
+def look_ahead(max_record: int) -> int:
+    """Return how many bytes from the start of a record may decide on it."""
+    return furthest_end(max_record) + 2 * max_record + 2
+
+
+def furthest_end(max_record: int) -> int:
+    """Return how far from its start a record that is too large may end for its end to be looked for."""
+    return max(max_record, min(32 * max_record, 32 << 20))
+
+
+class Scanner:
+    """Read records in ``data``, which begins where a record begins.
+
+    ``final``: the file ends where the data ends. (It may be that only the data that a worker gets end there: no
+    decision on a record that begins in its range reaches that far.)
+    """
+
+    def __init__(self, data: bytes, grammar: Grammar, max_record: int, *, final: bool) -> None:
+        self._data = data
+        self._grammar = grammar
+        self._max_record = max_record
+        self._final = final
+        self._lenient = Readings(data, grammar, strict_close=True)
+        self._loose = Readings(data, grammar, strict_close=False)
+        self._clean_ends: dict[int, int | None] = {}
+        self._before_quotes = (*(bytes([char]) for char in grammar.delimiter + b"\r\n"), grammar.quote)
+        if not grammar.delimiter:
+            self._before_quotes += (b" ", b"\t")
+        self._group: tuple[int, list[int]] = (0, [])
+
+    def after_simple(self, start: int, stop: int) -> int:
+        """Return where the first record in ``[start, stop)`` begins that needs a closer look, or ends behind it."""
+        match = self._grammar.inline_records.match(self._data, start, stop)
+        end = match.end() if match else start
+        at = start
+        while end - at > self._max_record:  # hop as far as a record may reach
+            hop = self._last_line(at, at + self._max_record)
+            if hop == at:
+                return at
+            at = hop
+        return end
+
+    def unit(self, start: int) -> Unit | None:
+        """Return the unit that begins at ``start``; None if more bytes are needed."""
+        data, limit = self._data, start + self._max_record
+        if (end := self._record_end(start)) is None:
+            if not self._knows(start, 2 * self._max_record + 2):
+                return None
+            fault = self._grammar.fault(data, start, len(data))
+            if fault is None or fault.at > limit:
+                return self._too_large(start, None)
+            return self._damaged(start, limit)
+        if self._grammar.crlf and (joined := self.joined_end(start, end)) != end:
+            return None if joined is None else Unit(joined, note=JOINED)
+        if end > limit:
+            return self._too_large(start, end)
+        if self._line_end(start, end) in (None, end):
+            return self._line(start, end)
+        unit = self._spanning(start, end)
+        return unit if unit.code else self._inverted(start, unit)
+
+    def joined_end(self, start: int, end: int) -> int | None:
+        """Return where a record ends whose first line ending is the one before ``end``, in a file of CRLFs.
+
+        A lone LF or CR is text if what follows it, to the next CRLF, has not the width of a record by itself, and
+        both together have. Returns None if more bytes are needed.
+        """
+        data = self._data
+        if data.endswith(b"\r\n", start, end) or not data.endswith((b"\n", b"\r"), start, end):
+            return end
+        if (end == len(data) and self._final) or self._grammar.is_nothing(data, start, end):
+            return end
+        if not self._knows(end, self._max_record + 2):
+            return None
+        crlf, lone = self._lone_endings(end)
+        if sum(1 for at in lone if at >= end) > _LONE_ENDINGS or crlf - start > self._max_record:
+            return end
+        match = self._grammar.joined_record.match(data, start)
+        if match is None or match.end() - start > self._max_record or match.end() <= end:
+            return end
+        rest = self._grammar.joined_record.match(data, end)
+        return end if rest is not None and rest.end() - end <= self._max_record else match.end()
+
+    def _lone_endings(self, at: int) -> tuple[int, list[int]]:
+        """Return the end of the line at ``at`` that ends in CRLF, and the last lone line endings before it."""
+        crlf, lone = self._group
+        if crlf <= at:
+            crlf = self._data.find(b"\r\n", at)
+            crlf = len(self._data) if crlf < 0 else crlf
+            lone = [match.start() for match in LINE_ENDING.finditer(self._data, at, crlf)][
+                -_LONE_ENDINGS - 1 :
+            ]
+            self._group = crlf, lone
+        return crlf, lone
+
+    def _knows(self, start: int, size: int) -> bool:
+        return self._final or len(self._data) >= start + size
+
+    def _record_end(self, start: int) -> int | None:
+        match = self._grammar.record.match(self._data, start)
+        if match is None and self._final:
+            match = self._grammar.last_record.match(self._data, start)
+        return match.end() if match else None
+
+    def _line_end(self, start: int, stop: int) -> int | None:
+        """Return the end of the line at ``start``, which is looked for before ``stop``."""
+        match = LINE_ENDING.search(self._data, start, min(stop, len(self._data)))
+        if match:
+            return match.end()
+        return len(self._data) if self._final and stop >= len(self._data) else None
+
+    # Records that are not regular
+
+    def _damaged(self, start: int, limit: int) -> Unit:
+        """Decide where a record with an irregular quote, or one that is never closed, ends."""
+        data = self._data
+        line_end = self._line_end(start, limit + 2)
+        if line_end is None:
+            return Unit(None, TOO_LARGE)
+        fault = self._grammar.fault(data, start, line_end)
+        is_open = fault is not None and fault.problem is Problem.NOT_CLOSED
+        code = UNTERMINATED if is_open else STRAY_QUOTE
+        if line_end == len(data):
+            return Unit(line_end, code)
+        lenient, loose = self._lenient.end(start), self._loose.end(start)
+        if lenient and lenient.end == line_end:
+            return Unit(line_end, STRAY_QUOTE)
+        ends = sorted(
+            {
+                reading.end
+                for reading in (lenient, loose)
+                if reading and line_end < reading.end <= limit and self._is_full(start, *reading)
+            }
+        )
+        furthest = ends[-1] if ends else line_end
+        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        ends_in_line = loose is not None and loose.end == line_end
+        if (is_whole or ends_in_line) and self._run(line_end, furthest, start):
+            return Unit(line_end, code)
+        if not ends and ends_in_line:
+            return Unit(line_end, STRAY_QUOTE)
+        restart = self._restart(
+            start, line_end, min(furthest if ends else limit, len(data)), furthest, is_whole
+        )
+        if restart is not None:
+            return Unit(restart, code)
+        if ends:
+            return Unit(furthest, STRAY_QUOTE)
+        if self._final and limit >= len(data):
+            return Unit(len(data), code)
+        return Unit(self._last_line(line_end, limit), code)
+
+    def _is_full(self, start: int, end: int, cells: int) -> bool:
+        """Return whether a reading has the header's width, once empty extra cells are dropped."""
+        width = self._grammar.width
+        if cells <= width:
+            return cells == width
+        line = self._data[start:end].rstrip(b"\r\n")
+        delimiter = self._grammar.delimiter
+        last = line.rstrip(delimiter + self._grammar.blanks)
+        return bool(delimiter) and cells - line.count(delimiter, len(last)) <= width
+
+    def _first_line_cells(self, start: int, line_end: int) -> int:
+        """Return how many cells the first line of a record has if the quote that spoils it is text."""
+        fault = self._grammar.fault(self._data, start, line_end)
+        if fault is None:
+            return 0
+        return fault.cell + 1 + count_delimiters(self._data, self._grammar, fault.cell_start, line_end)
+
+    def _restart(self, start: int, line: int, stop: int, furthest: int, is_whole: bool) -> int | None:
+        """Return the first line in ``[line, stop)`` at which good records begin again.
+
+        If the first line of the record is not whole, it goes on in one of the next lines. That is at the latest
+        the first with the number of cells that are missing, and so no place to begin again.
+        """
+        data, width = self._data, self._grammar.width
+        owed = 0 if is_whole else width - self._first_line_cells(start, line) + 1
+        while line < stop:
+            line_end = self._line_end(line, stop)
+            if line_end is None:
+                return None
+            if owed == width:  # its tail looks like a record
+                if count_delimiters(data, self._grammar, line, line_end) + 1 >= width:
+                    owed = 0
+            elif self._run(line, furthest, start):
+                return line
+            line = line_end
+        return None
+
+    def _last_line(self, line: int, limit: int) -> int:
+        """Return the last line start up to ``limit``, which is at or after ``line``."""
+        if lf := self._data.rfind(b"\n", line, limit) + 1:
+            return lf
+        cr = self._data.rfind(b"\r", line, limit)
+        if cr >= 0 and self._data.startswith(b"\n", cr + 1):  # the line ends beyond the limit
+            cr = self._data.rfind(b"\r", line, cr)
+        return max(cr + 1, line)
+
+    def _run(self, line: int, furthest: int, start: int) -> bool:
+        """Return whether whole records begin at ``line`` and go on, one after the other, beyond ``furthest``.
+
+        They must be enough, or reach the end of the file. ``start`` is that of the record in question.
+        """
+        width, stop = self._grammar.width, start + 2 * self._max_record
+        weight = width - 1 if width > 1 else _PER_SINGLE_CELL
+        evidence, at = 0.0, line
+        while at < furthest or evidence < _ENOUGH:
+            if at == len(self._data):
+                return evidence >= _ENOUGH_AT_END
+            end = self._nothing_end(at)
+            if end is None and (end := self._clean_end(at)) is not None:
+                evidence += weight
+            if end is None:
+                end = self._damaged_line_end(at)
+            if end is None or end > stop or end <= at:
+                return False
+            at = end
+        return True
+
+    def _nothing_end(self, line: int) -> int | None:
+        match = self._grammar.nothing.match(self._data, line)
+        if match is None or (match.end() == len(self._data) and not self._final):
+            return None
+        return match.end()
+
+    def _clean_end(self, line: int) -> int | None:
+        """Return the end of the record at ``line`` if it is regular, whole and holds no quote that is text."""
+        if line not in self._clean_ends:
+            match = self._grammar.clean_record.match(self._data, line)
+            if match is None and self._final:
+                match = self._grammar.last_clean_record.match(self._data, line)
+            is_clean = match is not None and match.end() - line <= self._max_record
+            self._clean_ends[line] = match.end() if match is not None and is_clean else None
+        return self._clean_ends[line]
+
+    def _damaged_line_end(self, line: int) -> int | None:
+        """Return the end of a record that is not regular, but plainly ends in its first line."""
+        if self._record_end(line) is not None or (reading := self._lenient.end(line)) is None:
+            return None
+        is_line = reading.end == self._line_end(line, reading.end)
+        return reading.end if is_line and self._is_full(line, *reading) else None
+
+    # Records that are regular, but perhaps only by accident
+
+    def _spanning(self, start: int, end: int) -> Unit:
+        """Decide on a regular record: of several lines, it may be several records and two stray quotes.
+
+        That is so if the first line, the last one and nearly all between them are whole records when the two
+        quotes are taken for text.
+        """
+        data, grammar, width = self._data, self._grammar, self._grammar.width
+        line_end = self._line_end(start, end)
+        if line_end is None or line_end >= end or width < 2:
+            return Unit(end)
+        if (span := grammar.spanning_cell(data, start)) is None:
+            return Unit(end)
+        cell, cell_start, cell_end = span
+        if cell + 1 + count_delimiters(data, grammar, cell_start, line_end) != width:
+            return Unit(end)
+        lines = [match.end() for match in LINE_ENDING.finditer(data, start, cell_end)]
+        inner = lines[:-1]
+        after = grammar.count(data, cell_end, end)
+        if not inner or self._line_end(cell_end, end) not in (None, end):
+            return Unit(end)
+        if count_delimiters(data, grammar, lines[-1], cell_end) + after + 1 != width:
+            return Unit(end)
+        clean = sum(
+            self._clean_end(line) == following for line, following in zip(inner, lines[1:], strict=True)
+        )
+        if (
+            len(inner) >= _INNER_LINES
+            and clean >= _INNER_PART * len(inner)
+            and (width - 1) * len(inner) >= _INNER_DELIMITERS
+        ):
+            return Unit(line_end, UNTERMINATED)
+        return Unit(end, note=ROWS_IN_CELL if clean == len(inner) else None)
+
+    def _inverted(self, start: int, unit: Unit) -> Unit | None:
+        """Decide on a regular record of several lines that may end where another one's first quote opens a cell.
+
+        Then inside and outside are exchanged in what follows: no whole record follows, and the next quote
+        stands where one closes a cell, and none opens.
+        """
+        data, end = self._data, unit.end or start
+        if not self._knows(start, 2 * self._max_record + 2):
+            return None
+        if self._goes_on(end) or not self._grammar.quote:
+            return unit
+        quote = data.find(self._grammar.quote, end, start + self._max_record)
+        if quote <= end or data[quote - 1 : quote] in self._before_quotes:
+            return unit
+        if data.startswith(self._grammar.quote, quote + 1) or not self._grammar.closes_before.match(
+            data, quote + 1
+        ):
+            return unit
+        return self._rejected(start, self._line_end(quote, start + self._max_record), UNTERMINATED) or unit
+
+    def _line(self, start: int, end: int) -> Unit | None:
+        """Decide on a regular record of one line: a quote in it may open a cell that the next lines belong to.
+
+        That is so if the record is not whole, its quotes are odd in number, no whole record follows, and the record
+        is whole if each quote opens or closes.
+        """
+        data, grammar = self._data, self._grammar
+        if not grammar.quote or data.count(grammar.quote, start, end) % 2 == 0:
+            return Unit(end)
+        if self._is_full(start, end, grammar.count(data, start, end) + 1):
+            return Unit(end)
+        if not self._knows(start, 2 * self._max_record + 2):
+            return None
+        if self._goes_on(end):
+            return Unit(end)
+        closed = data.find(grammar.quote, end, start + self._max_record)
+        while closed >= 0:
+            line_end = self._line_end(closed, start + self._max_record)
+            if line_end is None:
+                break
+            if data.count(grammar.quote, closed, line_end) % 2 == 1:
+                outside = data[start:line_end].split(grammar.quote)[::2]
+                cells = 1 + sum(count_delimiters(piece, grammar, 0, len(piece)) for piece in outside)
+                if self._is_full(start, line_end, cells):
+                    return self._rejected(start, line_end, STRAY_QUOTE) or Unit(end)
+                break
+            closed = data.find(grammar.quote, line_end, start + self._max_record)
+        return Unit(end)
+
+    def _goes_on(self, at: int) -> bool:
+        """Return whether a whole record follows, or the end of the file, blank lines or not."""
+        while at < len(self._data) and (end := self._nothing_end(at)) is not None and end > at:
+            at = end
+        return at == len(self._data) or self._clean_end(at) is not None
+
+    def _rejected(self, start: int, end: int | None, code: str) -> Unit | None:
+        """Return a record as rejected up to ``end``, or up to a line before at which good records begin."""
+        line_end = self._line_end(start, start + self._max_record)
+        if end is None or line_end is None:
+            return None
+        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        if is_whole and self._run(line_end, end, start):
+            return Unit(line_end, code)
+        return Unit(self._restart(start, line_end, end, end, is_whole) or end, code)
+
+    def _too_large(self, start: int, end: int | None) -> Unit | None:
+        """Decide on a record that is larger than records may be."""
+        line_end = self._line_end(start, start + self._max_record + 2)
+        if line_end is None or line_end == end:
+            return Unit(line_end if line_end == end else None, TOO_LARGE)
+        if not self._knows(start, look_ahead(self._max_record)):
+            return None
+        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        if is_whole and self._run(line_end, line_end, start):
+            return Unit(line_end, UNTERMINATED)
+        if end is not None and end <= start + furthest_end(self._max_record):
+            is_last = end == len(self._data)
+            if is_last or self._run(end, end, end):
+                return Unit(end, TOO_LARGE)
+        return Unit(line_end, TOO_LARGE)
