@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.reading.scoring import CRASH, Reading
 from chalicelib.core.errors import JobFailed
@@ -10,8 +10,7 @@ from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Dialect, Gap, Options, Reject, Source
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
-from chalicelib.reading import encodings
-from chalicelib.reading.blocks import Block, Segment, cut_blocks
+from chalicelib.reading.blocks import Block, cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.detection import detect_dialect
@@ -63,10 +62,7 @@ def _read(data: bytes, options: Options) -> Reading:
         rows.update(prepared.rows["record"].to_pylist())
         accepted += prepared.records - len(prepared.rejects)
         rejects += prepared.rejects
-        if hasattr(prepared, "warnings"):
-            warnings |= {warning.code for warning in prepared.warnings}
-        else:
-            warnings |= _notes(block, dialect)
+        warnings |= {warning.code for warning in prepared.warnings}
     return Reading(
         frozenset(rows),
         accepted,
@@ -89,19 +85,6 @@ def _blocks(store: _Memory, source: Source, detection: Detection) -> Iterator[Bl
         block_size=BLOCK_SIZE,
         framing=format_of(dialect).framing(dialect, MAX_RECORD, to_end=True),
     )
-
-
-def _notes(block: Block, dialect: Dialect) -> set[str]:
-    """Return the codes of what decoders assumed."""
-    if dialect.transcoded:
-        dialect = replace(dialect, encoding=encodings.UTF8)
-    return {
-        note.code
-        for segment in block.segments
-        if isinstance(segment, Segment)
-        for batch in format_of(dialect).decode(segment, dialect)
-        for note in batch.notes
-    }
 
 
 def _about(dialect: Dialect) -> str:
