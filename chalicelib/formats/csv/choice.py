@@ -9,7 +9,7 @@ from chalicelib.formats.csv.evidence import Reading, readings
 from chalicelib.formats.csv.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.table import Shift, find_table
 from chalicelib.formats.csv.values import Kind
-from chalicelib.reading.head import HEAD_SIZE
+from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.rows import text
 
 SAMPLE = 1 << 16  # bytes that are looked at first
@@ -34,17 +34,17 @@ class Choice:
     lines: Sequence[Line]  # without comments
 
 
-def choose(data: bytes, start: int, options: Options, separator: str | None) -> Choice:
-    """Return the reading of the head ``data`` from ``start`` on.
+def choose(head: Head, start: int, options: Options, separator: str | None) -> Choice:
+    """Return the reading of the head from ``start`` on.
 
     ``separator``: the delimiter that a line before the table names. Raises JobFailed `dialect-unclear` if two
     readings are about equally likely or none explains the head, `empty-file` if there are no records.
     """
     declared = options.delimiter or separator
-    lines = _lines(data, start, SAMPLE, options.comment)
+    lines = _lines(head, start, SAMPLE, options.comment)
     found = readings(lines, options, declared)
-    if not found or (len(data) - start > SAMPLE and _is_one_sided(found[0], data[start + SAMPLE :])):
-        lines = _lines(data, start, HEAD_SIZE, options.comment)
+    if not found or (rest := head.data[start + SAMPLE :]) and _is_one_sided(found[0], rest):
+        lines = _lines(head, start, HEAD_SIZE, options.comment)
         found = readings(
             lines, options, declared or (found[0].delimiter if found and found[0].score else None)
         )
@@ -56,9 +56,10 @@ def choose(data: bytes, start: int, options: Options, separator: str | None) -> 
     return Choice(reading, lines)
 
 
-def _lines(data: bytes, start: int, size: int, comment: str | None) -> list[Line]:
-    end = min(start + size, len(data))
-    lines = lines_of(data, start, end, is_whole=end == len(data) < HEAD_SIZE)
+def _lines(head: Head, start: int, size: int, comment: str | None) -> list[Line]:
+    end = min(start + size, len(head.data))
+    is_whole = end == len(head.data) < HEAD_SIZE
+    lines = lines_of(head.data, start, end, head.text_encoding, is_whole=is_whole)
     return [line for line in lines if not (comment and line.text.startswith(comment))]
 
 
@@ -163,5 +164,5 @@ def _describe(reading: Reading) -> str:
 
 
 def _cell(cell: str) -> str:
-    shown = text.excerpt(cell.encode("latin-1"), 4 * _LONGEST)
+    shown = text.excerpt(cell.encode(), 4 * _LONGEST)
     return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"

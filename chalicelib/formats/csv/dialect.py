@@ -30,7 +30,7 @@ def detect(head: Head, options: Options) -> Detection:
     long, has too many columns or cannot be decoded.
     """
     start, separator = _after_skipped_lines(head, options)
-    choice = choose(head.data, start, options, separator[1].decode("latin-1") if separator else None)
+    choice = choose(head, start, options, separator[1].decode("latin-1") if separator else None)
     dialect = _dialect(head, options, choice)
     header = dialect.data_start
     end, cells = read_header(head.data, dialect)
@@ -101,12 +101,9 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
 def _first_rows(head: Head, dialect: Dialect, reading: Reading) -> list[list[str]]:
     """Return the cells of the head's first records, as many as decide which columns hold numbers."""
     is_whole = len(head.data) < HEAD_SIZE
-    lines = lines_of(head.data, dialect.data_start, len(head.data), is_whole=is_whole)[:MAX_RECORDS]
-    parsed = Parser(reading.delimiter, reading.quote, reading.escape).parse(lines)
-    return [
-        [cell.encode("latin-1").decode(dialect.encoding, "replace") for cell in record.cells]
-        for record in parsed.records
-    ]
+    lines = lines_of(head.data, dialect.data_start, len(head.data), dialect.encoding, is_whole=is_whole)
+    parsed = Parser(reading.delimiter, reading.quote, reading.escape).parse(lines[:MAX_RECORDS])
+    return [list(record.cells) for record in parsed.records]
 
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:
@@ -119,7 +116,7 @@ def _has_blanks_after_delimiters(choice: Choice) -> bool:
 
 def _ends_in_crlf(data: bytes, lines: Sequence[Line]) -> bool:
     """Return whether most lines end in CRLF."""
-    endings = [data[line.start + len(line.text) : line.end] for line in lines]
+    endings = [data[line.stop : line.end] for line in lines]
     return endings.count(b"\r\n") * 2 > sum(map(bool, endings))
 
 

@@ -31,6 +31,7 @@ _PRIORS = {
 _STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
 _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LOOSE = 0.4  # of the score, if every record has quotes within cells that they do not enclose
+_COVERED = 0.6  # of the score, for a table that follows a preamble of very many lines
 _LAID_OUT = 0.9  # fit of a table that blanks divide
 _LONG = 60  # characters of a text
 _MOST_CELLS = 4000  # that are looked at for their kinds
@@ -180,7 +181,8 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     elif table.shift is Shift.UNCLEAR:
         agreement = 0.75 if len(header.cells) > 1 else 0.3
     elif table.first:
-        agreement = 0.95 if table.is_distinct else 0.45
+        covered = len(table.rows) / len(parsed.records)
+        agreement = (0.95 if table.is_distinct else 0.45) * (_COVERED + (1 - _COVERED) * covered)
     if delimiter == BLANKS and not _is_laid_out(parsed, table):
         return 0.0
     agreement *= 1 - _LOOSE * parsed.loose / len(parsed.records)

@@ -1,5 +1,6 @@
 """The header of a CSV file: its cells, the keys that they become, and what is odd about it."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from chalicelib.core.errors import JobFailed
@@ -14,6 +15,7 @@ from chalicelib.rows import text
 MAX_HEADER = 1 << 18  # bytes
 MAX_COLUMNS = 10_000
 
+_IN_BRACKETS = re.compile(r"\(.*\)|\[.*\]")
 _DIGITS = 2  # that a unit or a type such as m2 and char(20) has
 
 
@@ -94,8 +96,10 @@ def has_second_line(table: Table) -> bool:
     if len(rows) <= 1 or len(rows[0].cells) != table.width:
         return False
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
+    if len(cells) == 1:  # little to go by: a word may be a value
+        return _IN_BRACKETS.fullmatch(cells[0]) is not None
     units = sum(map(_is_unit, cells))
-    return units * 2 > len(cells) and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
+    return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 
 
 def _kinds_below(table: Table) -> Iterator[int]:

@@ -19,11 +19,12 @@ _MOST_FAILURES = 20  # cells that never close, before every such cell is taken f
 
 
 class Line(NamedTuple):
-    """A line of the head, as Latin-1 without its ending, and where it begins in bytes."""
+    """A line of the head without its ending, and where it lies in bytes."""
 
     text: str
     start: int
-    end: int  # after the line ending
+    stop: int  # before the line ending
+    end: int  # after it
 
 
 class Record(NamedTuple):
@@ -58,10 +59,13 @@ class Parsed:
         return self.enclosed + self.unescaped > 0
 
 
-def lines_of(data: bytes, start: int, end: int, *, is_whole: bool) -> list[Line]:
-    """Return the lines of ``data[start:end]``; the last one only if it is whole or the file ends there."""
+def lines_of(data: bytes, start: int, end: int, encoding: str, *, is_whole: bool) -> list[Line]:
+    """Return the lines of ``data[start:end]``; the last one only if it is whole or the file ends there.
+
+    Bytes that are not valid in the encoding become U+FFFD.
+    """
     lines = [
-        Line(match[1].decode("latin-1"), match.start(), match.end())
+        Line(match[1].decode(encoding, "replace"), match.start(), match.end(1), match.end())
         for match in _LINE.finditer(data, start, end)
         if match.end() > match.start()
     ]
