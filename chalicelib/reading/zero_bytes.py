@@ -111,8 +111,8 @@ class _Units:
 
     @property
     def is_mostly_narrow(self) -> bool:
-        """Whether at least half of the units have a zero."""
-        return self.narrow * 2 >= self.total
+        """Whether at least two thirds of the units have a zero."""
+        return self.narrow * 3 >= self.total * 2
 
     def has_structure_in(self, data: bytes) -> bool:
         """Return whether delimiters and line endings are units, and the data is no text of single bytes."""
