@@ -111,12 +111,12 @@ class _Units:
 
     @property
     def is_mostly_narrow(self) -> bool:
-        """Whether at least half of the units have a zero."""
-        return self.narrow * 2 >= self.total
+        """Whether more than half of the units have a zero."""
+        return self.narrow * 2 > self.total
 
     def has_structure_in(self, data: bytes) -> bool:
         """Return whether delimiters and line endings are units, and the data is no text of single bytes."""
-        has_structure = sum(self.structure.values()) * 2 > sum(self.false_structure.values())
+        has_structure = sum(self.structure.values()) * 4 > sum(self.false_structure.values())
         return has_structure and (_is_white(data) or not _is_utf8(data.replace(b"\0", b"")))
 
 

@@ -72,7 +72,7 @@ def test_a_compressed_file_of_another_dialect_is_loaded(stack: Mapping[str, str]
 
 def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
     url = stack["SLUICE_URL"]
-    job = finished(url, upload(url, b"\xd0\xcf\x11\xe0 this is an old workbook"))
+    job = finished(url, upload(url, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 this is an old workbook"))
     assert job["status"] == "FAILED"
     assert job["error"]["code"] == "unsupported-format"
     assert "CSV" in job["error"]["message"]

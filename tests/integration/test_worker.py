@@ -7,14 +7,17 @@ import signal
 import time
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 import rfc8785
 
+from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, Tally
+from chalicelib.service.ingestion import Result
 from tests.support.csv_files import expected, rows
 from tests.support.waiting import PATIENCE, wait_for
 from tests.support.worker_processes import Sluice, stored
@@ -139,6 +142,34 @@ def test_an_object_that_is_replaced_fails_its_job(make_sluice: MakeSluice) -> No
     sluice.start_worker()
     job = sluice.finished(job_id)
     assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "source-changed")
+
+
+def test_an_object_that_is_replaced_after_it_was_read_fails_its_job(make_sluice: MakeSluice) -> None:
+    sluice = make_sluice(SLUICE_BLOCK_SIZE="65536")
+    data = rows(10_000)
+    job_id = sluice.upload(data)
+    upload = sluice.job(job_id).upload
+
+    class Replacing:
+        """Replace the object once its last block has been written."""
+
+        def __init__(self) -> None:
+            self._writer = sluice.services.new_block_writer()
+
+        def write(self, job: Job, block: PreparedBlock) -> Tally:
+            tally = self._writer.write(job, block)
+            if block.end == len(data):
+                sluice.s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=b"a,b\n1,2\n")
+            return tally
+
+    handler = sluice.services.message_handler
+    attempts = replace(handler.attempts, ingester=replace(sluice.services.ingester, new_writer=Replacing))
+    claim = handler.leases.claim(job_id, owner="test", lease_seconds=60)
+    assert claim is not None
+    assert attempts.run(claim, lambda: True) is Result.JOB_ENDED
+    job = sluice.job(job_id)
+    assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "source-changed")
+    assert job.progress.tally == expected(data)
 
 
 def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(

@@ -55,7 +55,7 @@ def test_the_declared_format_wins() -> None:
     [
         (b"\x1f\x8b\x08", "corrupt-file"),
         (b"PK\x03\x04xl/workbook", "corrupt-file"),
-        (b"\xd0\xcf\x11\xe0 old workbook", "unsupported-format"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 old workbook", "unsupported-format"),
         (gzip.compress(gzip.compress(b"a,b", mtime=0), mtime=0), "unsupported-compression"),
         (b"\n\r\n\n", "empty-file"),
         (b"a\xff,b\n", "encoding-error"),
@@ -162,8 +162,7 @@ def test_encodings_that_are_not_ascii_compatible_are_transcoded() -> None:
         "gb18030": "表",
         "big5": "表",
         "euc_jp": "表",
-        "iso2022_jp": "表",
-        "utf-7": "é",
+        "cp037": "é",
     }
     for name, word in words.items():
         assert look(f"{word},b\n".encode(name), encoding=name).transcoded, name

@@ -144,7 +144,11 @@ def test_the_member_that_is_wrong_is_named(body: Any, field: str | None) -> None
         ),
         (
             {"filename": "a", "options": {"encoding": 1}},
-            "options.encoding must be the name of a text encoding, such as utf-8, cp1252 or utf-16.",
+            (
+                "options.encoding must be the name of an encoding in which each character stands for itself, "
+                "such as utf-8, cp1252, utf-16 or shift_jis: no encoding with escapes or shifts, such as "
+                "utf-7, and none of names."
+            ),
         ),
         (
             {"filename": "a", "options": {"delimiter": ";", "comment": ";"}},
