@@ -155,7 +155,10 @@ class Grammar:
         blank_cells = b"" if is_blanks else b"(?:" + re.escape(self.delimiter) + blank + b")*+"
         inline_ending = b"\\r\\n" if self.crlf else ending
         plain_line = b"[^\\r\\n" + _in_class(self.quote) + special + b"]*+"
-        whole_line = line(cells(inline, b"{%d}+" % (max(self.width, 1) - 1)) + blank_cells)
+        inline_clean = text(delimiters + b"\\r\\n" + _in_class(self.quote), inline_escape, least)
+        if self.quote:
+            inline_clean = b"(?:" + quoted(b"\\r\\n", inline_escape) + b"|" + inline_clean + b")"
+        whole_line = line(cells(inline_clean, b"{%d}+" % (max(self.width, 1) - 1)) + blank_cells)
         self.inline_records = re.compile(
             b"(?:" + plain_line + inline_ending + b"|" + whole_line + inline_ending + b")*+"
         )
@@ -247,6 +250,8 @@ class Grammar:
 
     def count(self, data: bytes, start: int, end: int) -> int:
         """Return how many cells and delimiters stand in ``[start, end)``, which ends after a delimiter."""
+        if self.delimiter and not self.escape and (not self.quote or data.find(self.quote, start, end) < 0):
+            return data.count(self.delimiter, start, end)
         return sum(1 for cell in self._cells(data, self.start(data, start), end) if cell[3])
 
     def cells(self, record: bytes) -> list[bytes]:

@@ -1,6 +1,8 @@
 """Read a record with irregular quotes in the ways in which lenient readers do."""
 
+import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import CR, LF, Grammar
@@ -27,9 +29,9 @@ class Readings:
         self._data = data
         self._grammar = grammar
         self._strict_close = strict_close
-        self._runs = grammar.quote_runs.finditer(data, 0, 0)
+        self._runs: Iterator[re.Match[bytes]] | None = None
+        self._is_read = False  # all runs were looked at
         self._closing: list[int] = []  # the offsets of quotes that close a cell which was opened before
-        self._scanned = 0
         self._after: dict[int, Reading | None] = {}  # by closing quote; the cells from the one it closes on
 
     def end(self, start: int) -> Reading | None:
@@ -96,23 +98,21 @@ class Readings:
             return at - 1
         index = bisect_left(self._closing, at)
         while index == len(self._closing):
-            if not self._scan(at):
+            if self._is_read or not self._scan(at):
                 return None
             index = bisect_left(self._closing, at)
         return self._closing[index]
 
     def _scan(self, at: int) -> bool:
         """Look for one more run of quotes, at or after ``at``; return whether there is one."""
-        if self._scanned == 0:  # places are asked for in the order of records
+        if self._runs is None:  # places are asked for in the order of records
             self._runs = self._grammar.quote_runs.finditer(self._data, at)
-            self._scanned = max(at, 1)
         for run in self._runs:
-            self._scanned = max(run.end(), 1)
             first = self._data[run.start()]
             if first == self._grammar.quote[0] and len(run[0]) % 2 == 1 and self._closes(run.end() - 1):
                 self._closing.append(run.end() - 1)
                 return True
-        self._scanned = len(self._data)
+        self._is_read = True
         return False
 
 

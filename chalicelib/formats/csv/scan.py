@@ -4,10 +4,12 @@ A decision depends on the bytes from the record's start on, at most ``Scanner.lo
 every worker decides alike, however the bytes arrive.
 """
 
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from chalicelib.formats.csv.grammar import LINE_ENDING, Grammar, Problem
-from chalicelib.formats.csv.readings import Readings, count_delimiters
+from chalicelib.formats.csv.grammar import LINE_ENDING, Fault, Grammar, Problem
+from chalicelib.formats.csv.readings import Reading, Readings, count_delimiters
 from chalicelib.reading.blocks import TOO_LARGE
 
 UNTERMINATED = "unterminated-quote"
@@ -81,10 +83,14 @@ class Scanner:
         if (end := self._record_end(start)) is None:
             if not self._knows(start, 2 * self._max_record + 2):
                 return None
-            fault = self._grammar.fault(data, start, len(data))
-            if fault is None or fault.at > limit:
-                return self._too_large(start, None)
-            return self._damaged(start, limit)
+            if (line_end := self._line_end(start, limit + 2)) is None:
+                return Unit(None, TOO_LARGE)
+            fault = self._grammar.fault(data, start, line_end)
+            if fault is None or fault.problem is Problem.NOT_CLOSED:
+                whole = self._grammar.fault(data, start, len(data))
+                if whole is None or whole.at > limit:
+                    return self._too_large(start, None)
+            return self._damaged(start, line_end, fault)
         if self._grammar.crlf and (joined := self.joined_end(start, end)) != end:
             return None if joined is None else Unit(joined, note=JOINED)
         if end > limit:
@@ -146,37 +152,40 @@ class Scanner:
 
     # Records that are not regular
 
-    def _damaged(self, start: int, limit: int) -> Unit:
-        """Decide where a record with an irregular quote, or one that is never closed, ends."""
-        data = self._data
-        line_end = self._line_end(start, limit + 2)
-        if line_end is None:
-            return Unit(None, TOO_LARGE)
-        fault = self._grammar.fault(data, start, line_end)
+    def _damaged(self, start: int, line_end: int, fault: Fault | None) -> Unit:
+        """Decide where a record with an irregular quote, or one that is never closed, ends.
+
+        ``fault`` is that of its first line.
+        """
+        data, limit = self._data, start + self._max_record
         is_open = fault is not None and fault.problem is Problem.NOT_CLOSED
         code = UNTERMINATED if is_open else STRAY_QUOTE
         if line_end == len(data):
             return Unit(line_end, code)
         lenient, loose = self._lenient.end(start), self._loose.end(start)
-        if lenient and lenient.end == line_end:
+        readings = [reading for reading in (lenient, loose) if reading and reading.end <= limit]
+        is_line = any(reading.end == line_end and self._is_full(start, *reading) for reading in readings)
+        if is_line and lenient and lenient.end == line_end:
             return Unit(line_end, STRAY_QUOTE)
+        if not is_line and (toggled := self._toggled_end(start, line_end)):
+            readings.append(toggled)
         ends = sorted(
-            {
-                reading.end
-                for reading in (lenient, loose)
-                if reading and line_end < reading.end <= limit and self._is_full(start, *reading)
-            }
+            reading.end for reading in readings if reading.end > line_end and self._is_full(start, *reading)
         )
+        ends_in_line = any(reading.end == line_end for reading in readings)
+        if ends_in_line and not ends:
+            return Unit(line_end, STRAY_QUOTE)
         furthest = ends[-1] if ends else line_end
-        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
-        ends_in_line = loose is not None and loose.end == line_end
+        cells = self._first_line_cells(fault, line_end)
+        is_whole = cells >= self._grammar.width
         if (is_whole or ends_in_line) and self._run(line_end, furthest, start):
             return Unit(line_end, code)
-        if not ends and ends_in_line:
-            return Unit(line_end, STRAY_QUOTE)
-        restart = self._restart(
-            start, line_end, min(furthest if ends else limit, len(data)), furthest, is_whole
-        )
+        for end in ends[:-1]:
+            if self._run(end, furthest, start):
+                return Unit(end, code)
+        owed = 0 if is_whole else self._grammar.width - cells + 1
+        stop = furthest if ends else min(limit, len(data))
+        restart = self._restart(start, line_end, stop, furthest, owed)
         if restart is not None:
             return Unit(restart, code)
         if ends:
@@ -184,6 +193,27 @@ class Scanner:
         if self._final and limit >= len(data):
             return Unit(len(data), code)
         return Unit(self._last_line(line_end, limit), code)
+
+    def _toggled_end(self, start: int, line_end: int) -> Reading | None:
+        """Return how a record is read if every quote opens or closes a cell, wherever it stands.
+
+        None if that is in its first line.
+        """
+        data, grammar, limit = self._data, self._grammar, start + self._max_record
+        if data.count(grammar.quote, start, line_end) % 2 == 0:
+            return None
+        closing = data.find(grammar.quote, line_end, limit)
+        while closing >= 0:
+            end = self._line_end(closing, limit)
+            if end is None:
+                return None
+            if data.count(grammar.quote, closing, end) % 2 == 1:
+                outside = data[start:end].split(grammar.quote)[::2]
+                return Reading(
+                    end, 1 + sum(count_delimiters(text, grammar, 0, len(text)) for text in outside)
+                )
+            closing = data.find(grammar.quote, end, limit)
+        return None
 
     def _is_full(self, start: int, end: int, cells: int) -> bool:
         """Return whether a reading has the header's width, once empty extra cells are dropped."""
@@ -195,26 +225,24 @@ class Scanner:
         last = line.rstrip(delimiter + self._grammar.blanks)
         return bool(delimiter) and cells - line.count(delimiter, len(last)) <= width
 
-    def _first_line_cells(self, start: int, line_end: int) -> int:
+    def _first_line_cells(self, fault: Fault | None, line_end: int) -> int:
         """Return how many cells the first line of a record has if the quote that spoils it is text."""
-        fault = self._grammar.fault(self._data, start, line_end)
         if fault is None:
             return 0
         return fault.cell + 1 + count_delimiters(self._data, self._grammar, fault.cell_start, line_end)
 
-    def _restart(self, start: int, line: int, stop: int, furthest: int, is_whole: bool) -> int | None:
+    def _restart(self, start: int, line: int, stop: int, furthest: int, owed: int) -> int | None:
         """Return the first line in ``[line, stop)`` at which good records begin again.
 
-        If the first line of the record is not whole, it goes on in one of the next lines. That is at the latest
-        the first with the number of cells that are missing, and so no place to begin again.
+        ``owed``: the number of cells that the first line of the record lacks, the one that goes on included. It is
+        complete at the latest with the first line of so many cells, and good records begin behind that.
         """
         data, width = self._data, self._grammar.width
-        owed = 0 if is_whole else width - self._first_line_cells(start, line) + 1
         while line < stop:
             line_end = self._line_end(line, stop)
             if line_end is None:
                 return None
-            if owed == width:  # its tail looks like a record
+            if owed == width:  # the rest of the record looks like a record
                 if count_delimiters(data, self._grammar, line, line_end) + 1 >= width:
                     owed = 0
             elif self._run(line, furthest, start):
@@ -321,43 +349,42 @@ class Scanner:
             return None
         if self._goes_on(end) or not self._grammar.quote:
             return unit
-        quote = data.find(self._grammar.quote, end, start + self._max_record)
-        if quote <= end or data[quote - 1 : quote] in self._before_quotes:
+        closing = next(
+            (run for run in self._runs(end, start + self._max_record) if len(run[0]) % 2 == 1), None
+        )
+        if closing is None or data[closing.start() - 1 : closing.start()] in self._before_quotes:
             return unit
-        if data.startswith(self._grammar.quote, quote + 1) or not self._grammar.closes_before.match(
-            data, quote + 1
-        ):
+        if not self._grammar.closes_before.match(data, closing.end()):
             return unit
-        return self._rejected(start, self._line_end(quote, start + self._max_record), UNTERMINATED) or unit
+        return (
+            self._rejected(start, self._line_end(closing.end(), start + self._max_record), UNTERMINATED)
+            or unit
+        )
+
+    def _runs(self, start: int, stop: int) -> Iterator[re.Match[bytes]]:
+        """Return the runs of quotes in ``[start, stop)``."""
+        quote = self._grammar.quote[0]
+        return (
+            run for run in self._grammar.quote_runs.finditer(self._data, start, stop) if run[0][0] == quote
+        )
 
     def _line(self, start: int, end: int) -> Unit | None:
         """Decide on a regular record of one line: a quote in it may open a cell that the next lines belong to.
 
-        That is so if the record is not whole, its quotes are odd in number, no whole record follows, and the record
-        is whole if each quote opens or closes.
+        That is so if its quotes are odd in number, no whole record follows, and the record has the header's width if
+        each quote opens or closes, wherever it stands.
         """
-        data, grammar = self._data, self._grammar
-        if not grammar.quote or data.count(grammar.quote, start, end) % 2 == 0:
-            return Unit(end)
-        if self._is_full(start, end, grammar.count(data, start, end) + 1):
+        quote = self._grammar.quote
+        if not quote or self._data.count(quote, start, end) % 2 == 0:
             return Unit(end)
         if not self._knows(start, 2 * self._max_record + 2):
             return None
         if self._goes_on(end):
             return Unit(end)
-        closed = data.find(grammar.quote, end, start + self._max_record)
-        while closed >= 0:
-            line_end = self._line_end(closed, start + self._max_record)
-            if line_end is None:
-                break
-            if data.count(grammar.quote, closed, line_end) % 2 == 1:
-                outside = data[start:line_end].split(grammar.quote)[::2]
-                cells = 1 + sum(count_delimiters(piece, grammar, 0, len(piece)) for piece in outside)
-                if self._is_full(start, line_end, cells):
-                    return self._rejected(start, line_end, STRAY_QUOTE) or Unit(end)
-                break
-            closed = data.find(grammar.quote, line_end, start + self._max_record)
-        return Unit(end)
+        toggled = self._toggled_end(start, end)
+        if toggled is None or not self._is_full(start, *toggled):
+            return Unit(end)
+        return self._rejected(start, toggled.end, STRAY_QUOTE) or Unit(end)
 
     def _goes_on(self, at: int) -> bool:
         """Return whether a whole record follows, or the end of the file, blank lines or not."""
@@ -366,27 +393,38 @@ class Scanner:
         return at == len(self._data) or self._clean_end(at) is not None
 
     def _rejected(self, start: int, end: int | None, code: str) -> Unit | None:
-        """Return a record as rejected up to ``end``, or up to a line before at which good records begin."""
-        line_end = self._line_end(start, start + self._max_record)
+        """Return a record as rejected up to ``end``, or up to a line before at which good records begin.
+
+        Lines behind ``end`` are in doubt up to the first whole record.
+        """
+        limit = start + self._max_record
+        line_end = self._line_end(start, limit)
         if end is None or line_end is None:
             return None
-        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        fault = self._grammar.fault(self._data, start, line_end)
+        is_whole = self._first_line_cells(fault, line_end) >= self._grammar.width
         if is_whole and self._run(line_end, end, start):
             return Unit(line_end, code)
-        return Unit(self._restart(start, line_end, end, end, is_whole) or end, code)
+        if (restart := self._restart(start, line_end, end, end, 0)) is not None:
+            return Unit(restart, code)
+        while not self._goes_on(end) and (following := self._line_end(end, limit)) is not None:
+            end = following
+        return Unit(end, code)
 
     def _too_large(self, start: int, end: int | None) -> Unit | None:
         """Decide on a record that is larger than records may be."""
+        data = self._data
         line_end = self._line_end(start, start + self._max_record + 2)
         if line_end is None or line_end == end:
             return Unit(line_end if line_end == end else None, TOO_LARGE)
         if not self._knows(start, look_ahead(self._max_record)):
             return None
-        is_whole = self._first_line_cells(start, line_end) >= self._grammar.width
+        fault = self._grammar.fault(data, start, line_end)
+        is_whole = self._first_line_cells(fault, line_end) >= self._grammar.width
         if is_whole and self._run(line_end, line_end, start):
             return Unit(line_end, UNTERMINATED)
         if end is not None and end <= start + furthest_end(self._max_record):
-            is_last = end == len(self._data)
+            is_last = end == len(data)
             if is_last or self._run(end, end, end):
                 return Unit(end, TOO_LARGE)
         return Unit(line_end, TOO_LARGE)
