@@ -230,7 +230,7 @@ CASES: Sequence[Case] = [
         "04.03.2025|-12000|0.1|7,77",
         "05.03.2025|12|1.0|1",
         "06.03.2025|10237.65|1.0|1",
-        told="decimal-not-applied",
+        told="number-in-text-column",
         options={"decimal": ","},
     ),
     _many(

@@ -43,7 +43,8 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     declared = options.delimiter or separator
     lines = _lines(head, start, SAMPLE, options.comment)
     found = readings(lines, options, declared)
-    if not found or (rest := head.data[start + SAMPLE :]) and _is_one_sided(found[0], rest):
+    rest = head.data[start + SAMPLE :]
+    if not found or (rest and _is_one_sided(found[0], rest)):
         lines = _lines(head, start, HEAD_SIZE, options.comment)
         found = readings(
             lines, options, declared or (found[0].delimiter if found and found[0].score else None)
@@ -94,7 +95,8 @@ def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -
 def _is_plausible(reading: Reading) -> bool:
     """Return whether the reading gives a table: its header has the delimiter."""
     header = reading.parsed.records[reading.table.first]
-    return reading.score > 0 and reading.table.width > 1 and len(header.cells) > 1
+    is_divided = reading.table.width > 1 and len(header.cells) > 1
+    return is_divided and (reading.score > 0 or reading.delimiter not in (BLANKS, ":"))
 
 
 def _is_sure_but_for_the_header(reading: Reading) -> bool:

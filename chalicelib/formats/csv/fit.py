@@ -11,6 +11,7 @@ import pyarrow.csv as arrow_csv
 
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
 from chalicelib.formats.csv.grammar import BOM, grammar_of
+from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
 from chalicelib.rows.text import WHITESPACE
@@ -18,6 +19,8 @@ from chalicelib.rows.text import WHITESPACE
 BLANK_ROW = Reason("blank-row", "Every cell of this row is empty.")
 
 _PEEK = 1 << 12  # bytes at the beginning that show how many cells most rows have
+_SHOWING = 50  # rows whose cells show the kind of a column
+_FEWEST = 3  # of these
 _FEW = 16  # rows of a width: Arrow is called for more of them
 _WIDEST = 100  # columns that a table gets in addition
 _MOST_SPACE = 64 << 20  # bytes that columns with few values may take
@@ -63,9 +66,12 @@ class _Fitting:
         self._fitted = Fitted(pa.table({}), rows)
         self._parts: list[tuple[Sequence[int], list[pa.Array]]] = []  # rows, and their columns
         self._singly: list[tuple[int, list[str]]] = []  # rows to be put together
+        self._kinds: Mapping[int, Kind] = {}  # of columns whose cells are values of one type
 
     def fit(self, table: pa.Table, ragged: Mapping[int, tuple[int, str]]) -> Fitted:
         """Fit the rows of the table, which has the usual width, and the ragged ones, given width and text."""
+        if table.num_columns == self._width:
+            self._kinds = column_kinds(table)
         groups: dict[int, _Ragged] = defaultdict(_Ragged)
         for row, (width, text) in ragged.items():
             groups[width].rows.append(row)
@@ -117,8 +123,11 @@ class _Fitting:
         if len(columns) == width:
             self._parts.append((rows, columns))
             return
-        empty = _are_blank(columns[width:])
         blank = _are_blank(columns)
+        empty = [
+            is_empty and self._is_in_place(columns, index)
+            for index, is_empty in enumerate(_are_blank(columns[width:]))
+        ]
         is_empty = pa.array(empty, pa.bool_())
         self._note(
             "empty-extra-cells",
@@ -152,7 +161,7 @@ class _Fitting:
                 self._note("short-rows-padded", [row])
             cells = cells + [""] * (width - len(cells))
         elif len(cells) > width:
-            if not any(cell.strip(WHITESPACE) for cell in cells[width:]):
+            if not any(cell.strip(WHITESPACE) for cell in cells[width:]) and is_in_place(cells, self._kinds):
                 if not is_blank:
                     self._note("empty-extra-cells", [row])
                 cells = cells[:width]
@@ -164,6 +173,10 @@ class _Fitting:
             else:
                 cells = cells[:width]
         self._singly.append((row, cells))
+
+    def _is_in_place(self, columns: Sequence[pa.Array], row: int) -> bool:
+        """Return whether the row's cells may be those of their columns: see :func:`is_in_place`."""
+        return not self._kinds or is_in_place([column[row].as_py() or "" for column in columns], self._kinds)
 
     def _treat_longer(self, rows: Sequence[int], cells: int) -> bool:
         """Reject rows with extra cells, or note that they are loaded; return whether they are."""
@@ -228,6 +241,27 @@ def extra_names(dialect: Dialect, count: int) -> list[str]:
         taken.add(name)
         names.append(name)
     return names
+
+
+def column_kinds(table: pa.Table) -> dict[int, Kind]:
+    """Return the kinds of the columns whose first cells are values of one type."""
+    kinds: dict[int, Kind] = {}
+    for index, column in enumerate(table.columns):
+        found = {kind_of(cell.strip(WHITESPACE)) for cell in column[:_SHOWING].to_pylist() if cell}
+        found.discard(Kind.EMPTY)
+        if len(found) == 1 and Kind.TEXT not in found and len(column) - column.null_count >= _FEWEST:
+            kinds[index] = found.pop()
+    return kinds
+
+
+def is_in_place(cells: Sequence[str], kinds: Mapping[int, Kind]) -> bool:
+    """Return whether the cells may be those of their columns, given the kinds of these.
+
+    A record with an extra cell in the middle and an empty one at the end looks like one with an extra empty cell,
+    but has its cells in the wrong columns.
+    """
+    found = ((kind, kind_of(cells[index].strip(WHITESPACE))) for index, kind in kinds.items())
+    return all(own in (kind, Kind.EMPTY) for kind, own in found)
 
 
 @lru_cache  # a file that is wrong throughout has the same message for every row

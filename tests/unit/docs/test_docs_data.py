@@ -32,7 +32,7 @@ from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
 
 AROUND = {  # what stands before and after an example, and the names in the other records
-    "CSV": (b"name,city\n", b"\nBob,Cork\n", {"Bob"}),
+    "CSV": (b"name,city\n", b"\n" + 6 * b"Bob,Cork\n", {"Bob"}),
     "NDJSON": (b"", b'\n{"name":"Bob"}\n', {"Bob"}),
     "JSON": (b'[{"name":"Ann"},\n', b',\n{"name":"Bob"}]', {"Ann", "Bob"}),
 }

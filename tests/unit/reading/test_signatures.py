@@ -9,7 +9,7 @@ import pyarrow.feather
 import pyarrow.orc
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
@@ -141,6 +141,7 @@ BEGINNINGS = [
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
 )
 def test_a_text_that_begins_with_the_name_of_another_kind_is_text(name: str, after: str, rest: str) -> None:
+    assume((name, after) != ("LZIP", "\x01"))  # that is lzip
     data = f"{name}{after}{rest}"
     for encoding in ("utf-8", "utf-16"):
         refuse_other_kinds(data.encode(encoding))
