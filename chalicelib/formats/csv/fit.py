@@ -1,4 +1,4 @@
-"""Read regular CSV text into a table of the header's columns, and fit the rows that have other numbers of cells."""
+"""Read regular CSV text into a table of the header's columns, and fit rows with other numbers of cells."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
-from chalicelib.formats.csv.grammar import BOM, grammar_of
+from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
 from chalicelib.rows.text import WHITESPACE
@@ -295,7 +296,7 @@ def _are_blank(columns: Sequence[pa.Array]) -> list[bool]:
     blank = pa.array([True] * len(columns[0]), pa.bool_())
     for column in columns:
         trimmed = pc.utf8_trim(column, characters=WHITESPACE)
-        blank = pc.and_(blank, pc.fill_null(pc.equal(trimmed, ""), True))
+        blank = pc.and_(blank, pc.equal(trimmed.fill_null(""), ""))
     found: list[bool] = blank.to_pylist()
     return found
 

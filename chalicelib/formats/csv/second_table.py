@@ -1,9 +1,9 @@
 """Find another table that follows a blank line.
 
-Blocks are decoded by themselves, on a grid that does not heed tables. So a second table is rejected only where
-the records before it and its own header are in one segment; where they are not, it is told at best, and where the
-blank line is the last one of a segment, not even that. A file whose records are set apart by blank lines is
-an ordinary file.
+Blocks are decoded by themselves, on a grid that does not heed tables. So a second table is rejected only
+where the records before it and its own header are in one segment; where they are not, it is told at best,
+and where the blank line is the last one of a segment, not even that. A file whose records are set apart by
+blank lines is an ordinary file.
 """
 
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ _LOOK_BACK = 20  # records whose cells are compared
 def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
     """Reject or note the records of other tables.
 
-    The first record after a blank line looks like a header if its cells are distinct texts, none of them empty or
-    a value (number, date), and a record follows it at once. It begins another table
+    The first record after a blank line looks like a header if its cells are distinct texts, none of them
+    empty or a value (number, date), and a record follows it at once. It begins another table
 
     - that is rejected, up to the next blank line: if its records have another width than the header and hold
       values; or if it holds texts in two or more columns, in all of which the records before hold values;
-    - that is told and loaded: if it holds a text in some column in which the record that follows it, and those
-      before it in the segment, if there are any, hold values.
+    - that is told and loaded: if it holds a text in some column in which the record that follows it, and
+      those before it in the segment, if there are any, hold values.
     """
     entries, grammar, width = listing.entries, grammar_of(dialect, marks=False), len(dialect.columns)
 
@@ -50,7 +50,7 @@ def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
             continue
         head = cells_of(index)
         if (
-            len(head) < 2
+            len(head) == 1
             or len(set(head)) < len(head)
             or any(not cell or looks_like_value(cell) for cell in head)
         ):
