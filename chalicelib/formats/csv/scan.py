@@ -19,7 +19,7 @@ JOINED = "line-ending-in-cell"
 ROWS_IN_CELL = "rows-in-cell"
 
 _ENOUGH = 6  # delimiters in their places that show that records begin at a line
-_ENOUGH_AT_END = 2  # where they reach to the end of the file
+_ENOUGH_AT_END = 1  # where they reach to the end of the file
 _LONE_ENDINGS = 32  # in one record; a file with more of them ends its lines so
 _PER_SINGLE_CELL = 0.25  # what a record of one cell counts for
 _INNER_LINES, _INNER_DELIMITERS, _INNER_PART = 3, 12, 0.9
@@ -67,7 +67,7 @@ class Scanner:
         self._group: tuple[int, list[int]] = (0, [])
 
     def after_simple(self, start: int, stop: int) -> int:
-        """Return where the first record from ``start`` on begins that is not simple, or not before ``stop``."""
+        """Return where the first record from ``start`` on begins that is not simple."""
         match = self._grammar.inline_records.match(self._data, start, stop)
         end = match.end() if match else start
         at = start
