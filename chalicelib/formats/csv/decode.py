@@ -1,21 +1,22 @@
 """Decode a segment of a CSV file into a table of strings, and reject the records that do not fit.
 
-Arrow reads text in which every quote is regular. Most segments hold nothing else and are handed to it as they are.
-In any other, records are listed one by one first (:mod:`listing`), and Arrow reads those that are left.
+Arrow reads text in which every quote is regular. Most segments hold nothing else and are handed to it as
+they are. In any other, records are listed one by one first (:mod:`listing`), and Arrow reads those that are
+left.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv.entries import Span
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
-from chalicelib.formats.csv.grammar import BOM
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.listing import list_records
+from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
 from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejection
 from chalicelib.reading import encodings
@@ -56,13 +57,24 @@ class CsvBatch(Batch):
         return {name: value for name, value in values.items() if value}
 
 
+class _Place(NamedTuple):
+    """The segment that a batch is read from, and what is known of it."""
+
+    segment: Segment
+    dialect: Dialect
+    spans: Callable[[Sequence[int]], list[Span]]
+    notes: Sequence[Note] = ()
+
+
 def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode the segment's records."""
     text = _plain_text(segment, dialect)
     if text is not None:
         fitted = fit(text, dialect)
         if _is_ordinary(text, fitted, dialect, segment.quotes):
-            return _batch(segment, dialect, fitted, range(fitted.rows), _spans_of(segment, dialect))
+            return _batch(
+                _Place(segment, dialect, _spans_of(segment, dialect)), fitted, range(fitted.rows), {}
+            )
     return _decode_listed(segment, dialect)
 
 
@@ -80,7 +92,7 @@ def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
 
 
 def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
-    """Return whether the text holds nothing but rows: no blank lines, no other line endings, no header again."""
+    """Return whether the text holds nothing but rows, with one kind of line ending, and no header again."""
     header = _header_lines(dialect)
     if fitted.rejected or fitted.notes:
         return _has_one_ending(text) and not _has_blank_line(text) and not header.may_hold(text)
@@ -88,10 +100,10 @@ def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | No
 
 
 def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
-    """Return whether the rows account for all bytes of the text, with one kind of line ending and no blank line.
+    """Return whether the rows account for all bytes of the text, with one kind of line ending.
 
-    What the values, delimiters, quotes and line feeds leave of the text are the CRs of CRLFs and blank lines. In a
-    large text, as many CRs as rows are taken for those of the rows.
+    What the values, delimiters, quotes and line feeds leave of the text are the CRs of CRLFs and blank
+    lines. In a large text, as many CRs as rows are taken for those of the rows.
     """
     quote, table = dialect.quote.encode(), fitted.table
     columns = [whole(column) for column in table.columns] if table.num_rows else []
@@ -165,7 +177,7 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
         Note(code, count, ordinal, _location(segment, span))
         for code, (count, ordinal, span) in first_places.items()
     ]
-    return _batch(segment, dialect, fitted, loaded, spans, rejected, notes)
+    return _batch(_Place(segment, dialect, spans, notes), fitted, loaded, rejected)
 
 
 def _location(segment: Segment, span: Span | None) -> Location | None:
@@ -176,28 +188,22 @@ def _location(segment: Segment, span: Span | None) -> Location | None:
 
 
 def _batch(
-    segment: Segment,
-    dialect: Dialect,
-    fitted: Fitted,
-    ordinals: Sequence[int],
-    spans: Callable[[Sequence[int]], list[Span]],
-    rejected: Mapping[int, Reason] | None = None,
-    notes: Sequence[Note] = (),
+    place: _Place, fitted: Fitted, ordinals: Sequence[int], rejected: Mapping[int, Reason]
 ) -> CsvBatch:
     """Return a batch of rows with the given ordinals, and of the records that were rejected before."""
-    reasons = dict(rejected or {})
+    reasons = dict(rejected)
     records = fitted.rows + len(reasons)
     reasons.update((ordinals[row], reason) for row, reason in fitted.rejected)
     wide = {ordinals[row]: cells for row, cells in sorted(fitted.wide.items())}
-    fitted_notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
+    notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
     return CsvBatch(
         records,
         fitted.table,
         singles=list(wide),
         rejections=[Rejection(ordinal, *reasons[ordinal]) for ordinal in sorted(reasons)],
-        notes=[*notes, *fitted_notes],
-        segment=segment,
-        dialect=dialect,
-        spans=spans,
+        notes=[*place.notes, *notes],
+        segment=place.segment,
+        dialect=place.dialect,
+        spans=place.spans,
         wide=wide,
     )

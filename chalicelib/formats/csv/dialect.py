@@ -108,10 +108,14 @@ def _first_rows(head: Head, dialect: Dialect, reading: Reading) -> list[list[str
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:
     """Return whether a blank follows every delimiter, before quotes as well: it belongs to the delimiter."""
-    parsed = choice.reading.parsed
-    if choice.reading.delimiter in (BLANKS, " ") or not parsed.indented:
+    delimiter, quote, parsed = choice.reading.delimiter, choice.reading.quote, choice.reading.parsed
+    if delimiter in (BLANKS, " ") or not parsed.indented:
         return False
-    return parsed.blank_led >= _ALMOST_ALL * parsed.divided
+    lines = [choice.lines[record.line].text for record in parsed.records]
+    plain = "\n".join(line for line in lines if quote not in line)
+    divided = parsed.divided + plain.count(delimiter)
+    led = parsed.blank_led + plain.count(f"{delimiter} ")
+    return led >= _ALMOST_ALL * divided
 
 
 def _ends_in_crlf(data: bytes, lines: Sequence[Line]) -> bool:

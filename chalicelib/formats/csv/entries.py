@@ -23,7 +23,8 @@ class Entry:
 class Listing:
     """The records of a segment, in order.
 
-    ``notes`` has, by code, the ordinals of the records that each concerns, and the span of the line if it is none.
+    ``notes`` has, by code, the ordinals of the records that each concerns, and the span of the line if it is
+    none.
     """
 
     entries: list[Entry] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Read regular CSV text into a table of the header's columns, and fit the rows that have other numbers of cells."""
+"""Read regular CSV text into a table of the header's columns, and fit rows with other numbers of cells."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
-from chalicelib.formats.csv.grammar import BOM, grammar_of
+from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
@@ -257,8 +258,8 @@ def column_kinds(table: pa.Table) -> dict[int, Kind]:
 def is_in_place(cells: Sequence[str], kinds: Mapping[int, Kind]) -> bool:
     """Return whether the cells may be those of their columns, given the kinds of these.
 
-    A record with an extra cell in the middle and an empty one at the end looks like one with an extra empty cell,
-    but has its cells in the wrong columns.
+    A record with an extra cell in the middle and an empty one at the end looks like one with an extra empty
+    cell, but has its cells in the wrong columns.
     """
     found = ((kind, kind_of(cells[index].strip(WHITESPACE))) for index, kind in kinds.items())
     return all(own in (kind, Kind.EMPTY) for kind, own in found)
@@ -329,7 +330,7 @@ def _are_blank(columns: Sequence[pa.Array]) -> list[bool]:
     blank = pa.array([True] * len(columns[0]), pa.bool_())
     for column in columns:
         trimmed = pc.utf8_trim(column, characters=WHITESPACE)
-        blank = pc.and_(blank, pc.fill_null(pc.equal(trimmed, ""), True))
+        blank = pc.and_(blank, pc.equal(trimmed.fill_null(""), ""))
     found: list[bool] = blank.to_pylist()
     return found
 

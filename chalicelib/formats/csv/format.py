@@ -14,6 +14,7 @@ from chalicelib.formats.interface import MOST_JSON, Batch, Detection, Reason
 from chalicelib.reading.blocks import Framing, Segment
 from chalicelib.reading.head import Head
 
+_STRICT = 2  # the rules since which quotes are read strictly
 _LEAST_BLOCK = 1 << 15  # bytes
 
 
@@ -35,7 +36,7 @@ class CsvFormat:
 
     def framing(self, dialect: Dialect, max_record: int, *, to_end: bool) -> Framing:  # noqa: ARG002
         """See FileFormat."""
-        if dialect.rules < 2:
+        if dialect.rules < _STRICT:
             return FramingByRules1(dialect, max_record)
         return CsvFraming(dialect, max_record)
 
@@ -52,4 +53,4 @@ class CsvFormat:
 
     def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
         """See FileFormat. A segment is one batch."""
-        yield decode_by_rules_1(segment, dialect) if dialect.rules < 2 else decode(segment, dialect)
+        yield decode_by_rules_1(segment, dialect) if dialect.rules < _STRICT else decode(segment, dialect)

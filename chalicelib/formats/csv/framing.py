@@ -1,14 +1,17 @@
 """Find where a block of a CSV file may end: :class:`chalicelib.reading.blocks.Framing` for CSV."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import scan
 from chalicelib.formats.csv.grammar import LF, LINE_ENDING, grammar_of
 from chalicelib.reading.blocks import TOO_LARGE, Boundary, Stretch, line_boundary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
 
@@ -17,8 +20,8 @@ _NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
 class CsvFraming:
     """Record borders of a CSV file. A record longer than ``max_record`` bytes cannot be read whole.
 
-    Text in which all quotes are where RFC 4180 has them, and none holds a line ending, is cut by looking at a few
-    places. Any other is read record by record.
+    Text in which all quotes are where RFC 4180 has them, and none holds a line ending, is cut by looking at
+    a few places. Any other is read record by record.
     """
 
     dialect: Dialect
@@ -94,17 +97,20 @@ class CsvFraming:
         start = 0
         while start < at:
             start = scanner.after_simple(start, at)
+            for end in scanner.stray_lines(start, at):
+                stretches.append(Stretch(start, end, scan.STRAY_QUOTE))
+                start = end
             if start >= at:
                 break
             unit = scanner.unit(start)
             if unit is None:
                 return None
-            end = unit.end
-            if end is None and (end := self._line_end(data, start, final=final)) is None:
+            stop = self._line_end(data, start, final=final) if unit.end is None else unit.end
+            if stop is None:
                 return Boundary(start, regular=False, stretches=tuple(stretches), code=TOO_LARGE)
             if unit.code or unit.note:
-                stretches.append(Stretch(start, end, unit.code, unit.note))
-            start = end
+                stretches.append(Stretch(start, stop, unit.code, unit.note))
+            start = stop
         return Boundary(start, regular=False, stretches=tuple(stretches))
 
     def _line_end(self, data: bytes, start: int, *, final: bool) -> int | None:

@@ -2,17 +2,17 @@
 
 A record is one or more cells between delimiters, and a line ending (LF, CRLF or CR). It is *regular* if
 
-- a quote opens at the beginning of a cell (``skip_initial_space``: after blanks). Inside, a quote is doubled or
-  escaped. The closing quote stands before a delimiter, a line ending or the end; blanks may stand between;
+- a quote opens at the beginning of a cell (``skip_initial_space``: after blanks). Inside, a quote is doubled
+  or escaped. The closing quote stands before a delimiter, a line ending or the end; blanks may stand between;
 - in any other cell, the first character that is not a blank is no quote. Quotes further on are text.
 
-An escape before a quote, a delimiter, a line ending or itself makes that text and is removed; before any other
-character it is text itself. With the delimiter BLANKS, runs of spaces and tabs stand between cells, and those at
-both ends of a line do not count. A line that begins with the comment character, and a blank line, are no
-records. A byte-order mark at the beginning of a record is no part of it.
+An escape before a quote, a delimiter, a line ending or itself makes that text and is removed; before any
+other character it is text itself. With the delimiter BLANKS, runs of spaces and tabs stand between cells,
+and those at both ends of a line do not count. A line that begins with the comment character, and a blank
+line, are no records. A byte-order mark at the beginning of a record is no part of it.
 
-Every reader agrees on what a regular record holds, once its cells are trimmed. All offsets are bytes: structure is
-ASCII. No pattern can backtrack into a cell, so each takes time in proportion to what it matches.
+Every reader agrees on what a regular record holds, once its cells are trimmed. All offsets are bytes:
+structure is ASCII. No pattern can backtrack into a cell, so each takes time in proportion to what it matches.
 """
 
 import re
@@ -21,11 +21,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from chalicelib.core.model import BLANKS, Dialect, ExtraCells, ShortRows
+from chalicelib.core.model import Dialect, ExtraCells, ShortRows
+from chalicelib.formats.csv.pieces import ENDING, LAST_ENDING, Pieces
 from chalicelib.reading import encodings
 
 LF, CR = b"\n\r"
-BOM = b"\xef\xbb\xbf"
 LINE_ENDING = re.compile(rb"\r\n|\n|\r")
 
 
@@ -51,155 +51,80 @@ class Grammar:
     """The patterns of a dialect. Those that match whole records match from where a record begins."""
 
     def __init__(self, dialect: Dialect, *, marks: bool = True) -> None:
-        is_blanks = dialect.delimiter == BLANKS
         self.width = len(dialect.columns)
         self.crlf = dialect.crlf
-        self.quote = dialect.quote.encode()
-        escape = (dialect.escape or "").encode()
-        self.escape = b"" if escape == self.quote else escape
-        self.comment = (dialect.comment or "").encode()
-        self.delimiter = b"" if is_blanks else dialect.delimiter.encode()
         self.has_mark = marks and (dialect.transcoded or dialect.encoding == encodings.UTF8)
-        self.blanks = b" \t".replace(self.delimiter or b"-", b"")  # that are no delimiters
+        pieces = Pieces(dialect, has_mark=self.has_mark)
+        self.quote = pieces.quote_char
+        self.escape = pieces.escape_char
+        self.comment = pieces.comment_char
+        self.delimiter = pieces.delimiter_char  # empty: blanks
+        self.blanks = pieces.blank_chars  # that are no delimiters
+        self._compile_records(pieces)
+        self._compile_clean_records(pieces, dialect)
+        self._compile_parts(pieces)
 
-        delimiters = b" \\t" if is_blanks else _in_class(self.delimiter)
-        between = b"[ \\t]++" if is_blanks else re.escape(self.delimiter)
-        blank = b"[" + self.blanks.replace(b"\t", b"\\t") + b"]*+" if self.blanks else b""
-        after_quote = b"" if is_blanks else blank
-        mark = b"(?:" + BOM + b")?+" if self.has_mark else b""
-        special, whole_escape, inline_escape = b"", b"", b""
-        if self.escape:
-            special = _in_class(self.escape)
-            targets = b"[" + delimiters + _in_class(self.quote) + special
-            whole_escape = re.escape(self.escape) + b"(?:\\r\\n|" + targets + b"\\r\\n])?+"
-            inline_escape = re.escape(self.escape) + targets + b"]?+(?![\\r\\n])"
-
-        def text(excluded: bytes, escapes: bytes, least: bytes) -> bytes:
-            plain = b"[^" + excluded + special + b"]"
-            if not escapes:
-                return plain + (b"++" if least else b"*+")
-            return b"(?:" + plain + b"++|" + escapes + b")" + (b"++" if least else b"*+")
-
-        least = b"1" if is_blanks else b""
-        no_quote = b"" if not self.quote else b"(?!" + blank + re.escape(self.quote) + b")"
-        unquoted = no_quote + text(delimiters + b"\\r\\n", whole_escape, least)
-        inline_unquoted = no_quote + text(delimiters + b"\\r\\n", inline_escape, least)
-        joined_unquoted = (
-            no_quote + b"(?:" + text(delimiters + b"\\r\\n", whole_escape, b"1") + b"|\\n|\\r(?!\\n))*+"
-        )
-        clean_unquoted = text(delimiters + b"\\r\\n" + _in_class(self.quote), whole_escape, least)
-        cell, inline, joined, clean = unquoted, inline_unquoted, joined_unquoted, clean_unquoted
-        if self.quote:
-            quote = re.escape(self.quote)
-            before = blank if dialect.skip_initial_space else b""
-
-            def quoted(excluded: bytes, escapes: bytes) -> bytes:
-                body = b"(?:[^" + excluded + _in_class(self.quote) + special + b"]++|" + quote + quote
-                return (
-                    before
-                    + quote
-                    + body
-                    + (b"|" + escapes if escapes else b"")
-                    + b")*+"
-                    + quote
-                    + after_quote
-                )
-
-            whole = quoted(b"", whole_escape)
-            cell = b"(?:" + whole + b"|" + unquoted + b")"
-            inline = b"(?:" + quoted(b"\\r\\n", inline_escape) + b"|" + inline_unquoted + b")"
-            joined = b"(?:" + whole + b"|" + joined_unquoted + b")"
-            clean = b"(?:" + whole + b"|" + clean_unquoted + b")"
-            body = b"((?:[^" + _in_class(self.quote) + special + b"]++|" + quote + quote
-            body += (b"|" + whole_escape if escape else b"") + b")*+)"
-            self._opening = re.compile(blank + quote)
-            self._may_open = re.compile(before + quote)
-            self._rest_of_quoted = re.compile(body + quote + after_quote)
-            self._cell = re.compile(
-                b"(?:" + before + quote + body + quote + after_quote + b"|(" + joined_unquoted + b"))"
-                b"(" + between + b"|(?=[\\r\\n])|\\Z)",
+    def _compile_records(self, pieces: Pieces) -> None:
+        """Compile the patterns of whole records. Only the last of a file ends without a line ending."""
+        cells = pieces.line(pieces.row(pieces.cell()))
+        self.record = re.compile(cells + ENDING)
+        self.last_record = re.compile(cells + LAST_ENDING)
+        self.nothing = re.compile(pieces.line(b"") + LAST_ENDING)
+        # one after the other, as long as each ends in its first line and holds no quotes, or has the
+        # header's width and all its quotes around cells
+        ending = rb"\r\n" if self.crlf else ENDING
+        bare = rb"[^\r\n" + pieces.specials + b"]*+"
+        whole = pieces.line(pieces.row(pieces.cell(inline=True, text_quotes=False), (self.width, self.width)))
+        self.inline_records = re.compile(b"(?:" + bare + ending + b"|" + whole + ending + b")*+")
+        # a line that is not regular, in which each quoted cell is closed, and no other cell holds a quote
+        self.stray_line: re.Pattern[bytes] | None = None
+        if self.quote and self.delimiter and not self.escape and not self.comment and not self.crlf:
+            regular = pieces.line(pieces.row(pieces.cell(inline=True))) + ENDING
+            self.stray_line = re.compile(
+                b"(?!" + regular + b")" + pieces.start + pieces.row(pieces.loose_cell()) + ENDING
             )
-        else:
-            self._cell = re.compile(b"((?!))?(" + joined_unquoted + b")(" + between + b"|(?=[\\r\\n])|\\Z)")
-        indent = b"[ \\t]*+" if is_blanks else b""
-        tail = b"[ \\t]*+" if is_blanks else b""
 
-        def cells(one: bytes, more: bytes = b"*+") -> bytes:
-            return one + b"(?:" + between + one + b")" + more + tail
-
-        def line(content: bytes) -> bytes:
-            if is_blanks:
-                content = b"(?:" + content + b")?+"
-            if self.comment:
-                mark_of_comment = re.escape(self.comment)
-                content = (
-                    b"(?:"
-                    + mark_of_comment
-                    + b"[^\\r\\n]*+|(?!"
-                    + mark_of_comment
-                    + b")"
-                    + indent
-                    + content
-                    + b")"
-                )
-            else:
-                content = indent + content
-            return mark + content
-
-        ending = b"(?:\\r?\\n|\\r(?=[^\\n]))"  # not a CR at the end: a LF may follow
-        any_line = line(cells(cell))
-        self.record = re.compile(any_line + ending)
-        self.last_record = re.compile(any_line + b"(?:\\r\\n|\\n|\\r|\\Z)")
-        least_cells, most_cells = self._clean_widths(dialect)
-        bounds = b"{%d,%s}+" % (least_cells - 1, b"" if most_cells is None else b"%d" % (most_cells - 1))
-        blank_cells = b"" if is_blanks else b"(?:" + re.escape(self.delimiter) + blank + b")*+"
-        inline_ending = b"\\r\\n" if self.crlf else ending
-        plain_line = b"[^\\r\\n" + _in_class(self.quote) + special + b"]*+"
-        inline_clean = text(delimiters + b"\\r\\n" + _in_class(self.quote), inline_escape, least)
-        if self.quote:
-            inline_clean = b"(?:" + quoted(b"\\r\\n", inline_escape) + b"|" + inline_clean + b")"
-        whole_line = line(cells(inline_clean, b"{%d}+" % (max(self.width, 1) - 1)) + blank_cells)
-        self.inline_records = re.compile(
-            b"(?:" + plain_line + inline_ending + b"|" + whole_line + inline_ending + b")*+"
-        )
-        self._clean = indent + clean + b"(?:" + between + clean + b")" + bounds + blank_cells + tail
-        self.clean_record = re.compile(mark + self._clean + ending)
-        self.last_clean_record = re.compile(mark + self._clean + b"(?:\\r\\n|\\n|\\r|\\Z)")
-        joined_full = cells(joined, b"{%d}+" % (max(self.width, 1) - 1)) + blank_cells
-        self.joined_record = re.compile(mark + joined_full + b"(?:\\r\\n|\\Z)")
-        self.nothing = re.compile(
-            mark + indent + (b"(?:" + re.escape(self.comment) + b"[^\\r\\n]*+)?+" if self.comment else b"")
-            + b"(?:\\r\\n|\\n|\\r|\\Z)"
-        )  # fmt: skip
-        self._prefix = re.compile(mark + indent + b"(?:" + cell + between + b")*+")
-        self._inline_prefix = re.compile(mark + indent + b"(?:" + inline + between + b")*+")
-        self._start = re.compile(mark + indent)
-        self.between = re.compile(between)
-        self.unquoted_prefix = re.compile(b"(?:" + unquoted + between + b")*+")
-        self.unquoted = re.compile(unquoted if not is_blanks else b"(?:" + unquoted + b")?+" + tail)
-        self.after_quote = re.compile(after_quote)
-        self.closes_before = re.compile(after_quote + b"(?:" + between + b"|[\\r\\n]|\\Z)")
-        self.rest_of_cell = re.compile(text(delimiters + b"\\r\\n", whole_escape, b""))
-        self.quote_runs = re.compile(
-            (re.escape(self.escape) + b"(?s:.)|" if self.escape else b"")
-            + b"(?:"
-            + re.escape(self.quote)
-            + b")++"
-        )
-        self._escaped: re.Pattern[bytes] | None = None
-        if self.escape:
-            pair = re.escape(self.escape) + b"(\\r\\n|" + targets + b"\\r\\n])"
-            self._escaped = re.compile(pair)
-            doubled = b"|(" + re.escape(self.quote) + b")" + re.escape(self.quote) if self.quote else b""
-            self._quoted_pairs = re.compile(pair + doubled)
-
-    def _clean_widths(self, dialect: Dialect) -> tuple[int, int | None]:
-        """Return the least and the largest number of cells of records that are loaded; None: there is no limit.
+    def _compile_clean_records(self, pieces: Pieces, dialect: Dialect) -> None:
+        """Compile the patterns of records that are loaded and hold no quote in a cell that is not quoted.
 
         A record of one cell shows nothing where the header has more.
         """
-        least = min(2, self.width) if dialect.short_rows is ShortRows.PAD else self.width
-        return max(least, 1), max(self.width, 1) if dialect.extra_cells is ExtraCells.REJECT else None
+        width = max(self.width, 1)
+        least = min(2, width) if dialect.short_rows is ShortRows.PAD else width
+        most = width if dialect.extra_cells is ExtraCells.REJECT else None
+        clean = pieces.start + pieces.row(pieces.cell(text_quotes=False), (least, most))
+        self.clean_record = re.compile(clean + ENDING)
+        self.last_clean_record = re.compile(clean + LAST_ENDING)
+        joined = pieces.start + pieces.row(pieces.cell(joined=True), (width, width))
+        self.joined_record = re.compile(joined + rb"(?:\r\n|\Z)")
+
+    def _compile_parts(self, pieces: Pieces) -> None:
+        """Compile the patterns of parts of records."""
+        text = pieces.text()
+        self.between = re.compile(pieces.between)
+        self.unquoted_prefix = re.compile(b"(?:" + pieces.no_quote + text + pieces.between + b")*+")
+        self.unquoted = re.compile(b"(?:" + pieces.no_quote + text + b")?+" + pieces.outer_blanks)
+        self.after_quote = re.compile(pieces.after_quote)
+        self.closes_before = re.compile(pieces.after_quote + b"(?:" + pieces.between + rb"|[\r\n]|\Z)")
+        self.rest_of_cell = re.compile(b"(?:" + text + b")?+")
+        escaped = pieces.escape + b"(?s:.)|" if pieces.escape else b""
+        self.quote_runs = re.compile(escaped + b"(?:" + (pieces.quote or b"(?!)") + b")++")
+        self._start = re.compile(pieces.start)
+        self._prefix = re.compile(pieces.start + b"(?:" + pieces.cell() + pieces.between + b")*+")
+        inline = pieces.cell(inline=True)
+        self._inline_prefix = re.compile(pieces.start + b"(?:" + inline + pieces.between + b")*+")
+        quote = pieces.quote or b"(?!)"
+        self._opening = re.compile(pieces.blank + quote)
+        self._may_open = re.compile(pieces.before_quote + quote)
+        self._rest_of_quoted = re.compile(pieces.body() + quote + pieces.after_quote)
+        self._cell = re.compile(
+            b"(?:" + pieces.before_quote + quote + b"(" + pieces.body() + b")" + quote + pieces.after_quote
+            + b"|(" + pieces.cell(joined=self.crlf, quoted=False) + b"))"
+            + b"(" + pieces.between + rb"|(?=[\r\n])|\Z)"
+        )  # fmt: skip
+        pair = pieces.escape_pair
+        self._escaped = re.compile(pair) if pair else None
+        self._quoted_pairs = re.compile(pair + b"|(" + quote + b")" + quote) if pair else None
 
     def start(self, data: bytes, at: int) -> int:
         """Return where the first cell of the record at ``at`` begins, after a byte-order mark."""
@@ -274,7 +199,7 @@ class Grammar:
         return found or [b""]
 
     def _quoted_text(self, body: bytes) -> bytes:
-        if self._escaped is None:
+        if self._quoted_pairs is None:
             return body.replace(self.quote * 2, self.quote)
         return self._quoted_pairs.sub(rb"\1\2", body)
 
@@ -288,16 +213,7 @@ class Grammar:
             start = match.end()
 
 
-def _in_class(char: bytes) -> bytes:
-    """Return a character as a member of a character class, escaped."""
-    return (
-        re.escape(char)
-        if char.isalnum() or char.isspace()
-        else b"".join(b"\\" + bytes([byte]) for byte in char)
-    )
-
-
 @lru_cache(maxsize=64)
 def grammar_of(dialect: Dialect, *, marks: bool = True) -> Grammar:
-    """Return the patterns of a dialect. Without ``marks``, byte-order marks are text: they were dropped before."""
+    """Return the patterns of a dialect. Without ``marks``, byte-order marks are text."""
     return Grammar(dialect, marks=marks)

@@ -44,8 +44,8 @@ def _unreadable(fault: Fault | None) -> JobFailed:
         )
     return JobFailed(
         "stray-quote",
-        f"The header has a quote in the wrong place, in cell {fault.cell + 1}: {fault.problem.value}. Correct the "
-        "header, or say with the option `quote` which quotes the file has.",
+        f"The header has a quote in the wrong place, in cell {fault.cell + 1}: {fault.problem.value}. "
+        "Correct the header, or say with the option `quote` which quotes the file has.",
     )
 
 

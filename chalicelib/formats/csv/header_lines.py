@@ -34,7 +34,8 @@ class HeaderLines:
     def is_header(self, raw: bytes) -> bool:
         """Return whether a regular record equals the header, once its cells are normalised.
 
-        A header with fewer cells than the table has columns (row names, or columns without a name) counts, too.
+        A header with fewer cells than the table has columns (row names, or columns without a name) counts,
+        too.
         """
         try:
             cells = [cell.decode(self._dialect.encoding) for cell in self._grammar.cells(raw)]

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import Entry, Listing
-from chalicelib.formats.csv.grammar import BOM, grammar_of
+from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
+from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.reasons import stretch_reason
 from chalicelib.formats.csv.scan import JOINED, Scanner
 from chalicelib.formats.interface import Reason

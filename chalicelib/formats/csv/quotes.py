@@ -31,8 +31,8 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
         return None
     octets = numbers(data)
     offsets = pc.indices_nonzero(_equal(octets, ord(dialect.quote)))
-    # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one). At the
-    # ends of the data it is the quote itself.
+    # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one).
+    # At the ends of the data it is the quote itself.
     alternating = pa.py_buffer(b"\x55" * (len(offsets) // 8 + 1))
     opens = pa.Array.from_buffers(pa.bool_(), len(offsets), [None, alternating])
     outward = pc.if_else(opens, pa.scalar(-1, pa.int64()), pa.scalar(1, pa.int64()))

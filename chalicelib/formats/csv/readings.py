@@ -1,11 +1,13 @@
 """Read a record with irregular quotes in the ways in which lenient readers do."""
 
-import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.formats.csv.grammar import CR, LF, Grammar
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
 
 
 class Reading(NamedTuple):
@@ -18,8 +20,8 @@ class Reading(NamedTuple):
 class Readings:
     """Read records in ``data``.
 
-    ``strict_close``: a quote inside a quoted cell closes it only before a delimiter or a line ending, and is text
-    anywhere else. Otherwise it always closes it, and what follows up to the delimiter is text.
+    ``strict_close``: a quote inside a quoted cell closes it only before a delimiter or a line ending, and is
+    text anywhere else. Otherwise it always closes it, and what follows up to the delimiter is text.
 
     What follows a quote that closes a cell does not depend on where the cell began. So it is read once, and
     reading from any number of places takes linear time in all.
@@ -96,11 +98,15 @@ class Readings:
             at += 1
         if (at - opened) % 2 == 1 and self._closes(at - 1):
             return at - 1
-        index = bisect_left(self._closing, at)
+        return self.first_closing(at)
+
+    def first_closing(self, start: int) -> int | None:
+        """Return the first quote at or after ``start`` that would close a cell."""
+        index = bisect_left(self._closing, start)
         while index == len(self._closing):
-            if self._is_read or not self._scan(at):
+            if self._is_read or not self._scan(start):
                 return None
-            index = bisect_left(self._closing, at)
+            index = bisect_left(self._closing, start)
         return self._closing[index]
 
     def _scan(self, at: int) -> bool:

@@ -39,14 +39,14 @@ def stretch_reason(raw: bytes, code: str, dialect: Dialect) -> Reason:
         after = "" if is_line else " The lines that cannot be told apart from it were rejected with it."
         return Reason(
             code,
-            f"A quote is opened in {place}, at character {opened}, and not closed before the line ends.{after} "
-            "Close it, or double it if it is text.",
+            f"A quote is opened in {place}, at character {opened}, "
+            f"and not closed before the line ends.{after} Close it, or double it if it is text.",
         )
     if fault.problem is Problem.BLANK_BEFORE_QUOTE:
         return Reason(
             code,
-            f"In {place}, a blank stands before the quote at character {opened}. Readers differ on such a quote. "
-            "Remove the blank, or declare skip_initial_space.",
+            f"In {place}, a blank stands before the quote at character {opened}. "
+            "Readers differ on such a quote. Remove the blank, or declare skip_initial_space.",
         )
     return Reason(
         code,

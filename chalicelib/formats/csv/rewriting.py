@@ -36,7 +36,7 @@ def regular_text(data: bytes, entries: Sequence[Entry], dialect: Dialect) -> tup
 
 @lru_cache(maxsize=64)
 def plain_dialect(dialect: Dialect) -> Dialect:
-    """Return a dialect with a delimiter of one character, without escapes and comments, for rewritten records."""
+    """Return the dialect of rewritten records: a delimiter of one character, no escapes, no comments."""
     may_need_quotes = dialect.delimiter == BLANKS or dialect.escape or dialect.crlf
     return replace(
         dialect,

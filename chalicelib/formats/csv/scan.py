@@ -6,6 +6,7 @@ every worker decides alike, however the bytes arrive.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import LINE_ENDING, Fault, Grammar, Problem
@@ -48,8 +49,8 @@ def furthest_end(max_record: int) -> int:
 class Scanner:
     """Read records in ``data``, which begins where a record begins.
 
-    ``final``: the file ends where the data ends. (It may be that only the data that a worker gets end there: no
-    decision on a record that begins in its range reaches that far.)
+    ``final``: the file ends where the data ends. (It may be that only the data that a worker gets end there:
+    no decision on a record that begins in its range reaches that far.)
     """
 
     def __init__(self, data: bytes, grammar: Grammar, max_record: int, *, final: bool) -> None:
@@ -66,7 +67,7 @@ class Scanner:
         self._group: tuple[int, list[int]] = (0, [])
 
     def after_simple(self, start: int, stop: int) -> int:
-        """Return where the first record in ``[start, stop)`` begins that needs a closer look, or ends behind it."""
+        """Return where the first record from ``start`` on begins that is not simple."""
         match = self._grammar.inline_records.match(self._data, start, stop)
         end = match.end() if match else start
         at = start
@@ -77,23 +78,32 @@ class Scanner:
             at = hop
         return end
 
+    def stray_lines(self, start: int, stop: int) -> Iterator[int]:
+        """Yield the ends of lines from ``start`` on, before ``stop``, each of which :meth:`unit` rejects.
+
+        Each holds text after a closing quote, and no quote that follows closes a cell, so that none of them
+        can go on in the next line.
+        """
+        pattern = self._grammar.stray_line
+        if pattern is None or not (match := pattern.match(self._data, start)):
+            return
+        closing = self._lenient.first_closing(start)
+        closing = len(self._data) + self._max_record if closing is None else closing
+        while match and start < stop and self._knows_around(start):
+            end = match.end()
+            if end - start > self._max_record or start + self._max_record >= closing:
+                return
+            yield end
+            start = end
+            match = pattern.match(self._data, start)
+
     def unit(self, start: int) -> Unit | None:
         """Return the unit that begins at ``start``; None if more bytes are needed."""
-        data, limit = self._data, start + self._max_record
         if (end := self._record_end(start)) is None:
-            if not self._knows(start, 2 * self._max_record + 2):
-                return None
-            if (line_end := self._line_end(start, limit + 2)) is None:
-                return Unit(None, TOO_LARGE)
-            fault = self._grammar.fault(data, start, line_end)
-            if fault is None or fault.problem is Problem.NOT_CLOSED:
-                whole = self._grammar.fault(data, start, len(data))
-                if whole is None or whole.at > limit:
-                    return self._too_large(start, None)
-            return self._damaged(start, line_end, fault)
+            return self._irregular(start) if self._knows_around(start) else None
         if self._grammar.crlf and (joined := self.joined_end(start, end)) != end:
             return None if joined is None else Unit(joined, note=JOINED)
-        if end > limit:
+        if end > start + self._max_record:
             return self._too_large(start, end)
         if self._line_end(start, end) in (None, end):
             return self._line(start, end)
@@ -103,8 +113,8 @@ class Scanner:
     def joined_end(self, start: int, end: int) -> int | None:
         """Return where a record ends whose first line ending is the one before ``end``, in a file of CRLFs.
 
-        A lone LF or CR is text if what follows it, to the next CRLF, has not the width of a record by itself, and
-        both together have. Returns None if more bytes are needed.
+        A lone LF or CR is text if what follows it, to the next CRLF, has not the width of a record by
+        itself, and both together have. Returns None if more bytes are needed.
         """
         data = self._data
         if data.endswith(b"\r\n", start, end) or not data.endswith((b"\n", b"\r"), start, end):
@@ -123,7 +133,7 @@ class Scanner:
         return end if rest is not None and rest.end() - end <= self._max_record else match.end()
 
     def _lone_endings(self, at: int) -> tuple[int, list[int]]:
-        """Return the end of the line at ``at`` that ends in CRLF, and the last lone line endings before it."""
+        """Return the end of the next CRLF, and the last lone line endings before it."""
         crlf, lone = self._group
         if crlf <= at:
             crlf = self._data.find(b"\r\n", at)
@@ -136,6 +146,10 @@ class Scanner:
 
     def _knows(self, start: int, size: int) -> bool:
         return self._final or len(self._data) >= start + size
+
+    def _knows_around(self, start: int) -> bool:
+        """Return whether the data reach as far as most decisions on the record at ``start`` look."""
+        return self._knows(start, 2 * self._max_record + 2)
 
     def _record_end(self, start: int) -> int | None:
         match = self._grammar.record.match(self._data, start)
@@ -152,27 +166,39 @@ class Scanner:
 
     # Records that are not regular
 
-    def _damaged(self, start: int, line_end: int, fault: Fault | None) -> Unit:
-        """Decide where a record with an irregular quote, or one that is never closed, ends.
-
-        ``fault`` is that of its first line.
-        """
-        data, limit = self._data, start + self._max_record
+    def _irregular(self, start: int) -> Unit | None:
+        """Decide on a record that is not regular, or not as far as the data reach."""
+        limit = start + self._max_record
+        if (line_end := self._line_end(start, limit + 2)) is None:
+            return Unit(None, TOO_LARGE)
+        fault = self._grammar.fault(self._data, start, line_end)
+        if fault is None or fault.problem is Problem.NOT_CLOSED:
+            whole = self._grammar.fault(self._data, start, len(self._data))
+            if whole is None or whole.at > limit:
+                return self._too_large(start, None)
         is_open = fault is not None and fault.problem is Problem.NOT_CLOSED
         code = UNTERMINATED if is_open else STRAY_QUOTE
-        if line_end == len(data):
+        if line_end == len(self._data):
             return Unit(line_end, code)
-        lenient, loose = self._lenient.end(start), self._loose.end(start)
-        readings = [reading for reading in (lenient, loose) if reading and reading.end <= limit]
-        is_line = any(reading.end == line_end and self._is_full(start, *reading) for reading in readings)
-        if is_line and lenient and lenient.end == line_end:
-            return Unit(line_end, STRAY_QUOTE)
-        if not is_line and (toggled := self._toggled_end(start, line_end)):
-            readings.append(toggled)
-        ends = sorted(
-            reading.end for reading in readings if reading.end > line_end and self._is_full(start, *reading)
-        )
-        ends_in_line = any(reading.end == line_end for reading in readings)
+        return self._damaged(start, line_end, fault, code)
+
+    def _damaged(self, start: int, line_end: int, fault: Fault | None, code: str) -> Unit:
+        """Decide where a record with an irregular quote, or one that is never closed, ends.
+
+        ``line_end`` and ``fault`` are those of its first line. In this order:
+
+        - A reading closes all quotes in the first line: it is rejected, unless another one reads the next
+          lines as part of a record of the header's width.
+        - The first line looks whole, or complete, and whole records follow, as far as any reading reaches:
+          it is rejected.
+        - Whole records begin where a reading ends, or at some line within one: what stands before is
+          rejected.
+        - A reading has the header's width: it is rejected as far as it reaches.
+        - Whole records begin further on, at most the size of a record away: what stands before is rejected.
+        """
+        readings = self._readings(start, line_end)
+        ends = sorted({end for end, cells in readings if end > line_end and self._is_full(start, end, cells)})
+        ends_in_line = any(end == line_end for end, _ in readings)
         if ends_in_line and not ends:
             return Unit(line_end, STRAY_QUOTE)
         furthest = ends[-1] if ends else line_end
@@ -182,17 +208,31 @@ class Scanner:
             return Unit(line_end, code)
         for end in ends[:-1]:
             if self._run(end, furthest, start):
-                return Unit(end, code)
+                return Unit(end, STRAY_QUOTE)
+        limit = min(start + self._max_record, len(self._data))
         owed = 0 if is_whole else self._grammar.width - cells + 1
-        stop = furthest if ends else min(limit, len(data))
-        restart = self._restart(start, line_end, stop, furthest, owed)
-        if restart is not None:
-            return Unit(restart, code)
-        if ends:
-            return Unit(furthest, STRAY_QUOTE)
-        if self._final and limit >= len(data):
-            return Unit(len(data), code)
-        return Unit(self._last_line(line_end, limit), code)
+        restart = self._restart(start, line_end, furthest if ends else limit, furthest, owed)
+        if restart is None and ends:
+            return Unit(self._next_whole(furthest, limit), STRAY_QUOTE)
+        if restart is None:
+            is_last = self._final and limit == len(self._data)
+            restart = limit if is_last else self._last_line(line_end, limit)
+        return Unit(restart, code)
+
+    def _readings(self, start: int, line_end: int) -> list[Reading]:
+        """Return the ways to read a record, each ending where a record may end.
+
+        A reading that closes all quotes in the first line, and has the header's width, is the only one.
+        """
+        limit = start + self._max_record
+        lenient, loose = self._lenient.end(start), self._loose.end(start)
+        readings = [reading for reading in (lenient, loose) if reading and reading.end <= limit]
+        is_line = any(reading.end == line_end and self._is_full(start, *reading) for reading in readings)
+        if is_line and lenient and lenient.end == line_end:
+            return [lenient]
+        if not is_line and (toggled := self._toggled_end(start, line_end)):
+            readings.append(toggled)
+        return readings
 
     def _toggled_end(self, start: int, line_end: int) -> Reading | None:
         """Return how a record is read if every quote opens or closes a cell, wherever it stands.
@@ -234,8 +274,8 @@ class Scanner:
     def _restart(self, start: int, line: int, stop: int, furthest: int, owed: int) -> int | None:
         """Return the first line in ``[line, stop)`` at which good records begin again.
 
-        ``owed``: the number of cells that the first line of the record lacks, the one that goes on included. It is
-        complete at the latest with the first line of so many cells, and good records begin behind that.
+        ``owed``: the number of cells that the first line of the record lacks, the one that goes on included.
+        It is complete at the latest with the first line of so many cells, and good records begin behind that.
         """
         data, width = self._data, self._grammar.width
         while line < stop:
@@ -287,7 +327,7 @@ class Scanner:
         return match.end()
 
     def _clean_end(self, line: int) -> int | None:
-        """Return the end of the record at ``line`` if it is regular, whole and holds no quote that is text."""
+        """Return the end of the record at ``line`` if it is whole and regular, without quotes as text."""
         if line not in self._clean_ends:
             match = self._grammar.clean_record.match(self._data, line)
             if match is None and self._final:
@@ -306,60 +346,56 @@ class Scanner:
     # Records that are regular, but perhaps only by accident
 
     def _spanning(self, start: int, end: int) -> Unit:
-        """Decide on a regular record: of several lines, it may be several records and two stray quotes.
+        """Decide on a regular record of several lines: it may be several records and two stray quotes.
 
         That is so if the first line, the last one and nearly all between them are whole records when the two
         quotes are taken for text.
         """
+        width = self._grammar.width
+        lines = self._lines_in_cell(start, end) if width > 1 else []
+        inner = len(lines) - 1
+        if inner < 1:
+            return Unit(end)
+        clean = sum(self._clean_end(line) == following for line, following in pairwise(lines))
+        is_enough = inner >= _INNER_LINES and (width - 1) * inner >= _INNER_DELIMITERS
+        if is_enough and clean >= _INNER_PART * inner:
+            return Unit(lines[0], UNTERMINATED)
+        return Unit(end, note=ROWS_IN_CELL if clean == inner else None)
+
+    def _lines_in_cell(self, start: int, end: int) -> list[int]:
+        """Return the lines after the first of a record, if one quoted cell holds all line endings.
+
+        None are returned unless the first line and the last are whole when the two quotes are taken for text.
+        """
         data, grammar, width = self._data, self._grammar, self._grammar.width
         line_end = self._line_end(start, end)
-        if line_end is None or line_end >= end or width < 2:
-            return Unit(end)
-        if (span := grammar.spanning_cell(data, start)) is None:
-            return Unit(end)
+        if line_end is None or (span := grammar.spanning_cell(data, start)) is None:
+            return []
         cell, cell_start, cell_end = span
-        if cell + 1 + count_delimiters(data, grammar, cell_start, line_end) != width:
-            return Unit(end)
+        first = cell + 1 + count_delimiters(data, grammar, cell_start, line_end)
+        if first != width or self._line_end(cell_end, end) not in (None, end):
+            return []
         lines = [match.end() for match in LINE_ENDING.finditer(data, start, cell_end)]
-        inner = lines[:-1]
-        after = grammar.count(data, cell_end, end)
-        if not inner or self._line_end(cell_end, end) not in (None, end):
-            return Unit(end)
-        if count_delimiters(data, grammar, lines[-1], cell_end) + after + 1 != width:
-            return Unit(end)
-        clean = sum(
-            self._clean_end(line) == following for line, following in zip(inner, lines[1:], strict=True)
-        )
-        if (
-            len(inner) >= _INNER_LINES
-            and clean >= _INNER_PART * len(inner)
-            and (width - 1) * len(inner) >= _INNER_DELIMITERS
-        ):
-            return Unit(line_end, UNTERMINATED)
-        return Unit(end, note=ROWS_IN_CELL if clean == len(inner) else None)
+        last = count_delimiters(data, grammar, lines[-1], cell_end) + grammar.count(data, cell_end, end) + 1
+        return lines if last == width else []
 
     def _inverted(self, start: int, unit: Unit) -> Unit | None:
-        """Decide on a regular record of several lines that may end where another one's first quote opens a cell.
+        """Decide on a regular record of several lines that may end at the first quote of another one.
 
         Then inside and outside are exchanged in what follows: no whole record follows, and the next quote
         stands where one closes a cell, and none opens.
         """
-        data, end = self._data, unit.end or start
-        if not self._knows(start, 2 * self._max_record + 2):
+        data, end, limit = self._data, unit.end or start, start + self._max_record
+        if not self._knows_around(start):
             return None
-        if self._goes_on(end) or not self._grammar.quote:
+        if self._goes_on(end, limit) or not self._grammar.quote:
             return unit
-        closing = next(
-            (run for run in self._runs(end, start + self._max_record) if len(run[0]) % 2 == 1), None
-        )
+        closing = next((run for run in self._runs(end, limit) if len(run[0]) % 2 == 1), None)
         if closing is None or data[closing.start() - 1 : closing.start()] in self._before_quotes:
             return unit
         if not self._grammar.closes_before.match(data, closing.end()):
             return unit
-        return (
-            self._rejected(start, self._line_end(closing.end(), start + self._max_record), UNTERMINATED)
-            or unit
-        )
+        return self._rejected(start, self._line_end(closing.end(), limit), UNTERMINATED) or unit
 
     def _runs(self, start: int, stop: int) -> Iterator[re.Match[bytes]]:
         """Return the runs of quotes in ``[start, stop)``."""
@@ -369,28 +405,29 @@ class Scanner:
         )
 
     def _line(self, start: int, end: int) -> Unit | None:
-        """Decide on a regular record of one line: a quote in it may open a cell that the next lines belong to.
+        """Decide on a regular record of one line: a quote in it may open a cell of several lines.
 
-        That is so if its quotes are odd in number, no whole record follows, and the record has the header's width if
-        each quote opens or closes, wherever it stands.
+        That is so if its quotes are odd in number, no whole record follows, and the record has the header's
+        width if each quote opens or closes, wherever it stands.
         """
         quote = self._grammar.quote
         if not quote or self._data.count(quote, start, end) % 2 == 0:
             return Unit(end)
-        if not self._knows(start, 2 * self._max_record + 2):
+        if not self._knows_around(start):
             return None
-        if self._goes_on(end):
+        if self._goes_on(end, start + self._max_record):
             return Unit(end)
         toggled = self._toggled_end(start, end)
         if toggled is None or not self._is_full(start, *toggled):
             return Unit(end)
         return self._rejected(start, toggled.end, STRAY_QUOTE) or Unit(end)
 
-    def _goes_on(self, at: int) -> bool:
-        """Return whether a whole record follows, or the end of the file, blank lines or not."""
-        while at < len(self._data) and (end := self._nothing_end(at)) is not None and end > at:
+    def _goes_on(self, at: int, limit: int) -> bool:
+        """Return whether a whole record follows, or ``limit`` or the end of the file, behind blank lines."""
+        limit = min(limit, len(self._data))
+        while at < limit and (end := self._nothing_end(at)) is not None and end > at:
             at = end
-        return at == len(self._data) or self._clean_end(at) is not None
+        return at >= limit or self._clean_end(at) is not None
 
     def _rejected(self, start: int, end: int | None, code: str) -> Unit | None:
         """Return a record as rejected up to ``end``, or up to a line before at which good records begin.
@@ -407,9 +444,13 @@ class Scanner:
             return Unit(line_end, code)
         if (restart := self._restart(start, line_end, end, end, 0)) is not None:
             return Unit(restart, code)
-        while not self._goes_on(end) and (following := self._line_end(end, limit)) is not None:
-            end = following
-        return Unit(end, code)
+        return Unit(self._next_whole(end, limit), code)
+
+    def _next_whole(self, line: int, limit: int) -> int:
+        """Return the first line from ``line`` on at which a whole record or the end stands."""
+        while not self._goes_on(line, limit) and (following := self._line_end(line, limit)) is not None:
+            line = following
+        return line
 
     def _too_large(self, start: int, end: int | None) -> Unit | None:
         """Decide on a record that is larger than records may be."""

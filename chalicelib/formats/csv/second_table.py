@@ -1,9 +1,9 @@
 """Find another table that follows a blank line.
 
-Blocks are decoded by themselves, on a grid that does not heed tables. So a second table is rejected only where
-the records before it and its own header are in one segment; where they are not, it is told at best, and where the
-blank line is the last one of a segment, not even that. A file whose records are set apart by blank lines is
-an ordinary file.
+Blocks are decoded by themselves, on a grid that does not heed tables. So a second table is rejected only
+where the records before it and its own header are in one segment; where they are not, it is told at best,
+and where the blank line is the last one of a segment, not even that. A file whose records are set apart by
+blank lines is an ordinary file.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.entries import Listing
 from chalicelib.formats.csv.grammar import grammar_of
-from chalicelib.formats.csv.values import looks_like_value
+from chalicelib.formats.csv.values import Kind, kind_of, looks_like_value
 from chalicelib.formats.interface import Reason
 
 SECOND_TABLE = "second-table"
@@ -27,13 +27,13 @@ _LOOK_BACK = 20  # records whose cells are compared
 def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
     """Reject or note the records of other tables.
 
-    The first record after a blank line looks like a header if its cells are distinct texts, none of them empty or
-    a value (number, date), and a record follows it at once. It begins another table
+    The first record after a blank line looks like a header if its cells are distinct words, none of them
+    empty or a value (number, date), and a record follows it at once. It begins another table
 
     - that is rejected, up to the next blank line: if its records have another width than the header and hold
       values; or if it holds texts in two or more columns, in all of which the records before hold values;
-    - that is told and loaded: if it holds a text in some column in which the record that follows it, and those
-      before it in the segment, if there are any, hold values.
+    - that is told and loaded: if it holds a text in some column in which the record that follows it holds a
+      value.
     """
     entries, grammar, width = listing.entries, grammar_of(dialect, marks=False), len(dialect.columns)
 
@@ -50,9 +50,9 @@ def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
             continue
         head = cells_of(index)
         if (
-            len(head) < 2
+            len(head) == 1
             or len(set(head)) < len(head)
-            or any(not cell or looks_like_value(cell) for cell in head)
+            or any(kind_of(cell) is not Kind.TEXT for cell in head)
         ):
             index += 1
             continue
@@ -71,7 +71,7 @@ def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
             listing.notes[SECOND_TABLE] += [(ordinal, None) for ordinal in range(index, end)]
             index = end
             continue
-        if _is_likely(head, row, before, width):
+        if _is_likely(head, row, width):
             listing.notes[SECOND_TABLE] += [(ordinal, None) for ordinal in range(index, end)]
         index += 1
 
@@ -90,8 +90,5 @@ def _is_certain(head: Sequence[str], row: Sequence[str], before: Sequence[Sequen
     return len(_value_columns(before, width)) > 1
 
 
-def _is_likely(head: Sequence[str], row: Sequence[str], before: Sequence[Sequence[str]], width: int) -> bool:
-    if len(row) != len(head) or len(head) != width:
-        return False
-    columns = {column for column in range(width) if looks_like_value(row[column])}
-    return bool(columns.intersection(_value_columns(before, width)) if before else columns)
+def _is_likely(head: Sequence[str], row: Sequence[str], width: int) -> bool:
+    return len(row) == len(head) == width and any(map(looks_like_value, row))

@@ -7,7 +7,10 @@ from functools import lru_cache
 _SIGN = r"[+\-\u2212]?"
 _DIGITS = r"(?:[0-9]+|[0-9]{1,3}(?:(?:[.,'\u2019 \xa0\u202f])[0-9]{3})+)"
 _AMOUNT = rf"{_SIGN}(?:{_DIGITS}(?:[.,][0-9]+)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{{1,3}})?"
-_UNIT = r"(?:[kcm]?m[²³23]?|[km]?g|t|m?l|m?s|min|h|°[CF]|k?Wh?|[kM]?V|[kMG]?Hz|[KMGT]B|bar|h?Pa|km/h|m/s|mph|ft|in|lbs?|oz)"
+_UNIT = (
+    r"(?:[kcm]?m[²³23]?|[km]?g|t|m?l|m?s|min|h|°[CF]|k?Wh?|[kM]?V|[kMG]?Hz|[KMGT]B|bar|h?Pa|km/h|m/s|mph"
+    r"|ft|in|lbs?|oz)"
+)
 _CURRENCY = r"(?:[$€£¥₹]|(?-i:[A-Z]{3}))"
 _DAY = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -124,7 +125,7 @@ def test_any_split_gives_what_csv_gives(
 ) -> None:
     read_as = DIALECTS[name]
     found = outcome(data, read_as, block_size=block_size, chunk=chunk, max_record=max_record)
-    assert found == reference(data, max_record, read_as)
+    assert replace(found, warnings=()) == reference(data, max_record, read_as)
 
 
 @settings(max_examples=200)

@@ -1,15 +1,16 @@
 """CSV under rules 2: a damaged record costs no other one its value, and every cut decides alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.model import Dialect, Format
 from chalicelib.rows import canonical
 from chalicelib.rows.text import normalise
+from tests.support import csv_reference
 from tests.support.pipeline import outcome
 
 
@@ -65,7 +66,8 @@ DIALECTS = {
 def test_any_cut_gives_the_same(name: str, data: bytes, block_size: int, chunk: int, max_record: int) -> None:
     read_as = DIALECTS[name]
     found = outcome(data, read_as, block_size=block_size, chunk=chunk, max_record=max_record)
-    assert found == outcome(data, read_as, max_record=max_record)
+    whole = outcome(data, read_as, max_record=max_record)
+    assert replace(found, warnings=()) == replace(whole, warnings=())  # notes look at a block at a time
 
 
 @dataclass(frozen=True)
@@ -120,24 +122,19 @@ def damaged(row: str, style: Style, kind: str, at: int) -> str:
     content = row.removesuffix(style.ending)
     place = at % (len(content) + 1)
     quotes = [index for index, char in enumerate(content) if char == style.quote]
-    match kind:
-        case "cell more":
-            return content + style.delimiter + "x" + style.ending
-        case "cell less":
-            return content.rpartition(style.delimiter)[0] + style.ending
-        case "stray quote":
-            return content[:place] + style.quote + content[place:] + style.ending
-        case "quote left open":  # a quote is missing
-            index = quotes[at % len(quotes)] if quotes else len(content)
-            return content[:index] + content[index + 1 :] + style.ending
-        case "quote closed early":
-            return content[:place] + style.quote + "x" + content[place:] + style.ending
-        case "bad byte":
-            return content[:place] + "\udcff" + content[place:] + style.ending
-        case "NUL":
-            return content[:place] + "\0" + content[place:] + style.ending
-        case _:  # cut short
-            return content[:place] + style.ending
+    missing = quotes[at % len(quotes)] if quotes else len(content)
+    before, after = content[:place], content[place:]
+    outcomes = {
+        "cell more": content + style.delimiter + "x",
+        "cell less": content.rpartition(style.delimiter)[0],
+        "stray quote": before + style.quote + after,
+        "quote left open": content[:missing] + content[missing + 1 :],  # a quote is missing
+        "quote closed early": before + style.quote + "x" + after,
+        "bad byte": before + "\udcff" + after,
+        "NUL": before + "\0" + after,
+        "cut short": before,
+    }
+    return outcomes[kind] + style.ending
 
 
 KINDS = (
@@ -149,45 +146,50 @@ CELLS = st.lists(
 ).map("".join)
 
 
-def lines_of_records(rows: list[list[str]], style: Style) -> bool:
-    """Return whether a cell holds a line that could be a record of the table by itself."""
-    width = len(rows[0])
-    return any(
-        line.count(style.delimiter) >= width - 1
-        for row in rows
-        for cell in row
-        for line in cell.replace("\r", "\n").split("\n")
-    )
+def holds_a_record(rows: list[list[str]], style: Style) -> bool:
+    """Return whether a cell holds a line that could be a record of the table by itself.
+
+    Where the quotes around such a cell are damaged, a line in it cannot be told from a record.
+    """
+    lines = (line for row in rows for cell in row for line in cell.replace("\r", "\n").split("\n"))
+    return any(line.count(style.delimiter) >= len(rows[0]) - 1 for line in lines)
+
+
+def is_regular_by_chance(text: bytes, read_as: Dialect, start: int, end: int) -> bool:
+    """Return whether the damaged record at ``start`` is regular, but has another end than was written.
+
+    Then a quote of the next one closes a cell of it, and what follows may be regular, too.
+    """
+    lines, error = csv_reference.read(text, read_as)
+    if error is not None and error.start == start:
+        return False
+    return not any(line.start == start and line.end == end for line in lines)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=300)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_no_other_record_gets_a_value_that_it_does_not_have(kind: str, data: st.DataObject) -> None:
     style = data.draw(st.sampled_from(STYLES))
     width = data.draw(st.integers(2, 4))
     rows = data.draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=2, max_size=8))
-    assume(not lines_of_records(rows, style))
+    assume(not holds_a_record(rows, style))
     victim = data.draw(st.integers(0, len(rows) - 1))
-    at = data.draw(st.integers(0, 30))
     lines = [style.row(row) for row in rows]
-    lines[victim] = damaged(lines[victim], style, kind, at)
-    text = "".join(lines).encode("utf-8", "surrogateescape")
-    found = outcome(text, dialect(width, **style.dialect))
-    names = [f"c{number}" for number in range(width)]
-    whole = {
-        canonical.record(dict(zip(names, (normalise(style.text(cell)) for cell in row), strict=True)))
-        for index, row in enumerate(rows)
-        if index != victim
-    }
-    # what became of the damaged record itself may be a record of its own
-    assert len(found.records - whole) <= 1
-    event = [row for row in found.records - whole]
-    assert found.accepted <= len(rows)
-    assert not event or kind in {
-        "stray quote",
-        "quote left open",
-        "quote closed early",
-        "cut short",
-        "cell less",
-    }
+    lines[victim] = damaged(lines[victim], style, kind, data.draw(st.integers(0, 30)))
+    encoded = [line.encode("utf-8", "surrogateescape") for line in lines]
+    text, read_as = b"".join(encoded), dialect(width, **style.dialect)
+    start = sum(map(len, encoded[:victim]))
+    assume(not is_regular_by_chance(text, read_as, start, start + len(encoded[victim])))
+    found = outcome(text, read_as)
+    others = {record_of(row, style) for index, row in enumerate(rows) if index != victim}
+    strange = found.records - others
+    if kind in {"cell more", "bad byte", "NUL"}:
+        assert strange == set()
+    else:  # the damaged record may be one still, with another value
+        assert len(strange) <= 1
+
+
+def record_of(row: list[str], style: Style) -> str:
+    values = (normalise(style.text(cell)) for cell in row)
+    return canonical.record({f"c{number}": value for number, value in enumerate(values)})

@@ -28,6 +28,7 @@ DIALECTS = {
     "comments": dialect(comment="#"),
     "blanks": dialect(delimiter=BLANKS),
     "blanks and escapes": dialect(delimiter=BLANKS, escape="\\"),
+    "blanks and comments": dialect(delimiter=BLANKS, comment="#"),
     "blanks after delimiters": dialect(skip_initial_space=True),
     "escapes after blanks": dialect(skip_initial_space=True, escape="\\"),
     "a bar and single quotes": dialect(delimiter="|", quote="'", comment="#"),
