@@ -20,7 +20,7 @@ _NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
 class CsvFraming:
     """Record borders of a CSV file. A record longer than ``max_record`` bytes cannot be read whole.
 
-    Text in which all quotes are where RFC 4180 has them, and none holds a line ending, is cut by looking at
+    Text in which all quotes are where RFC 4180 has them, and no cell may hold rows, is cut by looking at
     a few places. Any other is read record by record.
     """
 
@@ -68,7 +68,7 @@ class CsvFraming:
         """Find the first record end at or after ``at``, in regular text with short records.
 
         Hops from record end to record end, half as far as a record may reach. Returns None if that does not
-        show that all records on the way can be read whole, or if records may span lines.
+        show that all records on the way can be read whole, or if a cell may hold rows.
         """
         if self.dialect.escape:
             return None
@@ -77,7 +77,7 @@ class CsvFraming:
         if quote and data.find(quote, 0, stop) >= 0:
             data = data[:stop]
             quotes = csv_quotes.quotes(data, self.dialect)
-            if quotes is None or csv_quotes.hold_line_endings(data, quotes):
+            if quotes is None or csv_quotes.may_hold_rows(data, quotes, self.dialect):
                 return None
             offsets = memoryview(quotes.buffers()[1]).cast("Q")
         start = 0

@@ -72,10 +72,15 @@ class Grammar:
         self.nothing = re.compile(pieces.line(b"") + LAST_ENDING)
         # one after the other, as long as each ends in its first line and holds no quotes, or has the
         # header's width and all its quotes around cells
+        # one after the other, as long as each ends in its first line and holds no quotes, or has the header's
+        # width and all its quotes around cells, or has the width and is followed by another one
         ending = rb"\r\n" if self.crlf else ENDING
-        bare = rb"[^\r\n" + pieces.specials + b"]*+"
-        whole = pieces.line(pieces.row(pieces.cell(inline=True, text_quotes=False), (self.width, self.width)))
-        self.inline_records = re.compile(b"(?:" + bare + ending + b"|" + whole + ending + b")*+")
+        bare = rb"[^\r\n" + pieces.specials + b"]*+" + ending
+        widths = (self.width, self.width)
+        whole = pieces.line(pieces.row(pieces.cell(inline=True, text_quotes=False), widths)) + ending
+        quoting = pieces.line(pieces.row(pieces.cell(inline=True), widths)) + ending
+        simple = bare + b"|" + whole + b"|" + quoting + b"(?=" + quoting + b")"
+        self.inline_records = re.compile(b"(?:" + simple + b")*+")
         # a line that is not regular, in which each quoted cell is closed, and no other cell holds a quote
         self.stray_line: re.Pattern[bytes] | None = None
         if self.quote and self.delimiter and not self.escape and not self.comment and not self.crlf:

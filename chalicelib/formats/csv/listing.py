@@ -24,6 +24,26 @@ def list_records(segment: Segment, dialect: Dialect) -> Listing:
     return _Lister(segment, dialect).listing()
 
 
+class _Endings:
+    """Count records that end in CRLF and in LF."""
+
+    def __init__(self) -> None:
+        self._crlf = 0
+        self._lone: list[int] = []  # ordinals
+
+    def count(self, raw: bytes, ordinal: int) -> None:
+        """Count a record."""
+        if raw.endswith(b"\r\n"):
+            self._crlf += 1
+        elif raw.endswith(b"\n"):
+            self._lone.append(ordinal)
+
+    @property
+    def mixed(self) -> list[tuple[int, None]]:
+        """The records that end in another way than most; none if all end alike."""
+        return [(ordinal, None) for ordinal in self._lone[: min(self._crlf, len(self._lone))]]
+
+
 class _Lister:
     def __init__(self, segment: Segment, dialect: Dialect) -> None:
         self._segment = segment
@@ -34,30 +54,26 @@ class _Lister:
         self._is_valid = encodings.to_utf8(segment.data, dialect.encoding) is not None
         self._has_mark = self._grammar.has_mark and BOM in segment.data
         self._header = HeaderLines(dialect)
+        self._may_repeat = self._header.may_hold(segment.data)
+        self._beginnings = b"\r\n \t" + BOM + self._grammar.comment  # of lines that may hold no record
 
     def listing(self) -> Listing:
         """See :func:`list_records`."""
-        data, listing = self._data, Listing()
-        crlf = lone = 0
-        first_lone: tuple[int, int] | None = None
+        data, listing, endings = self._data, Listing(), _Endings()
         after_blank = False
         for start, end, reason, note in self._units():
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank)
-            if reason is None and self._has_mark and data.startswith(BOM, start):
-                entry.start += len(BOM)
-                listing.notes["byte-order-mark"].append((ordinal, (start, end)))
             if reason is None:
-                if self._grammar.is_nothing(data, start, end):
+                if self._has_mark and data.startswith(BOM, start):
+                    entry.start += len(BOM)
+                    listing.notes["byte-order-mark"].append((ordinal, (start, end)))
+                if data[start] in self._beginnings and self._grammar.is_nothing(data, start, end):
                     after_blank = after_blank or not self._is_comment(entry.start)
                     continue
                 raw = data[entry.start : end]
-                if raw.endswith(b"\r\n"):
-                    crlf += 1
-                elif raw.endswith(b"\n"):
-                    lone += 1
-                    first_lone = first_lone or (ordinal, start)
-                if self._header.may_hold(raw) and self._header.is_header(raw):
+                endings.count(raw, ordinal)
+                if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
                     listing.notes["repeated-header"].append((ordinal, (start, end)))
                     after_blank = False
                     continue
@@ -66,9 +82,8 @@ class _Lister:
                 listing.notes[note].append((ordinal, None))
             listing.entries.append(entry)
             after_blank = False
-        if crlf and lone and first_lone:
-            # counted are the lines that differ from most
-            listing.notes["mixed-line-endings"] += [(first_lone[0], None)] * min(crlf, lone)
+        if endings.mixed:
+            listing.notes["mixed-line-endings"] += endings.mixed
         second_table.find(listing, data, self._dialect)
         return listing
 

@@ -5,7 +5,7 @@ That is the fast path: any other text is read by :mod:`chalicelib.formats.csv.sc
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv.grammar import CR, LF
 from chalicelib.rows.columns import numbers
+
+INNER_PART = 0.9  # of the lines within a cell: if so many are records, a quote is missing
 
 _ENDING = re.compile(rb"\r?\n|\r(?=[^\n])")  # not a CR at the end: a LF may follow
 
@@ -86,23 +88,41 @@ def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
     return None
 
 
-def hold_line_endings(data: bytes, offsets: pa.Array) -> bool:
-    """Return whether a line ending stands within quotes, given all quotes."""
+def may_hold_rows(data: bytes, offsets: pa.Array, dialect: Dialect) -> bool:
+    """Return whether a quoted cell may hold lines that look like records, given all quotes.
+
+    It does if it holds two line endings or more, and so many delimiters as nearly all lines between need.
+    """
     if not len(offsets):
         return False
-    bounds = pa.concat_arrays(
-        [pa.array([0], pa.int64()), offsets.cast(pa.int64()), pa.array([len(data)], pa.int64())]
-    )
+    first, last = pa.array([0], pa.int64()), pa.array([len(data)], pa.int64())
+    bounds = pa.concat_arrays([first, offsets.cast(pa.int64()), last])
     pieces = pa.Array.from_buffers(  # text outside quotes and inside, in turns
         pa.large_binary(), len(bounds) - 1, [None, bounds.buffers()[1], pa.py_buffer(data)]
     )
     alternating = pa.py_buffer(b"\xaa" * (len(pieces) // 8 + 1))
     inside = pieces.filter(pa.Array.from_buffers(pa.bool_(), len(pieces), [None, alternating]))
-    content = inside.buffers()[2]
-    if content is None:
+    buffer = inside.buffers()[2]
+    content = b"" if buffer is None else buffer.to_pybytes()
+    if b"\n" not in content and b"\r" not in content:
         return False
-    content = content.to_pybytes()
-    return b"\n" in content or b"\r" in content
+    delimiter, width = dialect.delimiter.encode(), len(dialect.columns)
+    return any(_looks_like_rows(cell, delimiter, width) for cell in _cells(data, offsets.to_pylist()))
+
+
+def _cells(data: bytes, offsets: list[int]) -> Iterator[bytes]:
+    """Yield the content of quoted cells, given all quotes. The last may be open."""
+    start = offsets[0]
+    for closing, opening in zip(offsets[1::2], offsets[2::2], strict=False):
+        if opening > closing + 1:  # else both are one character
+            yield data[start:closing]
+            start = opening
+    yield data[start:] if len(offsets) % 2 else data[start : offsets[-1]]
+
+
+def _looks_like_rows(cell: bytes, delimiter: bytes, width: int) -> bool:
+    inner = cell.count(b"\n") + cell.count(b"\r") - cell.count(b"\r\n") - 1
+    return inner > 0 and cell.count(delimiter) >= INNER_PART * inner * (width - 1)
 
 
 def _equal(octets: pa.Array, char: int) -> pa.Array:

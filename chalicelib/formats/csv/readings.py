@@ -31,14 +31,16 @@ class Readings:
         self._data = data
         self._grammar = grammar
         self._strict_close = strict_close
-        self._runs: Iterator[re.Match[bytes]] | None = None
-        self._is_read = False  # all runs were looked at
-        self._closing: list[int] = []  # the offsets of quotes that close a cell which was opened before
+        self._runs: Iterator[re.Match[bytes]] = iter(())
+        self._closing: list[int] = []  # the offsets of quotes that may close a cell, in the stretch looked at
+        self._first, self._looked_at = 0, -1  # that stretch
+        self._none_from = len(data) + 1  # no such quote stands from here on
         self._after: dict[int, Reading | None] = {}  # by closing quote; the cells from the one it closes on
 
     def end(self, start: int) -> Reading | None:
         """Return how the record at ``start`` is read; None if the data ends first."""
         data, grammar = self._data, self._grammar
+        self._look_from(start)
         at, cells = grammar.start(data, start), 0
         path: list[tuple[int, int]] = []  # closing quotes, and the number of cells before each
         found: Reading | None = None
@@ -98,27 +100,41 @@ class Readings:
             at += 1
         if (at - opened) % 2 == 1 and self._closes(at - 1):
             return at - 1
-        return self.first_closing(at)
+        return self._next_closing(at)
 
     def first_closing(self, start: int) -> int | None:
         """Return the first quote at or after ``start`` that would close a cell."""
-        index = bisect_left(self._closing, start)
+        self._look_from(start)
+        return self._next_closing(start)
+
+    def _look_from(self, start: int) -> None:
+        """Make ``start`` lie in the stretch that was looked at, or begin there."""
+        if not self._first <= start <= self._looked_at:
+            self._closing = []
+            self._first = self._looked_at = start
+            self._runs = self._grammar.quote_runs.finditer(self._data, start)
+
+    def _next_closing(self, at: int) -> int | None:
+        if at >= self._none_from:
+            return None
+        index = bisect_left(self._closing, at)
         while index == len(self._closing):
-            if self._is_read or not self._scan(start):
+            if not self._look_on():
+                self._none_from = min(self._none_from, at)
                 return None
-            index = bisect_left(self._closing, start)
+            index = bisect_left(self._closing, at)
         return self._closing[index]
 
-    def _scan(self, at: int) -> bool:
-        """Look for one more run of quotes, at or after ``at``; return whether there is one."""
-        if self._runs is None:  # places are asked for in the order of records
-            self._runs = self._grammar.quote_runs.finditer(self._data, at)
+    def _look_on(self) -> bool:
+        """Look for one more quote that may close a cell; return whether there is one."""
         for run in self._runs:
+            self._looked_at = run.end()
             first = self._data[run.start()]
-            if first == self._grammar.quote[0] and len(run[0]) % 2 == 1 and self._closes(run.end() - 1):
+            is_odd = (run.end() - run.start()) % 2 == 1
+            if is_odd and first == self._grammar.quote[0] and self._closes(run.end() - 1):
                 self._closing.append(run.end() - 1)
                 return True
-        self._is_read = True
+        self._looked_at = len(self._data)
         return False
 
 

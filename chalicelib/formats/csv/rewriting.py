@@ -16,21 +16,28 @@ def regular_text(data: bytes, entries: Sequence[Entry], dialect: Dialect) -> tup
     Escapes, blanks as delimiters, and line endings in unquoted cells are written in quotes.
     """
     grammar, plain = grammar_of(dialect, marks=False), plain_dialect(dialect)
-    escape = grammar.escape
+    signs = [grammar.escape] if grammar.escape else []
+    if dialect.skip_initial_space and grammar.quote:
+        signs.append(grammar.quote)
+
+    def needs_rewriting(entry: Entry) -> bool:
+        return any(data.find(sign, entry.start, entry.end) >= 0 for sign in signs)
+
     rewrite_all = dialect.delimiter == BLANKS or (not dialect.quote and plain.quote != "")
     pieces: list[bytes] = []
+    first = last = 0  # a stretch of records that are left as they are
     for entry in entries:
-        raw = data[entry.start : entry.end]
-        if (
-            rewrite_all
-            or entry.is_joined
-            or (escape and escape in raw)
-            or (dialect.skip_initial_space and grammar.quote and grammar.quote in raw)
-        ):
-            raw = _rewrite(grammar.cells(raw), plain)
-        elif not raw.endswith((b"\n", b"\r")):
-            raw += b"\n"
-        pieces.append(raw)
+        if not (rewrite_all or entry.is_joined or needs_rewriting(entry)):
+            if entry.start != last:
+                pieces.append(data[first:last])
+                first = entry.start
+            last = entry.end
+            continue
+        pieces += [data[first:last], _rewrite(grammar.cells(data[entry.start : entry.end]), plain)]
+        first = last = entry.end
+    pieces.append(data[first:last])
+    if pieces[-1] and not pieces[-1].endswith((b"\n", b"\r")):
+        pieces.append(b"\n")
     return b"".join(pieces), plain
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import LINE_ENDING, Fault, Grammar, Problem
+from chalicelib.formats.csv.quotes import INNER_PART
 from chalicelib.formats.csv.readings import Reading, Readings, count_delimiters
 from chalicelib.reading.blocks import TOO_LARGE
 
@@ -22,7 +23,7 @@ _ENOUGH = 6  # delimiters in their places that show that records begin at a line
 _ENOUGH_AT_END = 1  # where they reach to the end of the file
 _LONE_ENDINGS = 32  # in one record; a file with more of them ends its lines so
 _PER_SINGLE_CELL = 0.25  # what a record of one cell counts for
-_INNER_LINES, _INNER_DELIMITERS, _INNER_PART = 3, 12, 0.9
+_INNER_LINES, _INNER_DELIMITERS = 3, 12
 
 
 class Unit(NamedTuple):
@@ -358,7 +359,7 @@ class Scanner:
             return Unit(end)
         clean = sum(self._clean_end(line) == following for line, following in pairwise(lines))
         is_enough = inner >= _INNER_LINES and (width - 1) * inner >= _INNER_DELIMITERS
-        if is_enough and clean >= _INNER_PART * inner:
+        if is_enough and clean >= INNER_PART * inner:
             return Unit(lines[0], UNTERMINATED)
         return Unit(end, note=ROWS_IN_CELL if clean == inner else None)
 
@@ -415,12 +416,20 @@ class Scanner:
             return Unit(end)
         if not self._knows_around(start):
             return None
-        if self._goes_on(end, start + self._max_record):
+        if self._goes_on(end, start + self._max_record) or self._are_whole(start, end):
             return Unit(end)
         toggled = self._toggled_end(start, end)
         if toggled is None or not self._is_full(start, *toggled):
             return Unit(end)
         return self._rejected(start, toggled.end, STRAY_QUOTE) or Unit(end)
+
+    def _are_whole(self, start: int, end: int) -> bool:
+        """Return whether a record and the one behind it have the header's width, quotes as text or not."""
+        following = self._record_end(end)
+        return following is not None and all(
+            self._is_full(at, stop, self._grammar.count(self._data, at, stop) + 1)
+            for at, stop in ((start, end), (end, following))
+        )
 
     def _goes_on(self, at: int, limit: int) -> bool:
         """Return whether a whole record follows, or ``limit`` or the end of the file, behind blank lines."""
