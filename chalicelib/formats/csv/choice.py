@@ -1,11 +1,11 @@
-"""Choose the reading of a CSV file's head, or refuse to choose."""
+"""Choose the hypothesis of a CSV file's head, or refuse to choose."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import BLANKS, ExtraCells, Options
-from chalicelib.formats.csv.evidence import Reading, readings
+from chalicelib.formats.csv.evidence import Hypothesis, hypotheses
 from chalicelib.formats.csv.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.table import Shift, find_table
 from chalicelib.formats.csv.values import Kind
@@ -15,46 +15,46 @@ from chalicelib.rows import text
 SAMPLE = 1 << 16  # bytes that are looked at first
 
 _FEW = 20  # records that are too few to judge a file by, if it has more
-_LEAST_FIT = 0.4  # of a reading that explains the head
-_CLOSE = 0.92  # of the best score: another reading is as likely
+_LEAST_FIT = 0.4  # of a hypothesis that explains the head
+_CLOSE = 0.92  # of the best score: another hypothesis is as likely
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _FEWEST = 2  # records in single quotes, in a file of one column
 _PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
 _ENOUGH = 3  # rows
 _SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
-_CANDIDATES = 3  # readings that a message shows
+_CANDIDATES = 3  # hypotheses that a message shows
 _LONGEST = 60  # characters of a cell in a message
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The reading of a file, and the lines of the head that it was chosen by."""
+    """The hypothesis of a file, and the lines of the head that it was chosen by."""
 
-    reading: Reading
+    hypothesis: Hypothesis
     lines: Sequence[Line]  # without comments
 
 
 def choose(head: Head, start: int, options: Options, separator: str | None) -> Choice:
-    """Return the reading of the head from ``start`` on.
+    """Return the hypothesis of the head from ``start`` on.
 
     ``separator``: the delimiter that a line before the table names. Raises JobFailed `dialect-unclear` if two
-    readings are about equally likely or none explains the head, `empty-file` if there are no records.
+    hypotheses are about equally likely or none explains the head, `empty-file` if there are no records.
     """
     declared = options.delimiter or separator
     lines = _lines(head, start, SAMPLE, options.comment)
-    found = readings(lines, options, declared)
+    found = hypotheses(lines, options, declared)
     rest = head.data[start + SAMPLE :]
     if not found or (rest and _is_one_sided(found[0], rest)):
         lines = _lines(head, start, HEAD_SIZE, options.comment)
-        found = readings(
+        found = hypotheses(
             lines, options, declared or (found[0].delimiter if found and found[0].score else None)
         )
     if not found and not lines:
         raise JobFailed("empty-file", "The file holds nothing but blank lines.")
-    reading = found[0] if declared is not None and found else _decide(found, lines, options)
-    if reading.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
-        raise _unclear_header(reading)
-    return Choice(reading, lines)
+    hypothesis = found[0] if declared is not None and found else _decide(found, lines, options)
+    if hypothesis.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
+        raise _unclear_header(hypothesis)
+    return Choice(hypothesis, lines)
 
 
 def _lines(head: Head, start: int, size: int, comment: str | None) -> list[Line]:
@@ -64,7 +64,7 @@ def _lines(head: Head, start: int, size: int, comment: str | None) -> list[Line]
     return [line for line in lines if not (comment and line.text.startswith(comment))]
 
 
-def _is_one_sided(best: Reading, rest: bytes) -> bool:
+def _is_one_sided(best: Hypothesis, rest: bytes) -> bool:
     """Return whether the sample shows too little: few records, or no quotes that the rest has."""
     parsed = best.parsed
     return (
@@ -74,59 +74,59 @@ def _is_one_sided(best: Reading, rest: bytes) -> bool:
     )
 
 
-def _decide(found: Sequence[Reading], lines: Sequence[Line], options: Options) -> Reading:
-    """Return the best reading, or that of a file of one column. Raises JobFailed `dialect-unclear`."""
-    plausible = [reading for reading in found if _is_plausible(reading)]
+def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options) -> Hypothesis:
+    """Return the best hypothesis, or that of a file of one column. Raises JobFailed `dialect-unclear`."""
+    plausible = [hypothesis for hypothesis in found if _is_plausible(hypothesis)]
     if not plausible:
         single = _one_column(lines, options)
-        unexplained = [reading for reading in found if _is_sure_but_for_the_header(reading)]
+        unexplained = [hypothesis for hypothesis in found if _is_sure_but_for_the_header(hypothesis)]
         if unexplained and not _is_one_kind(single):
             raise _unclear([unexplained[0], single])
         return single
     best = plausible[0]
     if best.table.fit < _LEAST_FIT and len(best.table.rows) >= _FEW:
         raise _unclear([best, _one_column(lines, options)])
-    rivals = [reading for reading in plausible[1:] if reading.score > _CLOSE * best.score]
+    rivals = [hypothesis for hypothesis in plausible[1:] if hypothesis.score > _CLOSE * best.score]
     if rivals and best.table.rows:
         raise _unclear([best, *rivals])
     return best
 
 
-def _is_plausible(reading: Reading) -> bool:
-    """Return whether the reading gives a table: its header has the delimiter."""
-    header = reading.parsed.records[reading.table.first]
-    is_divided = reading.table.width > 1 and len(header.cells) > 1
-    return is_divided and (reading.score > 0 or reading.delimiter not in (BLANKS, ":"))
+def _is_plausible(hypothesis: Hypothesis) -> bool:
+    """Return whether the hypothesis gives a table: its header has the delimiter."""
+    header = hypothesis.parsed.records[hypothesis.table.first]
+    is_divided = hypothesis.table.width > 1 and len(header.cells) > 1
+    return is_divided and (hypothesis.score > 0 or hypothesis.delimiter not in (BLANKS, ":"))
 
 
-def _is_sure_but_for_the_header(reading: Reading) -> bool:
-    rows = reading.table.rows
-    usual = reading.table.usual_width
+def _is_sure_but_for_the_header(hypothesis: Hypothesis) -> bool:
+    rows = hypothesis.table.rows
+    usual = hypothesis.table.usual_width
     return (
         usual > 1
         and len(rows) >= _ENOUGH
         and sum(len(row.cells) == usual for row in rows) >= _SURE * len(rows)
-        and (usual > _PAIR or reading.delimiter not in (",", BLANKS, ":"))
+        and (usual > _PAIR or hypothesis.delimiter not in (",", BLANKS, ":"))
     )
 
 
-def _is_one_kind(single: Reading) -> bool:
+def _is_one_kind(single: Hypothesis) -> bool:
     """Return whether the lines of a file of one column are values of one type as they stand."""
     return single.table.kinds[0] not in (Kind.TEXT, Kind.EMPTY)
 
 
-def _one_column(lines: Sequence[Line], options: Options) -> Reading:
-    """Return the reading as one column: its delimiter divides no line."""
+def _one_column(lines: Sequence[Line], options: Options) -> Hypothesis:
+    """Return the hypothesis as one column: its delimiter divides no line."""
     quotes = ['"', "'"] if options.quote is None else [options.quote]
-    readings = [reading for quote in quotes if (reading := _one_column_quoted(lines, quote, options))]
-    if not readings:
+    hypotheses = [hypothesis for quote in quotes if (hypothesis := _one_column_quoted(lines, quote, options))]
+    if not hypotheses:
         raise JobFailed("empty-file", "The file holds nothing but blank lines.")
-    single = readings[-1].parsed
+    single = hypotheses[-1].parsed
     is_single_quoted = _FEWEST <= len(single.records) == single.enclosed
-    return readings[-1] if is_single_quoted else readings[0]
+    return hypotheses[-1] if is_single_quoted else hypotheses[0]
 
 
-def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> Reading | None:
+def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> Hypothesis | None:
     escape = options.escape or ""
     for delimiter in _SINGLE:
         if delimiter in (quote, escape):
@@ -135,10 +135,10 @@ def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> R
         if all(len(record.cells) == 1 for record in parsed.records):
             break
     table = find_table(parsed.records, skip_preamble=False, has_header=options.header is not False)
-    return None if table is None else Reading(delimiter, quote, escape, parsed, table, 0.0)
+    return None if table is None else Hypothesis(delimiter, quote, escape, parsed, table, 0.0)
 
 
-def _unclear(candidates: Sequence[Reading]) -> JobFailed:
+def _unclear(candidates: Sequence[Hypothesis]) -> JobFailed:
     shown = "\n".join(map(_describe, candidates[:_CANDIDATES]))
     return JobFailed(
         "dialect-unclear",
@@ -147,22 +147,22 @@ def _unclear(candidates: Sequence[Reading]) -> JobFailed:
     )
 
 
-def _unclear_header(reading: Reading) -> JobFailed:
-    own = len(reading.parsed.records[reading.table.first].cells)
+def _unclear_header(hypothesis: Hypothesis) -> JobFailed:
+    own = len(hypothesis.parsed.records[hypothesis.table.first].cells)
     return JobFailed(
         "dialect-unclear",
-        f"The header has {own} cells and the records have {reading.table.usual_width}. It is not clear which "
-        f"column has no name:\n{_describe(reading)}\nNothing was loaded. Correct the header, or retry the "
+        f"The header has {own} cells and the records have {hypothesis.table.usual_width}. It is not clear which "
+        f"column has no name:\n{_describe(hypothesis)}\nNothing was loaded. Correct the header, or retry the "
         "job with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
     )
 
 
-def _describe(reading: Reading) -> str:
-    """Return the reading with three of its records, for a message."""
-    name = {"\t": "a tab", BLANKS: "blanks"}.get(reading.delimiter, repr(reading.delimiter))
-    quote = repr(reading.quote) if reading.quote else "none"
-    records = (" | ".join(map(_cell, cells)) for cells in reading.samples)
-    return "\n".join([f"Delimiter {name}, quote {quote}, {reading.table.width} columns:", *records])
+def _describe(hypothesis: Hypothesis) -> str:
+    """Return the hypothesis with three of its records, for a message."""
+    name = {"\t": "a tab", BLANKS: "blanks"}.get(hypothesis.delimiter, repr(hypothesis.delimiter))
+    quote = repr(hypothesis.quote) if hypothesis.quote else "none"
+    records = (" | ".join(map(_cell, cells)) for cells in hypothesis.samples)
+    return "\n".join([f"Delimiter {name}, quote {quote}, {hypothesis.table.width} columns:", *records])
 
 
 def _cell(cell: str) -> str:

@@ -8,7 +8,7 @@ from chalicelib.core.model import BLANKS, Dialect, Format, Options
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats.csv.choice import Choice, choose
 from chalicelib.formats.csv.decimals import MAX_RECORDS, decimal_columns
-from chalicelib.formats.csv.evidence import Reading
+from chalicelib.formats.csv.evidence import Hypothesis
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
 from chalicelib.formats.csv.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.table import Shift
@@ -26,7 +26,7 @@ _SHIFTS = {Shift.ROW_NAMES: "row-names", Shift.UNNAMED: "unnamed-column"}
 def detect(head: Head, options: Options) -> Detection:
     """Return the dialect of a CSV file with that head, and what was assumed. Options override detection.
 
-    Raises JobFailed `dialect-unclear` if the head does not show one reading, and for a header that is too
+    Raises JobFailed `dialect-unclear` if the head does not show one hypothesis, and for a header that is too
     long, has too many columns or cannot be decoded.
     """
     start, separator = _after_skipped_lines(head, options)
@@ -34,7 +34,7 @@ def detect(head: Head, options: Options) -> Detection:
     dialect = _dialect(head, options, choice)
     header = dialect.data_start
     end, cells = read_header(head.data, dialect)
-    table = choice.reading.table
+    table = choice.hypothesis.table
     if dialect.header:
         cells = fit(cells, table)
         dialect = replace(dialect, data_start=_skip_lines(head.data, end, options.skip_after_header))
@@ -44,7 +44,7 @@ def detect(head: Head, options: Options) -> Detection:
         dialect, columns=column_names(cells), data_line=count_lines(head.data[: dialect.data_start])
     )
     if options.decimal == ",":
-        rows = _first_rows(head, dialect, choice.reading)
+        rows = _first_rows(head, dialect, choice.hypothesis)
         numeric = decimal_columns(rows, dialect.columns, options.missing_values)
         dialect = replace(dialect, decimal_columns=numeric)
     dialect = replace(dialect, encoding=head.encoding)
@@ -75,8 +75,8 @@ def _skip_lines(data: bytes, start: int, count: int) -> int:
 
 def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
     """Return the dialect but for the columns; ``data_start`` is that of the header."""
-    reading = choice.reading
-    first = choice.lines[reading.parsed.records[reading.table.first].line]
+    hypothesis = choice.hypothesis
+    first = choice.lines[hypothesis.parsed.records[hypothesis.table.first].line]
     skips_blanks = options.skip_initial_space
     if skips_blanks is None:
         skips_blanks = _has_blanks_after_delimiters(choice)
@@ -84,9 +84,9 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
         new_dialect(Format.CSV, head, first.start),
         encoding=head.text_encoding,
         header=options.header is not False,
-        delimiter=reading.delimiter,
-        quote=reading.quote,
-        escape=reading.escape or None,
+        delimiter=hypothesis.delimiter,
+        quote=hypothesis.quote,
+        escape=hypothesis.escape or None,
         skip_initial_space=skips_blanks,
         crlf=_ends_in_crlf(head.data, choice.lines),
         comment=options.comment,
@@ -98,17 +98,17 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
     )
 
 
-def _first_rows(head: Head, dialect: Dialect, reading: Reading) -> list[list[str]]:
+def _first_rows(head: Head, dialect: Dialect, hypothesis: Hypothesis) -> list[list[str]]:
     """Return the cells of the head's first records, as many as decide which columns hold numbers."""
     is_whole = len(head.data) < HEAD_SIZE
     lines = lines_of(head.data, dialect.data_start, len(head.data), dialect.encoding, is_whole=is_whole)
-    parsed = Parser(reading.delimiter, reading.quote, reading.escape).parse(lines[:MAX_RECORDS])
+    parsed = Parser(hypothesis.delimiter, hypothesis.quote, hypothesis.escape).parse(lines[:MAX_RECORDS])
     return [list(record.cells) for record in parsed.records]
 
 
 def _has_blanks_after_delimiters(choice: Choice) -> bool:
     """Return whether a blank follows every delimiter, before quotes as well: it belongs to the delimiter."""
-    delimiter, quote, parsed = choice.reading.delimiter, choice.reading.quote, choice.reading.parsed
+    delimiter, quote, parsed = choice.hypothesis.delimiter, choice.hypothesis.quote, choice.hypothesis.parsed
     if delimiter in (BLANKS, " ") or not parsed.indented:
         return False
     lines = [choice.lines[record.line].text for record in parsed.records]
@@ -131,8 +131,8 @@ class _Teller:
         self.warnings: list[FileWarning] = []
         self._data = data
         self._choice = choice
-        self._records = choice.reading.parsed.records
-        self._table = choice.reading.table
+        self._records = choice.hypothesis.parsed.records
+        self._table = choice.hypothesis.table
 
     def tell(self, code: str, count: int, offset: int, example: bytes) -> None:
         """Add a warning. ``example`` begins at ``offset``."""

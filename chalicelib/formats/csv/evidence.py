@@ -46,7 +46,7 @@ _CLOSE_COMMA = re.compile(r",(?! )")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Hypothesis:
     """A hypothesis with its evidence."""
 
     delimiter: str
@@ -62,18 +62,18 @@ class Reading:
         return [record.cells for record in self.parsed.records[self.table.first :][:3]]
 
 
-def readings(lines: Sequence[Line], options: Options, declared: str | None) -> list[Reading]:
-    """Return the readings of the lines that the options allow, the best first; one for each delimiter.
+def hypotheses(lines: Sequence[Line], options: Options, declared: str | None) -> list[Hypothesis]:
+    """Return the hypotheses of the lines that the options allow, the best first; one for each delimiter.
 
     ``declared``: the only delimiter to try; None: all that occur.
     """
     joined = "\n".join(line.text for line in lines)
-    found: list[Reading] = []
+    found: list[Hypothesis] = []
     for delimiter in _delimiters(joined, options, declared):
-        reading = _best_quoting(lines, joined, delimiter, options)
-        if reading is not None:
-            found.append(reading)
-    return sorted(found, key=lambda reading: reading.score, reverse=True)
+        hypothesis = _best_quoting(lines, joined, delimiter, options)
+        if hypothesis is not None:
+            found.append(hypothesis)
+    return sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)
 
 
 def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator[str]:
@@ -88,8 +88,8 @@ def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator
             yield delimiter
 
 
-def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Reading | None:
-    """Return the reading with this delimiter whose quotes and escapes fit best; None without records.
+def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Hypothesis | None:
+    """Return the hypothesis with this delimiter whose quotes and escapes fit best; None without records.
 
     Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other
     file quotes are text.
@@ -108,33 +108,33 @@ def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: O
 
 def _best_escape(
     lines: Sequence[Line], joined: str, delimiter: str, quote: str, options: Options
-) -> Reading | None:
-    """Return the reading with these characters; with a backslash as escape if that makes records regular."""
-    plain = _reading(lines, delimiter, quote, options.escape or "", options)
+) -> Hypothesis | None:
+    """Return the hypothesis with these characters; with a backslash as escape if that makes records regular."""
+    plain = _hypothesis(lines, delimiter, quote, options.escape or "", options)
     if options.escape is not None or not _may_escape(joined, delimiter, quote):
         return plain
-    escaped = _reading(lines, delimiter, quote, "\\", options)
+    escaped = _hypothesis(lines, delimiter, quote, "\\", options)
     if plain is None or escaped is None or _damaged(escaped) >= _damaged(plain):
         return plain
     return escaped
 
 
-def _reading(
+def _hypothesis(
     lines: Sequence[Line], delimiter: str, quote: str, escape: str, options: Options
-) -> Reading | None:
+) -> Hypothesis | None:
     parsed = Parser(delimiter, quote, escape).parse(lines)
     table = find_table(
         parsed.records, skip_preamble=options.skip_lines is None, has_header=options.header is not False
     )
     if table is None:
         return None
-    return Reading(delimiter, quote, escape, parsed, table, _score(delimiter, parsed, table))
+    return Hypothesis(delimiter, quote, escape, parsed, table, _score(delimiter, parsed, table))
 
 
-def _damaged(reading: Reading) -> int:
+def _damaged(hypothesis: Hypothesis) -> int:
     """Return how many rows are irregular or not of the table's width."""
-    width = reading.table.width
-    return sum(row.is_irregular or len(row.cells) != width for row in reading.table.rows)
+    width = hypothesis.table.width
+    return sum(row.is_irregular or len(row.cells) != width for row in hypothesis.table.rows)
 
 
 def _may_escape(joined: str, delimiter: str, quote: str) -> bool:
@@ -167,7 +167,7 @@ def _is_single_quoted(parsed: Parsed) -> bool:
 
 
 def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
-    """Return how likely the reading is, from 0 to 1."""
+    """Return how likely the hypothesis is, from 0 to 1."""
     width = table.width
     if width <= 1:
         return 0.0
