@@ -1,6 +1,6 @@
 """Read one number with a decimal comma: the specification that :mod:`chalicelib.rows.declared` follows.
 
-Whether a column is one of numbers is decided from the head: see :mod:`chalicelib.formats.csv.decimals`.
+The head decides whether a column is one of numbers: see :mod:`chalicelib.formats.csv.detection.decimals`.
 """
 
 import re

@@ -1,13 +1,11 @@
 """The CSV format.
 
 - ``format``: the plug-in.
-- ``dialect``: detect delimiter, quotes and columns from the head.
-- ``grammar``, ``pieces``: which records are regular, as patterns.
-- ``scan``, ``readings``: records one after the other, and decisions on those that are not regular.
-- ``quotes``: where records end if all quotes are regular, column-wise.
-- ``framing``: where a block may end.
-- ``decode``: a segment as a table of strings, and its rejects. ``fit`` reads text and fits ragged rows;
-  ``listing`` sets apart what is no record of the table (``header_lines``, ``second_table``, ``values``);
-  ``rewriting`` writes records so that Arrow can read them; ``reasons`` says why one is rejected.
-- ``rules_1``: the reading of jobs that began under rules 1.
+- ``dialect``: the dialect of a file, and what was assumed; ``detection`` weighs the evidence.
+- ``header``: the header's cells, and the keys that they become. ``values``: cells that hold values of a type.
+- ``grammar``, made of ``pieces``: the patterns of records. ``quotes``: a fast equivalent for regular text.
+- ``framing``: where a block may end. ``scan`` decides on records that are not regular, by their ``readings``.
+- ``decode``: a segment as a table of strings, and its rejects. ``fit`` fits ragged rows; ``listing``,
+  ``entries``, ``header_lines``, ``second_table``, ``rewriting`` and ``reasons`` are for closer looks.
+- ``rules_1``: the same for jobs that began under rules 1.
 """

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from chalicelib.core.model import BLANKS, Dialect, Format, Options
 from chalicelib.core.warnings import FileWarning
-from chalicelib.formats.csv.choice import Choice, choose
-from chalicelib.formats.csv.decimals import MAX_RECORDS, decimal_columns
-from chalicelib.formats.csv.evidence import Hypothesis
+from chalicelib.formats.csv.detection.choice import Choice, choose
+from chalicelib.formats.csv.detection.decimals import MAX_RECORDS, decimal_columns
+from chalicelib.formats.csv.detection.evidence import Hypothesis
+from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
+from chalicelib.formats.csv.detection.table import Shift
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
-from chalicelib.formats.csv.sample import Line, Parser, lines_of
-from chalicelib.formats.csv.table import Shift
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.reading.lines import count_lines

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect
+from chalicelib.formats.csv.detection.table import Shift, Table
 from chalicelib.formats.csv.grammar import Fault, Problem, grammar_of
-from chalicelib.formats.csv.table import Shift, Table
 from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.reading import encodings
 from chalicelib.reading.head import HEAD_SIZE

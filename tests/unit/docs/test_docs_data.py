@@ -18,8 +18,8 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Options
 from chalicelib.core.warnings import KINDS
 from chalicelib.formats import format_of
-from chalicelib.formats.csv import decimals as csv_decimals
 from chalicelib.formats.csv import header as csv_header
+from chalicelib.formats.csv.detection import decimals as csv_decimals
 from chalicelib.formats.csv.second_table import SECOND_TABLE
 from chalicelib.formats.json import envelope as json_envelope
 from chalicelib.formats.json import framing as json_framing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.formats.csv.decimals import MAX_RECORDS, MOST_EXCEPTIONS, decimal_columns
+from chalicelib.formats.csv.detection.decimals import MAX_RECORDS, MOST_EXCEPTIONS, decimal_columns
 from tests.support import european_numbers as european
 from tests.support.european_numbers import Written
 from tests.support.labelled_columns import NUMBERS as NUMBER_KINDS

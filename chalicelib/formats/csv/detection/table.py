@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from chalicelib.formats.csv import names
-from chalicelib.formats.csv.sample import Record
+from chalicelib.formats.csv.detection import names
+from chalicelib.formats.csv.detection.sample import Record
 from chalicelib.formats.csv.values import Kind, kind_of
 
 _MOST_PREAMBLE = 60  # records before the header

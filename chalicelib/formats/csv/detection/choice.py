@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import BLANKS, ExtraCells, Options
-from chalicelib.formats.csv.evidence import Hypothesis, hypotheses
-from chalicelib.formats.csv.sample import Line, Parser, lines_of
-from chalicelib.formats.csv.table import Shift, find_table
+from chalicelib.formats.csv.detection.evidence import Hypothesis, hypotheses
+from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
+from chalicelib.formats.csv.detection.table import Shift, find_table
 from chalicelib.formats.csv.values import Kind
 from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.rows import text
@@ -148,10 +148,11 @@ def _unclear(candidates: Sequence[Hypothesis]) -> JobFailed:
 
 
 def _unclear_header(hypothesis: Hypothesis) -> JobFailed:
-    own = len(hypothesis.parsed.records[hypothesis.table.first].cells)
+    table = hypothesis.table
+    own = len(hypothesis.parsed.records[table.first].cells)
     return JobFailed(
         "dialect-unclear",
-        f"The header has {own} cells and the records have {hypothesis.table.usual_width}. It is not clear which "
+        f"The header has {own} cells and the records have {table.usual_width}. It is not clear which "
         f"column has no name:\n{_describe(hypothesis)}\nNothing was loaded. Correct the header, or retry the "
         "job with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
     )

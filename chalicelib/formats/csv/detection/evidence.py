@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core.model import BLANKS, Options
-from chalicelib.formats.csv.sample import Line, Parsed, Parser
-from chalicelib.formats.csv.table import Shift, Table, find_table
+from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser
+from chalicelib.formats.csv.detection.table import Shift, Table, find_table
 from chalicelib.formats.csv.values import Kind, kind_of
 
 # How usual a delimiter is.
@@ -109,7 +109,7 @@ def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: O
 def _best_escape(
     lines: Sequence[Line], joined: str, delimiter: str, quote: str, options: Options
 ) -> Hypothesis | None:
-    """Return the hypothesis with these characters; with a backslash as escape if that makes records regular."""
+    """Return the hypothesis with these characters, and a backslash as escape if records need it."""
     plain = _hypothesis(lines, delimiter, quote, options.escape or "", options)
     if options.escape is not None or not _may_escape(joined, delimiter, quote):
         return plain
