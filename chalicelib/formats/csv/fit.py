@@ -12,6 +12,7 @@ import pyarrow.csv as arrow_csv
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.pieces import BOM
+from chalicelib.formats.csv.values import looks_like_value
 from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
 from chalicelib.rows.text import WHITESPACE
@@ -19,6 +20,7 @@ from chalicelib.rows.text import WHITESPACE
 BLANK_ROW = Reason("blank-row", "Every cell of this row is empty.")
 
 _PEEK = 1 << 12  # bytes at the beginning that show how many cells most rows have
+_SAMPLE, _LEAST_SAMPLE = 100, 3  # rows that show that a column holds values
 _FEW = 16  # rows of a width: Arrow is called for more of them
 _WIDEST = 100  # columns that a table gets in addition
 _MOST_SPACE = 64 << 20  # bytes that columns with few values may take
@@ -57,6 +59,12 @@ class _Ragged:
 
 
 class _Fitting:
+    """Fit rows of several widths.
+
+    Empty cells at the end of a row are extra ones only if the other cells are in their places. A row with a
+    delimiter too many in its middle and an empty last cell looks alike, but has texts in columns of values.
+    """
+
     def __init__(self, dialect: Dialect, rows: int) -> None:
         self._dialect = dialect
         self._width = len(dialect.columns)
@@ -64,6 +72,7 @@ class _Fitting:
         self._fitted = Fitted(pa.table({}), rows)
         self._parts: list[tuple[Sequence[int], list[pa.Array]]] = []  # rows, and their columns
         self._singly: list[tuple[int, list[str]]] = []  # rows to be put together
+        self._value_columns: list[int] = []  # that hold values in all rows of the header's width
 
     def fit(self, table: pa.Table, ragged: Mapping[int, tuple[int, str]]) -> Fitted:
         """Fit the rows of the table, which has the usual width, and the ragged ones, given width and text."""
@@ -77,7 +86,10 @@ class _Fitting:
             else range(table.num_rows)
         )
         if others:
-            self._add(others, [whole(column) for column in table.columns])
+            columns = [whole(column) for column in table.columns]
+            self._add(others, columns)
+            if len(columns) == self._width and groups:
+                self._value_columns = [index for index, column in enumerate(columns) if _holds_values(column)]
         for width, group in groups.items():
             self._add_group(width, group)
         fitted = self._fitted
@@ -120,6 +132,9 @@ class _Fitting:
             return
         empty = _are_blank(columns[width:])
         blank = _are_blank(columns)
+        if any(empty) and self._value_columns:
+            shifted = _lack_digits([columns[index] for index in self._value_columns])
+            empty = [is_empty and not is_shifted for is_empty, is_shifted in zip(empty, shifted, strict=True)]
         is_empty = pa.array(empty, pa.bool_())
         self._note(
             "empty-extra-cells",
@@ -153,7 +168,8 @@ class _Fitting:
                 self._note("short-rows-padded", [row])
             cells = cells + [""] * (width - len(cells))
         elif len(cells) > width:
-            if not any(cell.strip(WHITESPACE) for cell in cells[width:]):
+            is_shifted = any(_lacks_digits(cells[index]) for index in self._value_columns)
+            if not is_shifted and not any(cell.strip(WHITESPACE) for cell in cells[width:]):
                 if not is_blank:
                     self._note("empty-extra-cells", [row])
                 cells = cells[:width]
@@ -289,6 +305,27 @@ def _read(text: bytes, dialect: Dialect, width: int) -> tuple[pa.Table, dict[int
         ),
     )
     return table, ragged
+
+
+def _holds_values(column: pa.Array) -> bool:
+    """Return whether the first texts of a column are all values, such as numbers and dates."""
+    texts = column.slice(0, _SAMPLE).drop_null().to_pylist()
+    return len(texts) >= _LEAST_SAMPLE and all(map(looks_like_value, texts))
+
+
+def _lacks_digits(cell: str) -> bool:
+    """Return whether a cell is not empty and cannot be a value."""
+    return bool(cell.strip(WHITESPACE)) and not any(char.isdigit() for char in cell)
+
+
+def _lack_digits(columns: Sequence[pa.Array]) -> list[bool]:
+    """Return for each row whether some cell of it is not empty and cannot be a value."""
+    found = pa.array([False] * len(columns[0]), pa.bool_())
+    for column in columns:
+        may_be = pc.match_substring_regex(column.fill_null(""), r"\pN|^\s*$")
+        found = pc.or_(found, pc.invert(may_be))
+    lacking: list[bool] = found.to_pylist()
+    return lacking
 
 
 def _are_blank(columns: Sequence[pa.Array]) -> list[bool]:

@@ -72,7 +72,7 @@ CSV: dict[str, tuple[bytes, dict[str, Any], list[dict[str, str]], list[tuple[int
         [(1, "blank-row", 4), (3, "blank-row", 10)],
     ),
     "stray quotes": (b'a,b\n5" pipe,x"y\n', {}, [{"a": '5" pipe', "b": 'x"y'}], []),
-    "quote closed too soon": (b'a,b\n"x"y,z\n', {}, [{"a": "xy", "b": "z"}], []),
+    "quote closed too soon": (b'a,b\n"x"y,z\n', {}, [], [(1, "stray-quote", 4)]),
     "doubled quotes": (b'a,b\n"say ""hi""",z\n', {}, [{"a": 'say "hi"', "b": "z"}], []),
     "unterminated quote": (
         b'a,b\n1,2\n"3,4\n5,6\n',
