@@ -114,7 +114,7 @@ def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int |
         - fitted.rows * len(dialect.columns)
         - sum(len(octets(column)) for column in columns)
     )
-    if left and quote:
+    if left and quote and quotes != 0:
         values = (content(column) for column in columns)
         left += sum(value.count(quote) for value in values if quote in value)
         left -= text.count(quote) if quotes is None else quotes

@@ -135,6 +135,14 @@ def test_empty_extra_cells_are_dropped() -> None:
     assert found.notes == {"empty-extra-cells": 1}  # that of the blank row is not told
 
 
+@pytest.mark.parametrize("times", [1, 40])
+def test_a_row_that_is_shifted_has_no_empty_extra_cell(times: int) -> None:
+    good, shifted = b"Ada,36,York\n" * 3, b"Young, Cy,36,\n"
+    found = read(good + (shifted + b"Bob,29,,\n") * times, dialect())
+    assert found.rejects == [("extra-cell", shifted)] * times
+    assert found.rows == [("Ada", "36", "York")] * 3 + [("Bob", "29", "")] * times
+
+
 RAGGED = b"1\n2,3,4,5\n6,7,8\n9,a,b,c,d\n\n,\n"
 
 
