@@ -16,6 +16,7 @@ MAX_HEADER = 1 << 18  # bytes
 MAX_COLUMNS = 10_000
 
 _IN_BRACKETS = re.compile(r"\(.*\)|\[.*\]")
+_FEWEST = 2  # records below a line that may be a second header line
 _DIGITS = 2  # that a unit or a type such as m2 and char(20) has
 
 
@@ -96,8 +97,8 @@ def has_second_line(table: Table) -> bool:
     if len(rows) <= 1 or len(rows[0].cells) != table.width:
         return False
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
-    if len(cells) == 1:  # little to go by: a word may be a value
-        return _IN_BRACKETS.fullmatch(cells[0]) is not None
+    if len(cells) == 1 and not _IN_BRACKETS.fullmatch(cells[0]):  # little to go by: a word may be a value
+        return len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
     units = sum(map(_is_unit, cells))
     return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 

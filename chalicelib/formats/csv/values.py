@@ -28,7 +28,7 @@ class Kind(StrEnum):
     TIME = "time"
     EMAIL = "email"
     ADDRESS = "address"  # a URL or an IP address
-    CODE = "code"  # a UUID, a telephone number, or another identifier of letters and digits
+    CODE = "code"  # a UUID, a telephone number, another identifier of letters and digits, or JSON
     FLAG = "flag"
     TEXT = "text"
 
@@ -41,9 +41,13 @@ _PATTERNS = tuple(
         (Kind.TIME, rf"{_CLOCK}{_ZONE}"),
         (Kind.EMAIL, r"[^\s@,;|]+@[^\s@,;|]+\.[^\s@,;|]+"),
         (Kind.ADDRESS, r"(?:https?|ftp|s3|file)://[^\s;|,]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"),
-        (Kind.ADDRESS, r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"),
+        (
+            Kind.ADDRESS,
+            r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?=.*::)[0-9a-f:]{3,39}",
+        ),
         (Kind.CODE, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?|(?-i:[A-Z]{1,5}-?[0-9]{2,})"),
         (Kind.CODE, r"(?:\+|\(?0)[0-9 ()/.-]{5,20}[0-9]"),
+        (Kind.CODE, r"\{.*\".*\}|\[.*[\",].*\]"),
         (Kind.FLAG, r"true|false"),
     )
 )

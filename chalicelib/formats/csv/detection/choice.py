@@ -1,5 +1,6 @@
 """Choose the hypothesis of a CSV file's head, or refuse to choose."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ SAMPLE = 1 << 16  # bytes that are looked at first
 _FEW = 20  # records that are too few to judge a file by, if it has more
 _LEAST_FIT = 0.4  # of a hypothesis that explains the head
 _CLOSE = 0.92  # of the best score: another hypothesis is as likely
+_RUN = re.compile(r"\S {2,}\S")
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _FEWEST = 2  # records in single quotes, in a file of one column
 _PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
@@ -45,10 +47,9 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     found = hypotheses(lines, options, declared)
     rest = head.data[start + SAMPLE :]
     if not found or (rest and _is_one_sided(found[0], rest)):
-        lines = _lines(head, start, HEAD_SIZE, options.comment)
-        found = hypotheses(
-            lines, options, declared or (found[0].delimiter if found and found[0].score else None)
-        )
+        known = declared or (found[0].delimiter if found and found[0].score else None)
+        lines = _lines(head, start, HEAD_SIZE if known else 2 * SAMPLE, options.comment)
+        found = hypotheses(lines, options, known)
     if not found and not lines:
         raise JobFailed("empty-file", "The file holds nothing but blank lines.")
     hypothesis = found[0] if declared is not None and found else _decide(found, lines, options)
@@ -82,8 +83,11 @@ def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options
         unexplained = [hypothesis for hypothesis in found if _is_sure_but_for_the_header(hypothesis)]
         if unexplained and not _is_one_kind(single):
             raise _unclear([unexplained[0], single])
+        _check_one_column(single, lines)
         return single
     best = plausible[0]
+    if _divides_values(best, options) and _is_one_kind(single := _one_column(lines, options)):
+        return single
     if best.table.fit < _LEAST_FIT and len(best.table.rows) >= _FEW:
         raise _unclear([best, _one_column(lines, options)])
     rivals = [hypothesis for hypothesis in plausible[1:] if hypothesis.score > _CLOSE * best.score]
@@ -107,6 +111,31 @@ def _is_sure_but_for_the_header(hypothesis: Hypothesis) -> bool:
         and len(rows) >= _ENOUGH
         and sum(len(row.cells) == usual for row in rows) >= _SURE * len(rows)
         and (usual > _PAIR or hypothesis.delimiter not in (",", BLANKS, ":"))
+    )
+
+
+def _divides_values(best: Hypothesis, options: Options) -> bool:
+    """Return whether the delimiter may be a part of values: a blank, or one that the first line lacks."""
+    is_headed = options.header is not False and best.table.first == 0
+    return best.delimiter == BLANKS or (best.delimiter in (":", ",") and not is_headed)
+
+
+def _check_one_column(single: Hypothesis, lines: Sequence[Line]) -> None:
+    """Raise JobFailed if the lines are laid out in columns, or each is quoted as a whole."""
+    records = single.parsed.records
+    aligned = sum(_RUN.search(line.text.strip(" \t")) is not None for line in lines)
+    if len(records) > _ENOUGH and aligned >= _SURE * len(records):
+        raise _unclear_lines("runs of blanks divide its lines, as in text of fixed width", single)
+    widths = {len(record.cells[0].split(",")) for record in records}
+    if len(records) > 1 and single.parsed.enclosed == len(records) and len(widths) == 1 and widths != {1}:
+        raise _unclear_lines("each of its lines is quoted as a whole", single)
+
+
+def _unclear_lines(why: str, single: Hypothesis) -> JobFailed:
+    return JobFailed(
+        "dialect-unclear",
+        f"The file may be one column, but {why}:\n{_describe(single)}\nNothing was loaded. "
+        "Correct the file, or retry the job with the option `delimiter`.",
     )
 
 

@@ -9,7 +9,7 @@ likely one. A ragged row is evidence of a ragged row and speaks little against a
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.core.model import BLANKS, Options
 from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser
@@ -33,6 +33,10 @@ _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LOOSE = 0.4  # of the score, if every record has quotes within cells that they do not enclose
 _COVERED = 0.6  # of the score, for a table that follows a preamble of very many lines
 _LAID_OUT = 0.9  # fit of a table that blanks divide
+_FINALISTS, _FIRST_ROUND = 3, 500  # delimiters that are tried on all lines, after so many
+_RARE = 5  # one line in so many has a delimiter at least
+_FIRST = 3  # lines that may be the header
+_PAIR = 2
 _LONG = 60  # characters of a text
 _MOST_CELLS = 4000  # that are looked at for their kinds
 # Text in which a colon or a comma is no delimiter.
@@ -69,14 +73,30 @@ def hypotheses(lines: Sequence[Line], options: Options, declared: str | None) ->
     """
     joined = "\n".join(line.text for line in lines)
     found: list[Hypothesis] = []
-    for delimiter in _delimiters(joined, options, declared):
+    delimiters = list(_delimiters(lines, joined, options, declared))
+    if len(delimiters) > _FINALISTS and len(lines) > _FIRST_ROUND:
+        ranked = [
+            (hypothesis.score, delimiter)
+            for delimiter in delimiters
+            if (hypothesis := _best_quoting(lines[:_FIRST_ROUND], joined, delimiter, options)) is not None
+        ]
+        delimiters = [delimiter for _, delimiter in sorted(ranked, reverse=True)[:_FINALISTS]]
+    for delimiter in delimiters:
         hypothesis = _best_quoting(lines, joined, delimiter, options)
         if hypothesis is not None:
             found.append(hypothesis)
+    _doubt_loose_quotes(found)
     return sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)
 
 
-def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator[str]:
+def _doubt_loose_quotes(found: list[Hypothesis]) -> None:
+    """Halve the scores of hypotheses whose quotes are text, if under another they enclose most cells."""
+    cells = [sum(len(record.cells) for record in hypothesis.parsed.records) for hypothesis in found]
+    if any(2 * it.parsed.enclosed >= count > 1 for it, count in zip(found, cells, strict=True)):
+        found[:] = [it if it.quote else replace(it, score=it.score / 2) for it in found]
+
+
+def _delimiters(lines: Sequence[Line], joined: str, options: Options, declared: str | None) -> Iterator[str]:
     if declared is not None:
         yield declared
         return
@@ -84,8 +104,14 @@ def _delimiters(joined: str, options: Options, declared: str | None) -> Iterator
         char = " " if delimiter == BLANKS else delimiter
         if char in (options.quote, options.escape, options.comment):
             continue
-        if char in joined or (delimiter == BLANKS and "\t" in joined):
+        if _is_frequent(char, lines) or (delimiter == BLANKS and "\t" in joined):
             yield delimiter
+
+
+def _is_frequent(char: str, lines: Sequence[Line]) -> bool:
+    """Return whether the character stands in the first line or in a good part of the others."""
+    holding = sum(char in line.text for line in lines)
+    return holding * _RARE >= len(lines) or any(char in line.text for line in lines[:_FIRST])
 
 
 def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Hypothesis | None:
@@ -192,9 +218,13 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
 
 def _is_laid_out(parsed: Parsed, table: Table) -> bool:
     """Return whether blanks divide columns rather than words: every row has values, or cells in quotes."""
-    return table.fit >= _LAID_OUT and (
-        any(kind not in (Kind.TEXT, Kind.EMPTY) for kind in table.kinds) or parsed.needed > 0
-    )
+    if table.fit < _LAID_OUT:
+        return False
+    typed = [kind for kind in table.kinds if kind not in (Kind.TEXT, Kind.EMPTY)]
+    shows_values = len(typed) * 2 >= table.width or any(kind is not Kind.NUMBER for kind in typed)
+    if table.width == _PAIR:  # two words are often one text
+        shows_values = len(typed) == _PAIR
+    return shows_values or parsed.needed > 0 or parsed.runs * 2 > len(parsed.records)
 
 
 def _share_outside_values(parsed: Parsed) -> float:

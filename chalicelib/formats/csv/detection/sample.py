@@ -15,6 +15,7 @@ from chalicelib.core.model import BLANKS
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BLANKS = re.compile(r"[ \t]+")
 _MOST_LINES = 40  # of a quoted cell in the head
+_MOST_IRREGULAR = 50  # records, if they are more than half: then no other is looked at closely
 _MOST_FAILURES = 20  # cells that never close, before every such cell is taken for irregular
 
 
@@ -51,6 +52,8 @@ class Parsed:
     unescaped: int = 0  # cells that quotes enclose, with a quote in them that is not escaped
     followed: int = 0  # cells that begin with a quote, have text behind another one, and do not end with one
     unclosed: int = 0  # cells that begin with their only quote
+    runs: int = 0  # records with runs of blanks, if blanks divide cells
+    irregular: int = 0
     escapes: int = 0  # escaped quotes, delimiters and escapes
 
     @property
@@ -122,13 +125,19 @@ class Parser:
 
     def _record(self, lines: Sequence[Line], index: int, parsed: Parsed) -> Record:
         text = lines[index].text
+        if self._delimiter == BLANKS:
+            parsed.runs += "  " in text.strip(" \t") or "\t" in text
         has_quote = self._quote and self._quote in text
         if not has_quote and not (self._escape and self._escape in text):
             return Record(index, 1, [cell.strip(" \t") for cell in self.split(text)])
         enclosed = parsed.enclosed
-        cells = self._regular(text, parsed)
+        is_hopeless = parsed.irregular > _MOST_IRREGULAR and 2 * parsed.irregular > len(parsed.records)
+        cells = None if is_hopeless else self._regular(text, parsed)
         if cells is not None:
             return Record(index, 1, cells, enclosed=parsed.enclosed - enclosed)
+        parsed.irregular += 1
+        if is_hopeless:
+            return Record(index, 1, self.split(text), is_irregular=True)
         if has_quote and self._failures < _MOST_FAILURES and self._is_open(text):
             for stop in range(index + 2, min(index + _MOST_LINES, len(lines)) + 1):
                 if self._quote not in lines[stop - 1].text:

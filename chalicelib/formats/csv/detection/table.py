@@ -14,6 +14,7 @@ _MOST_PREAMBLE = 60  # records before the header
 _TYPED = 0.8  # of the cells of a column, for the column to have a type
 _CONSISTENT = 0.8  # of the records behind a preamble
 _PAIR = 2  # columns: a title may look like these
+_MOST_LATER = 10  # records of the table's width before its header
 _FOOTER = 2  # records behind the table
 _ALMOST_ALL = 0.9  # of the rows
 _FEWEST = 2  # rows that show how they lie under the header
@@ -97,13 +98,35 @@ def _header_index(records: Sequence[Record], width: int) -> int:
     is_padded = len(first.cells) >= named and _filled(first) == 1 and named > _PAIR
     is_comment = first.cells[0].startswith("#")
     if len(first.cells) >= named and not is_padded and not is_comment:
-        return 0
+        return _later_header(records, width)
     for index, record in enumerate(records[1:_MOST_PREAMBLE], start=1):
         if not named <= len(record.cells) <= width or (is_padded and _filled(record) <= named // 2):
             continue
         if is_comment and record.cells[0].startswith("#"):
             continue
         return index if _begins_table(records, index, width) else 0
+    return 0
+
+
+def _later_header(records: Sequence[Record], width: int) -> int:
+    """Return the index of a header behind lines that have the table's width, too; 0 if there is none.
+
+    It has words above columns of values, and the lines before it do not hold such values. A line right behind
+    one that looks like a header itself may be its second line.
+    """
+    kinds = column_kinds(records[len(records) // 2 :], width)
+    typed = [column for column, kind in enumerate(kinds) if kind not in (Kind.TEXT, Kind.EMPTY)]
+    if not typed:
+        return 0
+    for index, record in enumerate(records[1:_MOST_LATER], start=1):
+        if len(record.cells) != width or len(records) - index <= _FEWEST:
+            return 0
+        matching = sum(kind_of(record.cells[column]) is kinds[column] for column in typed)
+        if matching == len(typed):
+            return 0
+        if not matching and _is_header_like(record) and all(record.cells):
+            is_title = _filled(records[0]) < width or not _is_header_like(records[0])
+            return index if index > 1 or is_title else 0
     return 0
 
 
@@ -120,14 +143,27 @@ def _begins_table(records: Sequence[Record], index: int, width: int) -> bool:
     header, rows = records[index], records[index + 1 :]
     passed = max(len(record.cells) for record in records[:index])
     wide = sum(len(row.cells) > min(passed, width - 1) for row in rows)
-    if not rows or not wide or wide < min(_CONSISTENT * len(rows), len(rows) - _FOOTER):
+    footer = _FOOTER if len(rows) > _FOOTER + 1 else 0
+    if not rows or not wide or wide < min(_CONSISTENT * len(rows), len(rows) - footer):
         return False
-    if not _is_header_like(header):
+    if not _is_header_like(header) or _is_table(records[:index]):
         return False
     if _differs(header, column_kinds(rows, width)):
         return True
+    if sum(len(row.cells) == width for row in rows) < _CONSISTENT * len(rows):
+        return False
+    if any(cell in row.cells for row in rows for cell in header.cells if cell):
+        return False  # a row like the others
     # One cell less: rather a header without a name for one column.
     return width > _PAIR and not (index == 1 and len(records[0].cells) == width - 1)
+
+
+def _is_table(records: Sequence[Record]) -> bool:
+    """Return whether the records are a table of their own: words above values, in all of them."""
+    widths = {len(record.cells) for record in records}
+    if len(records) <= _FEWEST or len(widths) > 1 or widths == {1}:
+        return False
+    return _differs(records[0], column_kinds(records[1:], widths.pop()))
 
 
 def _is_header_like(record: Record) -> bool:
