@@ -9,6 +9,7 @@ from chalicelib.core.model import BLANKS, ExtraCells, Options
 from chalicelib.formats.csv.detection.evidence import Hypothesis, hypotheses
 from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift, find_table
+from chalicelib.formats.csv.header import MAX_HEADER
 from chalicelib.formats.csv.values import Kind
 from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.rows import text
@@ -48,14 +49,20 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     rest = head.data[start + SAMPLE :]
     if not found or (rest and _is_one_sided(found[0], rest)):
         known = declared or (found[0].delimiter if found and found[0].score else None)
-        lines = _lines(head, start, HEAD_SIZE if known else 2 * SAMPLE, options.comment)
+        lines = _lines(head, start, 2 * SAMPLE if found and not known else HEAD_SIZE, options.comment)
         found = hypotheses(lines, options, known)
-    if not found and not lines:
-        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
+    if not any(line.text.strip(" \t") for line in lines):
+        raise _no_records(len(head.data) - start)
     hypothesis = found[0] if declared is not None and found else _decide(found, lines, options)
     if hypothesis.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
         raise _unclear_header(hypothesis)
     return Choice(hypothesis, lines)
+
+
+def _no_records(size: int) -> JobFailed:
+    if size > MAX_HEADER:
+        return JobFailed("header-too-long", f"The file begins with {size:,} bytes of blank lines.")
+    return JobFailed("empty-file", "The file holds nothing but blank lines.")
 
 
 def _lines(head: Head, start: int, size: int, comment: str | None) -> list[Line]:
@@ -117,7 +124,8 @@ def _is_sure_but_for_the_header(hypothesis: Hypothesis) -> bool:
 def _divides_values(best: Hypothesis, options: Options) -> bool:
     """Return whether the delimiter may be a part of values: a blank, or one that the first line lacks."""
     is_headed = options.header is not False and best.table.first == 0
-    return best.delimiter == BLANKS or (best.delimiter in (":", ",") and not is_headed)
+    may_be_text = best.delimiter == ":" or (best.delimiter == "," and best.table.first > 0)
+    return best.delimiter == BLANKS or (may_be_text and not is_headed)
 
 
 def _check_one_column(single: Hypothesis, lines: Sequence[Line]) -> None:
