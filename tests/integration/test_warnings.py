@@ -332,7 +332,7 @@ def test_duplicates_are_no_rejects(life: Life) -> None:
     assert life.found(job.id).progress.tally == Tally(3, 0, 1, 2)
 
 
-REJECTED = b"a,b\n" + b"short\n" * 400
+REJECTED = b"name,city\n" + b"A\0,B\n" * 400
 
 
 @pytest.mark.parametrize("range_size", [0, 500], ids=["whole", "split"])

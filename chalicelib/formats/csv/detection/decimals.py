@@ -98,10 +98,15 @@ def _evidence(rows: Sequence[Sequence[str]], missing: Collection[str]) -> Iterat
         is_shared,
         pc.and_(is_comma, matches(value, _PROOF)),
     )
-    table = pa.table({"place": cells["place"], **dict(zip(_Evidence._fields, kinds, strict=True))})
-    counts = table.group_by("place").aggregate([(name, "sum") for name in _Evidence._fields])
-    for row in counts.to_pylist():
-        yield row["place"], _Evidence(*(row[f"{name}_sum"] for name in _Evidence._fields))
+    # The functions' layer has no Acero, which groups tables.
+    counts = [_by_place(cells["place"].filter(kind)) for kind in kinds]
+    for place in sorted(counts[0]):
+        yield place, _Evidence(*(count.get(place, 0) for count in counts))
+
+
+def _by_place(places: pa.ChunkedArray) -> dict[int, int]:
+    """Return how often each place occurs."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(places).to_pylist()}
 
 
 def _is_absent(values: pa.Array, missing: Collection[str]) -> pa.Array:
