@@ -53,7 +53,7 @@ class Parsed:
     followed: int = 0  # cells that begin with a quote, have text behind another one, and do not end with one
     unclosed: int = 0  # cells that begin with their only quote
     runs: int = 0  # records with runs of blanks, if blanks divide cells
-    irregular: int = 0
+    irregular: int = 0  # records
     escapes: int = 0  # escaped quotes, delimiters and escapes
 
     @property
@@ -135,8 +135,8 @@ class Parser:
         cells = None if is_hopeless else self._regular(text, parsed)
         if cells is not None:
             return Record(index, 1, cells, enclosed=parsed.enclosed - enclosed)
-        parsed.irregular += 1
         if is_hopeless:
+            parsed.irregular += 1
             return Record(index, 1, self.split(text), is_irregular=True)
         if has_quote and self._failures < _MOST_FAILURES and self._is_open(text):
             for stop in range(index + 2, min(index + _MOST_LINES, len(lines)) + 1):
@@ -146,6 +146,7 @@ class Parser:
                 if cells is not None:
                     return Record(index, stop - index, cells, enclosed=parsed.enclosed - enclosed)
             self._failures += 1
+        parsed.irregular += 1
         return Record(index, 1, self._irregular(text, parsed), is_irregular=True)
 
     def _regular(self, text: str, parsed: Parsed) -> list[str] | None:
