@@ -121,10 +121,12 @@ def _later_header(records: Sequence[Record], width: int) -> int:
     for index, record in enumerate(records[1:_MOST_LATER], start=1):
         if len(record.cells) != width or len(records) - index <= _FEWEST:
             return 0
-        matching = sum(kind_of(record.cells[column]) is kinds[column] for column in typed)
-        if matching == len(typed):
-            return 0
-        if not matching and _is_header_like(record) and all(record.cells):
+        found = [(kind_of(record.cells[column]), kinds[column]) for column in typed]
+        holds_values = any(own is kind for kind, own in found)
+        is_sparse = all(own is Kind.EMPTY for own, _ in found) and _filled(record) > 1
+        if holds_values or is_sparse:
+            return 0  # a record of the table
+        if _is_header_like(record) and all(record.cells):
             is_title = _filled(records[0]) < width or not _is_header_like(records[0])
             return index if index > 1 or is_title else 0
     return 0
