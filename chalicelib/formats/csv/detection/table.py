@@ -128,7 +128,8 @@ def _later_header(records: Sequence[Record], width: int) -> int:
             return 0  # a record of the table
         if _is_header_like(record) and all(record.cells):
             is_title = _filled(records[0]) < width or not _is_header_like(records[0])
-            return index if index > 1 or is_title else 0
+            is_later = is_title or (index > 1 and not _is_table(records[:index]))
+            return index if is_later else 0
     return 0
 
 
