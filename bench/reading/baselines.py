@@ -33,7 +33,7 @@ _HABITS = frozenset({"short-rows-padded", "extra-cells-kept"})
 
 @dataclass
 class Baseline:
-    """A reader in a process, which is started anew after a file that took too long."""
+    """A reader in a process, which restarts after a file that took too long."""
 
     name: str
     layout: Layout

@@ -566,7 +566,7 @@ def blank_after_quote(draft: Draft) -> bool:
 
 
 def text_after_quote(draft: Draft) -> bool:
-    """Put text after a closing quote in one or two records: nobody knows what is meant."""
+    """Put text after a closing quote in one or two records, so that their meaning is unclear."""
     if draft.style.delimiter == BLANKS:
         return False
     return _at_quoted_cell(draft, lambda written: f"{written}{draft.rng.choice(('x', ' Jr', '1', '.'))}")
@@ -743,7 +743,7 @@ def apostrophes(draft: Draft) -> bool:
 def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | None = None) -> bool:
     """Change a quoted cell, as it is written, in one or two records.
 
-    ``meant`` are the columns of cells that are meant as they were; None: nobody knows what is meant.
+    ``meant`` are the columns of cells that are meant as they were; None: the meaning is unclear.
     """
     style = draft.style
     if len(draft.lines) < 4 or style.quoting is Quoting.NONE or draft.width < 2:

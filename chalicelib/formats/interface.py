@@ -47,7 +47,7 @@ class Note:
     """What a decoder assumed, passed over or repaired in a batch, and how often.
 
     ``code`` is one of :data:`chalicelib.core.warnings.KINDS`. ``ordinal`` is that of the first record that it
-    concerns. For a line that is no record it is that of the next record, and ``location`` is the line's.
+    concerns. If the line is not a record, it is the next record's ordinal, and ``location`` is the line's.
     """
 
     code: str

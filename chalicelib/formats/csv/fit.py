@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
+from chalicelib.formats.csv.arrow import read_table
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.values import Kind, kind_of
@@ -300,28 +301,9 @@ def _read(text: bytes, dialect: Dialect, width: int) -> tuple[pa.Table, dict[int
         ragged[row.number - 1] = (row.actual_columns, row.text)
         return "skip"
 
-    keys = [str(index) for index in range(width)]
     if text.startswith(BOM):  # Arrow would drop it
         text = b"\n" + text
-    table = arrow_csv.read_csv(
-        pa.BufferReader(text),
-        read_options=arrow_csv.ReadOptions(
-            column_names=keys, use_threads=False, block_size=min(len(text) + 1, 2**31 - 1)
-        ),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=True,
-            invalid_row_handler=on_ragged,
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(keys, pa.string()),
-            check_utf8=False,  # the whole text was checked
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
-    )
+    table = read_table(text, dialect, width, on_ragged)
     return table, ragged
 
 

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.model import Dialect, Format
+from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv.rules_1 import decode as csv_decode
 from chalicelib.formats.csv.rules_1 import framing as csv_framing
 from chalicelib.formats.csv.rules_1 import records as csv_records
@@ -197,7 +198,7 @@ def test_the_first_end_is_one_of_the_regular_ends(data: bytes) -> None:
         return
     for start in range(1, len(data) + 1):
         expected = next((end for end in ends.to_pylist() if end >= start), None)
-        assert csv_records.first_end(data, quotes.to_pylist(), start) == expected
+        assert csv_quotes.first_end(data, quotes.to_pylist(), start) == expected
 
 
 CELLS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=12)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from chalicelib.core.model import Dialect
+from chalicelib.formats.csv.arrow import read_table
 from chalicelib.formats.csv.rules_1 import records as csv_records
 from chalicelib.formats.csv.rules_1.framing import UNTERMINATED
 from chalicelib.formats.interface import Batch, Location, Reason, Rejection
@@ -106,26 +107,7 @@ def _decode_together(data: bytes, dialect: Dialect) -> tuple[pa.Table, list[Reje
 
     if not data.lstrip(b"\r\n"):  # without rows, Arrow raises an error
         return _table([pa.array([], pa.string()) for _ in names], names), rejections
-    keys = [str(index) for index in range(len(names))]
-    table = arrow_csv.read_csv(
-        pa.BufferReader(data),
-        read_options=arrow_csv.ReadOptions(
-            column_names=keys, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
-        ),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=True,
-            invalid_row_handler=on_ragged,
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(keys, pa.string()),
-            check_utf8=False,  # the whole segment was checked
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
-    )
+    table = read_table(data, dialect, len(names), on_ragged)
     return table.rename_columns(list(names)), rejections
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
+from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv.rules_1 import records as csv_records
 from chalicelib.reading.blocks import TOO_LARGE, Boundary, Stretch, line_boundary
 
@@ -80,7 +81,7 @@ class CsvFraming:
         offsets = memoryview(quotes.buffers()[1]).cast("Q")
         start = 0
         while start < at:
-            end = csv_records.first_end(data, offsets, min(start + self.max_record // 2 + 1, at))
+            end = csv_quotes.first_end(data, offsets, min(start + self.max_record // 2 + 1, at))
             if end is None or end - start > self.max_record:
                 return None
             start = end

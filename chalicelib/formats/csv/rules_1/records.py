@@ -9,7 +9,6 @@ keep their bytes whatever their encoding.
 import csv
 import re
 import sys
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +27,6 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # records are bounded before 
 LF, CR = b"\n\r"
 
 LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
-_ENDING = re.compile(rb"\r?\n|\r(?=[^\n])")  # not a CR at the end: a LF may follow
 
 
 @dataclass(frozen=True)
@@ -157,19 +155,6 @@ def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
     before = pc.search_sorted(offsets, ends)  # the number of quotes
     inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
     return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
-
-
-def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
-    """Return the first of the :func:`regular_ends` at or after ``start`` (1 or more), given all quotes."""
-    at = start - 1
-    while ending := _ENDING.search(data, at):
-        quotes_before = bisect_left(offsets, ending.end())
-        if quotes_before % 2 == 0:
-            return ending.end()
-        if quotes_before == len(offsets):
-            return None
-        at = offsets[quotes_before]
-    return None
 
 
 def _equal(octets: pa.Array, char: int) -> pa.Array:
