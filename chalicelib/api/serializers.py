@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.core.jobs import Job, Part
-from chalicelib.core.model import Dialect, Options, Status, StoredReject
+from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.options import declared
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
@@ -18,9 +18,10 @@ _DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without its columns, of which there may be thousands."""
+    """Return the job as a list shows it: without columns, which may be thousands, and counts of rejects."""
     document = describe(job, now)
     document["detected"].pop("columns", None)
+    del document["rejects"]
     return document
 
 
@@ -52,6 +53,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "undone_rows": job.outcome.undone_rows,
         "error": {"code": error.code, "message": error.message} if error else None,
         "warnings": [describe_warning(warning) for warning in job.warnings],
+        "rejects": [describe_reject_count(count) for count in job.rejects],
         "links": links(job),
     }
 
@@ -85,11 +87,26 @@ def describe_warning(warning: JobWarning) -> dict[str, Any]:
     }
 
 
+def describe_reject_count(count: RejectCount) -> dict[str, Any]:
+    """Return the document of rejects that are alike."""
+    first = None
+    if count.first is not None:
+        first = {
+            "record": count.first.record,
+            "line": count.first.line,
+            "row": count.first.sheet_row,
+            "offset": count.first.offset,
+        }
+    return {"code": count.code, "field": count.field, "count": count.count, "first": first}
+
+
 def describe_reject(reject: StoredReject) -> dict[str, Any]:
     """Return a rejected record's document."""
     return {
-        "record_number": reject.record_number,
-        "byte_offset": reject.byte_offset,
+        "record_number": reject.place.record,
+        "line": reject.place.line,
+        "row": reject.place.sheet_row,
+        "byte_offset": reject.place.offset,
         "field": reject.field,
         "code": reject.code,
         "message": reject.message,

@@ -24,4 +24,5 @@ class PreparedBlock:
     rejects: Sequence[Reject] = field(default_factory=tuple)
     source_offset: int | None = None  # bytes read so far of a compressed or transcoded object
     lines: int | None = None  # line endings in it; None under rules 1
+    sheet_rows: int | None = None  # in it; None: they are not counted
     warnings: Sequence[FileWarning] = ()  # one for each code

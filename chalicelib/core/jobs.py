@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chalicelib.core.model import Dialect, Format, Options, Range, Source, Status, Tally
+from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.warnings import JobWarning
 
 
@@ -138,6 +138,7 @@ class Job:
     outcome: JobOutcome
     times: Times
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
+    rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
 
 
 @dataclass(frozen=True)

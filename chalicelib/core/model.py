@@ -93,6 +93,7 @@ class Dialect:
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     data_line: int | None = None  # the number of lines before that; None under rules 1
+    data_row: int | None = None  # the number of sheet rows before that; None: they are not counted
     rules: int = 1  # by which the file is read
     encoding: str = "utf-8"
     bom: bool = False
@@ -129,7 +130,8 @@ _DIALECT_MEMBERS = (
 )
 _FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {  # of formats that have more
     Format.CSV: (
-        *("columns", "header", "delimiter", "quote", "escape", "skip_initial_space", "crlf", "comment"),
+        *("data_row", "columns", "header", "delimiter", "quote", "escape", "skip_initial_space", "crlf"),
+        *("comment",),
         *("short_rows", "extra_cells", "decimal", "decimal_columns", "date_order", "missing_values"),
     ),
     Format.NDJSON: (),
@@ -155,7 +157,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)  # a bad file has millions of them
 class Reject:
-    """A record that was not loaded, with the reason. ``record`` counts from 0 within its block."""
+    """A record that was not loaded, with the reason.
+
+    ``record``, ``line`` and ``sheet_row`` count from 0 within its block. ``sheet_row`` is the row in a
+    spreadsheet program, where blank lines count; None: the file has no rows.
+    """
 
     code: str
     message: str  # a sentence for readers who do not program
@@ -163,6 +169,8 @@ class Reject:
     offset: int  # of the record's first byte in the file
     raw: str  # an excerpt of the record, unchanged
     field: str | None = None
+    line: int | None = None
+    sheet_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -176,15 +184,35 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class StoredReject:
-    """A reject as stored; ``record_number`` counts from 1 over the file's records.
+class Place:
+    """The place of a record in its file. All but the offset count from 1.
 
-    The number is a prefix sum over the ledger, so it is None while earlier blocks are missing.
+    The numbers are prefix sums over the ledger, so they are None while earlier blocks are missing. ``line``
+    is None too in jobs of an earlier version, and ``sheet_row`` there and in a file without rows.
     """
 
+    offset: int  # bytes
+    record: int | None = None  # among the records, rejected ones included
+    line: int | None = None  # as a text editor counts
+    sheet_row: int | None = None  # as a spreadsheet program counts
+
+
+@dataclass(frozen=True)
+class RejectCount:
+    """The number of a job's rejects with one code and one field, and the place of the first."""
+
+    code: str
+    field: str | None
+    count: int
+    first: Place | None  # None: the places have been removed
+
+
+@dataclass(frozen=True)
+class StoredReject:
+    """A reject as stored."""
+
     cursor: tuple[int, int]  # block number, record within the block
-    record_number: int | None
-    byte_offset: int
+    place: Place
     field: str | None
     code: str
     message: str

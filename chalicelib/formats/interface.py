@@ -36,10 +36,11 @@ class Rejection(NamedTuple):
 
 
 class Location(NamedTuple):
-    """The location of a record in the text, and its bytes."""
+    """The location of a record in the text, its bytes, and the sheet rows before it in its batch."""
 
     offset: int
     raw: bytes
+    sheet_row: int | None = None  # None: the format has no rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Batch(ABC):
     singles: Sequence[int] = ()  # ordinals of records that are decoded one by one, increasing
     rejections: Sequence[Rejection] = field(default_factory=list)  # by ordinal
     notes: Sequence[Note] = ()  # one for each code
+    sheet_rows: int | None = None  # records and lines that are none; None: the format has no rows
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """Decode a single record, with every number a Decimal. Raises RecordRejected."""

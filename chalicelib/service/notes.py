@@ -6,8 +6,8 @@ from dataclasses import replace
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats.interface import Batch, Location, Note
 from chalicelib.reading.blocks import Segment
-from chalicelib.reading.lines import count_lines
 from chalicelib.rows.text import excerpt
+from chalicelib.service.lines import Lines
 
 
 class Notes:
@@ -48,5 +48,5 @@ def _first(segment: Segment, note: Note, location: Location, before: int) -> Fil
         location.offset,
         excerpt(location.raw),
         record=before + note.ordinal,
-        line=segment.line + count_lines(segment.data[: location.offset - segment.offset]),
+        line=Lines(segment).before(location.offset),
     )

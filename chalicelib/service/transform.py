@@ -24,6 +24,7 @@ from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
+from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
 
@@ -38,7 +39,9 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
-    printed = _print_segments(block.segments, dialect, advisor)
+    is_first = block.start < dialect.data_start
+    rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
+    printed = _print_segments(block.segments, dialect, advisor, rows_before)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -50,6 +53,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         tuple(printed.rejects),
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
+        sheet_rows=printed.sheet_rows,
         warnings=(*printed.warnings, *block.warnings),
     )
 
@@ -61,12 +65,19 @@ class _Printed(NamedTuple):
     rejects: list[Reject]
     warnings: Sequence[FileWarning]
     records: int
+    sheet_rows: int | None
 
 
 def _print_segments(
-    segments: Sequence[Segment | RejectedRecord], dialect: Dialect, advisor: Advisor | None
+    segments: Sequence[Segment | RejectedRecord],
+    dialect: Dialect,
+    advisor: Advisor | None,
+    sheet_rows: int | None,
 ) -> _Printed:
-    """Decode and print the segments. On return, the decoded values are free: hashing needs their memory."""
+    """Decode and print the segments. On return, the decoded values are free: hashing needs their memory.
+
+    ``sheet_rows`` is the number of those in the block before the segments; None: they are not counted.
+    """
     file_format = format_of(dialect)
     printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
@@ -76,17 +87,35 @@ def _print_segments(
     for segment in segments:
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
-            rejects.append(Reject(segment.code, message, records, segment.offset, excerpt(segment.raw)))
+            rejects.append(
+                Reject(
+                    segment.code,
+                    message,
+                    records,
+                    segment.offset,
+                    excerpt(segment.raw),
+                    line=segment.line,
+                    sheet_row=sheet_rows,
+                )
+            )
             records += 1
+            sheet_rows = _sum(sheet_rows, 1)
             continue
+        lines = Lines(segment)
         for batch in file_format.decode(segment, dialect):
             printed = printer.print_batch(batch)
             texts += printed.texts
-            rejects += _rejects(batch, printed.rejections, records, advisor)
+            before = _Before(records, sheet_rows, lines)
+            rejects += _rejects(batch, printed.rejections, before, advisor)
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
+            sheet_rows = _sum(sheet_rows, batch.sheet_rows)
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    return _Printed(whole_texts, rejects, notes.warnings, records)
+    return _Printed(whole_texts, rejects, notes.warnings, records, sheet_rows)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 class _PrintedBatch(NamedTuple):
@@ -160,17 +189,34 @@ def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
             yield text
 
 
+class _Before(NamedTuple):
+    """The numbers of records and sheet rows in the block before a batch, and the lines of its segment."""
+
+    records: int
+    sheet_rows: int | None
+    lines: Lines
+
+
 def _rejects(
-    batch: Batch, rejections: Sequence[Rejection], before: int, advisor: Advisor | None
+    batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
 ) -> Iterator[Reject]:
-    """Yield the rejects of a batch that follows ``before`` records of its block."""
+    """Yield the rejects of a batch."""
     if not rejections:
         return
     locations = batch.locate([rejection.ordinal for rejection in rejections])
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
-        advisor.learn(raw for rejection, (_, raw) in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field), (offset, raw) in both:
+        advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
+    for (ordinal, code, message, field), (offset, raw, row) in both:
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
-        yield Reject(code, message, before + ordinal, offset, excerpt(raw), field)
+        yield Reject(
+            code,
+            message,
+            before.records + ordinal,
+            offset,
+            excerpt(raw),
+            field,
+            before.lines.before(offset),
+            _sum(before.sheet_rows, row),
+        )

@@ -182,11 +182,11 @@ def test_record_numbers_are_known_once_every_earlier_block_is_committed(backend:
     job, writer = backend.job(), backend.writer()
     writer.write(job, block(2, ["a"], rejects=2))
     writer.write(job, block(0, ["b", "c"], rejects=1))
-    numbers = [it.record_number for it in backend.jobs.rejects(job.id, limit=10, after=None)]
+    numbers = [it.place.record for it in backend.jobs.rejects(job.id, limit=10, after=None)]
     assert numbers == [3, None, None]
     writer.write(job, block(1, ["d", "e"]))
     found = backend.jobs.rejects(job.id, limit=10, after=None)
-    assert [it.record_number for it in found] == [3, 7, 8]
+    assert [it.place.record for it in found] == [3, 7, 8]
     assert backend.jobs.rejects(job.id, limit=10, after=found[1].cursor) == [found[2]]
 
 

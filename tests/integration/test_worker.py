@@ -66,10 +66,10 @@ def test_rejects_have_their_record_number_and_offset(make_sluice: MakeSluice) ->
     job = sluice.finished(sluice.upload(data))
     found = sluice.services.jobs.rejects(job.id, limit=10, after=None)
     codes = ["missing-cell", "extra-cell", "encoding-error", "nul-character"]
-    assert [(it.record_number, it.code) for it in found] == [
+    assert [(it.place.record, it.code) for it in found] == [
         (number + 1, code) for number, code in zip(bad, codes, strict=True)
     ]
-    assert [it.byte_offset for it in found] == [data.index(line) for line in bad.values()]
+    assert [it.place.offset for it in found] == [data.index(line) for line in bad.values()]
 
 
 def loaded_to(position: float) -> Callable[[Job], bool]:

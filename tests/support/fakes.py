@@ -14,7 +14,17 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, N
 from chalicelib.core.jobs import Changes, Claim, Job, JobError, NewJob, Part, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, check
 from chalicelib.core.messages import Delivery
-from chalicelib.core.model import Dialect, Gap, Options, Range, Source, Status, StoredReject, Tally
+from chalicelib.core.model import (
+    Dialect,
+    Gap,
+    Options,
+    Place,
+    Range,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+)
 from chalicelib.core.options import change_instructions
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.core.uploads import SignedUpload
@@ -86,7 +96,9 @@ class MemoryJobs:
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         self.ping()
         found = [
-            StoredReject((no, it.record), it.record + 1, it.offset, it.field, it.code, it.message, it.raw)
+            StoredReject(
+                (no, it.record), Place(it.offset, it.record + 1), it.field, it.code, it.message, it.raw
+            )
             for no, block in sorted(self.blocks.get(job_id, {}).items())
             for it in block.rejects
         ]

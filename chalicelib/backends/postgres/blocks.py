@@ -4,6 +4,7 @@ from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tally_columns
+from chalicelib.backends.postgres.rejects import add_rejects
 from chalicelib.backends.postgres.warnings import add_warnings
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
@@ -52,6 +53,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
                 "end": block.end,
                 "source_offset": block.source_offset,
                 "lines": block.lines,
+                "sheet_rows": block.sheet_rows,
                 **tally_columns(tally),
             },
         )
@@ -60,12 +62,4 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
     if not cursor.rowcount:
         raise JobEnded(f"job {job.id} is no longer PROCESSING, or is read in another way")
     add_warnings(connection, job.id, block.no, block.warnings)
-    if block.rejects:
-        with connection.cursor() as copy_cursor, copy_cursor.copy(_SQL["copy_rejects"]) as copy:
-            for reject in block.rejects:
-                copy.write_row(
-                    (
-                        *(job.id, block.no, reject.record, reject.offset),
-                        *(reject.field, reject.code, reject.message, reject.raw),
-                    )
-                )
+    add_rejects(connection, job.id, block.no, block.rejects)

@@ -30,9 +30,9 @@ SELECT coalesce(sum(inserted), 0)::bigint AS count FROM ingestion_blocks WHERE j
 
 -- name: copy_ledger
 -- As if the file had been loaded again: all of its rows exist already.
-INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset, lines,
+INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
                               records, inserted, duplicates, rejected)
-SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines,
+SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
        records, 0, inserted + duplicates, rejected
 FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
@@ -61,7 +61,7 @@ SELECT coalesce(sum(records), 0)::bigint AS records, coalesce(sum(rejected), 0):
 FROM ingestion_blocks WHERE job_id = %(id)s
 
 -- name: rejects_by_code
-SELECT code, count(*) AS count FROM validation_errors WHERE job_id = %(id)s GROUP BY code
+SELECT code, sum(count)::bigint AS count FROM reject_counts WHERE job_id = %(id)s GROUP BY code
 
 -- name: complete
 UPDATE ingestion_jobs

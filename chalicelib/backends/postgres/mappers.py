@@ -23,6 +23,9 @@ from chalicelib.core.model import (
     ExtraCells,
     Format,
     Options,
+    Place,
+    Reject,
+    RejectCount,
     ShortRows,
     Source,
     Status,
@@ -179,14 +182,38 @@ def warning_of(row: Row) -> JobWarning:
 def reject_of(row: Row) -> StoredReject:
     """Return the reject in a row of `select_rejects`."""
     return StoredReject(
-        cursor=(row["block_no"], row["record"]),
-        record_number=row["record_number"],
-        byte_offset=row["byte_offset"],
+        cursor=(row["block_no"], row["ordinal"]),
+        place=_place(row),
         field=row["field"],
         code=row["code"],
         message=row["message"],
         raw=row["raw"],
     )
+
+
+def reject_count_columns(job_id: UUID, block_no: int, count: int, first: Reject) -> dict[str, Any]:
+    """Return the columns of `reject_counts`, given how many rejects of a block are like the first one."""
+    return {
+        "job_id": job_id,
+        "block_no": block_no,
+        "code": first.code,
+        "field": first.field or "",
+        "count": count,
+        "record": first.record,
+        "line": first.line,
+        "sheet_row": first.sheet_row,
+        "offset": first.offset,
+    }
+
+
+def reject_count_of(row: Row) -> RejectCount:
+    """Return the count in a row of `select_counts`."""
+    first = None if row["byte_offset"] is None else _place(row)
+    return RejectCount(code=row["code"], field=row["field"], count=row["count"], first=first)
+
+
+def _place(row: Row) -> Place:
+    return Place(row["byte_offset"], row["record"], row["line"], row["sheet_row"])
 
 
 def _instructions(row: Row) -> Instructions:

@@ -20,10 +20,10 @@ from chalicelib.backends.postgres.mappers import (
     new_job_columns,
     options_column,
     options_of,
-    reject_of,
     source_columns,
     transition_columns,
 )
+from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
@@ -50,7 +50,7 @@ class PostgresRegister:
     def get(self, job_id: UUID) -> Job | None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            return _job_with_warnings(connection, job_id)
+            return _job_with_findings(connection, job_id)
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
@@ -65,13 +65,8 @@ class PostgresRegister:
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
-        block, record = after or (-1, -1)
         with transaction_on(self._pool) as connection:
-            rows = connection.execute(
-                _SQL["select_rejects"],
-                {"id": job_id, "limit": limit, "after_block": block, "after_record": record},
-            )
-            return [reject_of(row) for row in rows]
+            return select_rejects(connection, job_id, limit=limit, after=after)
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         """See the port."""
@@ -86,7 +81,7 @@ class PostgresRegister:
                 return None
             _check(row, action)
             _take(connection, job_id, action, row)
-            return _job_with_warnings(connection, job_id)
+            return _job_with_findings(connection, job_id)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
         """See the port."""
@@ -99,7 +94,7 @@ class PostgresRegister:
             connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
             was_loaded = row["status"] == Status.COMPLETED or _has_blocks(connection, job_id)
             _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
-            return _job_with_warnings(connection, job_id)
+            return _job_with_findings(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
@@ -120,9 +115,9 @@ class PostgresRegister:
             connection.execute("SELECT 1")
 
 
-def _job_with_warnings(connection: Connection, job_id: UUID) -> Job | None:
+def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
     job = find_job(connection, job_id)
-    return None if job is None else with_warnings(connection, [job])[0]
+    return None if job is None else with_rejects(connection, with_warnings(connection, [job])[0])
 
 
 def _check(row: Row, action: Action, *alternatives: Action) -> None:

@@ -28,27 +28,6 @@ WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
 ORDER BY job.number DESC
 LIMIT %(limit)s
 
--- name: select_rejects
--- A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are
--- those of the job that loaded it.
-WITH loader AS (
-    SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
-), block AS (
-    SELECT
-        block_no,
-        CASE WHEN coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset
-             THEN coalesce(sum(records) OVER before, 0) END AS first_record
-    FROM ingestion_blocks
-    WHERE job_id = (SELECT job_id FROM loader)
-    WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-)
-SELECT block_no, error.record, (first_record + error.record + 1)::bigint AS record_number,
-       byte_offset, field, code, message, raw
-FROM validation_errors AS error JOIN block USING (block_no)
-WHERE job_id = (SELECT job_id FROM loader) AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
-ORDER BY block_no, error.record
-LIMIT %(limit)s
-
 -- name: mark_arrived
 -- The first object to arrive is the job's, even if another one replaces it later.
 UPDATE ingestion_jobs

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.jobs import drop_reading, make_pending
 from chalicelib.backends.postgres.mappers import transition_columns
+from chalicelib.backends.postgres.rejects import remove_counts
 from chalicelib.backends.postgres.warnings import remove_warnings
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
@@ -45,6 +46,7 @@ class PostgresUndo:
                 return False
         with transaction_on(self._pool) as connection:
             remove_warnings(connection, job.id)
+            remove_counts(connection, job.id)
             _note_removed(connection, parameters, 0)
             connection.execute(_SQL["remove_ledger"], parameters)
             if job.rereads:

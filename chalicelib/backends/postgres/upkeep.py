@@ -52,6 +52,12 @@ class PostgresUpkeep:
         with transaction_on(self._pool) as connection:
             rows = connection.execute(_SQL["take_old"], {"days": days, "limit": limit})
             ids = [row["id"] for row in rows]
-            for statement in ("purge_rejects", "purge_warnings", "purge_ledger", "mark_purged"):
+            for statement in (
+                "purge_rejects",
+                "purge_warnings",
+                "purge_reject_counts",
+                "purge_ledger",
+                "mark_purged",
+            ):
                 connection.execute(_SQL[statement], {"ids": ids})
             return len(ids)

@@ -57,6 +57,11 @@ WITH removed AS (DELETE FROM job_warnings WHERE job_id = ANY(%(ids)s) RETURNING 
 INSERT INTO job_warnings (job_id, block_no, code, count)
 SELECT job_id, -1, code, sum(count) FROM removed GROUP BY job_id, code
 
+-- name: purge_reject_counts
+WITH removed AS (DELETE FROM reject_counts WHERE job_id = ANY(%(ids)s) RETURNING *)
+INSERT INTO reject_counts (job_id, block_no, code, field, count)
+SELECT job_id, -1, code, field, sum(count) FROM removed GROUP BY job_id, code, field
+
 -- name: purge_ledger
 -- The sums stay, as one row per job.
 WITH removed AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)

@@ -7,12 +7,12 @@ left.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
-from chalicelib.formats.csv.entries import Span
+from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.listing import list_records
@@ -38,13 +38,13 @@ class CsvBatch(Batch):
 
     segment: Segment
     dialect: Dialect
-    spans: Callable[[Sequence[int]], list[Span]]  # of records by ordinals, which increase
+    spots: Callable[[Sequence[int]], list[Spot]]  # of records by ordinals, which increase
     wide: Mapping[int, list[str]] = field(default_factory=dict)  # cells of singles, by ordinal
 
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """See Batch."""
         data, offset = self.segment.data, self.segment.offset
-        return [Location(offset + start, data[start:end]) for start, end in self.spans(ordinals)]
+        return [Location(offset + start, data[start:end], row) for start, end, row in self.spots(ordinals)]
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """See Batch."""
@@ -62,7 +62,8 @@ class _Place(NamedTuple):
 
     segment: Segment
     dialect: Dialect
-    spans: Callable[[Sequence[int]], list[Span]]
+    spots: Callable[[Sequence[int]], list[Spot]]
+    sheet_rows: int
     notes: Sequence[Note] = ()
 
 
@@ -72,9 +73,8 @@ def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     if text is not None:
         fitted = fit(text, dialect)
         if _is_ordinary(text, fitted, dialect, segment.quotes):
-            return _batch(
-                _Place(segment, dialect, _spans_of(segment, dialect)), fitted, range(fitted.rows), {}
-            )
+            place = _Place(segment, dialect, _spots_of(segment, dialect), fitted.rows)
+            return _batch(place, fitted, range(fitted.rows), {})
     return _decode_listed(segment, dialect)
 
 
@@ -142,17 +142,21 @@ def _header_lines(dialect: Dialect) -> HeaderLines:
     return HeaderLines(dialect)
 
 
-def _spans_of(segment: Segment, dialect: Dialect) -> Callable[[Sequence[int]], list[Span]]:
+def _spots_of(segment: Segment, dialect: Dialect) -> Callable[[Sequence[int]], list[Spot]]:
     """Return a function that finds records in a segment without blank lines, comments and the like."""
 
-    def spans(ordinals: Sequence[int]) -> list[Span]:
-        found = csv_quotes.record_spans(segment.data, dialect, ordinals)
-        if found is not None:
-            return found
-        entries = list_records(segment, dialect).entries
-        return [(entries[ordinal].start, entries[ordinal].end) for ordinal in ordinals]
+    def spots(ordinals: Sequence[int]) -> list[Spot]:
+        spans = csv_quotes.record_spans(segment.data, dialect, ordinals)
+        if spans is None:
+            return _spots_of_entries(list_records(segment, dialect).entries, ordinals)
+        return [(start, end, ordinal) for (start, end), ordinal in zip(spans, ordinals, strict=True)]
 
-    return spans
+    return spots
+
+
+def _spots_of_entries(entries: Sequence[Entry], ordinals: Sequence[int]) -> list[Spot]:
+    chosen = (entries[ordinal] for ordinal in ordinals)
+    return [(entry.start, entry.end, entry.sheet_row) for entry in chosen]
 
 
 def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
@@ -169,15 +173,13 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
         raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
     rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
 
-    def spans(ordinals: Sequence[int]) -> list[Span]:
-        return [(entries[ordinal].start, entries[ordinal].end) for ordinal in ordinals]
-
     first_places = {code: (len(places), *places[0]) for code, places in listing.notes.items()}
     notes = [
         Note(code, count, ordinal, _location(segment, span))
         for code, (count, ordinal, span) in first_places.items()
     ]
-    return _batch(_Place(segment, dialect, spans, notes), fitted, loaded, rejected)
+    place = _Place(segment, dialect, partial(_spots_of_entries, entries), listing.sheet_rows, notes)
+    return _batch(place, fitted, loaded, rejected)
 
 
 def _location(segment: Segment, span: Span | None) -> Location | None:
@@ -204,6 +206,7 @@ def _batch(
         notes=[*place.notes, *notes],
         segment=place.segment,
         dialect=place.dialect,
-        spans=place.spans,
+        spots=place.spots,
+        sheet_rows=place.sheet_rows,
         wide=wide,
     )

@@ -11,6 +11,7 @@ from chalicelib.formats.csv.detection.decimals import MAX_RECORDS, decimal_colum
 from chalicelib.formats.csv.detection.evidence import Hypothesis
 from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift
+from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading.head import HEAD_SIZE, Head
@@ -41,7 +42,10 @@ def detect(head: Head, options: Options) -> Detection:
     else:
         cells = [""] * max(len(cells), table.width)
     dialect = replace(
-        dialect, columns=column_names(cells), data_line=count_lines(head.data[: dialect.data_start])
+        dialect,
+        columns=column_names(cells),
+        data_line=count_lines(head.data[: dialect.data_start]),
+        data_row=_count_rows(head.data[: dialect.data_start], head.start, dialect),
     )
     if options.decimal == ",":
         rows = _first_rows(head, dialect, choice.hypothesis)
@@ -71,6 +75,18 @@ def _skip_lines(data: bytes, start: int, count: int) -> int:
         line = _LINE.match(data, start)
         start = line.end() if line else start
     return start
+
+
+def _count_rows(data: bytes, start: int, dialect: Dialect) -> int:
+    """Return the number of sheet rows from ``start`` on: records, blank lines and lines of other kinds."""
+    match_record, rows = grammar_of(dialect).last_record.match, 0
+    while start < len(data):
+        record = match_record(data, start)
+        if record is None or record.end() == start:
+            record = _LINE.match(data, start)
+        start = record.end() if record else len(data)
+        rows += 1
+    return rows
 
 
 def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from chalicelib.formats.interface import Reason
 
 Span = tuple[int, int]  # start and end in the segment, in bytes
+Spot = tuple[int, int, int]  # a span, and the number of sheet rows before it in the segment
 
 
 @dataclass(slots=True)
@@ -17,6 +18,7 @@ class Entry:
     reason: Reason | None = None
     is_joined: bool = False  # line endings in it are text
     after_blank: bool = False  # it follows a blank line
+    sheet_row: int = 0  # how many records and other lines are before it
 
 
 @dataclass
@@ -28,4 +30,5 @@ class Listing:
     """
 
     entries: list[Entry] = field(default_factory=list)
+    sheet_rows: int = 0  # records and other lines
     notes: dict[str, list[tuple[int, Span | None]]] = field(default_factory=lambda: defaultdict(list))

@@ -63,7 +63,8 @@ class _Lister:
         after_blank = False
         for start, end, reason, note in self._units():
             ordinal = len(listing.entries)
-            entry = Entry(start, end, reason, note == JOINED, after_blank)
+            entry = Entry(start, end, reason, note == JOINED, after_blank, listing.sheet_rows)
+            listing.sheet_rows += 1
             if reason is None:
                 if self._has_mark and data.startswith(BOM, start):
                     entry.start += len(BOM)

@@ -25,7 +25,7 @@ from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
 from chalicelib.core.lifecycle import TRANSITIONS, Action
-from chalicelib.core.model import Dialect, Format, Source, Status, StoredReject, Tally
+from chalicelib.core.model import Dialect, Format, Place, RejectCount, Source, Status, StoredReject, Tally
 from chalicelib.core.warnings import JobWarning
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices
@@ -84,6 +84,15 @@ def test_the_job_is_what_describe_gives() -> None:
             )
             for it in document["warnings"]
         ],
+        rejects=[
+            RejectCount(
+                it["code"],
+                it["field"],
+                it["count"],
+                Place(it["first"]["offset"], it["first"]["record"], it["first"]["line"], it["first"]["row"]),
+            )
+            for it in document["rejects"]
+        ],
         **times,
     )
 
@@ -127,6 +136,7 @@ def test_lists_leave_the_columns_out() -> None:
     )
     whole = serializers.describe(job, now)
     del whole["detected"]["columns"]
+    del whole["rejects"]
 
     assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
     assert serializers.summarise(job, now) == whole
@@ -188,7 +198,9 @@ def test_a_reject_is_what_describe_gives() -> None:
     document = example("GET /jobs/{job_id}/errors")
     (reject,) = document["errors"]
 
-    assert serializers.describe_reject(StoredReject(cursor=(0, 564), **reject)) == reject
+    place = Place(reject["byte_offset"], reject["record_number"], reject["line"], reject["row"])
+    texts = {name: reject[name] for name in ("field", "code", "message", "raw")}
+    assert serializers.describe_reject(StoredReject((0, 564), place, **texts)) == reject
     assert document["next_cursor"] == format_cursor(0, 564)
 
 

@@ -17,6 +17,7 @@ from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv.rules_1 import decode as csv_decode
 from chalicelib.formats.csv.rules_1 import framing as csv_framing
 from chalicelib.formats.csv.rules_1 import records as csv_records
+from chalicelib.formats.interface import Location
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, rules
 from chalicelib.rows.text import normalise
@@ -257,5 +258,8 @@ def test_rejected_records_are_located() -> None:
         (1, "missing-cell"),
         (2, "extra-cell"),
     ]
-    assert csv_decode.locate(segment, [1, 2], dialect()) == [(107, b"c\n"), (109, b'"d\n",e,f\n')]
+    assert csv_decode.locate(segment, [1, 2], dialect()) == [
+        Location(107, b"c\n"),
+        Location(109, b'"d\n",e,f\n'),
+    ]
     assert decoded.table_ordinals() == pa.array([0, 3])

@@ -114,9 +114,9 @@ def test_lines_with_commas_hold_the_same_records(
 
 def test_commas_are_told_where_they_are() -> None:
     _, (note,) = decoded(b'{"a":1}\n\n{"a":2} , \r\n,\n{"a":3},', offset=100)
-    assert (note.count, note.ordinal, note.location) == (3, 1, (109, b'{"a":2} , \r'))
+    assert (note.count, note.ordinal, note.location) == (3, 1, Location(109, b'{"a":2} , \r'))
     _, (note,) = decoded(b'{"a":1}\n,\n{"a":3}')
-    assert (note.count, note.ordinal, note.location) == (1, 1, (8, b","))
+    assert (note.count, note.ordinal, note.location) == (1, 1, Location(8, b","))
 
 
 def test_a_reject_shows_the_line_with_its_comma() -> None:

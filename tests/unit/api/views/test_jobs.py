@@ -138,6 +138,8 @@ def test_rejects_come_in_file_order_in_pages(client: Client, services: MemorySer
     assert second["next_cursor"] is None
     assert first["errors"][0] == {
         "record_number": 1,
+        "line": None,
+        "row": None,
         "byte_offset": 0,
         "field": None,
         "code": "missing-cell",

@@ -1,0 +1,55 @@
+"""Store the rejects of jobs, and read them: one by one, or counted by code and field."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from chalicelib.backends.postgres.database import Connection, load_queries
+from chalicelib.backends.postgres.mappers import reject_count_columns, reject_count_of, reject_of
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Reject, StoredReject
+
+_SQL = load_queries("rejects.sql")
+_MOST_COUNTS = 100  # that a job shows
+
+
+def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Sequence[Reject]) -> None:
+    """Add the rejects of a block to its job, and their counts."""
+    if not rejects:
+        return
+    alike = defaultdict[tuple[str, str | None], list[Reject]](list)
+    with connection.cursor() as cursor:
+        with cursor.copy(_SQL["copy_rejects"]) as copy:
+            for reject in rejects:
+                alike[reject.code, reject.field].append(reject)
+                copy.write_row(
+                    (
+                        *(job_id, block_no, reject.record, reject.offset),
+                        *(reject.field, reject.code, reject.message, reject.raw),
+                        *(reject.line, reject.sheet_row),
+                    )
+                )
+        rows = [reject_count_columns(job_id, block_no, len(some), some[0]) for some in alike.values()]
+        cursor.executemany(_SQL["add_count"], rows)
+
+
+def remove_counts(connection: Connection, job_id: UUID) -> None:
+    """Remove the counts of a job's rejects."""
+    connection.execute(_SQL["remove_counts"], {"job_id": job_id})
+
+
+def select_rejects(
+    connection: Connection, job_id: UUID, *, limit: int, after: tuple[int, int] | None
+) -> list[StoredReject]:
+    """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""
+    block, record = after or (-1, -1)
+    parameters = {"id": job_id, "limit": limit, "after_block": block, "after_record": record}
+    return [reject_of(row) for row in connection.execute(_SQL["select_rejects"], parameters)]
+
+
+def with_rejects(connection: Connection, job: Job) -> Job:
+    """Return the job with its counts of rejects; a duplicate file has those of the job that loaded it."""
+    parameters = {"job_id": job.outcome.duplicate_of or job.id, "limit": _MOST_COUNTS}
+    rows = connection.execute(_SQL["select_counts"], parameters)
+    return replace(job, rejects=tuple(map(reject_count_of, rows)))

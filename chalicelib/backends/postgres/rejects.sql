@@ -1,0 +1,59 @@
+-- name: copy_rejects
+COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row) FROM STDIN
+
+-- name: add_count
+INSERT INTO reject_counts (job_id, block_no, code, field, count, record, line, sheet_row, byte_offset)
+VALUES (%(job_id)s, %(block_no)s, %(code)s, %(field)s, %(count)s, %(record)s, %(line)s, %(sheet_row)s, %(offset)s)
+
+-- name: remove_counts
+DELETE FROM reject_counts WHERE job_id = %(job_id)s
+
+-- name: select_rejects
+-- A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are
+-- those of the job that loaded it.
+WITH loader AS (
+    SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
+), block AS (
+    SELECT block_no, coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset AS is_next,
+           coalesce(sum(records) OVER before, 0)::bigint AS records,
+           CASE WHEN count(*) OVER before = count(lines) OVER before
+                THEN coalesce(sum(lines) OVER before, 0)::bigint END AS lines,
+           CASE WHEN count(*) OVER before = count(sheet_rows) OVER before
+                THEN coalesce(sum(sheet_rows) OVER before, 0)::bigint END AS sheet_rows
+    FROM ingestion_blocks
+    WHERE job_id = (SELECT job_id FROM loader)
+    WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+SELECT block_no, error.record AS ordinal, byte_offset, field, code, message, raw,
+       CASE WHEN is_next THEN block.records + error.record + 1 END AS record,
+       CASE WHEN is_next THEN block.lines + error.line + 1 END AS line,
+       CASE WHEN is_next THEN block.sheet_rows + error.sheet_row + 1 END AS sheet_row
+FROM validation_errors AS error JOIN block USING (block_no)
+WHERE job_id = (SELECT job_id FROM loader) AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
+ORDER BY block_no, error.record
+LIMIT %(limit)s
+
+-- name: select_counts
+-- One row for each code and field, the most frequent first, with the first place. Places count from 1 in the file, once
+-- every earlier block is in the ledger.
+SELECT code, nullif(field, '') AS field, kind.count, byte_offset,
+       CASE WHEN before.is_whole THEN before.records + record + 1 END AS record,
+       CASE WHEN before.is_whole THEN before.lines + line + 1 END AS line,
+       CASE WHEN before.is_whole THEN before.sheet_rows + sheet_row + 1 END AS sheet_row
+FROM (
+    SELECT code, field, min(block_no) AS block_no, sum(count)::bigint AS count
+    FROM reject_counts WHERE job_id = %(job_id)s
+    GROUP BY code, field ORDER BY sum(count) DESC, code, field LIMIT %(limit)s
+) AS kind
+JOIN reject_counts AS first USING (block_no, code, field)
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(end_offset - start_offset) = max(end_offset), true) AS is_whole,
+           coalesce(sum(records) FILTER (WHERE block_no < first.block_no), 0)::bigint AS records,
+           CASE WHEN count(*) = count(lines)
+                THEN coalesce(sum(lines) FILTER (WHERE block_no < first.block_no), 0)::bigint END AS lines,
+           CASE WHEN count(*) = count(sheet_rows)
+                THEN coalesce(sum(sheet_rows) FILTER (WHERE block_no < first.block_no), 0)::bigint END AS sheet_rows
+    FROM ingestion_blocks WHERE job_id = %(job_id)s AND block_no <= first.block_no
+) AS before
+WHERE first.job_id = %(job_id)s
+ORDER BY kind.count DESC, code, field

@@ -1,0 +1,104 @@
+"""The places and counts of rejects on a real Postgres, however the file is read."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import pytest
+
+from chalicelib.core.model import Place, RejectCount, Status
+from chalicelib.service.ingestion import Ingester, Result
+from tests.support.fakes import MemoryStore
+from tests.support.ingesting import in_steps, opened_by, work
+from tests.support.life import DAY, Life
+
+WIDTH = 3
+
+
+def _file() -> str:
+    lines = ["Report of today", "", 'id,"na\nme",city']
+    for number in range(400):
+        lines.append(f'{number},"Ann\nLee",York' if number % 3 else f"{number},Bob,Bonn")
+        if number % 50 == 7:
+            lines += ["", f"{number},short"]
+        if number % 90 == 11:
+            lines.append(f'{number},"long\n\n",York,UK')
+    return "\r\n".join(lines)
+
+
+TEXT = _file()
+FILE = TEXT.encode()
+
+
+def _expected() -> list[tuple[int, int, str]]:
+    """Return line, row and code of each reject, as Python's `csv` counts them."""
+    reader = csv.reader(io.StringIO(TEXT, newline=""))
+    found, line = [], 1
+    for row, cells in enumerate(reader, start=1):
+        if row > WIDTH and cells and len(cells) != WIDTH:
+            found.append((line, row, "missing-cell" if len(cells) < WIDTH else "extra-cell"))
+        line = reader.line_num + 1
+    return found
+
+
+EXPECTED = _expected()
+
+
+def alone(life: Life, job_id: UUID, ingester: Ingester) -> None:
+    assert work(life, job_id, ingester) is Result.JOB_ENDED
+
+
+def resumed(life: Life, job_id: UUID, ingester: Ingester) -> None:
+    assert in_steps(life, job_id, ingester, 5) > 5
+
+
+def split(life: Life, job_id: UUID, ingester: Ingester) -> None:
+    assert work(life, job_id, ingester) is Result.CLAIM_DONE
+    results = []
+    while life.found(job_id).status is not Status.COMPLETED:
+        results.append(work(life, job_id, ingester))
+    assert len(results) > 3
+
+
+WAYS: Sequence[tuple[Callable[[Life, UUID, Ingester], None], dict[str, int]]] = (
+    (alone, {}),
+    (resumed, {}),
+    (split, {"range_size": 500}),
+)
+
+
+@pytest.mark.parametrize(("load", "limits"), WAYS, ids=["alone", "resumed", "split"])
+def test_rejects_have_their_line_and_row(
+    life: Life, load: Callable[[Life, UUID, Ingester], None], limits: dict[str, int]
+) -> None:
+    job_id, ingester = opened_by(life, MemoryStore(FILE), **limits)
+    load(life, job_id, ingester)
+
+    found = life.jobs.rejects(job_id, limit=1000, after=None)
+    assert [(it.place.line, it.place.sheet_row, it.code) for it in found] == EXPECTED
+    codes = [code for _, _, code in EXPECTED]
+    assert [(it.code, it.field, it.count, it.first) for it in life.found(job_id).rejects] == [
+        (code, None, codes.count(code), found[codes.index(code)].place)
+        for code in ("missing-cell", "extra-cell")
+    ]
+
+
+def test_a_purge_keeps_the_counts_and_undo_removes_them(life: Life) -> None:
+    job_id, ingester = opened_by(life, MemoryStore(FILE))
+    alone(life, job_id, ingester)
+    counts = life.found(job_id).rejects
+    life.later(31 * DAY)
+    assert life.upkeep.purge(days=30, limit=9) == 1
+    assert life.found(job_id).rejects == tuple(RejectCount(it.code, None, it.count, None) for it in counts)
+
+
+def test_places_wait_for_earlier_blocks(life: Life) -> None:
+    job_id, ingester = opened_by(life, MemoryStore(FILE))
+    alone(life, job_id, ingester)
+    (first,) = life.sql("SELECT min(block_no) FROM ingestion_blocks WHERE rejected > 0")[0]
+    life.change(f"UPDATE ingestion_blocks SET start_offset = 1 WHERE block_no = 0 AND {first} > 0")
+    place = life.jobs.rejects(job_id, limit=1, after=None)[0].place
+    assert place == Place(place.offset)
+    count = life.found(job_id).rejects[0]
+    assert count.first == Place(place.offset)

@@ -1,0 +1,37 @@
+"""Ingest a file held in memory into a real Postgres, in one go or in steps."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from chalicelib.service.ingestion import Ingester, Result
+from tests.support.fakes import MemoryJobs, MemoryStore
+from tests.support.life import Life
+from tests.support.workers import ingest, new_ingester
+
+
+def opened_by(life: Life, store: MemoryStore, **changes: int) -> tuple[UUID, Ingester]:
+    """Return a job that no worker has opened, and an ingester that writes to Postgres."""
+    ports = {"ledger": life.ledger, "splits": life.splits, "new_writer": life.writer}
+    sizes = {"max_upload": 10**9, "max_record": 10**6, "loaders": 2, **changes}
+    return life.pending(), new_ingester(MemoryJobs(), store, **ports, **sizes)
+
+
+def work(
+    life: Life, job_id: UUID, ingester: Ingester, keep_going: Callable[[], bool] = lambda: True
+) -> Result:
+    claim = life.leases.claim(job_id, owner="me", lease_seconds=60)
+    assert claim is not None
+    result = ingest(claim, ingester, keep_going)
+    if result is not Result.JOB_ENDED:
+        life.leases.release(job_id, owner="me", without_progress=False)
+    return result
+
+
+def in_steps(life: Life, job_id: UUID, ingester: Ingester, blocks: int) -> int:
+    """Load the job, with an interruption after every few blocks; return how often it was claimed."""
+    claims, result = 0, Result.INTERRUPTED
+    while result is not Result.JOB_ENDED:
+        turns = iter([True] * blocks)
+        result = work(life, job_id, ingester, lambda turns=turns: next(turns, False))  # type: ignore[misc]
+        claims += 1
+    return claims
