@@ -10,6 +10,8 @@ from typing import Any
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.options import declared
+from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
+from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
 from chalicelib.service.multipart import all_parts
@@ -88,16 +90,24 @@ def describe_warning(warning: JobWarning) -> dict[str, Any]:
 
 
 def describe_reject_count(count: RejectCount) -> dict[str, Any]:
-    """Return the document of rejects that are alike."""
-    first = None
-    if count.first is not None:
+    """Return the document of rejects that are alike. See :func:`describe_warning` about unknown codes."""
+    kind, place, first = REJECT_KINDS.get(count.code, RejectKind(count.code)), count.first, None
+    if place is not None:
         first = {
-            "record": count.first.record,
-            "line": count.first.line,
-            "row": count.first.sheet_row,
-            "offset": count.first.offset,
+            "record": place.record,
+            "line": place.line,
+            "row": place.sheet_row,
+            "offset": place.offset,
+            "message": None if count.message is None else with_place(count.message, place),
         }
-    return {"code": count.code, "field": count.field, "count": count.count, "first": first}
+    return {
+        "code": count.code,
+        "field": count.field,
+        "message": kind.message,
+        "count": count.count,
+        "first": first,
+        "option": kind.option,
+    }
 
 
 def describe_reject(reject: StoredReject) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "byte_offset": reject.place.offset,
         "field": reject.field,
         "code": reject.code,
-        "message": reject.message,
+        "message": with_place(reject.message, reject.place),
         "raw": reject.raw,
     }
 

@@ -199,12 +199,13 @@ class Place:
 
 @dataclass(frozen=True)
 class RejectCount:
-    """The number of a job's rejects with one code and one field, and the place of the first."""
+    """The number of a job's rejects with one code and one field; place and message of the first."""
 
     code: str
     field: str | None
     count: int
-    first: Place | None  # None: the places have been removed
+    first: Place | None = None  # None: the rejects have been removed
+    message: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,15 @@ from chalicelib.reading.lines import count_lines
 
 
 class Reason(NamedTuple):
-    """A reject's code, and its message: a sentence for readers who do not program."""
+    """A reject's code, its message, and the column or key that it is about.
+
+    The message is for readers who do not program. Where its subject is "The record", the record's place is
+    shown instead: see :mod:`chalicelib.core.reject_messages`.
+    """
 
     code: str
     message: str
+    field: str | None = None
 
 
 class Rejection(NamedTuple):
@@ -90,6 +95,11 @@ class Batch(ABC):
     @abstractmethod
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """Return the locations of records. ``ordinals`` increase."""
+
+    def explain(self, rejections: Sequence[Rejection], raws: Sequence[bytes]) -> Sequence[Rejection]:
+        """Return the rejections, with more to say where the bytes of their records show it."""
+        del raws
+        return rejections
 
     def table_ordinals(self) -> pa.Array:
         """Return the ordinal of each row of the table."""

@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.rows.text import normalise
+from chalicelib.rows.text import normalise, short_name
 
 MAX_DEPTH = 100  # nested arrays and objects, the record itself included
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400  # numbers are up to 10 to this power, and down to its inverse; a double ends at 308
-MAX_SHOWN = 100  # characters of a key in a message
 
 
 class RecordRejected(ValueError):  # noqa: N818 - named for the outcome, which is not an error of the caller
-    """A record cannot be loaded; ``code`` is the reject's code, ``str()`` its message."""
+    """A record cannot be loaded: the code, the message (``str()``) and the field of its reject."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.field = field
 
 
 # Escapes of RFC 8259 section 7 as RFC 8785 section 3.2.2.2 narrows them: only where they must be, lower case.
@@ -119,7 +119,11 @@ def _object(members: Mapping[str, Any], depth: int) -> str:
         seen.add(name)
         value = normalise(raw_value) if isinstance(raw_value, str) else raw_value
         if value is not None and value != "":
-            printed[name] = _value(value, depth - 1)
+            try:
+                printed[name] = _value(value, depth - 1)
+            except RecordRejected as error:
+                error.field = short_name(name)  # in the end, that of the record's own member
+                raise
     return "{" + ",".join(f"{string(name)}:{printed[name]}" for name in sorted(printed, key=sort_key)) + "}"
 
 
@@ -150,8 +154,8 @@ def _array(items: list[Any], depth: int) -> str:
 
 def duplicate_key(name: str) -> RecordRejected:
     """Return the rejection of a record in which an object has two members of that name."""
-    excerpt = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
-    return RecordRejected("duplicate-key", f"The record holds the key {excerpt!r} twice.")
+    excerpt = short_name(name)
+    return RecordRejected("duplicate-key", f"The record holds the key {excerpt!r} twice.", excerpt)
 
 
 def too_deep() -> RecordRejected:

@@ -74,6 +74,14 @@ def normalise(value: str) -> str:
     return value
 
 
+_LONGEST_NAME = 100  # characters
+
+
+def short_name(name: str) -> str:
+    """Return the name of a column or a key as rejects show it: cut if it is long."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+
+
 # Control characters of C0 and C1 except the tab and line endings: a terminal would obey them.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))}
 

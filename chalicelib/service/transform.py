@@ -184,7 +184,7 @@ def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
         try:
             text = canonical.record(batch.value(ordinal))
         except RecordRejected as error:
-            rejections.append(Rejection(ordinal, error.code, str(error)))
+            rejections.append(Rejection(ordinal, error.code, str(error), error.field))
         else:
             yield text
 
@@ -204,6 +204,7 @@ def _rejects(
     if not rejections:
         return
     locations = batch.locate([rejection.ordinal for rejection in rejections])
+    rejections = batch.explain(rejections, [location.raw for location in locations])
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
         advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")

@@ -209,7 +209,9 @@ def reject_count_columns(job_id: UUID, block_no: int, count: int, first: Reject)
 def reject_count_of(row: Row) -> RejectCount:
     """Return the count in a row of `select_counts`."""
     first = None if row["byte_offset"] is None else _place(row)
-    return RejectCount(code=row["code"], field=row["field"], count=row["count"], first=first)
+    return RejectCount(
+        code=row["code"], field=row["field"], count=row["count"], first=first, message=row["message"]
+    )
 
 
 def _place(row: Row) -> Place:

@@ -11,7 +11,7 @@ from chalicelib.core.jobs import Job
 from chalicelib.core.model import Reject, StoredReject
 
 _SQL = load_queries("rejects.sql")
-_MOST_COUNTS = 100  # that a job shows
+_MOST_COUNTS = 100  # that a job shows, and that a block adds
 
 
 def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Sequence[Reject]) -> None:
@@ -22,7 +22,10 @@ def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Se
     with connection.cursor() as cursor:
         with cursor.copy(_SQL["copy_rejects"]) as copy:
             for reject in rejects:
-                alike[reject.code, reject.field].append(reject)
+                kind = (reject.code, reject.field)
+                if len(alike) >= _MOST_COUNTS and kind not in alike:
+                    kind = (reject.code, None)
+                alike[kind].append(reject)
                 copy.write_row(
                     (
                         *(job_id, block_no, reject.record, reject.offset),
@@ -30,7 +33,10 @@ def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Se
                         *(reject.line, reject.sheet_row),
                     )
                 )
-        rows = [reject_count_columns(job_id, block_no, len(some), some[0]) for some in alike.values()]
+        rows = [
+            reject_count_columns(job_id, block_no, len(some), replace(some[0], field=field))
+            for (_, field), some in alike.items()
+        ]
         cursor.executemany(_SQL["add_count"], rows)
 
 

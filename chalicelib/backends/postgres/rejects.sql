@@ -36,7 +36,9 @@ LIMIT %(limit)s
 -- name: select_counts
 -- One row for each code and field, the most frequent first, with the first place. Places count from 1 in the file, once
 -- every earlier block is in the ledger.
-SELECT code, nullif(field, '') AS field, kind.count, byte_offset,
+SELECT code, nullif(field, '') AS field, kind.count, first.byte_offset,
+       (SELECT message FROM validation_errors AS error
+        WHERE error.job_id = %(job_id)s AND error.block_no = first.block_no AND error.record = first.record) AS message,
        CASE WHEN before.is_whole THEN before.records + record + 1 END AS record,
        CASE WHEN before.is_whole THEN before.lines + line + 1 END AS line,
        CASE WHEN before.is_whole THEN before.sheet_rows + sheet_row + 1 END AS sheet_row

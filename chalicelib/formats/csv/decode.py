@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv.entries import Entry, Span, Spot
+from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.listing import list_records
@@ -45,6 +46,10 @@ class CsvBatch(Batch):
         """See Batch."""
         data, offset = self.segment.data, self.segment.offset
         return [Location(offset + start, data[start:end], row) for start, end, row in self.spots(ordinals)]
+
+    def explain(self, rejections: Sequence[Rejection], raws: Sequence[bytes]) -> Sequence[Rejection]:
+        """See Batch."""
+        return Explainer.of(self, self.dialect).explain(rejections, raws)
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """See Batch."""

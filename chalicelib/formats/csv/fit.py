@@ -18,7 +18,7 @@ from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
 from chalicelib.rows.text import WHITESPACE
 
-BLANK_ROW = Reason("blank-row", "Every cell of this row is empty.")
+BLANK_ROW = Reason("blank-row", "The record has only empty cells.")
 
 _PEEK = 1 << 12  # bytes at the beginning that show how many cells most rows have
 _SHOWING = 50  # rows whose cells show the kind of a column
@@ -271,7 +271,7 @@ def ragged_reason(expected: int, actual: int) -> Reason:
     """Return the reason to reject a row with too few or too many cells."""
     cells = "1 cell" if actual == 1 else f"{actual} cells"
     code = "missing-cell" if actual < expected else "extra-cell"
-    return Reason(code, f"This row has {cells} where the header has {expected}.")
+    return Reason(code, f"The record has {cells}; the header has {expected}.")
 
 
 def _usual_width(text: bytes, dialect: Dialect) -> int:

@@ -4,7 +4,7 @@ Here lines are passed over (repeated headers), byte-order marks dropped, and rec
 read or that belong to another table. What is left is regular text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
@@ -17,6 +17,7 @@ from chalicelib.formats.csv.scan import JOINED, Scanner
 from chalicelib.formats.interface import Reason
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
+from chalicelib.rows.text import short_name
 
 
 def list_records(segment: Segment, dialect: Dialect) -> Listing:
@@ -120,7 +121,19 @@ class _Lister:
 
     def _fault(self, raw: bytes) -> Reason | None:
         if self._has_nul and b"\0" in raw:
-            return Reason("nul-character", "This row holds a NUL character, which text cannot hold.")
+            message = "The record holds a NUL character, which text cannot hold."
+            return Reason("nul-character", message, self._column(raw, lambda cell: b"\0" in cell))
         if not self._is_valid and encodings.to_utf8(raw, self._dialect.encoding) is None:
-            return Reason("encoding-error", encodings.invalid_text("This row", self._dialect.encoding))
+            encoding = self._dialect.encoding
+            column = self._column(raw, lambda cell: encodings.to_utf8(cell, encoding) is None)
+            return Reason("encoding-error", encodings.invalid_text("The record", encoding), column)
         return None
+
+    def _column(self, raw: bytes, is_wrong: Callable[[bytes], bool]) -> str | None:
+        """Return the name of the column of a record's first wrong cell; None if the record is ragged."""
+        cells, columns = self._grammar.cells(raw), self._dialect.columns
+        if len(cells) != len(columns):
+            return None
+        wrong = (name for name, cell in zip(columns, cells, strict=True) if is_wrong(cell))
+        name = next(wrong, None)
+        return None if name is None else short_name(name)

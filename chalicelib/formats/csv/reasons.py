@@ -7,17 +7,17 @@ from chalicelib.formats.csv.grammar import LINE_ENDING, Problem, grammar_of
 from chalicelib.formats.csv.scan import STRAY_QUOTE, UNTERMINATED
 from chalicelib.formats.interface import Reason
 from chalicelib.reading.blocks import TOO_LARGE
+from chalicelib.rows.text import short_name
 
 UNREADABLE: Mapping[str, str] = {
-    TOO_LARGE: "This record is larger than records may be, or a quote in it is never closed. "
+    TOO_LARGE: "The record is larger than records may be, or a quote in it is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
-    UNTERMINATED: "A quote in this record is never closed. "
+    UNTERMINATED: "The record has a quote that is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
-    STRAY_QUOTE: "A quote stands within a cell that does not begin with one, and the lines that follow "
-    "complete the record if a quoted cell begins there.",
+    STRAY_QUOTE: "The record has a quote within a cell that does not begin with one, and the lines that "
+    "follow complete it if a quoted cell begins there.",
 }
-_TOO_LARGE_WHOLE = "This record is larger than records may be. Reading continued after it."
-_LONGEST_NAME = 100  # characters of a column's name in a message
+_TOO_LARGE_WHOLE = "The record is larger than records may be. Reading continued after it."
 
 
 def stretch_reason(raw: bytes, code: str, dialect: Dialect) -> Reason:
@@ -30,28 +30,32 @@ def stretch_reason(raw: bytes, code: str, dialect: Dialect) -> Reason:
     fault = grammar_of(dialect).fault(raw, 0, end)
     if fault is None:
         return Reason(code, UNREADABLE[code])
-    place = f"cell {fault.cell + 1}"
+    place, name = f"cell {fault.cell + 1}", None
     if fault.cell < len(dialect.columns):
-        name = dialect.columns[fault.cell]
-        place += f" ({name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + ' …'})"
+        name = short_name(dialect.columns[fault.cell])
+        place += f" ({name})"
     opened = _character(raw, fault.quote, dialect)
     if code == UNTERMINATED or fault.problem is Problem.NOT_CLOSED:
         after = "" if is_line else " The lines that cannot be told apart from it were rejected with it."
         return Reason(
             code,
-            f"A quote is opened in {place}, at character {opened}, "
-            f"and not closed before the line ends.{after} Close it, or double it if it is text.",
+            f"The record opens a quote in {place}, at character {opened}, "
+            f"that is not closed before the line ends.{after} Close it, or double it if it is text.",
+            name,
         )
     if fault.problem is Problem.BLANK_BEFORE_QUOTE:
         return Reason(
             code,
-            f"In {place}, a blank stands before the quote at character {opened}. "
+            f"The record has a blank before the quote at character {opened}, in {place}. "
             "Readers differ on such a quote. Remove the blank, or declare skip_initial_space.",
+            name,
         )
     return Reason(
         code,
-        f"In {place}, text follows the closing quote: at character {_character(raw, fault.at, dialect)}. "
+        f"The record has text after a closing quote in {place}, at character "
+        f"{_character(raw, fault.at, dialect)}. "
         "Double each quote that is text, or declare that there are no quotes.",
+        name,
     )
 
 

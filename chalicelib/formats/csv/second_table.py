@@ -17,7 +17,7 @@ from chalicelib.formats.interface import Reason
 SECOND_TABLE = "second-table"
 REASON = Reason(
     SECOND_TABLE,
-    "This row stands behind a blank line, under what looks like the header of another table. "
+    "The record stands behind a blank line, under what looks like the header of another table. "
     "Put that table into a file of its own.",
 )
 

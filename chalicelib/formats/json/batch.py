@@ -19,13 +19,12 @@ class JsonBatch(Batch):
     )
     spans: Sequence[bytes] | None = None  # the records with what belongs to them in the file; None: ``raws``
     offsets: Callable[[], Sequence[int]]  # of the records in the text; seldom needed
-    noun: str  # for a record, in messages
 
     def value(self, ordinal: int) -> dict[str, Any]:
         """See Batch."""
-        record = parse_record(self.raws[ordinal], self.noun)
+        record = parse_record(self.raws[ordinal])
         name = self.names[ordinal] if self.names else b""
-        return with_key(record, name, self.noun) if name else record
+        return with_key(record, name) if name else record
 
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """See Batch."""

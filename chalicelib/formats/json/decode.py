@@ -9,7 +9,7 @@ from chalicelib.formats.interface import Location, Note, Reason, Rejection
 from chalicelib.formats.json.batch import JsonBatch
 from chalicelib.formats.json.columns import Reader
 from chalicelib.formats.json.members import spliced
-from chalicelib.formats.json.parse import not_an_object
+from chalicelib.formats.json.parse import NOT_AN_OBJECT
 from chalicelib.formats.json.units import NAME, PIECE, WHITE, Layout, Unit, Units, Window, scan, space_end
 from chalicelib.reading.blocks import Segment
 
@@ -19,13 +19,11 @@ _SCALAR = re.compile(  # RFC 8259 sections 3 and 6; strings are left to the pars
 _OBJECT, _ARRAY = b"{", b"["
 COMMAS = "commas-between-lines"
 
-_NOUN = "This value"
 _LEADING = Reason("json-syntax", "The list begins with a comma: a value is missing before it.")
 _MISSING = Reason("json-syntax", "A comma has no value after it.")
 _NO_COMMA = Reason("json-syntax", "There is no comma between this value and the one before it.")
 _NO_NAME = Reason("json-syntax", "A name in quotes and a colon are missing before this value.")
 _JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is not a value.")
-_NO_OBJECT = not_an_object(_NOUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +79,12 @@ def _tidy_batch(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
     table, rest = reader.read(raws)
     arrays = [index for index in rest if raws[index].startswith(_ARRAY)]
     singles = [index for index in rest if not raws[index].startswith(_ARRAY)] if arrays else rest
-    rejections = [Rejection(index, *_NO_OBJECT) for index in arrays]
+    rejections = [Rejection(index, *NOT_AN_OBJECT) for index in arrays]
 
     def offsets() -> list[int]:
         return [segment.offset + start for start in units.starts]
 
-    return JsonBatch(len(raws), table, singles, rejections, raws=raws, offsets=offsets, noun=_NOUN)
+    return JsonBatch(len(raws), table, singles, rejections, raws=raws, offsets=offsets)
 
 
 def _without_commas(segment: Segment, records: list[_Record]) -> tuple[list[_Record], Sequence[Note]]:
@@ -123,7 +121,6 @@ def _batch(segment: Segment, records: list[_Record], reader: Reader, notes: Sequ
         names=[record.name for record in records],
         spans=[record.span or record.raw for record in records],
         offsets=offsets,
-        noun=_NOUN,
     )
 
 
@@ -152,7 +149,7 @@ def _value(data: bytes, unit: Unit, *, is_due: bool) -> Iterator[_Record]:
     if start < value:
         yield _junk(data, start, value, alone=is_due and value == end)
     if value < end:
-        yield _Record(value, data[value:end], _NO_OBJECT if data.startswith(_ARRAY, value) else None)
+        yield _Record(value, data[value:end], NOT_AN_OBJECT if data.startswith(_ARRAY, value) else None)
 
 
 def _member(data: bytes, unit: Unit) -> _Record:
@@ -164,11 +161,11 @@ def _member(data: bytes, unit: Unit) -> _Record:
         return _Record(start, span, _NO_NAME)
     raw = data[name.end() : end].rstrip(WHITE)
     if value == end:  # neither an object nor an array
-        reason = _NO_OBJECT if _SCALAR.fullmatch(raw) else None
+        reason = NOT_AN_OBJECT if _SCALAR.fullmatch(raw) else None
     elif name.end() < value:
         return _Record(start, span, _JUNK_BETWEEN)
     else:
-        reason = _NO_OBJECT if raw.startswith(_ARRAY) else None
+        reason = NOT_AN_OBJECT if raw.startswith(_ARRAY) else None
     return _Record(start, raw, reason, name[1], span)
 
 
@@ -186,4 +183,4 @@ def _junk(data: bytes, start: int, end: int, *, alone: bool) -> _Record:
     raw = data[start:end].rstrip(WHITE)
     if not alone:
         return _Record(start, raw, _JUNK_BETWEEN)
-    return _Record(start, raw, _NO_OBJECT if _SCALAR.fullmatch(raw) else None)
+    return _Record(start, raw, NOT_AN_OBJECT if _SCALAR.fullmatch(raw) else None)

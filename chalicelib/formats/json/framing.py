@@ -17,7 +17,7 @@ LOOK_AHEAD = 32  # times the length of records: how far the end of one is looked
 TRAILING = "trailing-content"
 
 UNREADABLE = {
-    TOO_LARGE: "This value is larger than records may be. Reading continued after it.",
+    TOO_LARGE: "The record is larger than records may be. Reading continued after it.",
     TRAILING: "The list of records ends before this. Nothing that comes after it was read.",
 }
 

@@ -10,15 +10,15 @@ from chalicelib.rows.text import normalise
 KEY = "key"  # under which a record keeps the name
 
 
-def with_key(record: dict[str, Any], name: bytes, noun: str) -> dict[str, Any]:
+def with_key(record: dict[str, Any], name: bytes) -> dict[str, Any]:
     """Return the record with the name under the first of `key`, `key_2`, `key_3` … that it does not hold.
 
-    ``name`` is a JSON string. Messages call the record ``noun``. Raises RecordRejected.
+    ``name`` is a JSON string. Raises RecordRejected.
     """
     taken = {normalise(key) for key in record}
     numbered = (f"{KEY}_{number}" for number in count(2))
     key = KEY if KEY not in taken else next(key for key in numbered if key not in taken)
-    return {key: parse(name.decode(errors="surrogateescape"), noun), **record}
+    return {key: parse(name.decode(errors="surrogateescape")), **record}
 
 
 def spliced(record: bytes, name: bytes) -> bytes:

@@ -7,32 +7,26 @@ from typing import Any
 from chalicelib.formats.interface import Reason
 from chalicelib.rows.canonical import RecordRejected, duplicate_key, number_out_of_range, too_deep
 
+NOT_AN_OBJECT = Reason("not-an-object", "The record is JSON, but not an object in braces { }.")
 
-def parse_record(raw: bytes, noun: str) -> dict[str, Any]:
-    """Return the object in ``raw``, with every number a Decimal.
 
-    Messages call the record ``noun``. Raises RecordRejected.
-    """
+def parse_record(raw: bytes) -> dict[str, Any]:
+    """Return the object in ``raw``, with every number a Decimal. Raises RecordRejected."""
     if b"\0" in raw:
-        raise RecordRejected("nul-character", f"{noun} holds a NUL character, which text cannot hold.")
+        raise RecordRejected("nul-character", "The record holds a NUL character, which text cannot hold.")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         raise RecordRejected(
-            "encoding-error", f"{noun} is not valid UTF-8; was the file saved in another encoding?"
+            "encoding-error", "The record is not valid UTF-8; was the file saved in another encoding?"
         ) from None
-    value = parse(text.strip(" \t\r"), noun)
+    value = parse(text.strip(" \t\r"))
     if not isinstance(value, dict):
-        raise RecordRejected(*not_an_object(noun))
+        raise RecordRejected(*NOT_AN_OBJECT)
     return value
 
 
-def not_an_object(noun: str) -> Reason:
-    """Return the reason to reject JSON that is not an object."""
-    return Reason("not-an-object", f"{noun} is JSON, but not an object in braces {{ }}.")
-
-
-def parse(text: str, noun: str = "This line") -> Any:  # noqa: ANN401 - any JSON value
+def parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON value in ``text`` (RFC 8259), with every number a Decimal. Raises RecordRejected."""
     try:
         return _decoder.decode(text)
@@ -40,7 +34,7 @@ def parse(text: str, noun: str = "This line") -> Any:  # noqa: ANN401 - any JSON
         raise too_deep() from None
     except json.JSONDecodeError as error:
         where = f"at character {error.pos + 1}"
-        raise RecordRejected("json-syntax", f"{noun} is not valid JSON {where}: {error.msg}.") from None
+        raise RecordRejected("json-syntax", f"The record is not valid JSON {where}: {error.msg}.") from None
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,7 +47,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - never returns
-    raise RecordRejected("json-syntax", f"{name} is not a JSON value.")
+    raise RecordRejected("json-syntax", f"The record holds {name}, which is not a JSON value.")
 
 
 def _decimal(lexeme: str) -> Decimal:

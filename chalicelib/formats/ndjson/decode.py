@@ -12,7 +12,6 @@ from chalicelib.reading.blocks import Segment
 
 PIECE = 1 << 21  # bytes that are read together
 
-_NOUN = "This line"
 _BLANKS = b" \t\r"
 
 
@@ -45,9 +44,7 @@ def _batch(lines: list[bytes], offset: int, reader: Reader, *, passes_commas: bo
     offsets = partial(_offsets, lines, offset, indices)
     spans = raws if texts is lines else [lines[index] for index in indices]
     notes = () if texts is lines else _notes(lines, texts, offset, blank)
-    return JsonBatch(
-        len(raws), table, singles, notes=notes, raws=raws, spans=spans, offsets=offsets, noun=_NOUN
-    )
+    return JsonBatch(len(raws), table, singles, notes=notes, raws=raws, spans=spans, offsets=offsets)
 
 
 def _has_commas(lines: Sequence[bytes]) -> bool:

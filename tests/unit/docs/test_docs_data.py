@@ -190,12 +190,12 @@ def test_the_documented_program_computes_the_documented_hash(capsys: pytest.Capt
 
 
 def reject_table() -> list[list[str]]:
-    return table(section("data.md", "Rejected records"), "code", "format", "example", "message")
+    return table(section("data.md", "Rejected records"), "code", "format", "example", "field", "message")
 
 
 @pytest.mark.parametrize("row", reject_table(), ids=lambda row: f"{row[0]} {row[2]}")
 def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
-    code, form, example, message = row
+    code, form, example, field, message = row
     before, after, others = AFTER_AN_ARRAY if code == "`trailing-content`" else AROUND[form]
     record = bytes_of(quoted(example))
     data = before + record + after
@@ -213,7 +213,7 @@ def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     assert {(it.code, it.message) for it in rejects} == {(quoted(code), message)}
     assert len(rejects) == (2 if code == "`second-table`" else 1)
     assert rejects[0].offset == offset
-    assert rejects[0].field is None
+    assert {it.field for it in rejects} == {quoted(field) if field else None}
     assert {json.loads(record)["name"] for record in found.records} == others
 
 

@@ -90,6 +90,7 @@ def test_the_job_is_what_describe_gives() -> None:
                 it["field"],
                 it["count"],
                 Place(it["first"]["offset"], it["first"]["record"], it["first"]["line"], it["first"]["row"]),
+                it["first"]["message"],
             )
             for it in document["rejects"]
         ],

@@ -439,11 +439,11 @@ def test_messages_are_sentences() -> None:
     (batch,) = decode(segment, Layout.ARRAY, first=True)
     assert [rejection.message for rejection, _ in print_batch(batch).rejects] == [
         "The list begins with a comma: a value is missing before it.",
-        "This value is not valid JSON at character 6: Expecting value.",
+        "The record is not valid JSON at character 6: Expecting value.",
         "There is no comma between this value and the one before it.",
         "This text stands between values and is not a value.",
-        "This value is JSON, but not an object in braces { }.",
-        "This value is not valid JSON at character 5: Extra data.",
+        "The record is JSON, but not an object in braces { }.",
+        "The record is not valid JSON at character 5: Extra data.",
         "A comma has no value after it.",
     ]
 

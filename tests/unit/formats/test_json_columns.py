@@ -82,7 +82,7 @@ def without_commas(line: bytes) -> bytes:
 
 
 def by_itself(record: bytes) -> str:
-    return canonical.record(parse_record(record, "This line"))
+    return canonical.record(parse_record(record))
 
 
 # Lines of one shape, in which now and then something does not fit

@@ -1,0 +1,57 @@
+"""Messages of rejects: what many of one code have in common, and the place as the subject of a sentence.
+
+KINDS is the table of codes. `docs/data.md` shows each with an example, which a test runs.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from chalicelib.core.model import Place
+
+_SUBJECT = "The record "  # of a stored message: its number is known once all blocks before it are stored
+
+
+class RejectKind(NamedTuple):
+    """A sentence about all rejects of a code, and the option that decides the matter."""
+
+    message: str
+    option: str | None = None  # None: no option does
+
+
+KINDS: Mapping[str, RejectKind] = {
+    "missing-cell": RejectKind("Records have fewer cells than the header.", "short_rows"),
+    "extra-cell": RejectKind("Records have more cells than the header.", "extra_cells"),
+    "blank-row": RejectKind("Records have only empty cells."),
+    "encoding-error": RejectKind(
+        "Records are not valid in the encoding of the file. Declare the one in which it was saved.",
+        "encoding",
+    ),
+    "nul-character": RejectKind("Records hold a NUL character, which text cannot hold."),
+    "stray-quote": RejectKind(
+        "Records have a quote in a place where readers differ on its meaning. Double the quotes that are "
+        "text, or declare that the file has no quotes.",
+        "quote",
+    ),
+    "unterminated-quote": RejectKind("Records have a quote that is not closed.", "quote"),
+    "second-table": RejectKind("Records belong to another table. Put that into a file of its own."),
+    "record-too-large": RejectKind("Records are larger than records may be."),
+    "json-syntax": RejectKind("Records are not valid JSON."),
+    "trailing-content": RejectKind("Text stands behind the end of the list of records."),
+    "not-an-object": RejectKind("Records are JSON, but not objects in braces { }."),
+    "duplicate-key": RejectKind("Records hold a key twice."),
+    "number-out-of-range": RejectKind("Records hold a number with too many digits to be stored."),
+    "too-deep": RejectKind("Records are nested too deep."),
+}
+
+
+def with_place(message: str, place: Place) -> str:
+    """Return the message with the record's place as its subject, as far as it is known.
+
+    That is a spreadsheet's row, else the line, or the number of the record where lines hold several.
+    """
+    if not message.startswith(_SUBJECT):
+        return message
+    line = place.line if place.line is not None and place.line >= (place.record or 0) else None
+    named = (("Row", place.sheet_row), ("Line", line), ("Record", place.record))
+    subject = next((f"{noun} {number} " for noun, number in named if number is not None), _SUBJECT)
+    return subject + message.removeprefix(_SUBJECT)
