@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
-from chalicelib.formats.csv.entries import Span
+from chalicelib.formats.csv import second_table
+from chalicelib.formats.csv.entries import Entry, Span
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
+from chalicelib.formats.csv.inner_headers import inner_headers
 from chalicelib.formats.csv.listing import list_records
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
@@ -92,11 +97,13 @@ def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
 
 
 def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
-    """Return whether the text holds nothing but rows, with one kind of line ending, and no header again."""
-    header = _header_lines(dialect)
+    """Return whether the text holds nothing but rows of one table, with one kind of line ending."""
     if fitted.rejected or fitted.notes:
-        return _has_one_ending(text) and not _has_blank_line(text) and not header.may_hold(text)
-    return _has_even_lines(text, fitted, dialect, quotes) and not header.may_be_among(fitted.table)
+        has_header = _header_lines(dialect).may_hold(text)
+        is_even = _has_one_ending(text) and not _has_blank_line(text) and not has_header
+    else:
+        is_even = _has_even_lines(text, fitted, dialect, quotes)
+    return is_even and not _has_blank_row(fitted) and not inner_headers(dialect).find(fitted)
 
 
 def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
@@ -137,6 +144,19 @@ def _has_blank_line(text: bytes) -> bool:
     return text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r\n" in text
 
 
+def _has_blank_row(fitted: Fitted) -> bool:
+    """Return whether a row without any value stands before another one."""
+    table = fitted.table
+    if not table.num_rows or not all(column.null_count for column in table.columns):
+        return False
+    is_blank = whole(table.columns[0]).is_null()
+    for column in table.columns[1:]:
+        is_blank = pc.and_(is_blank, whole(column).is_null())
+    if table.num_rows < fitted.rows:  # rows that are elsewhere may follow
+        return bool(pc.any(is_blank).as_py())
+    return bool(pc.any(pc.greater(is_blank[:-1].cast(pa.int8()), is_blank[1:].cast(pa.int8()))).as_py())
+
+
 @lru_cache(maxsize=16)
 def _header_lines(dialect: Dialect) -> HeaderLines:
     return HeaderLines(dialect)
@@ -159,14 +179,9 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode a segment whose records are listed first."""
     listing = list_records(segment, dialect)
     entries = listing.entries
-    loaded = [ordinal for ordinal, entry in enumerate(entries) if entry.reason is None]
-    text, plain = regular_text(segment.data, [entries[ordinal] for ordinal in loaded], dialect)
-    utf8 = encodings.to_utf8(text, dialect.encoding)
-    if utf8 is None:
-        raise ValueError("a record that is not valid in its encoding was not set apart")
-    fitted = fit(utf8, plain)
-    if fitted.rows != len(loaded):
-        raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
+    loaded, fitted = _fit_listed(segment, entries, dialect)
+    if second_table.find_among_rows(listing, fitted, loaded, dialect):
+        loaded, fitted = _fit_listed(segment, entries, dialect)
     rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
 
     def spans(ordinals: Sequence[int]) -> list[Span]:
@@ -178,6 +193,19 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
         for code, (count, ordinal, span) in first_places.items()
     ]
     return _batch(_Place(segment, dialect, spans, notes), fitted, loaded, rejected)
+
+
+def _fit_listed(segment: Segment, entries: Sequence[Entry], dialect: Dialect) -> tuple[list[int], Fitted]:
+    """Return the ordinals of the records that are not rejected, and the rows that they become."""
+    loaded = [ordinal for ordinal, entry in enumerate(entries) if entry.reason is None]
+    text, plain = regular_text(segment.data, [entries[ordinal] for ordinal in loaded], dialect)
+    utf8 = encodings.to_utf8(text, dialect.encoding)
+    if utf8 is None:
+        raise ValueError("a record that is not valid in its encoding was not set apart")
+    fitted = fit(utf8, plain)
+    if fitted.rows != len(loaded):
+        raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
+    return loaded, fitted
 
 
 def _location(segment: Segment, span: Span | None) -> Location | None:

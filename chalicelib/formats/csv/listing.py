@@ -55,6 +55,7 @@ class _Lister:
         self._has_mark = self._grammar.has_mark and BOM in segment.data
         self._header = HeaderLines(dialect)
         self._may_repeat = self._header.may_hold(segment.data)
+        self._nothing = self._grammar.delimiter + self._grammar.quote + b"\r\n \t"  # what blank records hold
         self._beginnings = b"\r\n \t" + BOM + self._grammar.comment  # of lines that may hold no record
 
     def listing(self) -> Listing:
@@ -64,6 +65,7 @@ class _Lister:
         for start, end, reason, note in self._units():
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank)
+            is_blank = False
             if reason is None:
                 if self._has_mark and data.startswith(BOM, start):
                     entry.start += len(BOM)
@@ -78,10 +80,11 @@ class _Lister:
                     after_blank = False
                     continue
                 entry.reason = self._fault(raw)
+                is_blank = not raw.strip(self._nothing)
             if note is not None:
                 listing.notes[note].append((ordinal, None))
             listing.entries.append(entry)
-            after_blank = False
+            after_blank = is_blank
         if endings.mixed:
             listing.notes["mixed-line-endings"] += endings.mixed
         second_table.find(listing, data, self._dialect)
