@@ -109,8 +109,8 @@ def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | No
 def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
     """Return whether the rows account for all bytes of the text, with one kind of line ending.
 
-    What the values, delimiters, quotes and line feeds leave of the text are the CRs of CRLFs and blank
-    lines. In a large text, as many CRs as rows are taken for those of the rows.
+    What the values, delimiters, quotes and single line endings leave of the text are the CRs of CRLFs and
+    blank lines. In a large text, as many CRs as rows are taken for those of the rows.
     """
     quote, table = dialect.quote.encode(), fitted.table
     columns = [whole(column) for column in table.columns] if table.num_rows else []
@@ -125,10 +125,12 @@ def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int |
         values = (content(column) for column in columns)
         left += sum(value.count(quote) for value in values if quote in value)
         left -= text.count(quote) if quotes is None else quotes
-    if left == 0:
-        return True
     if b"\r" not in text:
-        return False
+        return left == 0
+    if left == 0:  # CRs end the rows, LFs do, or both
+        return b"\n" not in text or text.count(b"\r") == sum(
+            content(column).count(b"\r") for column in columns
+        )
     if len(text) > _SMALL:
         return left == fitted.rows - is_open
     return _has_one_ending(text) and not _has_blank_line(text)

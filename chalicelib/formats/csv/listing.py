@@ -4,12 +4,13 @@ Here lines are passed over (repeated headers), byte-order marks dropped, and rec
 read or that belong to another table. What is left is regular text.
 """
 
+import itertools
 from collections.abc import Iterator
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import Entry, Listing
-from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.reasons import stretch_reason
@@ -25,23 +26,21 @@ def list_records(segment: Segment, dialect: Dialect) -> Listing:
 
 
 class _Endings:
-    """Count records that end in CRLF and in LF."""
+    """Keep the ordinals of the records that end in CRLF, in LF and in CR."""
 
     def __init__(self) -> None:
-        self._crlf = 0
-        self._lone: list[int] = []  # ordinals
+        self._ordinals: dict[bytes, list[int]] = {b"\r\n": [], b"\n": [], b"\r": []}
 
     def count(self, raw: bytes, ordinal: int) -> None:
         """Count a record."""
-        if raw.endswith(b"\r\n"):
-            self._crlf += 1
-        elif raw.endswith(b"\n"):
-            self._lone.append(ordinal)
+        if ending := ending_of(raw):
+            self._ordinals[ending].append(ordinal)
 
     @property
     def mixed(self) -> list[tuple[int, None]]:
         """The records that end in another way than most; none if all end alike."""
-        return [(ordinal, None) for ordinal in self._lone[: min(self._crlf, len(self._lone))]]
+        *others, _ = sorted(self._ordinals.values(), key=len)
+        return [(ordinal, None) for ordinal in sorted(itertools.chain(*others))]
 
 
 class _Lister:
@@ -74,11 +73,11 @@ class _Lister:
                     after_blank = after_blank or not self._is_comment(entry.start)
                     continue
                 raw = data[entry.start : end]
-                endings.count(raw, ordinal)
                 if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
                     listing.notes["repeated-header"].append((ordinal, (start, end)))
                     after_blank = False
                     continue
+                endings.count(raw, ordinal)
                 entry.reason = self._fault(raw)
                 is_blank = not raw.strip(self._nothing)
             if note is not None:
