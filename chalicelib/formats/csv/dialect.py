@@ -177,7 +177,7 @@ class _Teller:
             self.tell(code, len(self._table.rows), first.start, self._data[first.start : first.end])
         if options.header is None and looks_like_data(cells, self._table):
             self.tell("header-like-data", 1, start, self._data[start:end])
-        if not options.skip_after_header and has_second_line(self._table):
+        if not options.skip_after_header and has_second_line(cells, self._table):
             first = self._choice.lines[self._table.rows[0].line]
             self.tell("second-header-line", 1, first.start, self._data[first.start : first.end])
 
