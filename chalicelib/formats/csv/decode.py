@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import Entry, Span
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
-from chalicelib.formats.csv.inner_headers import inner_headers
+from chalicelib.formats.csv.inner_headers import inner_headers, may_follow_blank_row
 from chalicelib.formats.csv.listing import list_records
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
@@ -103,7 +100,7 @@ def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | No
         is_even = _has_one_ending(text) and not _has_blank_line(text) and not has_header
     else:
         is_even = _has_even_lines(text, fitted, dialect, quotes)
-    return is_even and not _has_blank_row(fitted) and not inner_headers(dialect).find(fitted)
+    return is_even and not may_follow_blank_row(fitted) and not inner_headers(dialect).find(fitted)
 
 
 def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
@@ -144,19 +141,6 @@ def _has_one_ending(text: bytes) -> bool:
 
 def _has_blank_line(text: bytes) -> bool:
     return text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r\n" in text
-
-
-def _has_blank_row(fitted: Fitted) -> bool:
-    """Return whether a row without any value stands before another one."""
-    table = fitted.table
-    if not table.num_rows or not all(column.null_count for column in table.columns):
-        return False
-    is_blank = whole(table.columns[0]).is_null()
-    for column in table.columns[1:]:
-        is_blank = pc.and_(is_blank, whole(column).is_null())
-    if table.num_rows < fitted.rows:  # rows that are elsewhere may follow
-        return bool(pc.any(is_blank).as_py())
-    return bool(pc.any(pc.greater(is_blank[:-1].cast(pa.int8()), is_blank[1:].cast(pa.int8()))).as_py())
 
 
 @lru_cache(maxsize=16)

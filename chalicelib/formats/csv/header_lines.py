@@ -17,7 +17,8 @@ class HeaderLines:
         columns = dialect.columns
         named = [name for number, name in enumerate(columns, start=1) if name != f"column_{number}"]
         # the glance is at one that stands in the header as it is: normalised texts and suffixes may not
-        plain = [name for name in named if name.isascii() and not set(name) & {"_", "@", "-", '"'}]
+        odd = {"_", "@", "-", '"', dialect.delimiter, dialect.quote, dialect.escape}
+        plain = [name for name in named if name.isascii() and odd.isdisjoint(name)]
         self.may_be_repeated = dialect.header and len(columns) > 1 and bool(named)
         self._word = plain[0].encode() if plain else b""
 

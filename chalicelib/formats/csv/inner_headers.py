@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.fit import Fitted
+from chalicelib.formats.csv.header import column_names
 from chalicelib.formats.csv.values import Kind, kind_of, looks_like_value
 from chalicelib.rows.columns import content, octets, whole
 from chalicelib.rows.text import WHITESPACE
@@ -94,7 +95,9 @@ class InnerHeaders:
         return [row for row in rows.to_pylist() if self._is_named(_cells(table, row))]
 
     def _is_named(self, cells: Sequence[str]) -> bool:
-        """Return whether most of the cells are names of columns, all of them distinct words."""
+        """Return whether the cells are the header's, or distinct words that are mostly names of columns."""
+        if column_names(cells) == self._columns:
+            return True
         words = [cell for cell in cells if cell.strip(WHITESPACE)]
         count = sum(word.strip(WHITESPACE) in self._known for word in words)
         is_most = count >= _FEWEST and 2 * count > max(len(words), self._width)
@@ -107,12 +110,7 @@ class InnerHeaders:
         """Yield the rows of words in columns of values, each the first of several such rows."""
         if len(values) < _FEWEST:
             return
-        words = _total(
-            [
-                pc.match_substring_regex(column, _BEGINS_A_WORD).cast(pa.int8()).fill_null(0)
-                for column in values
-            ]
-        )
+        words = _total([_are_words(column).cast(pa.int8()) for column in values])
         empty = _total([column.is_null().cast(pa.int8()) for column in values])
         may_be = pc.and_(pc.greater(words, 0), pc.greater_equal(pc.add(words, empty), _FEWEST))
         start = previous = -1
@@ -143,6 +141,32 @@ class InnerHeaders:
         return in_words > 0 and in_words + (unused if len(after) >= _FEWEST else 0) >= _FEWEST
 
 
+def may_follow_blank_row(fitted: Fitted) -> bool:
+    """Return whether a header, or a title before one, may stand behind a row without any value, at a glance.
+
+    It is all words, and values stand in the table above it or in the row that follows. Rows that are not in
+    the table may be anything.
+    """
+    table = fitted.table
+    if not table.num_rows or not all(column.null_count for column in table.columns):
+        return False
+    columns = [whole(column) for column in table.columns]
+    filled = _total([column.is_valid().cast(pa.int32()) for column in columns])
+    blank = pc.indices_nonzero(pc.equal(filled, 0))
+    if table.num_rows < fitted.rows:
+        return len(blank) > 0
+    rows = pc.add(blank.cast(pa.int64()), 1)
+    rows = rows.filter(pc.less(rows, table.num_rows - 1))
+    words = _total([_are_words(column.take(rows)).cast(pa.int32()) for column in columns])
+    rows = rows.filter(pc.and_(pc.greater(words, 0), pc.equal(words, filled.take(rows))))
+    if not len(rows) or any(map(_begins_with_digits, columns)):
+        return len(rows) > 0
+    following = table.take(pc.add(rows, 1))
+    return any(
+        pc.any(pc.match_substring_regex(whole(column), "[0-9]")).as_py() for column in following.columns
+    )
+
+
 @lru_cache(maxsize=16)
 def inner_headers(dialect: Dialect) -> InnerHeaders:
     """Return the finder for a dialect."""
@@ -152,6 +176,11 @@ def inner_headers(dialect: Dialect) -> InnerHeaders:
 def _has_no_letters(column: pa.Array) -> bool:
     """Return whether every row has a value in the column, and none of them a letter."""
     return not column.null_count and not content(column).translate(None, _NO_LETTERS)
+
+
+def _are_words(column: pa.Array) -> pa.Array:
+    """Return for each value whether it begins as a word."""
+    return pc.match_substring_regex(column, _BEGINS_A_WORD).fill_null(False)  # noqa: FBT003 - Arrow's way
 
 
 def _size(column: pa.Array) -> int:
