@@ -7,6 +7,7 @@
 - ``framing``: where a block may end. ``scan`` decides on records that are not regular, by ``lenient_parser``.
 - ``arrow``: regular text read by Arrow.
 - ``decode``: a segment as a table of strings, and its rejects. ``fit`` fits ragged rows; ``listing``,
-  ``entries``, ``header_lines``, ``second_table``, ``rewriting`` and ``reasons`` are for closer looks.
+  ``entries``, ``header_lines``, ``inner_headers``, ``second_table``, ``rewriting`` and ``reasons`` are for
+  closer looks.
 - ``rules_1``: the same for jobs that began under rules 1.
 """

@@ -6,7 +6,8 @@ A row is one
 - probably: if all its cells are distinct words, though two columns or more held nothing but numbers, dates or
   times before, and another row follows.
 
-Most segments have a column without a letter. A look at that one shows that no row is a header.
+Most segments have a column without a letter. A look at that one shows that no row is a header, if every name
+has a letter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class InnerHeaders:
         self._has_names = dialect.header and len(names) >= _FEWEST
         written = [f"{before}{name}{after}" for name in names for before in ("", " ") for after in ("", " ")]
         self._names = pa.array(written, pa.string())
+        self._are_words = all(name.encode().translate(None, _NO_LETTERS) for name in columns)
         self._columns = columns
         self._known = frozenset(names)
         self._width = len(columns)
@@ -74,7 +76,7 @@ class InnerHeaders:
         columns = [whole(column) for column in table.columns]
         values = [column for column in columns if _begins_with_digits(column)]
         values.sort(key=_size)
-        if any(map(_has_no_letters, values[:_TRIED])):
+        if self._are_words and any(map(_has_no_letters, values[:_TRIED])):
             return [], []
         named = self._named(table, columns, values) if self._has_names else []
         return named, list(self._worded(table, values))

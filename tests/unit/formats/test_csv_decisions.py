@@ -203,11 +203,13 @@ def test_a_header_that_names_fewer_columns_is_known_again() -> None:
     assert found == Read([("1", "Ada", "York"), ("2", "Bob", "Cork")], [], {"repeated-header": 1})
 
 
-@pytest.mark.parametrize("header", ["a,a,b", "a,,b", "a\\,b,c,d", '"a ""x""",b,c', "a  b,b,c"])
+@pytest.mark.parametrize(
+    "header", ["a,a,b", "a,,b", "a\\,b,c,d", '"a ""x""",b,c', "a  b,b,c", "country,2020,2021"]
+)
 def test_a_header_with_odd_names_is_known_again(header: str) -> None:
     found = read_file(f"{header}\n1,2,3\n{header}\n4,5,6\n".encode(), escape="\\")
     assert found.accepted == 2
-    assert {warning.code for warning in found.warnings} == {"repeated-header"}
+    assert {warning.code for warning in found.warnings} - {"header-like-data"} == {"repeated-header"}
 
 
 def test_a_single_word_is_no_repeated_header() -> None:
