@@ -113,8 +113,8 @@ KINDS: Mapping[str, WarningKind] = {
     "repeated-header": WarningKind("Lines that repeat the header were passed over."),
     "byte-order-mark": WarningKind("Byte-order marks at the beginning of later lines were dropped."),
     "second-table": WarningKind(
-        "A blank line, and after it what looks like the header of another table. "
-        "Its records may have been loaded under the names of the first one."
+        "A line among the records looks like the header of another table. "
+        "The records under it were rejected, or may have been loaded under the names of the first table."
     ),
     "rows-in-cell": WarningKind(
         "A quoted cell holds lines that look like records. Perhaps a quote is missing.", "quote"

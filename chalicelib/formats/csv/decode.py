@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
+from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
+from chalicelib.formats.csv.inner_headers import inner_headers, may_follow_blank_row
 from chalicelib.formats.csv.listing import list_records
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
@@ -97,18 +99,20 @@ def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
 
 
 def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
-    """Return whether the text holds nothing but rows, with one kind of line ending, and no header again."""
-    header = _header_lines(dialect)
+    """Return whether the text holds nothing but rows of one table, with one kind of line ending."""
     if fitted.rejected or fitted.notes:
-        return _has_one_ending(text) and not _has_blank_line(text) and not header.may_hold(text)
-    return _has_even_lines(text, fitted, dialect, quotes) and not header.may_be_among(fitted.table)
+        has_header = _header_lines(dialect).may_hold(text)
+        is_even = _has_one_ending(text) and not _has_blank_line(text) and not has_header
+    else:
+        is_even = _has_even_lines(text, fitted, dialect, quotes)
+    return is_even and not may_follow_blank_row(fitted) and not inner_headers(dialect).find(fitted)
 
 
 def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
     """Return whether the rows account for all bytes of the text, with one kind of line ending.
 
-    What the values, delimiters, quotes and line feeds leave of the text are the CRs of CRLFs and blank
-    lines. In a large text, as many CRs as rows are taken for those of the rows.
+    What the values, delimiters, quotes and single line endings leave of the text are the CRs of CRLFs and
+    blank lines. In a large text, as many CRs as rows are taken for those of the rows.
     """
     quote, table = dialect.quote.encode(), fitted.table
     columns = [whole(column) for column in table.columns] if table.num_rows else []
@@ -123,10 +127,12 @@ def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int |
         values = (content(column) for column in columns)
         left += sum(value.count(quote) for value in values if quote in value)
         left -= text.count(quote) if quotes is None else quotes
-    if left == 0:
-        return True
     if b"\r" not in text:
-        return False
+        return left == 0
+    if left == 0:  # CRs end the rows, LFs do, or both
+        return b"\n" not in text or text.count(b"\r") == sum(
+            content(column).count(b"\r") for column in columns
+        )
     if len(text) > _SMALL:
         return left == fitted.rows - is_open
     return _has_one_ending(text) and not _has_blank_line(text)
@@ -168,14 +174,9 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode a segment whose records are listed first."""
     listing = list_records(segment, dialect)
     entries = listing.entries
-    loaded = [ordinal for ordinal, entry in enumerate(entries) if entry.reason is None]
-    text, plain = regular_text(segment.data, [entries[ordinal] for ordinal in loaded], dialect)
-    utf8 = encodings.to_utf8(text, dialect.encoding)
-    if utf8 is None:
-        raise ValueError("a record that is not valid in its encoding was not set apart")
-    fitted = fit(utf8, plain)
-    if fitted.rows != len(loaded):
-        raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
+    loaded, fitted = _fit_listed(segment, entries, dialect)
+    if second_table.find_among_rows(listing, fitted, loaded, dialect):
+        loaded, fitted = _fit_listed(segment, entries, dialect)
     rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
 
     first_places = {code: (len(places), *places[0]) for code, places in listing.notes.items()}
@@ -185,6 +186,19 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
     ]
     place = _Place(segment, dialect, partial(_spots_of_entries, entries), listing.sheet_rows, notes)
     return _batch(place, fitted, loaded, rejected)
+
+
+def _fit_listed(segment: Segment, entries: Sequence[Entry], dialect: Dialect) -> tuple[list[int], Fitted]:
+    """Return the ordinals of the records that are not rejected, and the rows that they become."""
+    loaded = [ordinal for ordinal, entry in enumerate(entries) if entry.reason is None]
+    text, plain = regular_text(segment.data, [entries[ordinal] for ordinal in loaded], dialect)
+    utf8 = encodings.to_utf8(text, dialect.encoding)
+    if utf8 is None:
+        raise ValueError("a record that is not valid in its encoding was not set apart")
+    fitted = fit(utf8, plain)
+    if fitted.rows != len(loaded):
+        raise ValueError(f"{len(loaded):,} records were read as {fitted.rows:,}")
+    return loaded, fitted
 
 
 def _location(segment: Segment, span: Span | None) -> Location | None:

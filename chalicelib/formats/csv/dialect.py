@@ -1,6 +1,7 @@
 """Detect the dialect of a CSV file from its head, and tell what was assumed."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from chalicelib.formats.csv.detection.decimals import MAX_RECORDS, decimal_colum
 from chalicelib.formats.csv.detection.evidence import Hypothesis
 from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift
-from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header import column_names, fit, has_second_line, looks_like_data, read_header
 from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading.head import HEAD_SIZE, Head
@@ -140,6 +141,11 @@ def _ends_in_crlf(data: bytes, lines: Sequence[Line]) -> bool:
     return endings.count(b"\r\n") * 2 > sum(map(bool, endings))
 
 
+def _ends_otherwise(header: bytes, endings: Counter[bytes]) -> bool:
+    """Return whether most records have another line ending than the header."""
+    return bool(endings) and endings.most_common(1)[0][0] != ending_of(header)
+
+
 class _Teller:
     """Tell what was assumed about the beginning of a file."""
 
@@ -179,14 +185,21 @@ class _Teller:
 
     def tell_of_the_header(self, options: Options, cells: Sequence[str], start: int, end: int) -> None:
         """Tell what is odd about the header, which lies between ``start`` and ``end``."""
+        if _ends_otherwise(self._data[start:end], self._endings()):
+            self.tell("mixed-line-endings", 1, start, self._data[start:end])
         if code := _SHIFTS.get(self._table.shift):
             first = self._choice.lines[self._table.rows[0].line]
             self.tell(code, len(self._table.rows), first.start, self._data[first.start : first.end])
         if options.header is None and looks_like_data(cells, self._table):
             self.tell("header-like-data", 1, start, self._data[start:end])
-        if not options.skip_after_header and has_second_line(self._table):
+        if not options.skip_after_header and has_second_line(cells, self._table):
             first = self._choice.lines[self._table.rows[0].line]
             self.tell("second-header-line", 1, first.start, self._data[first.start : first.end])
+
+    def _endings(self) -> Counter[bytes]:
+        """Return how often each line ending stands behind a record."""
+        last = (self._choice.lines[row.line + row.lines - 1] for row in self._table.rows)
+        return Counter(self._data[line.stop : line.end] for line in last if line.end > line.stop)
 
     def _tell_lines(self, code: str, piece: str) -> None:
         """Tell of the sample's lines that hold the piece of text."""

@@ -17,7 +17,7 @@ class Entry:
     end: int
     reason: Reason | None = None
     is_joined: bool = False  # line endings in it are text
-    after_blank: bool = False  # it follows a blank line
+    after_blank: bool = False  # it follows a blank line, or a record without any value
     sheet_row: int = 0  # how many records and other lines are before it
 
 

@@ -218,6 +218,11 @@ class Grammar:
             start = match.end()
 
 
+def ending_of(line: bytes) -> bytes:
+    """Return the line ending at the end: CRLF, LF, CR or none."""
+    return next((ending for ending in (b"\r\n", b"\n", b"\r") if line.endswith(ending)), b"")
+
+
 @lru_cache(maxsize=64)
 def grammar_of(dialect: Dialect, *, marks: bool = True) -> Grammar:
     """Return the patterns of a dialect. Without ``marks``, byte-order marks are text."""

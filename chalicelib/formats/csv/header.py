@@ -88,19 +88,52 @@ def column_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def has_second_line(table: Table) -> bool:
+def has_second_line(header: Sequence[str], table: Table) -> bool:
     """Return whether the record after the header looks like a part of it, such as a line of units.
 
     It has a word or a sign in most columns whose other records hold values of one type, and a value in none.
+    Where no column holds values: names of the header are repeated or empty, and the record's cells, all of
+    them words, are unlike all others in most columns.
     """
     rows = table.rows
     if len(rows) <= 1 or len(rows[0].cells) != table.width:
         return False
+    if _spans_columns(header) and _is_unlike_others(table):
+        return True
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
     if len(cells) == 1 and not _IN_BRACKETS.fullmatch(cells[0]):  # little to go by: a word may be a value
         return len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
     units = sum(map(_is_unit, cells))
     return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
+
+
+def _spans_columns(header: Sequence[str]) -> bool:
+    """Return whether names stand above several columns: they are repeated, or left empty behind a name."""
+    filled = [cell for cell in header if cell.strip()]
+    return len(set(filled)) < len(filled) or "" in [cell.strip() for cell in header[1:]]
+
+
+def _is_unlike_others(table: Table) -> bool:
+    """Return whether the first record is all words, written in another way than the others below it."""
+    first, *others = [row.cells for row in table.rows[:50] if len(row.cells) == table.width]
+    if len(others) <= _FEWEST or any(kind_of(cell) is not Kind.TEXT for cell in first):
+        return False
+    columns = list(zip(*others, strict=True))
+    unlike = sum(_is_unlike(cell, column) for cell, column in zip(first, columns, strict=True))
+    return 2 * unlike > table.width
+
+
+def _is_unlike(cell: str, others: Sequence[str]) -> bool:
+    """Return whether the other cells have in common what this one lacks, such as a capital or a digit."""
+    found = [_manner(other) for other in others if other]
+    own = _manner(cell)
+    return len(found) > _FEWEST and any(
+        all(manner[index] is not own[index] for manner in found) for index in range(len(own))
+    )
+
+
+def _manner(cell: str) -> tuple[bool, ...]:
+    return cell[:1].isupper(), cell.isupper(), any(map(str.isdigit, cell)), " " in cell
 
 
 def _kinds_below(table: Table) -> Iterator[int]:

@@ -1,13 +1,8 @@
 """Find lines that repeat the header: files that were joined have them."""
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header import column_names
-from chalicelib.rows.columns import content, whole
-from chalicelib.rows.text import WHITESPACE
 
 
 class HeaderLines:
@@ -22,9 +17,9 @@ class HeaderLines:
         columns = dialect.columns
         named = [name for number, name in enumerate(columns, start=1) if name != f"column_{number}"]
         # the glance is at one that stands in the header as it is: normalised texts and suffixes may not
-        plain = [name for name in named if name.isascii() and not set(name) & {"_", "@", "-", '"'}]
+        odd = {"_", "@", "-", '"', dialect.delimiter, dialect.quote, dialect.escape}
+        plain = [name for name in named if name.isascii() and odd.isdisjoint(name)]
         self.may_be_repeated = dialect.header and len(columns) > 1 and bool(named)
-        self._column = columns.index((plain or named)[0]) if named else 0
         self._word = plain[0].encode() if plain else b""
 
     def may_hold(self, raw: bytes) -> bool:
@@ -48,12 +43,3 @@ class HeaderLines:
                 not any(cell.strip() for cell in cells[missing:]) and column_names(cells[:missing]) == columns
             )
         return columns in (column_names([*cells, *[""] * missing]), column_names([*[""] * missing, *cells]))
-
-    def may_be_among(self, table: pa.Table) -> bool:
-        """Return whether a row of a table may be the header, at a glance."""
-        if not self.may_be_repeated or not table.num_rows:
-            return False
-        values, name = whole(table.columns[self._column]), self._dialect.columns[self._column]
-        if name.encode() not in content(values):
-            return False
-        return bool(pc.any(pc.equal(pc.utf8_trim(values, characters=WHITESPACE), name)).as_py())

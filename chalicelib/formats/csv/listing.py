@@ -4,12 +4,13 @@ Here lines are passed over (repeated headers), byte-order marks dropped, and rec
 read or that belong to another table. What is left is regular text.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import Entry, Listing
-from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.reasons import stretch_reason
@@ -26,23 +27,21 @@ def list_records(segment: Segment, dialect: Dialect) -> Listing:
 
 
 class _Endings:
-    """Count records that end in CRLF and in LF."""
+    """Keep the ordinals of the records that end in CRLF, in LF and in CR."""
 
     def __init__(self) -> None:
-        self._crlf = 0
-        self._lone: list[int] = []  # ordinals
+        self._ordinals: dict[bytes, list[int]] = {b"\r\n": [], b"\n": [], b"\r": []}
 
     def count(self, raw: bytes, ordinal: int) -> None:
         """Count a record."""
-        if raw.endswith(b"\r\n"):
-            self._crlf += 1
-        elif raw.endswith(b"\n"):
-            self._lone.append(ordinal)
+        if ending := ending_of(raw):
+            self._ordinals[ending].append(ordinal)
 
     @property
     def mixed(self) -> list[tuple[int, None]]:
         """The records that end in another way than most; none if all end alike."""
-        return [(ordinal, None) for ordinal in self._lone[: min(self._crlf, len(self._lone))]]
+        *others, _ = sorted(self._ordinals.values(), key=len)
+        return [(ordinal, None) for ordinal in sorted(itertools.chain(*others))]
 
 
 class _Lister:
@@ -56,6 +55,7 @@ class _Lister:
         self._has_mark = self._grammar.has_mark and BOM in segment.data
         self._header = HeaderLines(dialect)
         self._may_repeat = self._header.may_hold(segment.data)
+        self._nothing = self._grammar.delimiter + self._grammar.quote + b"\r\n \t"  # what blank records hold
         self._beginnings = b"\r\n \t" + BOM + self._grammar.comment  # of lines that may hold no record
 
     def listing(self) -> Listing:
@@ -66,6 +66,7 @@ class _Lister:
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank, listing.sheet_rows)
             listing.sheet_rows += 1
+            is_blank = False
             if reason is None:
                 if self._has_mark and data.startswith(BOM, start):
                     entry.start += len(BOM)
@@ -74,16 +75,17 @@ class _Lister:
                     after_blank = after_blank or not self._is_comment(entry.start)
                     continue
                 raw = data[entry.start : end]
-                endings.count(raw, ordinal)
                 if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
                     listing.notes["repeated-header"].append((ordinal, (start, end)))
                     after_blank = False
                     continue
+                endings.count(raw, ordinal)
                 entry.reason = self._fault(raw)
+                is_blank = not raw.strip(self._nothing)
             if note is not None:
                 listing.notes[note].append((ordinal, None))
             listing.entries.append(entry)
-            after_blank = False
+            after_blank = is_blank
         if endings.mixed:
             listing.notes["mixed-line-endings"] += endings.mixed
         second_table.find(listing, data, self._dialect)

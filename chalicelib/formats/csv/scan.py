@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import LINE_ENDING, Fault, Grammar, Problem
+from chalicelib.formats.csv.lenient_parser import LenientParser, Parse, count_delimiters
 from chalicelib.formats.csv.quotes import INNER_PART
-from chalicelib.formats.csv.readings import Reading, Readings, count_delimiters
 from chalicelib.reading.blocks import TOO_LARGE
 
 UNTERMINATED = "unterminated-quote"
@@ -59,8 +59,8 @@ class Scanner:
         self._grammar = grammar
         self._max_record = max_record
         self._final = final
-        self._lenient = Readings(data, grammar, strict_close=True)
-        self._loose = Readings(data, grammar, strict_close=False)
+        self._lenient = LenientParser(data, grammar, strict_close=True)
+        self._loose = LenientParser(data, grammar, strict_close=False)
         self._clean_ends: dict[int, int | None] = {}
         self._before_quotes = (*(bytes([char]) for char in grammar.delimiter + b"\r\n"), grammar.quote)
         if not grammar.delimiter:
@@ -188,18 +188,18 @@ class Scanner:
 
         ``line_end`` and ``fault`` are those of its first line. In this order:
 
-        - A reading closes all quotes in the first line: it is rejected, unless another one reads the next
+        - A parse closes all quotes in the first line: it is rejected, unless another one takes the next
           lines as part of a record of the header's width.
-        - The first line looks whole, or complete, and whole records follow, as far as any reading reaches:
+        - The first line looks whole, or complete, and whole records follow, as far as any parse reaches:
           it is rejected.
-        - Whole records begin where a reading ends, or at some line within one: what stands before is
+        - Whole records begin where a parse ends, or at some line within one: what stands before is
           rejected.
-        - A reading has the header's width: it is rejected as far as it reaches.
+        - A parse has the header's width: it is rejected as far as it reaches.
         - Whole records begin further on, at most the size of a record away: what stands before is rejected.
         """
-        readings = self._readings(start, line_end)
-        ends = sorted({end for end, cells in readings if end > line_end and self._is_full(start, end, cells)})
-        ends_in_line = any(end == line_end for end, _ in readings)
+        parses = self._parses(start, line_end)
+        ends = sorted({end for end, cells in parses if end > line_end and self._is_full(start, end, cells)})
+        ends_in_line = any(end == line_end for end, _ in parses)
         if ends_in_line and not ends:
             return Unit(line_end, STRAY_QUOTE)
         furthest = ends[-1] if ends else line_end
@@ -220,22 +220,22 @@ class Scanner:
             restart = limit if is_last else self._last_line(line_end, limit)
         return Unit(restart, code)
 
-    def _readings(self, start: int, line_end: int) -> list[Reading]:
+    def _parses(self, start: int, line_end: int) -> list[Parse]:
         """Return the ways to read a record, each ending where a record may end.
 
-        A reading that closes all quotes in the first line, and has the header's width, is the only one.
+        A parse that closes all quotes in the first line, and has the header's width, is the only one.
         """
         limit = start + self._max_record
         lenient, loose = self._lenient.end(start), self._loose.end(start)
-        readings = [reading for reading in (lenient, loose) if reading and reading.end <= limit]
-        is_line = any(reading.end == line_end and self._is_full(start, *reading) for reading in readings)
+        parses = [parse for parse in (lenient, loose) if parse and parse.end <= limit]
+        is_line = any(parse.end == line_end and self._is_full(start, *parse) for parse in parses)
         if is_line and lenient and lenient.end == line_end:
             return [lenient]
         if not is_line and (toggled := self._toggled_end(start, line_end)):
-            readings.append(toggled)
-        return readings
+            parses.append(toggled)
+        return parses
 
-    def _toggled_end(self, start: int, line_end: int) -> Reading | None:
+    def _toggled_end(self, start: int, line_end: int) -> Parse | None:
         """Return how a record is read if every quote opens or closes a cell, wherever it stands.
 
         None if that is in its first line.
@@ -250,14 +250,12 @@ class Scanner:
                 return None
             if data.count(grammar.quote, closing, end) % 2 == 1:
                 outside = data[start:end].split(grammar.quote)[::2]
-                return Reading(
-                    end, 1 + sum(count_delimiters(text, grammar, 0, len(text)) for text in outside)
-                )
+                return Parse(end, 1 + sum(count_delimiters(text, grammar, 0, len(text)) for text in outside))
             closing = data.find(grammar.quote, end, limit)
         return None
 
     def _is_full(self, start: int, end: int, cells: int) -> bool:
-        """Return whether a reading has the header's width, once empty extra cells are dropped."""
+        """Return whether a parse has the header's width, once empty extra cells are dropped."""
         width = self._grammar.width
         if cells <= width:
             return cells == width
@@ -339,10 +337,10 @@ class Scanner:
 
     def _damaged_line_end(self, line: int) -> int | None:
         """Return the end of a record that is not regular, but plainly ends in its first line."""
-        if self._record_end(line) is not None or (reading := self._lenient.end(line)) is None:
+        if self._record_end(line) is not None or (parse := self._lenient.end(line)) is None:
             return None
-        is_line = reading.end == self._line_end(line, reading.end)
-        return reading.end if is_line and self._is_full(line, *reading) else None
+        is_line = parse.end == self._line_end(line, parse.end)
+        return parse.end if is_line and self._is_full(line, *parse) else None
 
     # Records that are regular, but perhaps only by accident
 

@@ -10,7 +10,7 @@ from chalicelib.formats.json.decode import decode
 from chalicelib.formats.json.envelope import find_records, tokens_of
 from chalicelib.formats.json.framing import UNREADABLE, JsonFraming
 from chalicelib.formats.json.hints import envelope_warnings
-from chalicelib.formats.json.recognise import are_scalars
+from chalicelib.formats.json.recognise import are_scalars, is_bracketed_text
 from chalicelib.formats.json.units import Layout, array_start
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
@@ -30,10 +30,11 @@ class JsonFormat:
     empty_record: Reason | None = None
     unreadable: Mapping[str, str] = UNREADABLE
 
-    def recognise(self, head: Head, options: Options, extension: str) -> bool:  # noqa: ARG002
+    def recognise(self, head: Head, options: Options, extension: str) -> bool:
         """See FileFormat. An object that begins a file of one object a line is recognised by NDJSON first."""
         if head.text.startswith((b"[", b"{")):
-            return True
+            is_declared = extension in _EXTENSIONS or options.records is not None
+            return is_declared or not is_bracketed_text(head)
         return extension in _EXTENSIONS and are_scalars(head)
 
     def read_dialect(self, head: Head, options: Options) -> Detection:

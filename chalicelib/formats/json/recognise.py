@@ -1,4 +1,4 @@
-"""Recognise JSON values one a line, from the head of a file."""
+"""Recognise JSON values one a line, and text that only looks like JSON, from the head of a file."""
 
 import json
 import re
@@ -8,6 +8,10 @@ from chalicelib.formats.json.units import WHITE, container_end
 from chalicelib.reading.head import HEAD_SIZE, Head
 
 _MOST_LINES = 100  # that are looked at
+_FIRST = 10  # lines that may begin with a bracket and be none of JSON
+_BRACKETED = re.compile(rb"[ \t]*(?P<enclosed>\[[^\[\]{}\"'\r]++\]|\{[^\[\]{}\"':\r]++\})(?P<rest>[^\r\n]*)")
+_BEGINS_A_VALUE = re.compile(rb"[-+.0-9]|(?:true|false|null)\b")
+_SURELY_JSON = re.compile(rb"[ \t]*(?:[\[{]\s*[\[{\"']|[\]}]|\"[^\"]*\"[ \t]*:)")
 _LINE = re.compile(rb"[^\n]*+")
 
 
@@ -38,6 +42,37 @@ def _is_whole(line: bytes) -> bool:
     """Return whether the line holds the object or array that begins it, and nothing else but a comma."""
     end = container_end(line, 0, len(line))
     return end is not None and line[end:].strip(WHITE) in (b"", b",")
+
+
+def is_bracketed_text(head: Head) -> bool:
+    """Return whether the first lines begin with a text in brackets or braces, as no JSON does, and go on.
+
+    So do headers such as `[id],name`, and the lines of logs. A text in braces that holds a colon may be a
+    broken object, one in brackets before a comma that holds a comma or begins as a number a broken array.
+    JSON in brackets counts if a text follows it, in the next lines as well: `[1234] started`.
+    """
+    lines = [line for line in head.text.split(b"\n", _FIRST)[:_FIRST] if line.strip(WHITE)]
+    beginnings = [_BRACKETED.match(line) for line in lines]
+    first = beginnings[0] if beginnings else None
+    if first is None or any(map(_SURELY_JSON.match, lines)):
+        return False
+    inside, rest = first["enclosed"][1:-1].strip(WHITE), first["rest"].strip(WHITE)
+    if not inside or rest in (b"", b",") or rest.startswith((b"]", b"}")):
+        return False
+    if rest.startswith(b","):
+        is_value = first["enclosed"].startswith(b"[") and _BEGINS_A_VALUE.match(inside)
+        return b"," not in inside and not is_value
+    if not _is_json(first["enclosed"]):
+        return True
+    return len(lines) > 1 and all(beginnings) and not rest.startswith((b"[", b"{"))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def are_scalars(head: Head) -> bool:

@@ -13,7 +13,7 @@ from chalicelib.formats import format_of
 from chalicelib.formats.csv import scan
 from chalicelib.reading.blocks import Segment, cut_blocks
 from chalicelib.reading.object_text import Chunk
-from tests.support.pipeline import outcome
+from tests.support.pipeline import outcome, read_file
 
 
 def dialect(columns: str = "abc", **changes: Any) -> Dialect:
@@ -191,9 +191,9 @@ def test_rows_that_all_have_one_cell_more_are_read_together() -> None:
 
 @pytest.mark.parametrize("times", [1, 3000])
 def test_repeated_headers_and_marks_are_passed_over(times: int) -> None:
-    data = ROWS * times + b'\xef\xbb\xbfa, b ,"c"\n\xef\xbb\xbf"5",x,\xef\xbb\xbfy\na,b,d\n' + ROWS
+    data = ROWS * times + b'\xef\xbb\xbfa, b ,"c"\n\xef\xbb\xbf"5",x,\xef\xbb\xbfy\na,e,d\n' + ROWS
     found = read(data, dialect())
-    rest = [("5", "x", "\ufeffy"), ("a", "b", "d")]
+    rest = [("5", "x", "\ufeffy"), ("a", "e", "d")]
     assert found == Read([*FOUR * times, *rest, *FOUR], [], {"repeated-header": 1, "byte-order-mark": 2})
 
 
@@ -201,6 +201,15 @@ def test_a_header_that_names_fewer_columns_is_known_again() -> None:
     read_as = Dialect(Format.CSV, 0, rules=2, columns=("column_1", "name", "city"))
     found = read(b"1,Ada,York\nname,city\n2,Bob,Cork\n", read_as)
     assert found == Read([("1", "Ada", "York"), ("2", "Bob", "Cork")], [], {"repeated-header": 1})
+
+
+@pytest.mark.parametrize(
+    "header", ["a,a,b", "a,,b", "a\\,b,c,d", '"a ""x""",b,c', "a  b,b,c", "country,2020,2021"]
+)
+def test_a_header_with_odd_names_is_known_again(header: str) -> None:
+    found = read_file(f"{header}\n1,2,3\n{header}\n4,5,6\n".encode(), escape="\\")
+    assert found.accepted == 2
+    assert {warning.code for warning in found.warnings} - {"header-like-data"} == {"repeated-header"}
 
 
 def test_a_single_word_is_no_repeated_header() -> None:
@@ -241,6 +250,25 @@ def test_a_lone_line_feed_is_text_in_a_file_of_crlf() -> None:
 def test_a_lone_line_feed_between_whole_rows_ends_one() -> None:
     found = read(b"1,x\n2,y\r\n3,z\r\n", dialect("ab", crlf=True))
     assert found == Read([("1", "x"), ("2", "y"), ("3", "z")], [], {"mixed-line-endings": 1})
+
+
+@pytest.mark.parametrize("rows", [4, 20_000])
+@pytest.mark.parametrize("usual", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("other", ["\r\n", "\n", "\r"])
+def test_lines_that_end_otherwise_are_told_in_the_header_and_below(rows: int, usual: str, other: str) -> None:
+    body = f"1,x,y{usual}" * rows
+    last = f"2,x,y{other}"
+    found = read_file(f"a,b,c{other}{body}{last}{body}".encode())
+    told = {} if usual == other else {"mixed-line-endings": 2}
+    assert {warning.code: warning.count for warning in found.warnings} == told
+    assert found.accepted == 2 * rows + 1
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n", "\r"])
+def test_line_endings_in_cells_are_no_endings_of_records(ending: str) -> None:
+    found = read_file(f'a,b{ending}1,"x\ny\rz\r\nw\nv"{ending}2,"x\n\ny\r"{ending}'.encode())
+    assert not found.warnings
+    assert found.accepted == 2
 
 
 def test_blanks_in_runs_are_delimiters() -> None:

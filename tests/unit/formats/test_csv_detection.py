@@ -218,3 +218,56 @@ def test_any_text_is_read_or_refused_with_a_code(lines: list[str]) -> None:
         assert failure.message.endswith((".", "?"))
     else:
         assert len(set(found.dialect.columns)) == len(found.dialect.columns) >= 1
+
+
+ROWS = [["id", "name", "amount"], ["1", "Ada", "2.50"], ["2", "Bob", "3.75"], ["3", "Cy", "4.10"]]
+
+
+@pytest.mark.parametrize("named", [",", ";", "|"])
+@pytest.mark.parametrize("used", [",", ";", "\t", "|"])
+def test_a_separator_line_that_names_another_delimiter_than_the_table_has_is_refused(
+    named: str, used: str
+) -> None:
+    data = (f"sep={named}\n" + "".join(used.join(row) + "\n" for row in ROWS)).encode()
+    if named == used:
+        assert len(detect(data).dialect.columns) == 3
+        return
+    with pytest.raises(JobFailed, match="several ways") as raised:
+        detect(data)
+    assert raised.value.code == "dialect-unclear"
+    assert len(detect(data, delimiter=used, skip_lines=1).dialect.columns) == 3
+    assert detect(data, delimiter=named, skip_lines=1).dialect.columns == (used.join(ROWS[0]),)
+
+
+def test_a_separator_line_that_names_the_delimiter_counts_where_others_divide_cells_evenly() -> None:
+    found = detect(b"sep=;\nname;place\nMeier, Ann;Ulm, DE\nRay, Bo;Ely, UK\n")
+    assert found.dialect.columns == ("name", "place")
+
+
+PEOPLE = "Ada,Lovelace,London\nBob,Boole,Cork\nCy,Carr,Bath\nDi,Dunn,Ely\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_told"),
+    [
+        ("Person,Person,Place\nfirst,last,city\n", True),
+        ("Person,,Place\nfirst,last,city\n", True),
+        ("PERSON,PERSON,PLACE\nFIRST NAME,LAST NAME,CITY NAME\n", True),
+        ("Person,Person,Place\n", False),
+        ("Person,,Place\n", False),
+        ("first,last,city\n", False),
+        (",name,city\n", False),
+        ("first,last,city\nann,ames,york\n", False),  # no name is missing: a record in small letters
+    ],
+)
+def test_a_second_header_line_of_words_is_told_where_names_are_missing(lines: str, *, is_told: bool) -> None:
+    found = detect((lines + PEOPLE).encode())
+    assert [warning.code for warning in found.warnings] == ["second-header-line"] * is_told
+    skipped = detect((lines + PEOPLE).encode(), skip_after_header=1)
+    assert not skipped.warnings
+
+
+def test_names_above_several_columns_of_numbers_are_told() -> None:
+    for names in ("Sales,Sales,Costs", "Sales,,Costs"):
+        found = detect(f"{names}\nQ1,Q2,Q1\n1,2,3\n4,5,6\n7,8,9\n".encode())
+        assert [warning.code for warning in found.warnings] == ["second-header-line"]

@@ -1,14 +1,19 @@
 """What a file's head says about it, and the sentence that a person gets when it cannot be read."""
 
 import gzip
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.backends.postgres.mappers import dialect_column, dialect_of
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.model import RULES, Dialect, Format
+from chalicelib.core.model import RULES, Dialect, Format, Options
+from chalicelib.formats import recognise
 from chalicelib.formats.csv.header import MAX_COLUMNS, MAX_HEADER, column_names
-from tests.support.pipeline import look
+from chalicelib.reading.head import Head
+from tests.support.pipeline import look, read_file
 
 
 def test_a_csv_file_with_a_header_is_detected() -> None:
@@ -43,6 +48,65 @@ def test_a_header_cell_may_hold_a_newline() -> None:
 def test_json_lines_are_detected() -> None:
     assert look(b' \n{"a":1}\n') == Dialect(Format.NDJSON, 0, 0, RULES)
     assert look(b'\xef\xbb\xbf{"a":1}\n') == Dialect(Format.NDJSON, 3, 0, RULES, bom=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[id],name\n1,a\n2,b\n",
+        b"[id];[name]\n1;a\n2;b\n",
+        b"[First Name],[Last Name]\r\nAda,Lovelace\r\n",
+        b"{id}\tname\n1\ta\n",
+        b"{21EC2020-3AEA-4069-A2DD-08002B30309D},a,1\n",
+        b"[2024-01-01 10:00:00] started, with 3 workers\n[2024-01-01 10:00:01] stopped, by hand\n",
+        b"[INFO] [main] started\n",
+        b"[1234] started\n[1235] stopped\n",
+    ],
+)
+def test_a_header_or_a_log_in_brackets_is_no_json(data: bytes) -> None:
+    head = Head(data, 0, "utf-8")
+    assert recognise(head, Options(), "people.txt").name is Format.CSV
+    assert recognise(head, Options(), "people.json").name is Format.JSON
+
+
+def test_a_header_in_brackets_names_the_columns() -> None:
+    found = read_file(b"[id],{name}\n1,Ada\n2,Bob\n")
+    assert found.records == {'{"[id]":"1","{name}":"Ada"}', '{"[id]":"2","{name}":"Bob"}'}
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[]",
+        b"{}",
+        b"[id]\n",
+        b"[1, 2], [3, 4]\n",
+        b"[1 2],[3 4]\n",
+        b"[1, 2] [3, 4]\n[5, 6] [7, 8]\n",
+        b"[a, b],\n[c, d]\n",
+        b"[true],[false]\n",
+        b"[1, 2]]\n",
+        b"[1, 2] and more\n",
+        b"[\n1,\n2\n]",
+        b"{a: 1, b: 2}, {a: 2}\n",
+        b"{'a': 1}, {'a': 2}\n",
+        b'{"a": 1} text\n',
+        b'[{"a": 1}, {"a": 2}] text\n',
+        b'["id"],name\n',
+        b'[a] b\n{"a": 1}\n',
+    ],
+)
+def test_broken_json_is_no_csv(data: bytes) -> None:
+    assert recognise(Head(data, 0, "utf-8"), Options(), "").name is not Format.CSV
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), st.data())
+def test_json_that_is_cut_or_lacks_a_character_is_no_csv(value: object, data: st.DataObject) -> None:
+    text = json.dumps([value, {"name": value}], indent=data.draw(st.sampled_from([None, 1])))
+    at = data.draw(st.integers(1, len(text)))
+    for broken in (text[:at], text[:at] + text[at + 1 :]):
+        assert recognise(Head(broken.encode(), 0, "utf-8"), Options(), "").name is not Format.CSV
 
 
 def test_the_declared_format_wins() -> None:

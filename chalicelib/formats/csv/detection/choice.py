@@ -19,6 +19,7 @@ SAMPLE = 1 << 16  # bytes that are looked at first
 _FEW = 20  # records that are too few to judge a file by, if it has more
 _LEAST_FIT = 0.4  # of a hypothesis that explains the head
 _CLOSE = 0.92  # of the best score: another hypothesis is as likely
+_FAR_WORSE = 0.6  # of the score of another one: a hypothesis that was declared in the file itself
 _RUN = re.compile(r"\S {2,}\S")
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _FEWEST = 2  # records in single quotes, in a file of one column
@@ -41,7 +42,8 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     """Return the hypothesis of the head from ``start`` on.
 
     ``separator``: the delimiter that a line before the table names. Raises JobFailed `dialect-unclear` if two
-    hypotheses are about equally likely or none explains the head, `empty-file` if there are no records.
+    hypotheses are about equally likely, none explains the head, or the named delimiter does far worse than
+    another one; `empty-file` if there are no records.
     """
     declared = options.delimiter or separator
     lines = _lines(head, start, SAMPLE, options.comment)
@@ -54,9 +56,25 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     if not any(line.text.strip(" \t") for line in lines):
         raise _no_records(len(head.data) - start)
     hypothesis = found[0] if declared is not None and found else _decide(found, lines, options)
+    if separator is not None and options.delimiter is None:
+        _check_separator(hypothesis, hypotheses(lines, options, None))
     if hypothesis.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
         raise _unclear_header(hypothesis)
     return Choice(hypothesis, lines)
+
+
+def _check_separator(named: Hypothesis, found: Sequence[Hypothesis]) -> None:
+    """Raise JobFailed if the delimiter that a line before the table names explains the head far worse."""
+    better = [
+        other
+        for other in found
+        if other.delimiter != named.delimiter
+        and _is_plausible(other)
+        and other.table.rows
+        and named.score < _FAR_WORSE * other.score
+    ]
+    if better:
+        raise _unclear([named, better[0]])
 
 
 def _no_records(size: int) -> JobFailed:

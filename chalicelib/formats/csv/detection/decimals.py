@@ -38,7 +38,7 @@ class _Evidence(NamedTuple):
     numbers: int  # with a decimal comma or without decimals, in a form that only numbers have
     only_comma: int  # of these, those that are none with a decimal point
     only_point: int  # numbers with a decimal point that are none with a decimal comma
-    two_readings: int  # such as `1.234`
+    ambiguous: int  # such as `1.234`
     shared_form: int
     proof: int
 
@@ -47,10 +47,10 @@ class _Evidence(NamedTuple):
         """Whether the column is one of numbers with a decimal comma.
 
         The decimal comma must not be outnumbered by decimal points, and values with a decimal point are
-        exceptions where values have two readings.
+        exceptions where values have two meanings.
         """
         fitting = self.numbers + (self.shared_form if self.proof else 0)
-        exceptions = self.values - fitting - (0 if self.two_readings else self.only_point)
+        exceptions = self.values - fitting - (0 if self.ambiguous else self.only_point)
         return (
             fitting > 0 and self.only_comma >= self.only_point and exceptions <= self.values * MOST_EXCEPTIONS
         )

@@ -1,4 +1,4 @@
-"""Read a record with irregular quotes in the ways in which lenient readers do."""
+"""Parse a record with irregular quotes in the ways in which lenient readers do."""
 
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Reading(NamedTuple):
-    """Where a record ends under a reading, and how many cells it has."""
+class Parse(NamedTuple):
+    """Where a record ends if it is parsed in some way, and how many cells it has."""
 
     end: int
     cells: int
 
 
-class Readings:
-    """Read records in ``data``.
+class LenientParser:
+    """Parse records in ``data``.
 
     ``strict_close``: a quote inside a quoted cell closes it only before a delimiter or a line ending, and is
     text anywhere else. Otherwise it always closes it, and what follows up to the delimiter is text.
 
     What follows a quote that closes a cell does not depend on where the cell began. So it is read once, and
-    reading from any number of places takes linear time in all.
+    parsing from any number of places takes linear time in all.
     """
 
     def __init__(self, data: bytes, grammar: Grammar, *, strict_close: bool) -> None:
@@ -35,15 +35,15 @@ class Readings:
         self._closing: list[int] = []  # the offsets of quotes that may close a cell, in the stretch looked at
         self._first, self._looked_at = 0, -1  # that stretch
         self._none_from = len(data) + 1  # no such quote stands from here on
-        self._after: dict[int, Reading | None] = {}  # by closing quote; the cells from the one it closes on
+        self._after: dict[int, Parse | None] = {}  # by closing quote; the cells from the one it closes on
 
-    def end(self, start: int) -> Reading | None:
-        """Return how the record at ``start`` is read; None if the data ends first."""
+    def end(self, start: int) -> Parse | None:
+        """Return the parse of the record at ``start``; None if the data ends first."""
         data, grammar = self._data, self._grammar
         self._look_from(start)
         at, cells = grammar.start(data, start), 0
         path: list[tuple[int, int]] = []  # closing quotes, and the number of cells before each
-        found: Reading | None = None
+        found: Parse | None = None
         while True:
             unquoted = grammar.unquoted_prefix.match(data, at)
             if unquoted and unquoted.end() > at:
@@ -60,7 +60,7 @@ class Readings:
                 break
             if closing in self._after:
                 rest = self._after[closing]
-                found = None if rest is None else Reading(rest.end, cells + rest.cells)
+                found = None if rest is None else Parse(rest.end, cells + rest.cells)
                 break
             path.append((closing, cells))
             at = self._after_cell(closing)
@@ -74,14 +74,14 @@ class Readings:
                 found = self._ended(at, cells)
                 break
         for closing, before in path:
-            self._after[closing] = None if found is None else Reading(found.end, found.cells - before)
+            self._after[closing] = None if found is None else Parse(found.end, found.cells - before)
         return found
 
-    def _ended(self, at: int, cells: int) -> Reading | None:
+    def _ended(self, at: int, cells: int) -> Parse | None:
         data = self._data
         if at >= len(data):
-            return Reading(len(data), cells)
-        return Reading(at + 2 if data.startswith(b"\r\n", at) else at + 1, cells)
+            return Parse(len(data), cells)
+        return Parse(at + 2 if data.startswith(b"\r\n", at) else at + 1, cells)
 
     def _after_cell(self, closing: int) -> int:
         """Return where the cell ends that a quote closes."""
