@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv.grammar import CR, LF
+from chalicelib.formats.csv.merged import is_like_prose
 from chalicelib.rows.columns import numbers
 
 INNER_PART = 0.9  # of the lines within a cell: if so many are records, a quote is missing
@@ -91,7 +92,8 @@ def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
 def may_hold_rows(data: bytes, offsets: pa.Array, dialect: Dialect) -> bool:
     """Return whether a quoted cell may hold lines that look like records, given all quotes.
 
-    It does if it holds two line endings or more, and so many delimiters as nearly all lines between need.
+    It does if it holds two line endings or more, and so many delimiters as nearly all lines between need; or
+    one line ending, and so many delimiters as two records that share a cell.
     """
     if not len(offsets):
         return False
@@ -107,7 +109,11 @@ def may_hold_rows(data: bytes, offsets: pa.Array, dialect: Dialect) -> bool:
     if b"\n" not in content and b"\r" not in content:
         return False
     delimiter, width = dialect.delimiter.encode(), len(dialect.columns)
-    return any(_looks_like_rows(cell, delimiter, width) for cell in _cells(data, offsets.to_pylist()))
+    skips = dialect.skip_initial_space
+    return any(
+        _looks_like_rows(cell, delimiter, width, skips_blanks=skips)
+        for cell in _cells(data, offsets.to_pylist())
+    )
 
 
 def _cells(data: bytes, offsets: list[int]) -> Iterator[bytes]:
@@ -120,8 +126,10 @@ def _cells(data: bytes, offsets: list[int]) -> Iterator[bytes]:
     yield data[start:] if len(offsets) % 2 else data[start : offsets[-1]]
 
 
-def _looks_like_rows(cell: bytes, delimiter: bytes, width: int) -> bool:
+def _looks_like_rows(cell: bytes, delimiter: bytes, width: int, *, skips_blanks: bool) -> bool:
     inner = cell.count(b"\n") + cell.count(b"\r") - cell.count(b"\r\n") - 1
+    if inner == 0 and cell.count(delimiter) == width - 1 > 0:
+        return not is_like_prose(cell, delimiter, skips_blanks=skips_blanks)
     return inner > 0 and cell.count(delimiter) >= INNER_PART * inner * (width - 1)
 
 
