@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
-from chalicelib.formats.csv.entries import Entry, Listing
+from chalicelib.formats.csv.entries import Entry, Listing, Span
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
@@ -29,19 +29,19 @@ class _Endings:
 
     def __init__(self) -> None:
         self._crlf = 0
-        self._lone: list[int] = []  # ordinals
+        self._lone: list[tuple[int, Span]] = []
 
-    def count(self, raw: bytes, ordinal: int) -> None:
-        """Count a record."""
+    def count(self, raw: bytes, ordinal: int, span: Span) -> None:
+        """Count a record, or a line that repeats the header."""
         if raw.endswith(b"\r\n"):
             self._crlf += 1
         elif raw.endswith(b"\n"):
-            self._lone.append(ordinal)
+            self._lone.append((ordinal, span))
 
     @property
-    def mixed(self) -> list[tuple[int, None]]:
+    def mixed(self) -> list[tuple[int, Span]]:
         """The records that end in another way than most; none if all end alike."""
-        return [(ordinal, None) for ordinal in self._lone[: min(self._crlf, len(self._lone))]]
+        return self._lone[: min(self._crlf, len(self._lone))]
 
 
 class _Lister:
@@ -72,7 +72,7 @@ class _Lister:
                     after_blank = after_blank or not self._is_comment(entry.start)
                     continue
                 raw = data[entry.start : end]
-                endings.count(raw, ordinal)
+                endings.count(raw, ordinal, (start, end))
                 if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
                     listing.notes["repeated-header"].append((ordinal, (start, end)))
                     after_blank = False

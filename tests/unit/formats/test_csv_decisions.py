@@ -203,6 +203,11 @@ def test_a_header_that_names_fewer_columns_is_known_again() -> None:
     assert found == Read([("1", "Ada", "York"), ("2", "Bob", "Cork")], [], {"repeated-header": 1})
 
 
+def test_a_repeated_header_at_the_end_may_end_in_another_way() -> None:
+    found = read(b"1,2\r\na,b\n", dialect("ab"))
+    assert found == Read([("1", "2")], [], {"repeated-header": 1, "mixed-line-endings": 1})
+
+
 def test_a_single_word_is_no_repeated_header() -> None:
     assert read(b"1\na\n", dialect("a")).rows == [("1",), ("a",)]
     assert read(b"a,b\n", dialect("ab", header=False)).rows == [("a", "b")]
