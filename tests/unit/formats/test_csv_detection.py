@@ -155,6 +155,7 @@ UNCLEAR = {
     "unclear": "name,city\nAnn,York,UK\nBo,Rome,IT\n",
     "a header without the delimiter of all rows": "places\na;b\nd;e\ng;h\n",
     "two delimiters": "a|b;c\nd|e;f\ng|h;i\n",
+    "commas and pipes alike": "name|lat,lon\nAda|1.5,2.5\nBob|3.5,4.5\nCy|5.5,6.5\n",
 }
 
 
@@ -180,6 +181,30 @@ def test_a_head_with_two_readings_is_refused_with_samples_of_both(text: str) -> 
 @pytest.mark.parametrize("text", UNCLEAR.values(), ids=UNCLEAR.keys())
 def test_a_declared_delimiter_and_extra_cells_leave_nothing_unclear(text: str) -> None:
     detect(text.encode(), Format.CSV, delimiter=";", extra_cells=ExtraCells.DROP)
+
+
+NAMES = ("Lovelace, Ada", "Young, Cy", "Vaughan, Dorothy", "Hopper, Grace")
+TEXTS = {  # columns whose names or values hold other delimiters
+    "Last, First": st.sampled_from(NAMES),
+    "City, State": st.sampled_from(["York, UK", "Cork, IE"]),
+    "coords": st.tuples(st.integers(-90, 90), st.integers(0, 9)).map(
+        lambda pair: f"{pair[0]}.5,{pair[1]}.25"
+    ),
+    "price": st.integers(100, 9999).map(lambda cents: f"{cents // 100},{cents % 100:02}"),
+    "tags": st.lists(st.sampled_from(["red", "big", "old"]), min_size=1, max_size=3).map("/".join),
+    "time": st.integers(0, 59).map(lambda minute: f"10:{minute:02}"),
+    "id": st.integers(0, 999).map(str),
+}
+
+
+@given(st.sampled_from(";\t|"), st.lists(st.sampled_from(sorted(TEXTS)), min_size=2, unique=True), st.data())
+def test_commas_in_names_and_values_of_columns_are_text(
+    delimiter: str, columns: list[str], data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(st.tuples(*[TEXTS[column] for column in columns]), min_size=3, max_size=20))
+    text = "\n".join(map(delimiter.join, [columns, *rows])) + "\n"
+    found = detect(text.encode(), Format.CSV)
+    assert (found.dialect.delimiter, found.dialect.columns) == (delimiter, tuple(columns))
 
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
