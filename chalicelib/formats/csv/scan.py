@@ -373,7 +373,7 @@ class Scanner:
         quotes are taken for text. A record of two lines is told if :mod:`merged` finds it to be two.
         """
         width = self._grammar.width
-        lines = self._lines_in_cell(start, end) if width > 1 else []
+        lines = self.lines_in_cell(start, end) if width > 1 else []
         inner = len(lines) - 1
         if inner < 1:
             return Unit(end, note=ROWS_IN_CELL if lines and self._are_two(start, end) else None)
@@ -400,8 +400,8 @@ class Scanner:
         span = number, cell_start - start, cell_end - start
         return are_two_records(data[start:end], span, others, grammar)
 
-    def _lines_in_cell(self, start: int, end: int) -> list[int]:
-        """Return the lines after the first of a record, if one quoted cell holds all line endings.
+    def lines_in_cell(self, start: int, end: int) -> list[int]:
+        """Return the lines after the first of a regular record, if one quoted cell holds all line endings.
 
         None are returned unless the first line and the last are whole when the two quotes are taken for text.
         """
