@@ -130,7 +130,8 @@ def has_second_line(table: Table) -> bool:
         return False
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
     if len(cells) == 1 and not _IN_BRACKETS.fullmatch(cells[0]):  # little to go by: a word may be a value
-        return len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
+        is_word = _is_unit(cells[0])
+        return is_word and len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
     units = sum(map(_is_unit, cells))
     return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import ExtraCells, Format
+from chalicelib.formats.csv.detection.sample import MOST_LINES, lines_of
 from tests.support.pipeline import detect
 
 # (file, delimiter, columns, codes of the warnings)
@@ -205,6 +206,17 @@ def test_commas_in_names_and_values_of_columns_are_text(
     text = "\n".join(map(delimiter.join, [columns, *rows])) + "\n"
     found = detect(text.encode(), Format.CSV)
     assert (found.dialect.delimiter, found.dialect.columns) == (delimiter, tuple(columns))
+
+
+def test_so_many_lines_are_looked_at() -> None:
+    data = b"a\n" * (MOST_LINES + 5)
+    assert len(lines_of(data, 0, len(data), "utf-8", is_whole=True)) == MOST_LINES
+    assert len(lines_of(data, 0, len(data), "utf-8", is_whole=True, most=3)) == 3
+
+
+def test_addresses_of_pages_in_one_column_are_no_second_header_line() -> None:
+    urls = ["https://www.example65.com/shop?ids=0,8", *(f"https://e{n}.org/a/b" for n in range(5))]
+    assert not detect(("word\n" + "\n".join(f'"{url}"' for url in urls) + "\n").encode(), Format.CSV).warnings
 
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import BLANKS, ExtraCells, Options
 from chalicelib.formats.csv.detection.evidence import STRONG, Hypothesis, hypotheses
-from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
+from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift, find_table
 from chalicelib.formats.csv.header import MAX_HEADER
 from chalicelib.formats.csv.values import Kind
@@ -26,6 +26,7 @@ _PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
 _ENOUGH = 3  # rows
 _WEAK = (",", ":", BLANKS)  # delimiters that often stand in texts
 _SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
+_GLANCE = 500  # lines that are looked at before all others
 _CANDIDATES = 3  # hypotheses that a message shows
 _LONGEST = 60  # characters of a cell in a message
 
@@ -221,11 +222,19 @@ def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> H
     for delimiter in _SINGLE:
         if delimiter in (quote, escape):
             continue
+        if delimiter != _SINGLE[-1] and not _divides_none(
+            Parser(delimiter, quote, escape).parse(lines[:_GLANCE])
+        ):
+            continue
         parsed = Parser(delimiter, quote, escape).parse(lines)
-        if all(len(record.cells) == 1 for record in parsed.records):
+        if _divides_none(parsed):
             break
     table = find_table(parsed.records, skip_preamble=False, has_header=options.header is not False)
     return None if table is None else Hypothesis(delimiter, quote, escape, parsed, table, 0.0)
+
+
+def _divides_none(parsed: Parsed) -> bool:
+    return all(len(record.cells) == 1 for record in parsed.records)
 
 
 def _unclear(candidates: Sequence[Hypothesis]) -> JobFailed:

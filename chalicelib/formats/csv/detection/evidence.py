@@ -139,8 +139,10 @@ def _best_escape(
     plain = _hypothesis(lines, delimiter, quote, options.escape or "", options)
     if options.escape is not None or not _may_escape(joined, delimiter, quote):
         return plain
+    if plain is None or not _damaged(plain):
+        return plain
     escaped = _hypothesis(lines, delimiter, quote, "\\", options)
-    if plain is None or escaped is None or _damaged(escaped) >= _damaged(plain):
+    if escaped is None or _damaged(escaped) >= _damaged(plain):
         return plain
     return escaped
 
