@@ -118,8 +118,10 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
 def _first_rows(head: Head, dialect: Dialect, hypothesis: Hypothesis) -> list[list[str]]:
     """Return the cells of the head's first records, as many as decide which columns hold numbers."""
     is_whole = len(head.data) < HEAD_SIZE
-    lines = lines_of(head.data, dialect.data_start, len(head.data), dialect.encoding, is_whole=is_whole)
-    parsed = Parser(hypothesis.delimiter, hypothesis.quote, hypothesis.escape).parse(lines[:MAX_RECORDS])
+    lines = lines_of(
+        head.data, dialect.data_start, len(head.data), dialect.encoding, is_whole=is_whole, most=MAX_RECORDS
+    )
+    parsed = Parser(hypothesis.delimiter, hypothesis.quote, hypothesis.escape).parse(lines)
     return [list(record.cells) for record in parsed.records]
 
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
@@ -60,6 +61,7 @@ class Grammar:
         self.comment = pieces.comment_char
         self.delimiter = pieces.delimiter_char  # empty: blanks
         self.blanks = pieces.blank_chars  # that are no delimiters
+        self.skips_blanks = dialect.skip_initial_space  # behind a delimiter
         self._compile_records(pieces)
         self._compile_clean_records(pieces, dialect)
         self._compile_parts(pieces)
@@ -202,6 +204,12 @@ class Grammar:
             else:
                 found.append(self._escaped.sub(rb"\1", text) if self._escaped else text)
         return found or [b""]
+
+    def raw_cell(self, record: bytes, number: int) -> bytes:
+        """Return what a cell of a regular record holds between its quotes; empty without such a cell."""
+        cells = islice(self._cells(record, self.start(record, 0), len(record)), number, None)
+        _, body, text, _ = next(cells, (False, b"", b"", b""))
+        return body or text
 
     def _quoted_text(self, body: bytes) -> bytes:
         if self._quoted_pairs is None:

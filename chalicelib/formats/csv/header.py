@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.detection.table import Shift, Table
-from chalicelib.formats.csv.grammar import Fault, Problem, grammar_of
+from chalicelib.formats.csv.grammar import LINE_ENDING, Grammar, Problem, grammar_of
+from chalicelib.formats.csv.merged import is_like_prose
+from chalicelib.formats.csv.scan import Scanner
 from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.reading import encodings
 from chalicelib.reading.head import HEAD_SIZE
@@ -31,17 +34,46 @@ def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
     is_whole = start + len(window) == len(data) < HEAD_SIZE
     record = (grammar.last_record if is_whole else grammar.record).match(window)
     if record is None or record.end() > MAX_HEADER:
-        raise _unreadable(grammar.fault(window, 0, len(window)))
+        raise _unreadable(window, grammar)
     cells = grammar.cells(record[0])
+    if dialect.header and _swallows_records(record[0], dialect, len(cells)):
+        raise JobFailed(
+            "unterminated-quote",
+            "The header has a quoted cell whose lines look like the header and records. Perhaps a quote is "
+            "not closed. Correct the header, or say with the option `quote` which quotes the file has.",
+        )
     _check(record[0], cells, dialect.encoding)
     return start + record.end(), [cell.decode(dialect.encoding) for cell in cells]
 
 
-def _unreadable(fault: Fault | None) -> JobFailed:
+def _swallows_records(record: bytes, dialect: Dialect, width: int) -> bool:
+    """Return whether the first and the last line of a header are whole lines of its width.
+
+    That is so if the two quotes around a cell are taken for text. A blank behind a delimiter speaks for a
+    text of several lines.
+    """
+    if width == 1 or not LINE_ENDING.search(record.rstrip(b"\r\n")):
+        return False
+    grammar = grammar_of(replace(dialect, columns=tuple(map(str, range(width)))))
+    scanner = Scanner(record, grammar, len(record), final=True)
+    is_text = is_like_prose(record, grammar.delimiter, skips_blanks=grammar.skips_blanks)
+    return bool(scanner.lines_in_cell(0, len(record))) and not is_text
+
+
+def _unreadable(window: bytes, grammar: Grammar) -> JobFailed:
+    """Return the reason why no header of at most MAX_HEADER bytes stands at the beginning of the window."""
+    ending = LINE_ENDING.search(window)
+    in_line = grammar.fault(window, 0, ending.end() if ending else len(window))
+    fault = grammar.fault(window, 0, len(window))
+    if in_line is not None and in_line.problem is Problem.NOT_CLOSED:
+        return JobFailed(
+            "unterminated-quote",
+            f"The header has a quote in cell {in_line.cell + 1} that is opened and not closed. Close it, "
+            "double it if it is text, or say with the option `quote` which quotes the file has.",
+        )
     if fault is None or fault.problem is Problem.NOT_CLOSED:
         return JobFailed(
-            "header-too-long",
-            f"The header has more than {MAX_HEADER:,} bytes, or an open quote. Is this a CSV file?",
+            "header-too-long", f"The header has more than {MAX_HEADER:,} bytes. Is this a CSV file?"
         )
     return JobFailed(
         "stray-quote",
@@ -102,7 +134,8 @@ def has_second_line(header: Sequence[str], table: Table) -> bool:
         return True
     cells = [rows[0].cells[column] for column in _kinds_below(table)]
     if len(cells) == 1 and not _IN_BRACKETS.fullmatch(cells[0]):  # little to go by: a word may be a value
-        return len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
+        is_word = _is_unit(cells[0])
+        return is_word and len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
     units = sum(map(_is_unit, cells))
     return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
-from chalicelib.formats.csv.entries import Entry, Listing
+from chalicelib.formats.csv.entries import Entry, Listing, Span
 from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
@@ -27,21 +27,21 @@ def list_records(segment: Segment, dialect: Dialect) -> Listing:
 
 
 class _Endings:
-    """Keep the ordinals of the records that end in CRLF, in LF and in CR."""
+    """Keep the places of the lines that end in CRLF, in LF and in CR."""
 
     def __init__(self) -> None:
-        self._ordinals: dict[bytes, list[int]] = {b"\r\n": [], b"\n": [], b"\r": []}
+        self._places: dict[bytes, list[tuple[int, Span]]] = {b"\r\n": [], b"\n": [], b"\r": []}
 
-    def count(self, raw: bytes, ordinal: int) -> None:
-        """Count a record."""
+    def count(self, raw: bytes, ordinal: int, span: Span) -> None:
+        """Count a record, or a line that repeats the header."""
         if ending := ending_of(raw):
-            self._ordinals[ending].append(ordinal)
+            self._places[ending].append((ordinal, span))
 
     @property
-    def mixed(self) -> list[tuple[int, None]]:
+    def mixed(self) -> list[tuple[int, Span]]:
         """The records that end in another way than most; none if all end alike."""
-        *others, _ = sorted(self._ordinals.values(), key=len)
-        return [(ordinal, None) for ordinal in sorted(itertools.chain(*others))]
+        *others, _ = sorted(self._places.values(), key=len)
+        return sorted(itertools.chain(*others))
 
 
 class _Lister:
@@ -75,11 +75,11 @@ class _Lister:
                     after_blank = after_blank or not self._is_comment(entry.start)
                     continue
                 raw = data[entry.start : end]
+                endings.count(raw, ordinal, (start, end))
                 if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
                     listing.notes["repeated-header"].append((ordinal, (start, end)))
                     after_blank = False
                     continue
-                endings.count(raw, ordinal)
                 entry.reason = self._fault(raw)
                 is_blank = not raw.strip(self._nothing)
             if note is not None:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv.grammar import CR, LF
+from chalicelib.formats.csv.merged import is_like_prose
+from chalicelib.formats.csv.octets import bare_cr, equal
 from chalicelib.rows.columns import numbers
 
 INNER_PART = 0.9  # of the lines within a cell: if so many are records, a quote is missing
@@ -32,7 +34,7 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
     if dialect.comment or dialect.delimiter == BLANKS:
         return None
     octets = numbers(data)
-    offsets = pc.indices_nonzero(_equal(octets, ord(dialect.quote)))
+    offsets = pc.indices_nonzero(equal(octets, ord(dialect.quote)))
     # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one).
     # At the ends of the data it is the quote itself.
     alternating = pa.py_buffer(b"\x55" * (len(offsets) // 8 + 1))
@@ -55,9 +57,9 @@ def record_spans(data: bytes, dialect: Dialect, ordinals: Sequence[int]) -> list
     if offsets is None:
         return None
     text = numbers(data)
-    endings = _equal(text, LF)
+    endings = equal(text, LF)
     if CR in data:
-        endings = pc.or_(endings, _bare_cr(text, len(data)))
+        endings = pc.or_(endings, bare_cr(text, at_end=True))
     ends = pc.indices_nonzero(endings)
     if len(offsets):
         before = pc.search_sorted(offsets, ends)  # the number of quotes
@@ -91,7 +93,8 @@ def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:
 def may_hold_rows(data: bytes, offsets: pa.Array, dialect: Dialect) -> bool:
     """Return whether a quoted cell may hold lines that look like records, given all quotes.
 
-    It does if it holds two line endings or more, and so many delimiters as nearly all lines between need.
+    It does if it holds two line endings or more, and so many delimiters as nearly all lines between need; or
+    one line ending, and so many delimiters as two records that share a cell.
     """
     if not len(offsets):
         return False
@@ -107,7 +110,11 @@ def may_hold_rows(data: bytes, offsets: pa.Array, dialect: Dialect) -> bool:
     if b"\n" not in content and b"\r" not in content:
         return False
     delimiter, width = dialect.delimiter.encode(), len(dialect.columns)
-    return any(_looks_like_rows(cell, delimiter, width) for cell in _cells(data, offsets.to_pylist()))
+    skips = dialect.skip_initial_space
+    return any(
+        _looks_like_rows(cell, delimiter, width, skips_blanks=skips)
+        for cell in _cells(data, offsets.to_pylist())
+    )
 
 
 def _cells(data: bytes, offsets: list[int]) -> Iterator[bytes]:
@@ -120,18 +127,8 @@ def _cells(data: bytes, offsets: list[int]) -> Iterator[bytes]:
     yield data[start:] if len(offsets) % 2 else data[start : offsets[-1]]
 
 
-def _looks_like_rows(cell: bytes, delimiter: bytes, width: int) -> bool:
+def _looks_like_rows(cell: bytes, delimiter: bytes, width: int, *, skips_blanks: bool) -> bool:
     inner = cell.count(b"\n") + cell.count(b"\r") - cell.count(b"\r\n") - 1
+    if inner == 0 and cell.count(delimiter) == width - 1 > 0:
+        return not is_like_prose(cell, delimiter, skips_blanks=skips_blanks)
     return inner > 0 and cell.count(delimiter) >= INNER_PART * inner * (width - 1)
-
-
-def _equal(octets: pa.Array, char: int) -> pa.Array:
-    """Compare octets with a scalar of their own type: Arrow would widen all of them for a bare number."""
-    return pc.equal(octets, pa.scalar(char, pa.uint8()))
-
-
-def _bare_cr(text: pa.Array, size: int) -> pa.Array:
-    """Return where CRs stand that are not the first half of a CRLF."""
-    is_cr = _equal(text, CR)
-    next_is_lf = pa.concat_arrays([_equal(text, LF).slice(1), pa.array([False])])
-    return pc.and_(is_cr, pc.invert(next_is_lf)).slice(0, size)

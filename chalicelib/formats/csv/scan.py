@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import LINE_ENDING, Fault, Grammar, Problem
 from chalicelib.formats.csv.lenient_parser import LenientParser, Parse, count_delimiters
+from chalicelib.formats.csv.merged import are_two_records
 from chalicelib.formats.csv.quotes import INNER_PART
 from chalicelib.reading.blocks import TOO_LARGE
 
@@ -24,6 +25,7 @@ _ENOUGH_AT_END = 1  # where they reach to the end of the file
 _LONE_ENDINGS = 32  # in one record; a file with more of them ends its lines so
 _PER_SINGLE_CELL = 0.25  # what a record of one cell counts for
 _INNER_LINES, _INNER_DELIMITERS = 3, 12
+_FOLLOWING = 3  # records that are compared with one of two lines
 
 
 class Unit(NamedTuple):
@@ -301,7 +303,8 @@ class Scanner:
     def _run(self, line: int, furthest: int, start: int) -> bool:
         """Return whether whole records begin at ``line`` and go on, one after the other, beyond ``furthest``.
 
-        They must be enough, or reach the end of the file. ``start`` is that of the record in question.
+        They must be enough, or reach the end of the file. ``start`` is that of the record in question. A line
+        in which another quote is left open may stand among them; then there must be enough behind it.
         """
         width, stop = self._grammar.width, start + 2 * self._max_record
         weight = width - 1 if width > 1 else _PER_SINGLE_CELL
@@ -314,6 +317,8 @@ class Scanner:
                 evidence += weight
             if end is None:
                 end = self._damaged_line_end(at)
+            if end is None and (end := self._open_line_end(at, stop)) is not None:
+                evidence = 0.0
             if end is None or end > stop or end <= at:
                 return False
             at = end
@@ -342,27 +347,59 @@ class Scanner:
         is_line = parse.end == self._line_end(line, parse.end)
         return parse.end if is_line and self._is_full(line, *parse) else None
 
+    def _open_line_end(self, line: int, stop: int) -> int | None:
+        """Return the end of a line that is whole, but for a quote that opens in it and is not closed.
+
+        None if a regular record begins there: then the quote is closed in another line.
+        """
+        limit = line + self._max_record
+        if limit > stop or (line_end := self._line_end(line, limit)) is None:
+            return None
+        if (end := self._record_end(line)) is not None and end <= limit:
+            return None
+        fault = self._grammar.fault(self._data, line, line_end)
+        if fault is None or fault.problem is not Problem.NOT_CLOSED:
+            return None
+        return line_end if self._first_line_cells(fault, line_end) == self._grammar.width else None
+
     # Records that are regular, but perhaps only by accident
 
     def _spanning(self, start: int, end: int) -> Unit:
         """Decide on a regular record of several lines: it may be several records and two stray quotes.
 
         That is so if the first line, the last one and nearly all between them are whole records when the two
-        quotes are taken for text.
+        quotes are taken for text. A record of two lines is told if :mod:`merged` finds it to be two.
         """
         width = self._grammar.width
-        lines = self._lines_in_cell(start, end) if width > 1 else []
+        lines = self.lines_in_cell(start, end) if width > 1 else []
         inner = len(lines) - 1
         if inner < 1:
-            return Unit(end)
+            return Unit(end, note=ROWS_IN_CELL if lines and self._are_two(start, end) else None)
         clean = sum(self._clean_end(line) == following for line, following in pairwise(lines))
         is_enough = inner >= _INNER_LINES and (width - 1) * inner >= _INNER_DELIMITERS
         if is_enough and clean >= INNER_PART * inner:
             return Unit(lines[0], UNTERMINATED)
         return Unit(end, note=ROWS_IN_CELL if clean == inner else None)
 
-    def _lines_in_cell(self, start: int, end: int) -> list[int]:
-        """Return the lines after the first of a record, if one quoted cell holds all line endings.
+    def _are_two(self, start: int, end: int) -> bool:
+        """Return whether a record of two lines is rather two records: see :mod:`merged`."""
+        data, grammar, stop = self._data, self._grammar, start + 2 * self._max_record
+        if (span := grammar.spanning_cell(data, start)) is None:
+            return False
+        number, cell_start, cell_end = span
+        others: list[bytes] = []
+        at = end
+        while len(others) < _FOLLOWING and at < stop:
+            following = self._record_end(at)
+            if following is None or following > stop or following <= at:
+                break
+            others.append(grammar.raw_cell(data[at:following], number))
+            at = following
+        span = number, cell_start - start, cell_end - start
+        return are_two_records(data[start:end], span, others, grammar)
+
+    def lines_in_cell(self, start: int, end: int) -> list[int]:
+        """Return the lines after the first of a regular record, if one quoted cell holds all line endings.
 
         None are returned unless the first line and the last are whole when the two quotes are taken for text.
         """

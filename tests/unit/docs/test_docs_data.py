@@ -147,7 +147,7 @@ def test_the_documented_limits_are_those_of_the_code() -> None:
     markdown = " ".join(page("data.md").split())
 
     assert f"up to {csv_header.MAX_HEADER:,} bytes and {csv_header.MAX_COLUMNS:,} columns" in markdown
-    assert f"more than {csv_header.MAX_HEADER:,} bytes, or an open quote" in markdown
+    assert f"more than {csv_header.MAX_HEADER:,} bytes. |" in markdown
     assert f"more than {csv_header.MAX_COLUMNS:,} columns" in markdown
     assert f"first {csv_decimals.MAX_RECORDS:,} records of the head" in markdown
     assert f"at most {100 * csv_decimals.MOST_EXCEPTIONS:.0f} % of them" in markdown

@@ -62,6 +62,9 @@ DIALECTS = {
 @given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 1000]))
 @example(b'a,"b,c\n' + b"a,b,c\n" * 5 + b'a,b"c,"d\n', 8, 5, 1000)
 @example(b'"a\n' + b"a,b,c\n" * 6 + b'",b,c\na,b,c\na,b,c\na,b,c\n', 8, 5, 17)
+@example(b'a,"b,c\na,b,c\na,"b,c\n' + b"a,b,c\n" * 5, 8, 5, 17)
+@example(b'a,"b,c\na,b,c\na,"b,c\n' + b"a,b,c\n" * 5 + b'a,"b",c\n', 8, 5, 1000)
+@example(b'a,"b,c\na,b",c\n' * 2 + b"a,b,c\n" * 5, 8, 5, 17)
 @example(b"a,b\nc\r\na,b\r\n\na\nb\nc,d\r\n", 3, 2, 1000)
 def test_any_cut_gives_the_same(name: str, data: bytes, block_size: int, chunk: int, max_record: int) -> None:
     read_as = DIALECTS[name]

@@ -212,6 +212,11 @@ def test_a_header_with_odd_names_is_known_again(header: str) -> None:
     assert {warning.code for warning in found.warnings} - {"header-like-data"} == {"repeated-header"}
 
 
+def test_a_repeated_header_at_the_end_may_end_in_another_way() -> None:
+    found = read(b"1,2\r\na,b\n", dialect("ab"))
+    assert found == Read([("1", "2")], [], {"repeated-header": 1, "mixed-line-endings": 1})
+
+
 def test_a_single_word_is_no_repeated_header() -> None:
     assert read(b"1\na\n", dialect("a")).rows == [("1",), ("a",)]
     assert read(b"a,b\n", dialect("ab", header=False)).rows == [("a", "b")]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import ExtraCells, Format
+from chalicelib.formats.csv.detection.sample import MOST_LINES, lines_of
 from tests.support.pipeline import detect
 
 # (file, delimiter, columns, codes of the warnings)
@@ -155,6 +156,7 @@ UNCLEAR = {
     "unclear": "name,city\nAnn,York,UK\nBo,Rome,IT\n",
     "a header without the delimiter of all rows": "places\na;b\nd;e\ng;h\n",
     "two delimiters": "a|b;c\nd|e;f\ng|h;i\n",
+    "commas and pipes alike": "name|lat,lon\nAda|1.5,2.5\nBob|3.5,4.5\nCy|5.5,6.5\n",
 }
 
 
@@ -180,6 +182,41 @@ def test_a_head_with_two_readings_is_refused_with_samples_of_both(text: str) -> 
 @pytest.mark.parametrize("text", UNCLEAR.values(), ids=UNCLEAR.keys())
 def test_a_declared_delimiter_and_extra_cells_leave_nothing_unclear(text: str) -> None:
     detect(text.encode(), Format.CSV, delimiter=";", extra_cells=ExtraCells.DROP)
+
+
+NAMES = ("Lovelace, Ada", "Young, Cy", "Vaughan, Dorothy", "Hopper, Grace")
+TEXTS = {  # columns whose names or values hold other delimiters
+    "Last, First": st.sampled_from(NAMES),
+    "City, State": st.sampled_from(["York, UK", "Cork, IE"]),
+    "coords": st.tuples(st.integers(-90, 90), st.integers(0, 9)).map(
+        lambda pair: f"{pair[0]}.5,{pair[1]}.25"
+    ),
+    "price": st.integers(100, 9999).map(lambda cents: f"{cents // 100},{cents % 100:02}"),
+    "tags": st.lists(st.sampled_from(["red", "big", "old"]), min_size=1, max_size=3).map("/".join),
+    "time": st.integers(0, 59).map(lambda minute: f"10:{minute:02}"),
+    "id": st.integers(0, 999).map(str),
+}
+
+
+@given(st.sampled_from(";\t|"), st.lists(st.sampled_from(sorted(TEXTS)), min_size=2, unique=True), st.data())
+def test_commas_in_names_and_values_of_columns_are_text(
+    delimiter: str, columns: list[str], data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(st.tuples(*[TEXTS[column] for column in columns]), min_size=3, max_size=20))
+    text = "\n".join(map(delimiter.join, [columns, *rows])) + "\n"
+    found = detect(text.encode(), Format.CSV)
+    assert (found.dialect.delimiter, found.dialect.columns) == (delimiter, tuple(columns))
+
+
+def test_so_many_lines_are_looked_at() -> None:
+    data = b"a\n" * (MOST_LINES + 5)
+    assert len(lines_of(data, 0, len(data), "utf-8", is_whole=True)) == MOST_LINES
+    assert len(lines_of(data, 0, len(data), "utf-8", is_whole=True, most=3)) == 3
+
+
+def test_addresses_of_pages_in_one_column_are_no_second_header_line() -> None:
+    urls = ["https://www.example65.com/shop?ids=0,8", *(f"https://e{n}.org/a/b" for n in range(5))]
+    assert not detect(("word\n" + "\n".join(f'"{url}"' for url in urls) + "\n").encode(), Format.CSV).warnings
 
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)

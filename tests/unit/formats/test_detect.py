@@ -126,13 +126,24 @@ def test_the_declared_format_wins() -> None:
         (b"a\0,b\n", "nul-character"),
         (b"x" * (MAX_HEADER + 1) + b"\n", "header-too-long"),
         (b"," * MAX_COLUMNS + b"\n", "too-many-columns"),
-        (b'"' + b"a,b\n" * 10, "header-too-long"),
+        (b'"' + b"a,b\n" * 10, "unterminated-quote"),
+        (b'a,"b,c\n1,2,3\n', "unterminated-quote"),
+        (b'a,"b,c\n' + b'1,"x",y\n' * 5, "unterminated-quote"),
+        (b'a,"b,c\n1,2",3\n' + b"4,5,6\n" * 9, "unterminated-quote"),
+        (b'a,"b,c\n' + b"1,2,3\n" * 5 + b'1,2",3\n' + b"4,5,6\n" * 9, "unterminated-quote"),
+        (b'a,"b"c,d\n1,2,3\n', "stray-quote"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_reason(head: bytes, code: str) -> None:
     with pytest.raises(JobFailed) as raised:
         look(head)
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize("name", ["Price\n(EUR)", "Last,\nFirst", "Street, number\nCity, country"])
+def test_a_name_may_have_several_lines(name: str) -> None:
+    found = look(f'id,"{name}",x\n1,2,3\n4,5,6\n'.encode())
+    assert found.columns == ("id", name, "x")
 
 
 def test_names_are_distinct_and_normalised() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import BLANKS, ExtraCells, Options
-from chalicelib.formats.csv.detection.evidence import Hypothesis, hypotheses
-from chalicelib.formats.csv.detection.sample import Line, Parser, lines_of
+from chalicelib.formats.csv.detection.evidence import STRONG, Hypothesis, hypotheses
+from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift, find_table
 from chalicelib.formats.csv.header import MAX_HEADER
 from chalicelib.formats.csv.values import Kind
@@ -25,7 +25,9 @@ _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
 _FEWEST = 2  # records in single quotes, in a file of one column
 _PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
 _ENOUGH = 3  # rows
+_WEAK = (",", ":", BLANKS)  # delimiters that often stand in texts
 _SINGLE = ",;\t|^~\x01"  # delimiters of a file of one column, in the order in which they are tried
+_GLANCE = 500  # lines that are looked at before all others
 _CANDIDATES = 3  # hypotheses that a message shows
 _LONGEST = 60  # characters of a cell in a message
 
@@ -110,6 +112,7 @@ def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options
             raise _unclear([unexplained[0], single])
         _check_one_column(single, lines)
         return single
+    plausible = _without_commas_in_texts(plausible, lines)
     best = plausible[0]
     if _divides_values(best, options) and _is_one_kind(single := _one_column(lines, options)):
         return single
@@ -119,6 +122,57 @@ def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options
     if rivals and best.table.rows:
         raise _unclear([best, *rivals])
     return best
+
+
+def _without_commas_in_texts(plausible: list[Hypothesis], lines: Sequence[Line]) -> list[Hypothesis]:
+    """Return the hypotheses without those whose delimiter rather stands in texts.
+
+    Commas, colons and blanks stand in the names and values of columns (`Last, First`). Other delimiters
+    seldom do, let alone as often in the header as in every row: one that does divides columns. Raises
+    JobFailed `dialect-unclear` if commas divide header and rows as well as that one.
+    """
+    even = next((hypothesis for hypothesis in plausible if _is_even(hypothesis)), None)
+    if even is None:
+        return plausible
+    found = [it for it in plausible if it.delimiter not in _WEAK or not _is_weaker(it, even, lines)]
+    best = found[0]
+    if best.delimiter == "," and best.table.width <= even.table.width + 1 and _is_even(even, best):
+        raise _unclear([best, even])
+    return found
+
+
+def _is_even(hypothesis: Hypothesis, than: Hypothesis | None = None) -> bool:
+    """Return whether a delimiter that seldom stands in texts divides the header as it divides the rows.
+
+    ``than``: the rows must keep to their width as well as under that hypothesis.
+    """
+    table, header = hypothesis.table, hypothesis.parsed.records[hypothesis.table.first]
+    return (
+        hypothesis.delimiter in STRONG
+        and table.shift is Shift.NONE
+        and table.first == 0
+        and len(header.cells) == table.usual_width
+        and bool(table.rows)
+        and table.fit >= max(_SURE, than.table.fit if than else 0)
+    )
+
+
+def _is_weaker(hypothesis: Hypothesis, even: Hypothesis, lines: Sequence[Line]) -> bool:
+    """Return whether an even delimiter shows that another one stands in texts.
+
+    Tabs do. Any does if the other one is no comma, divides the header into less cells or not as the rows, or
+    if a blank stands behind each comma in the header.
+    """
+    if not _is_even(even, hypothesis):
+        return False
+    table, header = hypothesis.table, lines[hypothesis.parsed.records[hypothesis.table.first].line].text
+    return (
+        hypothesis.delimiter != ","
+        or even.delimiter == "\t"
+        or table.shift is not Shift.NONE
+        or table.width < even.table.width
+        or header.count(",") == header.count(", ")
+    )
 
 
 def _is_plausible(hypothesis: Hypothesis) -> bool:
@@ -186,11 +240,19 @@ def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> H
     for delimiter in _SINGLE:
         if delimiter in (quote, escape):
             continue
+        if delimiter != _SINGLE[-1] and not _divides_none(
+            Parser(delimiter, quote, escape).parse(lines[:_GLANCE])
+        ):
+            continue
         parsed = Parser(delimiter, quote, escape).parse(lines)
-        if all(len(record.cells) == 1 for record in parsed.records):
+        if _divides_none(parsed):
             break
     table = find_table(parsed.records, skip_preamble=False, has_header=options.header is not False)
     return None if table is None else Hypothesis(delimiter, quote, escape, parsed, table, 0.0)
+
+
+def _divides_none(parsed: Parsed) -> bool:
+    return all(len(record.cells) == 1 for record in parsed.records)
 
 
 def _unclear(candidates: Sequence[Hypothesis]) -> JobFailed:

@@ -15,7 +15,9 @@ from chalicelib.rows.declared import matches
 from chalicelib.rows.normalise import normalise_column
 
 MAX_RECORDS = 10_000  # that are looked at
-MOST_EXCEPTIONS = 0.01  # of a column's values, for it to be one of numbers
+MOST_EXCEPTIONS = 0.1  # of a column's values, for it to be one of numbers, if it shows decimal commas
+_FEW_EXCEPTIONS = 0.01  # in any other column, and of codes such as `A-7`: `1.234` may be a code as well
+_SHOWING = 0.5  # of the values: they can only be numbers with a decimal comma
 
 # Texts that stand for a missing value in many files, in small letters: neither numbers nor anything else.
 _PLACEHOLDERS = (
@@ -28,6 +30,7 @@ _NO_CONTENT = r"^[^\pL\pN]*$"  # such as a dash
 # Numbers in a form that telephone numbers, postal codes and IP addresses share.
 _BYTE = "(?:1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _SHARED_FORM = rf"^(?:[+-]?[0-9]{{1,3}}(?: [0-9]{{3}})+|{_BYTE}(?:\.{_BYTE}){{3}})$"
+_CODE = r"^\pL\S*[0-9]"
 _PROOF = "(?:,[0-9]|^[0-9]{1,3}$)"  # in a number: that shared forms beside it are numbers
 
 
@@ -41,6 +44,7 @@ class _Evidence(NamedTuple):
     ambiguous: int  # such as `1.234`
     shared_form: int
     proof: int
+    codes: int  # a letter first, and a digit
 
     @property
     def is_numbers(self) -> bool:
@@ -51,9 +55,11 @@ class _Evidence(NamedTuple):
         """
         fitting = self.numbers + (self.shared_form if self.proof else 0)
         exceptions = self.values - fitting - (0 if self.ambiguous else self.only_point)
-        return (
-            fitting > 0 and self.only_comma >= self.only_point and exceptions <= self.values * MOST_EXCEPTIONS
+        shows_numbers = (
+            self.only_comma >= self.values * _SHOWING and self.codes <= self.values * _FEW_EXCEPTIONS
         )
+        most = MOST_EXCEPTIONS if shows_numbers else _FEW_EXCEPTIONS
+        return fitting > 0 and self.only_comma >= self.only_point and exceptions <= self.values * most
 
 
 def decimal_columns(
@@ -97,6 +103,7 @@ def _evidence(rows: Sequence[Sequence[str]], missing: Collection[str]) -> Iterat
         pc.and_(pc.and_(is_comma, is_point), matches(value, "[.,]")),
         is_shared,
         pc.and_(is_comma, matches(value, _PROOF)),
+        matches(value, _CODE),
     )
     # The functions' layer has no Acero, which groups tables.
     counts = [_by_place(cells["place"].filter(kind)) for kind in kinds]

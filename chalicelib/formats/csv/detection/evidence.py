@@ -28,7 +28,7 @@ _PRIORS = {
     ":": 0.6,
     BLANKS: 0.5,
 }
-_STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
+STRONG = ";\t|^~\x01"  # seldom part of a text, let alone as often in every row
 _FEW, _MANY = 2, 5  # cells whose quotes do not enclose them
 _LOOSE = 0.4  # of the score, if every record has quotes within cells that they do not enclose
 _COVERED = 0.6  # of the score, for a table that follows a preamble of very many lines
@@ -139,8 +139,10 @@ def _best_escape(
     plain = _hypothesis(lines, delimiter, quote, options.escape or "", options)
     if options.escape is not None or not _may_escape(joined, delimiter, quote):
         return plain
+    if plain is None or not _damaged(plain):
+        return plain
     escaped = _hypothesis(lines, delimiter, quote, "\\", options)
-    if plain is None or escaped is None or _damaged(escaped) >= _damaged(plain):
+    if escaped is None or _damaged(escaped) >= _damaged(plain):
         return plain
     return escaped
 
@@ -239,7 +241,7 @@ def _types(delimiter: str, parsed: Parsed, table: Table) -> float:
     """Return how much the cells look like values, from 0 to 1."""
     rows = table.rows or parsed.records[table.first :]
     step = max(len(rows) * table.width // _MOST_CELLS, 1)
-    others = [char for char in _STRONG + "," if char != delimiter]
+    others = [char for char in STRONG + "," if char != delimiter]
     total = count = 0.0
     for row in rows[::step]:
         if row.is_irregular:

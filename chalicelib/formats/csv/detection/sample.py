@@ -8,13 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from chalicelib.core.model import BLANKS
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BLANKS = re.compile(r"[ \t]+")
-_MOST_LINES = 40  # of a quoted cell in the head
+MOST_LINES = 1 << 15  # that are looked at
+_MOST_LINES_IN_CELL = 40  # of a quoted cell in the head
 _MOST_IRREGULAR = 50  # records, if they are more than half: then no other is looked at closely
 _MOST_FAILURES = 20  # cells that never close, before every such cell is taken for irregular
 
@@ -62,14 +64,16 @@ class Parsed:
         return self.enclosed + self.unescaped > 0
 
 
-def lines_of(data: bytes, start: int, end: int, encoding: str, *, is_whole: bool) -> list[Line]:
-    """Return the lines of ``data[start:end]``; the last one only if it is whole or the file ends there.
+def lines_of(  # noqa: PLR0913 - a part of the data, and how to read it
+    data: bytes, start: int, end: int, encoding: str, *, is_whole: bool, most: int = MOST_LINES
+) -> list[Line]:
+    """Return the first lines of ``data[start:end]``; the last one only if it is whole or the file ends there.
 
     Bytes that are not valid in the encoding become U+FFFD.
     """
     lines = [
         Line(match[1].decode(encoding, "replace"), match.start(), match.end(1), match.end())
-        for match in _LINE.finditer(data, start, end)
+        for match in islice(_LINE.finditer(data, start, end), most)
         if match.end() > match.start()
     ]
     if lines and not is_whole and not data[lines[-1].start : lines[-1].end].endswith((b"\n", b"\r")):
@@ -139,7 +143,7 @@ class Parser:
             parsed.irregular += 1
             return Record(index, 1, self.split(text), is_irregular=True)
         if has_quote and self._failures < _MOST_FAILURES and self._is_open(text):
-            for stop in range(index + 2, min(index + _MOST_LINES, len(lines)) + 1):
+            for stop in range(index + 2, min(index + _MOST_LINES_IN_CELL, len(lines)) + 1):
                 if self._quote not in lines[stop - 1].text:
                     continue
                 cells = self._regular("\n".join(line.text for line in lines[index:stop]), parsed)

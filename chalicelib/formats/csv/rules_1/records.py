@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.model import Dialect
+from chalicelib.formats.csv.octets import bare_cr, equal
 from chalicelib.reading.blocks import Stretch
 from chalicelib.rows.columns import numbers
 
@@ -129,13 +130,13 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
     if not dialect.quote or dialect.quote.encode() not in data:
         return pa.array([], pa.uint64())
     quote = ord(dialect.quote)
-    offsets = pc.indices_nonzero(_equal(numbers(data), quote))
+    offsets = pc.indices_nonzero(equal(numbers(data), quote))
     # The byte before an opening quote, and the one after a closing quote (it may be half of a doubled one).
     alternating = pa.py_buffer(b"\x55" * (len(offsets) // 8 + 1))
     opens = pa.Array.from_buffers(pa.bool_(), len(offsets), [None, alternating])
     outward = pc.if_else(opens, pa.scalar(0, pa.uint64()), pa.scalar(2, pa.uint64()))
     neighbours = numbers(b"\n" + data + b"\n").take(pc.add(offsets, outward))
-    borders = [_equal(neighbours, char) for char in (ord(dialect.delimiter), quote, LF, CR)]
+    borders = [equal(neighbours, char) for char in (ord(dialect.delimiter), quote, LF, CR)]
     return offsets if pc.all(reduce(pc.or_, borders)).as_py() else None
 
 
@@ -148,22 +149,10 @@ def regular_ends(data: bytes, dialect: Dialect) -> pa.Array | None:
     if offsets is None:
         return None
     text = numbers(data)
-    endings = _equal(text, LF)
+    endings = equal(text, LF)
     if CR in data:
-        endings = pc.or_(endings, _bare_cr(text, len(data)))
+        endings = pc.or_(endings, bare_cr(text, at_end=False))
     ends = pc.indices_nonzero(endings)
     before = pc.search_sorted(offsets, ends)  # the number of quotes
     inside = pc.equal(pc.bit_wise_and(before, pa.scalar(1, pa.uint64())), pa.scalar(1, pa.uint64()))
     return pc.add(ends.filter(pc.invert(inside)).cast(pa.int64()), 1)
-
-
-def _equal(octets: pa.Array, char: int) -> pa.Array:
-    """Compare octets with a scalar of their own type: Arrow would widen all of them for a bare number."""
-    return pc.equal(octets, pa.scalar(char, pa.uint8()))
-
-
-def _bare_cr(text: pa.Array, size: int) -> pa.Array:
-    """Return where CRs stand that are not the first half of a CRLF; False for one at the very end."""
-    is_cr = _equal(text, CR).slice(0, size - 1)
-    next_is_lf = _equal(text, LF).slice(1)
-    return pa.concat_arrays([pc.and_(is_cr, pc.invert(next_is_lf)), pa.array([False])])
