@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Gap
 from chalicelib.formats import format_of
-from chalicelib.formats.json import envelope
+from chalicelib.formats.json import envelope, scanner
 from chalicelib.formats.json.envelope import find_records, tokens_of
 from chalicelib.formats.json.parse import parse
 from chalicelib.formats.json.units import Layout
@@ -207,6 +207,47 @@ def test_the_place_does_not_depend_on_the_reads(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(envelope, "LOOK", limit)
         assert find_records(pieces(data, size), 7, pointer) == find_records(iter([data]), 7, pointer)
+
+
+@settings(max_examples=200)
+@given(
+    VALUES,
+    st.sampled_from(["", "}", ' "', "\n{"]),
+    st.integers(1, 30),
+    st.integers(1, 12),
+    st.sampled_from(["", " "]),
+)
+@example({"a": 1}, "", 30, 8, "")
+def test_a_value_is_passed_over_whatever_its_length(
+    value: Any, behind: str, size: int, near: int, space: str
+) -> None:
+    text = dumped([value], space).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner, "_NEAR", near)
+        patch.setattr(scanner, "PIECE", 4 * near)
+        walk = scanner.Scanner(pieces(text + behind.encode(), size), 7)
+        walk.skip_value()
+    assert walk.offset == 7 + len(text)
+
+
+@pytest.mark.parametrize("length", [*range(2045, 2053), *range(10_238, 10_244)])
+def test_no_length_of_a_file_is_taken_for_one_that_was_cut_short(length: int) -> None:
+    filling = "x" * (length - len('{"data": [], "x": {"y": ""}}'))
+    data = json.dumps({"data": [], "x": {"y": filling}}).encode()
+    assert len(data) == length
+    assert (
+        len(
+            detect(
+                json.dumps({"data": [{"y": "x" * (length - len('{"data": [{"y": ""}]}'))}]}).encode()
+            ).warnings
+        )
+        == 1
+    )
+    assert read_file(data, records="/data").accepted == 0
+    assert (
+        read_file(json.dumps({"x": {"y": filling}, "data": [{"a": 1}]}).encode(), records="/data").accepted
+        == 1
+    )
 
 
 ATTACKS = st.lists(
@@ -531,7 +572,7 @@ def test_an_envelope_with_others_behind_it_in_a_list_is_not_the_only_one() -> No
     assert detect(data.splitlines()[0]).warnings
 
 
-LABELLED = 1000  # documents of each kind
+LABELLED = 400  # documents of each kind
 
 
 def share_told(files: Iterator[tuple[str, list[Any]]]) -> tuple[float, Counter[str]]:
