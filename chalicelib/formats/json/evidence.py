@@ -37,12 +37,13 @@ _MOST_OWN = -3  # in sum: of what is neither the identity nor a usual property o
 _SEPARATORS = re.compile(r"[\W_]+")
 _NO_IDENTITY = re.compile(  # of a record, but of a request, an export or what the records are of
     r"(?:request|trace|correlation|session|query|batch|export|run|scroll|execution|operation"
-    r"|resource|dataset|collection|report|feed|list)id"
+    r"|resource|dataset|collection|report|feed|list|first|last|next|previous|page|cursor)id"
 )
 _ENDS_IN_ID = re.compile(r".*(?:^|[\W_])[iI][dD]|.*[a-z]I[dD]|ID")
 _NUMBERED = re.compile(
-    r".+(?:number|nummer|ref|reference)|(?:order|invoice|customer|user|account|product)(?:id|no|nr|code)"
+    r".+(?:number|nummer|ref|reference|identifier)|(?:order|invoice|customer|user|account|product)(?:id|no|nr|code)"
 )
+_MONEY = re.compile(r".*(?:price|amount|subtotal|grandtotal|cost|charges?|tax)")
 _COLLECTION_TYPE = re.compile(
     r".*(?:(?:^|[a-z\W_])(?:Collection|List|Feed|Bundle|Page|ResultSet|SearchSet)(?:Response|Result)?"
     r"|(?:^|[\W_])(?:collection|list|feed|bundle|page|resultset|searchset))"
@@ -55,7 +56,7 @@ def _names(text: str) -> frozenset[str]:
 
 _LISTS = _names(
     "data results result records rows features hits entries entry docs documents dataset resources "
-    "members value objects collection list elements nodes edges graph embedded feed observations "
+    "members response value objects collection list elements nodes edges graph embedded feed observations "
     "resultset recordset rowset"
 )
 _LISTS_OF_RECORDS_TOO = _names("items item values")
@@ -96,8 +97,8 @@ _LISTS_OF_ENVELOPES = _names(
 _IDENTITIES = _names("uuid guid isbn issn sku ean gtin vin iban ssn asin doi slug username")
 _OF_RECORDS = _names(
     "customer buyer client seller vendor supplier merchant patient employee email mail phone firstname "
-    "lastname surname givenname familyname fullname birthdate birthday dateofbirth dob price amount "
-    "currency subtotal tax discount"
+    "lastname surname givenname familyname fullname birthdate birthday dateofbirth dob "
+    "currency discount"
 )
 _TITLES = _names("name title label displayname")
 _MEMBERS = ((_OF_RECORDS, _PROPERTY), (_TITLES, _CALLED))
@@ -178,7 +179,7 @@ def _own(name: str, value: Any) -> int:  # noqa: ANN401 - any JSON value
     folded = _folded(name)
     if folded == "number" and not isinstance(value, Number):  # of an order, not of a page
         return _IDENTITY
-    if folded == "total" and isinstance(value, Number) and "." in value:  # money, not a count
+    if _MONEY.fullmatch(folded) or (folded == "total" and isinstance(value, Number) and "." in value):
         return _PROPERTY
     if folded in _OF_ENVELOPES or "metadata" in folded or _NO_IDENTITY.fullmatch(folded):
         return 0
