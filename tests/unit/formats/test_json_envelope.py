@@ -23,6 +23,7 @@ from chalicelib.formats.json.units import Layout
 from chalicelib.reading.blocks import Block, cut_blocks
 from chalicelib.reading.object_text import Chunk
 from chalicelib.rows import canonical
+from tests.support.examples import many
 from tests.support.json_documents import (
     draw_envelope,
     draw_envelope_of_one,
@@ -109,7 +110,7 @@ def dumped(value: Any, space: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(st.lists(RECORDS, max_size=8)), st.integers(1, 40), st.integers(1, 40))
 def test_a_list_is_loaded_by_its_path_whatever_is_around_it(
     document: tuple[bytes, str, list[Any]], block_size: int, chunk: int
@@ -138,7 +139,7 @@ def assert_every_gap_is_cut_alike(data: bytes, dialect: Dialect, block_size: int
 KEYED = st.dictionaries(st.text(st.sampled_from('ab"\\é~/'), min_size=1, max_size=5), RECORDS, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(KEYED), st.integers(1, 40), st.integers(1, 40))
 def test_objects_by_their_names_are_loaded_with_these(
     document: tuple[bytes, str, dict[str, Any]], block_size: int, chunk: int
@@ -163,7 +164,7 @@ def named(record: dict[str, Any], name: str) -> dict[str, Any]:
 OBJECTS = RECORDS.filter(lambda record: any(not isinstance(value, dict) for value in record.values()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(OBJECTS), st.integers(1, 40), st.integers(1, 40))
 def test_an_object_that_holds_no_records_is_one(
     document: tuple[bytes, str, dict[str, Any]], block_size: int, chunk: int
@@ -178,7 +179,7 @@ def test_an_object_that_holds_no_records_is_one(
     assert_every_gap_is_cut_alike(data, dialect, block_size, chunk)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(
     enveloped(st.lists(RECORDS, max_size=3) | KEYED | OBJECTS),
     st.integers(1, 10),
@@ -198,7 +199,7 @@ def test_a_file_that_was_cut_short_fails(
     assert failure.value.code == "truncated-file"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(st.lists(RECORDS, max_size=3) | KEYED | OBJECTS), st.integers(1, 20), st.integers(0, 50))
 def test_the_place_does_not_depend_on_the_reads(
     document: tuple[bytes, str, Any], size: int, limit: int
@@ -209,7 +210,7 @@ def test_the_place_does_not_depend_on_the_reads(
         assert find_records(pieces(data, size), 7, pointer) == find_records(iter([data]), 7, pointer)
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(
     VALUES,
     st.sampled_from(["", "}", ' "', "\n{"]),
@@ -255,7 +256,7 @@ ATTACKS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(ATTACKS, st.sampled_from(["", "/a", "/a/0", "/data", "/0/a"]), st.integers(1, 9), st.integers(1, 20))
 @example('{"a":[{"b":1}],"a":[{"b":2}]}', "/a", 9, 20)
 def test_broken_files_are_read_alike_whatever_the_reads(
@@ -601,7 +602,7 @@ def test_nearly_all_envelopes_are_told_and_no_ordinary_record_is() -> None:
     assert share_told(lines)[0] == 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=many(100))
 @given(st.randoms(use_true_random=False))
 def test_what_is_told_is_what_the_path_loads(rng: random.Random) -> None:
     drawn = rng.choice([draw_envelope, draw_envelope_of_one])(rng)
