@@ -74,8 +74,9 @@ test: $(PROJECT_READY) ## run all tests
 .PHONY: fuzz
 fuzz: $(PROJECT_READY) ## generate hostile files for the row path, until one fails or Ctrl-C
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
-	  .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats/test_csv.py tests/unit/formats/test_ndjson.py \
-	    tests/unit/formats/test_json.py tests/unit/service/test_ingestion.py tests/unit/reading/test_compression.py; \
+	  SLUICE_EXAMPLES=many .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats tests/unit/rows \
+	    tests/unit/service/test_ingestion.py tests/unit/service/test_file_outcomes.py \
+	    tests/unit/reading/test_compression.py; \
 	done
 
 .PHONY: faults

@@ -130,7 +130,7 @@ KINDS: Mapping[str, WarningKind] = {
     ),
     # NDJSON and JSON
     "json-envelope": WarningKind(
-        "The records seem to be inside an envelope. The whole file was loaded as one record.", "records"
+        "The records seem to be inside an envelope, which was loaded as one record.", "records"
     ),
     "commas-between-lines": WarningKind("Commas between the records were passed over."),
     # containers

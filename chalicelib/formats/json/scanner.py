@@ -125,14 +125,15 @@ class Scanner:
         nesting, size = _Nesting(), _NEAR
         while True:
             piece = self._data[self._at : self._at + size]
-            if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # an escape: look at it with the byte after it
+            escapes = (len(piece) - len(piece.rstrip(b"\\"))) % 2
+            if escapes:  # look at it with the byte after it
                 piece = piece[:-1]
             length = nesting.closed_after(piece)
             if length is not None:
                 self._at += length
                 return
             self._at += len(piece)
-            if len(self._data) - self._at <= 1 and not self._read_more():  # one is such a backslash
+            if len(self._data) - self._at == escapes and not self._read_more():
                 raise EndOfTextError
             size = min(4 * size, PIECE)
 

@@ -24,6 +24,7 @@ from chalicelib.formats.csv.second_table import SECOND_TABLE
 from chalicelib.formats.json import envelope as json_envelope
 from chalicelib.formats.json import framing as json_framing
 from chalicelib.formats.json import hints as json_hints
+from chalicelib.formats.json.first_records import MOST_RECORDS
 from chalicelib.formats.json.parse import parse
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.rows import canonical, rules, text
@@ -84,7 +85,9 @@ def test_records_inside_an_envelope_are_loaded_as_documented() -> None:
         found = outcome(data, look(data, records=path))
         assert not found.rejects
         assert found.records == set(quoted(records).split("` `")), file
-    assert f"these are {json_hints.MANY} or more" in " ".join(markdown.split())
+    text = " ".join(markdown.split())
+    assert f"for most of the first {json_hints.ENOUGH} of them" in text
+    assert f"among the first {MOST_RECORDS})" in text
     assert (json_envelope.LOOK, HEAD_SIZE) == (1 << 20, 1 << 20)
 
 

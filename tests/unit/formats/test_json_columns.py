@@ -22,6 +22,7 @@ from chalicelib.formats.ndjson import decode as ndjson
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, nested
 from chalicelib.rows.canonical import RecordRejected
+from tests.support.examples import many
 from tests.support.pipeline import print_batch
 
 Outcome = tuple[list[str], list[tuple[int, int, bytes, str, str]], int]
@@ -188,7 +189,7 @@ def files(draw: st.DrawFn) -> list[bytes]:
     return lines
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(files(), st.sampled_from([100, 3000, 1 << 20]), st.booleans())
 def test_lines_decoded_together_equal_lines_decoded_one_by_one(
     lines: list[bytes], piece: int, ended: bool
@@ -199,7 +200,7 @@ def test_lines_decoded_together_equal_lines_decoded_one_by_one(
         assert together(data) == one_by_one(data)
 
 
-@settings(max_examples=100)
+@settings(max_examples=many(100))
 @given(files(), st.sampled_from([100, 3000, 1 << 20]), st.sampled_from([b",", b" ,\n ", b"\n"]))
 def test_values_decoded_together_equal_values_decoded_one_by_one(
     lines: list[bytes], piece: int, between: bytes
@@ -233,7 +234,7 @@ SHORT = st.builds(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(st.lists(LEXEMES, min_size=1, max_size=8) | st.lists(DOUBLES | SHORT, min_size=1, max_size=8))
 @example(["9999999999.5", "10000000000.5", "-0.0"])
 @example(["1e-400", "0.5"])

@@ -1,9 +1,12 @@
 """Records inside an envelope: loaded by their path, whatever is around them; told where none is declared."""
 
 import json
+import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -13,14 +16,22 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Dialect, Format, Gap
 from chalicelib.formats import format_of
-from chalicelib.formats.json import envelope
+from chalicelib.formats.json import envelope, scanner
 from chalicelib.formats.json.envelope import find_records, tokens_of
 from chalicelib.formats.json.parse import parse
 from chalicelib.formats.json.units import Layout
 from chalicelib.reading.blocks import Block, cut_blocks
 from chalicelib.reading.object_text import Chunk
 from chalicelib.rows import canonical
-from tests.support.pipeline import Outcome, detect, look, outcome
+from tests.support.examples import many
+from tests.support.json_documents import (
+    draw_envelope,
+    draw_envelope_of_one,
+    draw_envelopes,
+    draw_lines,
+    draw_record,
+)
+from tests.support.pipeline import Outcome, detect, look, outcome, read_file
 
 MIB = 1 << 20
 
@@ -99,7 +110,7 @@ def dumped(value: Any, space: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(st.lists(RECORDS, max_size=8)), st.integers(1, 40), st.integers(1, 40))
 def test_a_list_is_loaded_by_its_path_whatever_is_around_it(
     document: tuple[bytes, str, list[Any]], block_size: int, chunk: int
@@ -128,7 +139,7 @@ def assert_every_gap_is_cut_alike(data: bytes, dialect: Dialect, block_size: int
 KEYED = st.dictionaries(st.text(st.sampled_from('ab"\\é~/'), min_size=1, max_size=5), RECORDS, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(KEYED), st.integers(1, 40), st.integers(1, 40))
 def test_objects_by_their_names_are_loaded_with_these(
     document: tuple[bytes, str, dict[str, Any]], block_size: int, chunk: int
@@ -153,7 +164,7 @@ def named(record: dict[str, Any], name: str) -> dict[str, Any]:
 OBJECTS = RECORDS.filter(lambda record: any(not isinstance(value, dict) for value in record.values()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(OBJECTS), st.integers(1, 40), st.integers(1, 40))
 def test_an_object_that_holds_no_records_is_one(
     document: tuple[bytes, str, dict[str, Any]], block_size: int, chunk: int
@@ -168,7 +179,7 @@ def test_an_object_that_holds_no_records_is_one(
     assert_every_gap_is_cut_alike(data, dialect, block_size, chunk)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(
     enveloped(st.lists(RECORDS, max_size=3) | KEYED | OBJECTS),
     st.integers(1, 10),
@@ -188,7 +199,7 @@ def test_a_file_that_was_cut_short_fails(
     assert failure.value.code == "truncated-file"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(enveloped(st.lists(RECORDS, max_size=3) | KEYED | OBJECTS), st.integers(1, 20), st.integers(0, 50))
 def test_the_place_does_not_depend_on_the_reads(
     document: tuple[bytes, str, Any], size: int, limit: int
@@ -199,12 +210,53 @@ def test_the_place_does_not_depend_on_the_reads(
         assert find_records(pieces(data, size), 7, pointer) == find_records(iter([data]), 7, pointer)
 
 
+@settings(max_examples=many(200))
+@given(
+    VALUES,
+    st.sampled_from(["", "}", ' "', "\n{"]),
+    st.integers(1, 30),
+    st.integers(1, 12),
+    st.sampled_from(["", " "]),
+)
+@example({"a": 1}, "", 30, 8, "")
+def test_a_value_is_passed_over_whatever_its_length(
+    value: Any, behind: str, size: int, near: int, space: str
+) -> None:
+    text = dumped([value], space).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner, "_NEAR", near)
+        patch.setattr(scanner, "PIECE", 4 * near)
+        walk = scanner.Scanner(pieces(text + behind.encode(), size), 7)
+        walk.skip_value()
+    assert walk.offset == 7 + len(text)
+
+
+@pytest.mark.parametrize("length", [*range(2045, 2053), *range(10_238, 10_244)])
+def test_no_length_of_a_file_is_taken_for_one_that_was_cut_short(length: int) -> None:
+    filling = "x" * (length - len('{"data": [], "x": {"y": ""}}'))
+    data = json.dumps({"data": [], "x": {"y": filling}}).encode()
+    assert len(data) == length
+    assert (
+        len(
+            detect(
+                json.dumps({"data": [{"y": "x" * (length - len('{"data": [{"y": ""}]}'))}]}).encode()
+            ).warnings
+        )
+        == 1
+    )
+    assert read_file(data, records="/data").accepted == 0
+    assert (
+        read_file(json.dumps({"x": {"y": filling}, "data": [{"a": 1}]}).encode(), records="/data").accepted
+        == 1
+    )
+
+
 ATTACKS = st.lists(
     st.sampled_from([*'{}[]:,"\\ \n0x', '"a"', '"a":', '{"a":', '"data":[', "[[", "]]"]), max_size=25
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(ATTACKS, st.sampled_from(["", "/a", "/a/0", "/data", "/0/a"]), st.integers(1, 9), st.integers(1, 20))
 @example('{"a":[{"b":1}],"a":[{"b":2}]}', "/a", 9, 20)
 def test_broken_files_are_read_alike_whatever_the_reads(
@@ -407,17 +459,50 @@ ROWS = [{"id": number, "name": f"name {number}"} for number in range(50)]
         ({f"a{number}": row for number, row in enumerate(ROWS)}, '"": 50 records'),
         ({"a1": {"x": 1}, "a2": {"x": 2}}, '"": 2 records'),
         ({"users": {"u1": {"x": 1}, "u2": {"x": 2}}, "groups": {}}, "/users: 2 records"),
-        ({"few": ROWS[:3], "data": ROWS, "more": ROWS[:20]}, "/data: 50 records, /more: 20 records"),
+        (
+            {"few": ROWS[:3], "data": ROWS, "more": ROWS[:20]},
+            "/data: 50 records, /more: 20 records, /few: 3 records",
+        ),
         ([{"data": ROWS}], "/0/data: 50 records"),
         ({"numbers": list(range(1000)), "data": ROWS}, "/data: 50 records"),
         (
             {"type": "FeatureCollection", "features": [{"geometry": {"a": [1, 2]}}] * 2},
             "/features: 2 records",
         ),
+        ({"data": ROWS[:1]}, "/data: 1 record"),
+        ({"data": []}, "/data: 0 records"),
+        ({"users": []}, "/users: 0 records"),
+        ({"meta": {"page": 1}, "items": ROWS[:1]}, "/items: 1 record"),
+        (
+            {"type": "FeatureCollection", "name": "x", "features": [{"type": "Feature"}]},
+            "/features: 1 record",
+        ),
+        ({"kind": "PodList", "items": ROWS[:1], "spec": 1}, "/items: 1 record"),
+        ({"company": "x", "employees": ROWS[:2]}, "/employees: 2 records"),  # the evidence is even
+        ({"id": "x", "items": ROWS * 20}, "/items: 1,000 records"),
+        ({"request_id": "x", "data": ROWS[:2]}, "/data: 2 records"),
+        ({"status": "ok", "data": {"id": 1}}, "/data: 1 record"),
+        ({"response": {"data": {"id": 1, "lines": ROWS[:2]}}}, "/response/data: 1 record"),
+        ({"data": {"b": {"x": 1}}}, "/data: 1 record"),
+        ({"data": {}}, "/data: 0 records"),
+        ([{"data": ROWS[:1], "next": None}], "/0/data: 1 record"),
         # records that hold others, or nothing that looks like records
         ({"id": 1}, None),
         ({}, None),
-        ({"data": ROWS[:1]}, None),
+        ({"id": 7, "customer": "x", "lines": ROWS[:2]}, None),
+        ({"customer": "x", "items": ROWS[:2]}, None),
+        ({"date": "2025-09-24", "items": ROWS[:2], "total": 12.5}, None),
+        ({"number": "A-7", "items": ROWS[:2]}, None),
+        ({"order_id": 7, "items": ROWS[:9]}, None),
+        ({"id": 7, "items": []}, None),
+        ({"tags": []}, None),
+        ({"status": "ok", "warnings": []}, None),
+        ({"name": "Ada", "orders": ROWS[:2]}, None),
+        ({"event": "x", "data": {"id": 1}}, None),
+        ({"order": {"id": 7, "total": 5}, "customer": {"id": 8, "name": "x"}}, None),
+        ({"id": 7, "addresses": {"billing": {"street": "a"}, "shipping": {"street": "b"}}}, None),
+        ([{"users": ROWS[:1]}], None),
+        ([{"data": {"id": 1}}], None),
         ({"data": [1, 2, 3], "more": [[ROWS]]}, None),
         ({"name": {"first": "Ada"}, "address": {"street": "x"}}, None),
         (
@@ -425,7 +510,6 @@ ROWS = [{"id": number, "name": f"name {number}"} for number in range(50)]
             None,
         ),
         (ROWS, None),
-        ([{"data": ROWS}, {"data": ROWS}], None),
         ([[{"data": ROWS}]], None),
     ],
 )
@@ -443,10 +527,92 @@ def test_an_envelope_is_told_with_the_path_of_what_it_holds(
         assert not detect(data, records=example.split(":")[0].strip('"') if example else "").warnings
 
 
-def test_envelopes_one_a_line_are_records() -> None:
-    line = json.dumps({"data": ROWS}).encode() + b"\n"
-    assert len(detect(line).warnings) == 1
-    assert not detect(line * 2).warnings
+def json_of(documents: list[Any], how: str) -> bytes:
+    """Return a file of the documents: one a line, one after another, or as a list."""
+    if how == "list":
+        return json.dumps(documents, indent=1).encode()
+    text = "\n".join(json.dumps(document, indent=None if how == "lines" else 1) for document in documents)
+    return text.encode() + b"\n"
+
+
+@pytest.mark.parametrize("how", ["lines", "one after another", "list"])
+@pytest.mark.parametrize(
+    ("documents", "count", "example"),
+    [
+        ([{"data": ROWS}] * 2, 2, "/data of each: 100 records"),
+        ([{"data": ROWS[:1]}, {"data": [], "next": None}], 2, "/data of each: 1 record"),
+        ([{"users": ROWS[:2], "next_cursor": "x"}] * 30, 30, "/users of each: 60 records"),
+        ([{"data": ROWS[:2]}, {"error": "x"}, {"data": ROWS[:1]}], 2, "/data of each: 3 records"),
+        ([{"d": {"results": ROWS}}] * 150, 100, "/d/results of each: 5,000 records"),
+        # records that hold others
+        ([{"data": []}] * 2, None, None),
+        ([{"data": ROWS[:2]}, {"error": "x"}], None, None),
+        ([{"error": "x"}] * 10 + [{"data": ROWS}] * 90, None, None),
+        ([{"id": 1, "items": ROWS}] * 2, None, None),
+        ([{"messages": ROWS[:2]}] * 2, None, None),
+        ([{"orders": ROWS[:2]}] * 2, None, None),
+        ([{"data": {"id": 1}}] * 2, None, None),
+        ([{"data": {"before": {"a": 1}, "after": {"a": 2}}}] * 2, None, None),
+    ],
+)
+def test_several_envelopes_are_told_if_their_names_show_them(
+    documents: list[Any], count: int | None, example: str | None, how: str
+) -> None:
+    found = read_file(json_of(documents, how))
+
+    assert [(it.code, it.count, it.example) for it in found.warnings] == (
+        [("json-envelope", count, example)] if count else []
+    )
+    assert found.accepted == len(documents)
+
+
+def test_an_envelope_with_others_behind_it_in_a_list_is_not_the_only_one() -> None:
+    data = b'{"orders": [{"a": 1}, {"a": 2}]}\n{"orders": [{"a": 1'
+    assert not detect(data).warnings
+    assert not detect(data + b"x" * MIB).warnings
+    assert detect(data.splitlines()[0]).warnings
+
+
+LABELLED = 400  # documents of each kind
+
+
+def share_told(files: Iterator[tuple[str, list[Any]]]) -> tuple[float, Counter[str]]:
+    """Return how many of the files are told to hold envelopes, and of which kinds those that are not are."""
+    silent: Counter[str] = Counter()
+    for number, (kind, documents) in enumerate(islice(files, LABELLED)):
+        how = ("lines", "one after another", "list")[number % 3 if len(documents) > 1 else number % 2]
+        codes = {warning.code for warning in detect(json_of(documents, how)).warnings}
+        assert codes <= {"json-envelope"}
+        silent[kind] += not codes
+    return 1 - silent.total() / LABELLED, silent
+
+
+def test_nearly_all_envelopes_are_told_and_no_ordinary_record_is() -> None:
+    rng = random.Random(16)
+    one = ((it.kind, [it.document]) for it in iter(lambda: draw_envelope(rng), None))
+    assert share_told(one)[0] >= 0.99
+    around_one = ((it.kind, [it.document]) for it in iter(lambda: draw_envelope_of_one(rng), None))
+    assert share_told(around_one)[0] == 1
+    several = iter(lambda: draw_envelopes(rng, rng.randrange(2, 9)), None)
+    assert share_told(several)[0] >= 0.95
+
+    records = ((kind, [record]) for kind, record in iter(lambda: draw_record(rng), None))
+    assert share_told(records)[0] == 0
+    lines = iter(lambda: draw_lines(rng, rng.randrange(2, 9)), None)
+    assert share_told(lines)[0] == 0
+
+
+@settings(max_examples=many(100))
+@given(st.randoms(use_true_random=False))
+def test_what_is_told_is_what_the_path_loads(rng: random.Random) -> None:
+    drawn = rng.choice([draw_envelope, draw_envelope_of_one])(rng)
+    data = json.dumps(drawn.document).encode()
+    for warning in detect(data).warnings:
+        for part in warning.example.split(", "):
+            path, count = part.split(": ")
+            loaded = read_file(data, records=path.strip('"'))
+            rejected = len(loaded.rejects)
+            assert f"{loaded.accepted + rejected:,}" == count.split()[0]
 
 
 def test_an_envelope_that_is_larger_than_the_head_is_told() -> None:
@@ -465,7 +631,16 @@ def test_an_envelope_that_is_larger_than_the_head_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"{" * MIB, b'{"a":' + b"[," * MIB, b'{"a":"' + b"," * MIB, b'{"a":[' + b"{}," * MIB]
+    "head",
+    [
+        b"{" * MIB,
+        b'{"a":' + b"[," * MIB,
+        b'{"a":"' + b"," * MIB,
+        b'{"a":[' + b"{}," * MIB,
+        b"{" + b'"a":[],' * 200_000,
+        b"{" + b",".join(b'"a%d":[{}],"b%d":1' % (n, n) for n in range(50_000)) + b"}",
+        json.dumps({"x" * MIB: 1, "type": "a List" * (MIB // 8), "items": [{}]}).encode(),
+    ],
 )
 def test_an_odd_head_takes_no_time_and_is_no_error(head: bytes) -> None:
     assert len(detect(head).warnings) <= 1

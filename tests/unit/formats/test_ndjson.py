@@ -14,6 +14,7 @@ from chalicelib.formats.json.units import Layout
 from chalicelib.formats.ndjson.decode import decode
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical
+from tests.support.examples import many
 from tests.support.pipeline import detect, look, outcome, print_batch
 
 DIALECT = Dialect(Format.NDJSON, data_start=0)
@@ -60,7 +61,7 @@ def _code(line: bytes) -> str | None:
     return None if isinstance(value, dict) else "not-an-object"
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(LINES, st.booleans(), st.integers(1, 60), st.integers(1, 60), st.sampled_from([50, 1000]))
 def test_any_split_accounts_for_every_line(
     lines: list[bytes], ended: bool, block_size: int, chunk: int, max_record: int
@@ -93,7 +94,7 @@ def decoded(data: bytes, *, offset: int = 0) -> tuple[list[str], list[Note]]:
     return [record for it in printed for record in it.records], [note for it in batches for note in it.notes]
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(
     OBJECTS,
     st.sampled_from([",\n", "\n,", " , \r\n", "\r\n\t, ", "\n,\n", ",\n\n,"]),

@@ -15,6 +15,7 @@ from chalicelib.rows.rules import NOT_APPLIED, NUMBER_IN_TEXT, Decimals, Rules
 from chalicelib.rows.text import normalise
 from tests.support import european_numbers as european
 from tests.support.european_numbers import Style, Written
+from tests.support.examples import many
 
 NUMBERS = {
     "1,50": "1.50",
@@ -83,7 +84,7 @@ VALUES = st.one_of(
 ).map(normalise)
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(VALUES)
 def test_what_is_no_number_stays_and_what_is_one_keeps_its_digits(value: str) -> None:
     plain = decimals.plain(value)
@@ -95,7 +96,7 @@ def test_what_is_no_number_stays_and_what_is_one_keeps_its_digits(value: str) ->
         assert plain.count(".") == value.count(",") <= 1
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(VALUES)
 @example("1.234")
 @example("1 234,5")
@@ -120,7 +121,7 @@ def test_no_date_is_a_number(value: str, order: str) -> None:
     assert both == rules.apply(value, Rules(date_order=order))
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(european.amounts(), st.sampled_from(["", ",", " ", "'"]))
 def test_the_other_pattern_is_that_of_the_decimal_point(number: Decimal, group_mark: str) -> None:
     text = f"{number:,f}".replace(",", group_mark)
@@ -138,7 +139,7 @@ def expected(values: list[str | None], declared: Rules) -> Applied:
     return Applied(applied, Finding(told[0][1], len(told), told[0][0]) if told else None)
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(
     st.lists(COLUMN_VALUES, max_size=6),
     st.builds(

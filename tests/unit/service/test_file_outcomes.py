@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Format
 from chalicelib.rows import canonical
+from tests.support.examples import many
 from tests.support.pipeline import look, outcome
 
 LONG = "x" * 200_000
@@ -199,7 +200,7 @@ BYTES = st.binary(max_size=200) | st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=many(1000))
 @given(BYTES, st.none() | st.sampled_from(Format), st.integers(1, 100), st.integers(1, 100))
 def test_any_bytes_are_accounted_for_or_refused(
     data: bytes, declared: Format | None, block_size: int, chunk: int
