@@ -93,7 +93,6 @@ class Dialect:
     format: Format
     data_start: int  # byte offset of the first record, after a byte-order mark and the header
     data_line: int | None = None  # the number of lines before that; None under rules 1
-    data_row: int | None = None  # the number of sheet rows before that; None: they are not counted
     rules: int = 1  # by which the file is read
     encoding: str = "utf-8"
     bom: bool = False
@@ -104,6 +103,7 @@ class Dialect:
     records: str | None = None  # the path of the list or object that holds the records (RFC 6901)
     keyed: bool = False  # the records are the values of an object's members
     # CSV only
+    data_row: int | None = None  # the number of sheet rows before ``data_start``; None: they are not counted
     columns: tuple[str, ...] = ()  # the record keys, in file order
     header: bool = True  # the file names its columns
     delimiter: str = ","  # a character, or BLANKS
