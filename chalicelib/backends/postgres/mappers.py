@@ -46,6 +46,7 @@ _TYPES: Mapping[str, Callable[[Any], Any]] = {
     "columns": tuple,
     "decimal_columns": tuple,
     "missing_values": tuple,
+    "dropped": tuple,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
+from chalicelib.formats.csv import rejects_file
 from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
@@ -22,6 +23,7 @@ from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejectio
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import rules
+from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.columns import content, octets, whole
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import normalise
@@ -49,7 +51,10 @@ class CsvBatch(Batch):
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """See Batch."""
         cells = self.wide[ordinal]
-        names = [*self.dialect.columns, *extra_names(self.dialect, len(cells) - len(self.dialect.columns))]
+        if rejects_file.is_left(cells, self.dialect):
+            raise RecordRejected(*rejects_file.NOT_CORRECTED)
+        extra = extra_names(self.dialect, len(cells) - len(self.dialect.columns))
+        names, cells = [*self.dialect.own_columns, *extra], rejects_file.own_cells(cells, self.dialect)
         values = {
             name: rules.apply(normalise(cell), Rules.of(self.dialect, name))
             for name, cell in zip(names, cells, strict=True)
@@ -198,7 +203,7 @@ def _batch(
     reasons.update((ordinals[row], reason) for row, reason in fitted.rejected)
     wide = {ordinals[row]: cells for row, cells in sorted(fitted.wide.items())}
     notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
-    return CsvBatch(
+    batch = CsvBatch(
         records,
         fitted.table,
         singles=list(wide),
@@ -210,3 +215,4 @@ def _batch(
         sheet_rows=place.sheet_rows,
         wide=wide,
     )
+    return rejects_file.restored(batch) if place.dialect.escaped else batch
