@@ -9,6 +9,7 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Changes, Instructions
 from chalicelib.core.model import BLANKS, Options
 
+_OF_VALUES = ("decimal", "date_order", "missing_values")
 _DEFAULT_QUOTE = '"'
 
 
@@ -38,6 +39,21 @@ def with_members(options: Options, members: Mapping[str, Any], *, whose: str) ->
             field="options",
         )
     return changed
+
+
+def of_values(parent: Options) -> Options:
+    """Return the options about values, with which the corrected rejects of a job are read like its file.
+
+    What the parent's options say about the layout of its file does not hold for the file of rejects.
+    """
+    return replace(Options(), **{name: getattr(parent, name) for name in _OF_VALUES})
+
+
+def with_values_of(options: Options, parent: Options) -> Options:
+    """Return the options; those about values are the parent's where no others are declared."""
+    own = {name: value for name, value in declared(options).items() if name in _OF_VALUES}
+    members = {name: getattr(parent, name) for name in _OF_VALUES} | own
+    return replace(options, **members)
 
 
 def change_instructions(instructions: Instructions, changes: Changes) -> Instructions:

@@ -107,11 +107,6 @@ def find_marker(data: bytes, start: int) -> Marker | None:
     return None
 
 
-def marks_rejects(data: bytes) -> bool:
-    """Return whether a head in an encoding that extends ASCII has the marker."""
-    return find_marker(data, 0) is not None
-
-
 def as_rejects_file(dialect: Dialect, added: Sequence[str], job_id: str | None) -> Dialect:
     """Return the dialect of a file of rejects. ``added``: names of columns that Sluice may have added.
 
