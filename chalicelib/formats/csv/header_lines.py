@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header import column_names
+from chalicelib.formats.csv.rejects_file import header_cells
 from chalicelib.rows.columns import content, whole
 from chalicelib.rows.text import WHITESPACE
 
@@ -41,6 +42,8 @@ class HeaderLines:
             cells = [cell.decode(self._dialect.encoding) for cell in self._grammar.cells(raw)]
         except UnicodeDecodeError:
             return False
+        if self._dialect.escaped:
+            cells = header_cells(cells, self._dialect)
         columns = self._dialect.columns
         missing = len(columns) - len(cells)
         if missing < 0:

@@ -126,6 +126,15 @@ def as_rejects_file(dialect: Dialect, added: Sequence[str], job_id: str | None) 
     return dialect
 
 
+def header_cells(cells: Sequence[str], dialect: Dialect) -> list[str]:
+    """Return the cells of what may be a header, as those of the dialect's file.
+
+    The marker of other rejects becomes its own: a person may have put several files into one.
+    """
+    marker = next((name for name in dialect.dropped if _NAMED.fullmatch(name)), None)
+    return [marker if marker and _NAMED.fullmatch(cell.strip()) else unescape(cell) for cell in cells]
+
+
 def restored(batch: "CsvBatch") -> "CsvBatch":
     """Return the batch without the columns that Sluice added, its values as they were.
 

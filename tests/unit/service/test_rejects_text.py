@@ -308,6 +308,17 @@ def test_values_are_read_by_the_options_after_their_escape_is_taken_off() -> Non
     assert look(data, decimal=",").decimal_columns == ("id", "amount")
 
 
+def test_the_header_of_another_rejects_file_behind_the_first_is_passed_over() -> None:
+    other = MARKER.replace("7", "8")
+    header, again = (f"name,-city,_reason,_line,_raw,{marker}\n" for marker in (MARKER, other))
+    data = f"{header}Ada,York,x,1,,1\n{again}Bob,'-,x,1,,1\n".encode()
+
+    found = read_file(data)
+
+    assert found.records == {'{"-city":"York","name":"Ada"}', '{"-city":"-","name":"Bob"}'}
+    assert [warning.code for warning in found.warnings] == ["rejects-file", "repeated-header"]
+
+
 def test_a_file_with_no_other_columns_fails() -> None:
     with pytest.raises(JobFailed, match="no columns but those") as failure:
         look(f"_reason,_line,_raw,{MARKER}\nx,1,Ada,1\n".encode())
