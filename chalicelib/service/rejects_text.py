@@ -74,7 +74,7 @@ class _Writer:
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
-        self._special = frozenset((delimiter, '"', "\r", "\n"))
+        self._needs_quotes = re.compile(rf'[{delimiter}"\r\n]|\A\ufeff').search
 
     def header(self, names: Sequence[str]) -> str:
         """Return a header. A first name that looks like the beginning of JSON or XML is quoted."""
@@ -94,9 +94,7 @@ class _Writer:
         if not value:
             return value
         value = escape(value)
-        if self._special.isdisjoint(value) and value[0] != "\ufeff":
-            return value
-        return '"' + value.replace('"', '""') + '"'
+        return '"' + value.replace('"', '""') + '"' if self._needs_quotes(value) else value
 
 
 def _json_line(reject: WholeReject) -> str:

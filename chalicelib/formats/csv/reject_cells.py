@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.fit import ragged_reason
 from chalicelib.formats.csv.grammar import grammar_of
+from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rejects_file import is_left, left_text, own_cells
 from chalicelib.formats.csv.scan import STRAY_QUOTE, UNTERMINATED
+from chalicelib.formats.csv.second_table import SECOND_TABLE
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import TOO_LARGE
 from chalicelib.rows.text import WHITESPACE
@@ -35,7 +37,9 @@ class RejectCells:
         cells = None if code in UNCERTAIN else self._split(raw)
         if cells is None or any(cell.strip(WHITESPACE) for cell in cells[self._width :]):
             return None
-        if is_left(cells, self._dialect):
+        if code == SECOND_TABLE and len(cells) != self._width:
+            return None
+        if self._dialect.dropped and is_left(cells, self._dialect):
             return None
         missing = [""] * (self._width - len(cells))
         return own_cells([*cells[: self._width], *missing], self._dialect)
@@ -54,12 +58,21 @@ class RejectCells:
         """Return all cells of a record; None if it is not regular, or not text."""
         if b"\0" in raw or encodings.to_utf8(raw, self._encoding) is None:
             return None
+        if self._is_plain(raw):
+            return _without_ending(raw).decode(self._encoding).split(self._dialect.delimiter)
         match = self._grammar.last_record.match(raw)
         if match is None or match.end() != len(raw):
             joined = self._grammar.joined_record.match(raw) if self._dialect.crlf else None
             if joined is None or joined.end() != len(raw):
                 return None
         return [cell.decode(self._encoding) for cell in self._grammar.cells(raw)]
+
+    def _is_plain(self, raw: bytes) -> bool:
+        """Return whether a record is a line that only delimiters divide."""
+        grammar, line = self._grammar, _without_ending(raw)
+        if grammar.escape or not grammar.delimiter or b"\n" in line or b"\r" in line:
+            return False
+        return not (grammar.quote and grammar.quote in line) and not line.startswith(BOM)
 
 
 def readable(raw: bytes, encoding: str) -> str:

@@ -70,7 +70,6 @@ class Marker:
 
     job_id: str
     added: AddedColumns
-    start: int  # where the header begins, in bytes
     delimiter: str
     quote: str
 
@@ -93,18 +92,29 @@ def find_marker(data: bytes, start: int) -> Marker | None:
     """Return the marker in the first record of a file's head from ``start`` on; None if there is none."""
     before = _BEFORE_HEADER.match(data, start)
     start = before.end() if before else start
-    for named in _named_in_bytes.finditer(data, start, start + LARGEST_HEADER):
+    stop = start + LARGEST_HEADER
+    if data.find(_MARKER.encode(), start, stop) < 0:
+        return None
+    cells: dict[bytes, frozenset[bytes]] = {}  # by delimiter and quote: the header may hold very many markers
+    for named in _named_in_bytes.finditer(data, start, stop):
         quote = named[1] or b'"'
         at = named.start() - 1 if named.start() > start else named.end()
         if not (delimiter := data[at : at + 1]) or delimiter not in _DELIMITERS:
             continue
-        dialect = Dialect(Format.CSV, start, delimiter=delimiter.decode(), quote=quote.decode())
-        record = grammar_of(dialect).last_record.match(data, start, start + LARGEST_HEADER)
         name = named[0].removeprefix(named[1]).removesuffix(named[4])
-        if record is not None and name in map(bytes.strip, grammar_of(dialect).cells(record[0])):
+        if (layout := delimiter + quote) not in cells:
+            cells[layout] = _first_cells(data, start, delimiter.decode(), quote.decode())
+        if name in cells[layout]:
             added = AddedColumns.named(job_id := named[2].decode(), named[3].decode())
-            return Marker(job_id, added, start, dialect.delimiter, dialect.quote)
+            return Marker(job_id, added, delimiter.decode(), quote.decode())
     return None
+
+
+def _first_cells(data: bytes, start: int, delimiter: str, quote: str) -> frozenset[bytes]:
+    """Return the cells of the first record."""
+    grammar = grammar_of(Dialect(Format.CSV, start, delimiter=delimiter, quote=quote))
+    record = grammar.last_record.match(data, start, start + LARGEST_HEADER)
+    return frozenset(map(bytes.strip, grammar.cells(record[0]) if record else ()))
 
 
 def as_rejects_file(dialect: Dialect, added: Sequence[str], job_id: str | None) -> Dialect:

@@ -16,7 +16,7 @@ from chalicelib.rows.text import normalise
 from chalicelib.service.rejects_text import rejects_name, rejects_text
 from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome, read_file
-from tests.support.whole_rejects import JOB, raw_records, rejects_file
+from tests.support.whole_rejects import JOB, raw_records, rejects_file, whole_rejects
 
 MARKER = f"_sluice_rejects_of_{JOB}"
 ADDED = ["_reason", "_line", "_raw", MARKER]
@@ -204,6 +204,21 @@ def test_it_may_be_saved_by_a_spreadsheet_program(
     assert by_id == {f"r{number}": record(number, cells) for number, cells in enumerate(rows)}
 
 
+def test_records_of_a_second_table_have_cells_if_it_is_as_wide_as_the_first() -> None:
+    first = b"id,amount,city\n1,2.50,York\n2,3.50,Ely\n3,4.50,Rye\n\n"
+    wide = first + b"name,country,day\nAda,UK,2025-01-01\n"
+    narrow = first + b"name,day\nAda,2025-01-01\n"
+
+    assert [row[:3] + row[5:6] for row in rows_of(rejects_file(wide, look(wide)))[1:]] == [
+        ["name", "country", "day", ""],
+        ["Ada", "UK", "2025-01-01", ""],
+    ]
+    assert [row[:3] + row[5:6] for row in rows_of(rejects_file(narrow, look(narrow)))[1:]] == [
+        ["", "", "", "name,day"],
+        ["", "", "", "Ada,2025-01-01"],
+    ]
+
+
 def test_a_corrected_file_is_loaded_whole() -> None:
     data = b'id;name;city\n1;Ada;York\n2;Bob\n3;Cy;Ely;UK\n4;"Di" x;Rye\n5;-5;+49\n'
     rows = rows_of(rejects_file(data, look(data)), ";")
@@ -234,6 +249,30 @@ def test_what_is_not_corrected_is_rejected_again_and_not_lost() -> None:
         ["", "", 'Ada,"York" x'],
         ["", "", "Cy,Ely,-UK"],
     ]
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab1,\"'\r ;-=é\udcff\0"), max_size=30), max_size=10),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([1 << 20, 20]),
+)
+def test_every_reject_of_a_damaged_file_is_a_record_of_its_rejects_file(
+    lines: list[str], ending: str, max_record: int
+) -> None:
+    text = "".join(line + ending for line in ["name,city", "Bob,Cork", "Eve,Bonn", *lines])
+    data = text.encode("utf-8", "surrogateescape")
+    dialect = look(data, Format.CSV, delimiter=",", quote='"', escape="", header=True, skip_lines=0)
+    rejects = whole_rejects(data, dialect, max_record=max_record)
+
+    first = file_of(rejects, dialect)
+    again = read_file(first)
+
+    assert again.accepted + len(again.rejects) == len(rejects)
+    assert {code for code, _ in again.rejects} <= {"not-corrected", "blank-row"}
+    assert again.accepted == sum(reject.code == "missing-cell" for reject in rejects)
+    left = [row[4] for row in rows_of(first)[1:] if row[4]]
+    second = rejects_file(first, look(first))
+    assert [row[4] for row in rows_of(second)[1:] if row[4]] == left
 
 
 def test_not_corrected_wide_records_are_rejected_too() -> None:
