@@ -1,6 +1,7 @@
 """Detect the dialect of a file from the head of its object."""
 
 import codecs
+import re
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -17,6 +18,12 @@ from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.reading.signatures import refuse_markup
 from chalicelib.rows.text import excerpt
+
+# The beginning of a line of `rejects.ndjson`.
+_JSON_REJECT = re.compile(
+    rb'\{"_reason": "(?:[^"\\]|\\.)*+", "_code": "[a-z-]*", "_line": (?:null|[0-9]+), '
+    rb'"_record_number": (?:null|[0-9]+), "(?:record|_raw)": '
+)
 
 
 def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
@@ -39,11 +46,14 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
     head = _read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
-    if declared.format is None:
+    if declared.format is not None:
+        file_format = formats.format_named(declared.format)
+    elif find_marker(head.data, head.start) is not None:
+        file_format = formats.format_named(Format.CSV)
+    else:
+        _refuse_json_rejects(head.text)
         refuse_markup(head.text)
         file_format = formats.recognise(head, options, filename)
-    else:
-        file_format = formats.format_named(declared.format)
     detection = file_format.read_dialect(head, options)
     dialect = detection.dialect
     if detection.finish is not None:
@@ -52,6 +62,16 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
             dialect = detection.finish(chunk.data for chunk in chunks)
     found = Detection(dialect, (*head.warnings, *detection.warnings))
     return found if parent is None else _as_correction(found, head, parent)
+
+
+def _refuse_json_rejects(text: bytes) -> None:
+    """Raise JobFailed for a file `rejects.ndjson`, whose lines are no records."""
+    if _JSON_REJECT.match(text):
+        raise JobFailed(
+            "unsupported-format",
+            "The file holds rejected records beside their reasons. Upload the corrected records by "
+            "themselves, or declare the format if the lines are to be loaded as they are.",
+        )
 
 
 def _read_head(store: ObjectStore, source: Source, options: Options, limits: DecompressionLimits) -> Head:

@@ -6,7 +6,7 @@ reads again; of NDJSON and JSON files it is NDJSON.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -48,8 +48,8 @@ def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> 
 def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[str]:
     columns = dialect.own_columns
     added = AddedColumns.beside(columns, job.id)
-    write = _Writer(dialect.delimiter if dialect.delimiter in DELIMITERS else ",")
-    yield "\ufeff" + write.header([*columns, *added])
+    writer = _Writer(dialect.delimiter if dialect.delimiter in DELIMITERS else ",")
+    yield "\ufeff" + writer.line([*columns, *added])
     reader = RejectCells(dialect)
     for reject in rejects:
         cells, raw = None, ""
@@ -58,7 +58,7 @@ def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> It
         elif reject.is_cut or (cells := reader.of(reject.code, reject.raw)) is None:
             raw = reader.text(reject.raw)
         place = (_number(reject.place.line), raw, _number(reject.place.record))
-        yield write.record([*(cells or [""] * len(columns)), _reason(reject), *place])
+        yield writer.line([*(cells or [""] * len(columns)), _reason(reject), *place])
 
 
 def _reason(reject: WholeReject) -> str:
@@ -76,19 +76,9 @@ class _Writer:
         self._delimiter = delimiter
         self._needs_quotes = re.compile(rf'[{delimiter}"\r\n]|\A\ufeff').search
 
-    def header(self, names: Sequence[str]) -> str:
-        """Return a header. A first name that looks like the beginning of JSON or XML is quoted."""
-        return self._line(
-            f'"{name}"' if name.startswith(("{", "[", "<")) and name == cell else cell
-            for name, cell in zip(names, map(self._cell, names), strict=True)
-        )
-
-    def record(self, cells: Sequence[str]) -> str:
-        """Return a record."""
-        return self._line(map(self._cell, cells))
-
-    def _line(self, cells: Iterable[str]) -> str:
-        return f"{self._delimiter.join(cells)}\r\n"
+    def line(self, cells: Iterable[str]) -> str:
+        """Return a header or a record."""
+        return f"{self._delimiter.join(map(self._cell, cells))}\r\n"
 
     def _cell(self, value: str) -> str:
         if not value:

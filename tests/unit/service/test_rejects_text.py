@@ -168,6 +168,7 @@ def test_records_come_through_a_round_trip(
 
     assert again.records == original.records
     assert not again.rejects
+    assert outcome(found, look(found), block_size=50).records == original.records
     for row in rows_of(found, delimiter if delimiter in ",;\t" else ","):
         assert not any(cell.startswith(tuple(BEGINNINGS)) for cell in row)
 
@@ -422,6 +423,25 @@ def test_json_records_stand_as_they_came_beside_their_reasons(raw: bytes, expect
     else:
         assert json.loads(line)["_raw"] == expected["_raw"]
         assert "record" not in json.loads(line)
+
+
+@pytest.mark.parametrize("code", ["json-syntax", "duplicate-key"])
+def test_json_rejects_are_not_loaded_beside_their_reasons(code: str) -> None:
+    reject = WholeReject(code, 'The record holds "a\\b" twice.', None, Place(10), b'{"a":1,"a":2}\n')
+    data = file_of([reject], Dialect(Format.NDJSON, 0))
+
+    with pytest.raises(JobFailed, match="beside their reasons") as failure:
+        look(data)
+    assert failure.value.code == "unsupported-format"
+    assert look(data, Format.NDJSON).format is Format.NDJSON
+    assert look(b'{"_reason": "x", "record": {}}\n').format is Format.NDJSON
+
+
+@pytest.mark.parametrize("name", ["{id}", "[1]", "<html>", "<?xml "])
+def test_a_file_with_the_marker_is_csv_however_it_begins(name: str) -> None:
+    data = file_of([reject_of(b"x\n")], columns_of(name))
+
+    assert read_file(data).records == {json.dumps({name.strip(): "x"}, separators=(",", ":"))}
 
 
 def test_json_excerpts_are_no_records() -> None:
