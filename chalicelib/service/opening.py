@@ -7,7 +7,7 @@ from uuid import UUID
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Source
-from chalicelib.core.options import with_values_of
+from chalicelib.core.options import with_parent
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
@@ -62,8 +62,7 @@ class Opener:
             return detection._replace(dialect=replace(detection.dialect, rejects_of=None))
         if parent is not None:
             return detection
-        options = with_values_of(declared.options, named.instructions.options)
-        declared = replace(declared, options=options)
+        declared = replace(declared, options=with_parent(declared.options, named))
         return detect_dialect(self.store, source, declared, self.limits, job.filename, parent=named)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
 from chalicelib.core.model import Format, Options
-from chalicelib.core.options import of_values, with_members
+from chalicelib.core.options import of_parent, with_members
 from chalicelib.core.uploads import DEFAULT_DATASET, SignedUpload, Ticket, UploadRequest
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
@@ -103,7 +103,7 @@ class Uploads:
         """
         instructions = request.instructions
         if parent is not None:
-            defaults: Options | None = of_values(parent.instructions.options)
+            defaults: Options | None = of_parent(parent)
             if parent.instructions.format is Format.CSV:
                 instructions = replace(instructions, format=instructions.format or Format.CSV)
         else:

@@ -108,6 +108,9 @@ def test_the_parent_is_a_job_of_the_dataset_that_has_read_the_file(life: Life) -
     found = life.ledger.parent(job, parent.id)
     assert found is not None
     assert (found.id, found.reading) == (parent.id, parent.reading)
+    copy = life.pending()
+    life.change(f"UPDATE ingestion_jobs SET duplicate_of = '{parent.id}' WHERE id = '{copy}'")
+    assert life.ledger.parent(job, copy) == found
     assert life.ledger.parent(job, other.id) is None
     assert life.ledger.parent(job, uuid4()) is None
 

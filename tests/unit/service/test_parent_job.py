@@ -8,13 +8,14 @@ import pytest
 
 from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Dialect, Options, Source
-from chalicelib.core.options import of_values, with_values_of
+from chalicelib.core.options import of_parent, with_parent
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.service.opening import Opener
+from chalicelib.service.rejects_text import rejects_text
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
-from tests.support.whole_rejects import JOB, rejects_file
+from tests.support.whole_rejects import JOB, rejects_file, whole_rejects
 
 LIMITS = DecompressionLimits(size=1 << 30, ratio=1000, seconds=60)
 MARKER = f"_sluice_rejects_of_{JOB}"
@@ -25,6 +26,7 @@ OPTIONS = Options(
     date_order="DMY",
     missing_values=("n/a",),
 )
+VALUES = Options(decimal=",", date_order="DMY", missing_values=("n/a",))
 FILE = "id|amount|day|city\n1|-1,50|1.2.2025|Zoë\n2|2,50|2.2.2025|n/a\n3|-3,50\n".encode("cp1252")
 
 
@@ -69,7 +71,7 @@ RECORDS = {
 
 @pytest.mark.parametrize("named", [True, False])
 def test_values_are_read_as_those_of_the_parents_file(named: bool) -> None:
-    options = of_values(OPTIONS) if named else Options()
+    options = VALUES if named else Options()
     job = opened(CORRECTED, parent(), parent_job=JOB if named else None, options=options)
 
     assert outcome(CORRECTED, dialect_of(job)).records == RECORDS
@@ -124,7 +126,7 @@ WITHOUT_MARKER = b"id;amount;day;city;_reason;_line;_raw\n3;'-3,50;3.2.2025;'=K;
 
 
 def test_a_file_without_the_marker_needs_a_named_parent() -> None:
-    job = opened(WITHOUT_MARKER, parent(), parent_job=JOB, options=of_values(OPTIONS))
+    job = opened(WITHOUT_MARKER, parent(), parent_job=JOB, options=VALUES)
     other = opened(WITHOUT_MARKER, parent())
 
     assert dialect_of(job).dropped == ("_reason", "_line", "_raw")
@@ -179,10 +181,24 @@ def test_a_rejects_file_comes_through_as_it_is() -> None:
 
 
 def test_options_about_values_are_the_parents_unless_declared() -> None:
-    assert of_values(OPTIONS) == Options(decimal=",", date_order="DMY", missing_values=("n/a",))
-    assert with_values_of(Options(encoding="utf-8"), OPTIONS) == replace(of_values(OPTIONS), encoding="utf-8")
-    declared = Options(date_order="YMD", missing_values=("-",))
-    assert with_values_of(declared, OPTIONS) == replace(declared, decimal=",")
+    for job in (parent(), replace(parent(), reading=None)):
+        assert of_parent(job) == VALUES
+        assert with_parent(Options(encoding="utf-8"), job) == replace(VALUES, encoding="utf-8")
+        declared = Options(date_order="YMD", missing_values=("-",))
+        assert with_parent(declared, job) == replace(declared, decimal=",")
+
+
+def test_rejects_of_rejects_are_read_as_the_first_file_was() -> None:
+    data = CORRECTED + b'5,"\'-7,50",,x,y,,,,more\r\n'
+    second = replace(opened(data, parent()), id=uuid4())
+    assert second.instructions.options == Options()
+    rejects = whole_rejects(data, dialect_of(second))
+    third = b"".join(rejects_text(second, dialect_of(second), rejects)).replace(b",,,", b'5,"\'-7,50",,', 1)
+
+    job = opened(third, second)
+
+    assert dialect_of(job).decimal_columns == ("id", "amount")
+    assert outcome(third, dialect_of(job)).records == {'{"amount":"-7.50","id":"5"}'}
 
 
 def test_a_job_without_a_parent_has_none() -> None:
