@@ -51,6 +51,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
             "rejected": job.progress.tally.rejected,
         },
         "attempts": job.progress.attempts,
+        "parent_job": str(job.parent_job) if job.parent_job else None,
         "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
         "undone_rows": job.outcome.undone_rows,
         "error": {"code": error.code, "message": error.message} if error else None,

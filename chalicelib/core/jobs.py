@@ -18,6 +18,7 @@ class Instructions:
     options: Options = field(default_factory=Options)
     metadata: Mapping[str, Any] | None = None  # stored with every row
     force: bool = False  # load the file even if another job has loaded the same content
+    parent_job: UUID | None = None  # the job whose rejects the file holds, as the client says
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,12 @@ class Job:
     times: Times
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
+
+    @property
+    def parent_job(self) -> UUID | None:
+        """The job whose rejects the file holds, as its client says, else as the file says."""
+        marked = self.reading.dialect.rejects_of if self.reading else None
+        return self.instructions.parent_job or (None if marked is None else UUID(marked))
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,15 @@ class Dialect:
     decimal_columns: tuple[str, ...] | None = None  # to which ``decimal`` applies; None: to all
     date_order: str | None = None
     missing_values: tuple[str, ...] = ()
+    # a file of rejects that Sluice made
+    dropped: tuple[str, ...] = ()  # those of the columns that it added, which are not loaded
+    escaped: bool = False  # its values bear the escape of :mod:`chalicelib.rows.formulas`
+    rejects_of: str | None = None  # the id of the job that rejected them, as the file names it
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The record keys of columns that are loaded, in file order."""
+        return tuple(name for name in self.columns if name not in self.dropped)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -133,6 +142,7 @@ _FORMAT_MEMBERS: Mapping[Format, tuple[str, ...]] = {  # of formats that have mo
         *("data_row", "columns", "header", "delimiter", "quote", "escape", "skip_initial_space", "crlf"),
         *("comment",),
         *("short_rows", "extra_cells", "decimal", "decimal_columns", "date_order", "missing_values"),
+        *("dropped", "escaped", "rejects_of"),
     ),
     Format.NDJSON: (),
     Format.JSON: ("array", "records", "keyed"),
@@ -218,3 +228,16 @@ class StoredReject:
     code: str
     message: str
     raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReject:
+    """A rejected record, whole, with its place in the file."""
+
+    code: str
+    message: str
+    field: str | None
+    place: Place
+    raw: bytes  # the record's bytes in the text, with its line ending; cut at 1 MiB (then is_cut)
+    is_cut: bool = False
+    is_excerpt: bool = False  # only an excerpt was kept: the object is gone

@@ -6,9 +6,10 @@ from itertools import combinations
 from typing import Any
 
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.jobs import Changes, Instructions
+from chalicelib.core.jobs import Changes, Instructions, Job
 from chalicelib.core.model import BLANKS, Options
 
+_OF_VALUES = ("decimal", "date_order", "missing_values")
 _DEFAULT_QUOTE = '"'
 
 
@@ -38,6 +39,25 @@ def with_members(options: Options, members: Mapping[str, Any], *, whose: str) ->
             field="options",
         )
     return changed
+
+
+def of_parent(parent: Job) -> Options:
+    """Return the options about values with which a job's file is read: its rejects are read with them, too.
+
+    What the job's options say about the layout of its file does not hold for the file of its rejects.
+    """
+    return replace(Options(), **_values(parent))
+
+
+def with_parent(options: Options, parent: Job) -> Options:
+    """Return the options; those about values are the parent's where no others are declared."""
+    own = {name: value for name, value in declared(options).items() if name in _OF_VALUES}
+    return replace(options, **_values(parent) | own)
+
+
+def _values(job: Job) -> dict[str, Any]:
+    source = job.reading.dialect if job.reading else job.instructions.options
+    return {name: getattr(source, name) for name in _OF_VALUES}
 
 
 def change_instructions(instructions: Instructions, changes: Changes) -> Instructions:

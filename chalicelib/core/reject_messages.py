@@ -34,6 +34,9 @@ KINDS: Mapping[str, RejectKind] = {
     ),
     "unterminated-quote": RejectKind("Records have a quote that is not closed.", "quote"),
     "second-table": RejectKind("Records belong to another table. Put that into a file of its own."),
+    "not-corrected": RejectKind(
+        "Records have nothing but the text of a rejected record, in column `_raw`. Fill in their columns."
+    ),
     "record-too-large": RejectKind("Records are larger than records may be."),
     "json-syntax": RejectKind("Records are not valid JSON."),
     "trailing-content": RejectKind("Text stands behind the end of the list of records."),

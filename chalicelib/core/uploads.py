@@ -6,13 +6,15 @@ from datetime import datetime
 
 from chalicelib.core.jobs import Instructions, Job, Part
 
+DEFAULT_DATASET = "default"
+
 
 @dataclass(frozen=True)
 class UploadRequest:
     """A validated request for an upload."""
 
     filename: str
-    dataset: str = "default"
+    dataset: str | None = None  # None: that of the parent job, or DEFAULT_DATASET
     instructions: Instructions = field(default_factory=Instructions)
     declared: frozenset[str] = frozenset()  # the names of the options that the client declared
     size: int | None = None  # bytes

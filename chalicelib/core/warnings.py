@@ -63,6 +63,10 @@ KINDS: Mapping[str, WarningKind] = {
     "header-like-data": WarningKind(
         "The header looks like a record: its cells are values rather than names.", "header"
     ),
+    "rejects-file": WarningKind(
+        "The file holds rejects of another job. The columns that Sluice had added were dropped, and the "
+        "apostrophes that it had put before values were taken off."
+    ),
     "row-names": WarningKind(
         "Every record has one cell more than the header. The first one was taken for the name of the row.",
         "header",

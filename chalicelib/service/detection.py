@@ -1,46 +1,127 @@
 """Detect the dialect of a file from the head of its object."""
 
-from contextlib import closing
+import codecs
+import re
+from contextlib import closing, suppress
+from dataclasses import replace
 
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.jobs import Instructions
-from chalicelib.core.model import Source
+from chalicelib.core.jobs import Instructions, Job
+from chalicelib.core.model import Format, Options, Source
+from chalicelib.core.warnings import FileWarning
+from chalicelib.formats.csv.rejects_file import WARNING, AddedColumns, as_rejects_file, find_marker
 from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
-from chalicelib.reading.head import HEAD_SIZE, read_head
+from chalicelib.reading.head import HEAD_SIZE, Head, read_head
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.reading.signatures import refuse_markup
+from chalicelib.rows.text import excerpt
+
+# The beginning of a line of `rejects.ndjson`.
+_JSON_REJECT = re.compile(
+    rb'\{"_reason": "(?:[^"\\]|\\.)*+", "_code": "[a-z-]*", "_line": (?:null|[0-9]+), '
+    rb'"_record_number": (?:null|[0-9]+), "(?:record|_raw)": '
+)
 
 
-def detect_dialect(
+def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
     store: ObjectStore,
     source: Source,
     declared: Instructions,
     limits: DecompressionLimits,
     filename: str,
+    *,
+    parent: Job | None = None,
 ) -> Detection:
     """Return the dialect of an object, and what was assumed about it.
 
     A declared format and the options override detection. The file's name counts where the head may be read
-    in two ways.
+    in two ways. ``parent``: the job whose rejects the file holds.
 
     Raises JobFailed for a file that cannot be read, and the errors of the store.
     """
     options = declared.options
-    head = read_head(store, source, options, limits)
+    head = _read_head(store, source, options, limits)
     if head.is_blank_file:
         raise JobFailed("empty-file", "The file holds nothing but white space.")
-    if declared.format is None:
+    if declared.format is not None:
+        file_format = formats.format_named(declared.format)
+    elif find_marker(head.data, head.start) is not None:
+        file_format = formats.format_named(Format.CSV)
+    else:
+        _refuse_json_rejects(head.text)
         refuse_markup(head.text)
         file_format = formats.recognise(head, options, filename)
-    else:
-        file_format = formats.format_named(declared.format)
     detection = file_format.read_dialect(head, options)
     dialect = detection.dialect
     if detection.finish is not None:
         text = ObjectText(store, source, dialect, limits, read_size=HEAD_SIZE)
         with closing(text.stream(dialect.data_start, None)) as chunks:
             dialect = detection.finish(chunk.data for chunk in chunks)
-    return Detection(dialect, (*head.warnings, *detection.warnings))
+    found = Detection(dialect, (*head.warnings, *detection.warnings))
+    return found if parent is None else _as_correction(found, head, parent)
+
+
+def _refuse_json_rejects(text: bytes) -> None:
+    """Raise JobFailed for a file `rejects.ndjson`, whose lines are no records."""
+    if _JSON_REJECT.match(text):
+        raise JobFailed(
+            "unsupported-format",
+            "The file holds rejected records beside their reasons. Upload the corrected records by "
+            "themselves, or declare the format if the lines are to be loaded as they are.",
+        )
+
+
+def _read_head(store: ObjectStore, source: Source, options: Options, limits: DecompressionLimits) -> Head:
+    """Return the head of the object, in the declared encoding.
+
+    Of a rejects file, whose encoding is not that of its job's file, it is the encoding that its mark or its
+    characters show.
+    """
+    if options.encoding is None:
+        return read_head(store, source, options, limits)
+    undeclared = replace(options, encoding=None)
+    try:
+        head = read_head(store, source, options, limits)
+    except JobFailed:
+        with suppress(JobFailed):
+            own = read_head(store, source, undeclared, limits)
+            if find_marker(own.data, own.start) is not None:
+                return own
+        raise
+    if head.data.isascii() or find_marker(head.data, head.start) is None:
+        return head
+    own = read_head(store, source, undeclared, limits)
+    return own if _is_utf8(own.data) and find_marker(own.data, own.start) is not None else head
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Return whether the head of a text is valid UTF-8; a character at its end may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_correction(detection: Detection, head: Head, parent: Job) -> Detection:
+    """Return how a file is read that holds the rejects of ``parent``: its values like those of its file.
+
+    Of a file without the marker, the columns are dropped that Sluice adds to the rejects of that job.
+    """
+    dialect, reading = detection.dialect, parent.reading
+    if reading is None or not dialect.format == reading.dialect.format == Format.CSV:
+        return detection
+    warnings = detection.warnings
+    if not dialect.escaped:
+        added = AddedColumns.beside(reading.dialect.own_columns, parent.id)
+        dialect = as_rejects_file(dialect, added, None)
+        example = excerpt(head.data[head.start : dialect.data_start])
+        warnings = (*warnings, FileWarning(WARNING, 1, head.start, example, line=0))
+    numeric = reading.dialect.decimal_columns
+    if dialect.decimal_columns is not None and numeric is not None:
+        columns = tuple(name for name in dialect.own_columns if name in numeric)
+        dialect = replace(dialect, decimal_columns=columns)
+    return Detection(dialect, warnings)

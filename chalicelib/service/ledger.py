@@ -28,6 +28,12 @@ class Ledger(Protocol):
         read.
         """
 
+    def parent(self, job: Job, parent_id: UUID) -> Job | None:
+        """Return the job with that id, as the one whose rejects the file of ``job`` may hold.
+
+        For a duplicate it is the job that loaded the file. None if it is unknown, or of another dataset.
+        """
+
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """Mark the job COMPLETED if another job has loaded the same content the same way; return that job.
 

@@ -1,12 +1,15 @@
 """Open a job: pin its object, detect its dialect, and fix both in the ledger."""
 
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Source
+from chalicelib.core.options import with_parent
 from chalicelib.formats import format_of
+from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.detection import detect_dialect
@@ -38,10 +41,29 @@ class Opener:
             original = self.ledger.complete_as_duplicate(job, source)
             if original is not None:
                 raise DuplicateFile(original)
-        detection = detect_dialect(self.store, source, job.instructions, self.limits, job.filename)
+        detection = self._detect(job, source)
         dialect = detection.dialect
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self.ledger.open(job, source, dialect, block_size, detection.warnings)
+
+    def _detect(self, job: Job, source: Source) -> Detection:
+        """Return how the object is read. If it is a rejects file, its values are read as its parent's were.
+
+        The parent is the job that the client names, else the one that the file names.
+        """
+        declared = job.instructions
+        parent = None if declared.parent_job is None else self.ledger.parent(job, declared.parent_job)
+        detection = detect_dialect(self.store, source, declared, self.limits, job.filename, parent=parent)
+        marked = detection.dialect.rejects_of
+        if marked is None:
+            return detection
+        named = self.ledger.parent(job, UUID(marked))
+        if named is None:
+            return detection._replace(dialect=replace(detection.dialect, rejects_of=None))
+        if parent is not None:
+            return detection
+        declared = replace(declared, options=with_parent(declared.options, named))
+        return detect_dialect(self.store, source, declared, self.limits, job.filename, parent=named)
 
 
 def _pin(job: Job, store: ObjectStore) -> Source:

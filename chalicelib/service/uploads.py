@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
-from chalicelib.core.options import with_members
-from chalicelib.core.uploads import SignedUpload, Ticket, UploadRequest
+from chalicelib.core.model import Format, Options
+from chalicelib.core.options import of_parent, with_members
+from chalicelib.core.uploads import DEFAULT_DATASET, SignedUpload, Ticket, UploadRequest
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
 from chalicelib.service.register import JobRegister
@@ -60,9 +61,11 @@ class Uploads:
 
         The dataset's default options apply where the request declares no others. The job keeps them.
         """
-        request = self._with_default_options(request)
+        parent = self._parent(request)
+        dataset = request.dataset or (parent.dataset if parent else DEFAULT_DATASET)
+        request = self._with_default_options(replace(request, dataset=dataset), dataset, parent)
         job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
-        key = upload_key(request.dataset, job_id, request.filename)
+        key = upload_key(dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
             return self._register_multipart(request, job_id, key)
         signed_upload = self._signer.sign(key, size=request.size, sha256=request.sha256)
@@ -75,17 +78,40 @@ class Uploads:
         )
         return Ticket(self._create(request, job_id, upload), signed_upload)
 
-    def _with_default_options(self, request: UploadRequest) -> UploadRequest:
-        """Return the request with all options that apply.
+    def _parent(self, request: UploadRequest) -> Job | None:
+        """Return the job whose rejects are uploaded. Raises InvalidRequest if it cannot be that job."""
+        parent_id = request.instructions.parent_job
+        if parent_id is None:
+            return None
+        parent = self._jobs.get(parent_id)
+        if parent is None:
+            raise InvalidRequest(f"There is no job {parent_id}.", field="parent_job")
+        if request.dataset not in (None, parent.dataset):
+            raise InvalidRequest(
+                f"The rows of job {parent_id} are in dataset {parent.dataset!r}, "
+                f"and this upload is for dataset {request.dataset!r}.",
+                field="parent_job",
+            )
+        return parent
 
-        Raises InvalidRequest if its own and the dataset's do not go together.
+    def _with_default_options(
+        self, request: UploadRequest, dataset: str, parent: Job | None
+    ) -> UploadRequest:
+        """Return the request with all options that apply: beside its own the dataset's, or the parent's.
+
+        Raises InvalidRequest if these do not go together.
         """
-        defaults = self._jobs.dataset_options(request.dataset)
+        instructions = request.instructions
+        if parent is not None:
+            defaults: Options | None = of_parent(parent)
+            if parent.instructions.format is Format.CSV:
+                instructions = replace(instructions, format=instructions.format or Format.CSV)
+        else:
+            defaults = self._jobs.dataset_options(dataset)
         if defaults is None:
             return request
-        instructions = request.instructions
         members = {name: getattr(instructions.options, name) for name in request.declared}
-        options = with_members(defaults, members, whose=f"dataset {request.dataset!r}")
+        options = with_members(defaults, members, whose=f"dataset {dataset!r}")
         return replace(request, instructions=replace(instructions, options=options))
 
     def _register_multipart(self, request: UploadRequest, job_id: UUID, key: str) -> Ticket:
@@ -124,7 +150,7 @@ class Uploads:
         return self._jobs.create(
             NewJob(
                 id=job_id,
-                dataset=request.dataset,
+                dataset=request.dataset or DEFAULT_DATASET,
                 filename=request.filename,
                 upload=upload,
                 block_size=self._rules.block_size,

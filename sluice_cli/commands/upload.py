@@ -28,7 +28,13 @@ from sluice_cli.transfer.put import put_file
 # Bytes. By default the server takes a larger file in parts, without a checksum of the whole, so reading the
 # file once more to compute one would mostly be wasted.
 _MAX_HASHED_SIZE = 64 << 20
-_SETTLED_BY_RESUME = {"dataset": "--dataset", "file_format": "--format", "options": "-o", "force": "--force"}
+_SETTLED_BY_RESUME = {
+    "dataset": "--dataset",
+    "file_format": "--format",
+    "options": "-o",
+    "force": "--force",
+    "parent_job": "--parent-job",
+}
 
 
 @click.command("upload", short_help="Load a file and follow its job.")
@@ -39,6 +45,9 @@ _SETTLED_BY_RESUME = {"dataset": "--dataset", "file_format": "--format", "option
 @format_option("detected from the file")
 @options_option
 @click.option("--force", is_flag=True, help="Load the file even if the same file was loaded before.")
+@click.option(
+    "--parent-job", metavar="ID", type=click.UUID, help="FILE holds the corrected rejects of the job ID."
+)
 @click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
@@ -54,6 +63,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     file_format: str | None,
     options: dict[str, object],
     force: bool,
+    parent_job: UUID | None,
     resume: UUID | None,
     no_follow: bool,
     fail_on_warnings: bool,
@@ -77,7 +87,10 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
         if resume:
             job_id = upload.resume(resume)
         else:
-            job_id = upload.begin(NewUpload(file.name, file.size, dataset, file_format, options, force=force))
+            new = NewUpload(
+                file.name, file.size, dataset, file_format, options, force=force, parent_job=parent_job
+            )
+            job_id = upload.begin(new)
         if no_follow and as_json:
             render.print_document(api.job(job_id).document)
             return

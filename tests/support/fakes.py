@@ -192,6 +192,11 @@ class MemoryJobs:
                 return other.id
         return None
 
+    def parent(self, job: Job, parent_id: UUID) -> Job | None:
+        self.ping()
+        parent = self.jobs.get(parent_id)
+        return parent if parent is not None and parent.dataset == job.dataset else None
+
     def open(
         self,
         job: Job,

@@ -1,6 +1,7 @@
 """The body of `POST /uploads`. `docs/http-api.md` explains its members, `docs/data.md` the options."""
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType, structs
 
@@ -43,6 +44,13 @@ Sha256 = Annotated[
 ]
 Size = Annotated[int, Meta(ge=0, description="the file's size in bytes, a whole number")]
 FileFormat = Annotated[Format, Meta(description=f"one of {', '.join(Format)}")]
+ParentJob = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z",
+        description="the id of a job, a UUID such as 73a3eb48-477f-4fcb-bd18-1865d0026c05",
+    ),
+]
 Flag = Annotated[bool, Meta(description="true or false")]
 Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
 WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
@@ -148,6 +156,7 @@ class UploadBody(Body):
     sha256: Sha256 | None = None
     force: Flag | None = None
     part_checksums: Flag | None = None
+    parent_job: ParentJob | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -168,12 +177,13 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
         raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
     return UploadRequest(
         filename=parsed.filename,
-        dataset=parsed.dataset or "default",
+        dataset=parsed.dataset,
         instructions=Instructions(
             format=parsed.format,
             options=to_options(options),
             metadata=parsed.metadata,
             force=bool(parsed.force),
+            parent_job=UUID(parsed.parent_job) if parsed.parent_job else None,
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,

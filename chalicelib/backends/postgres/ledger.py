@@ -6,6 +6,7 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.jobs import (
     existing_job,
+    find_job,
     lock_job,
     lock_job_to_open,
     lock_processing_job,
@@ -52,6 +53,14 @@ class PostgresLedger:
         if reading is None:
             raise AssertionError(f"job {job.id} has no reading after it was opened")
         return reading
+
+    def parent(self, job: Job, parent_id: UUID) -> Job | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            parent = find_job(connection, parent_id)
+            if parent is not None and parent.reading is None and parent.outcome.duplicate_of is not None:
+                parent = find_job(connection, parent.outcome.duplicate_of)
+        return parent if parent is not None and parent.dataset_id == job.dataset_id else None
 
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """See the port."""

@@ -18,7 +18,8 @@ SELECT other.id
 FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
     other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
     AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
-    AND other.metadata IS NOT DISTINCT FROM job.metadata AND other.status = 'COMPLETED'
+    AND other.metadata IS NOT DISTINCT FROM job.metadata
+    AND other.parent_job IS NOT DISTINCT FROM job.parent_job AND other.status = 'COMPLETED'
     AND other.duplicate_of IS NULL AND other.id <> job.id
     AND coalesce((other.detected->>'rules')::integer, 1) = %(rules)s
 WHERE job.id = %(id)s AND NOT job.force

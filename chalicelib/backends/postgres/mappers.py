@@ -46,6 +46,7 @@ _TYPES: Mapping[str, Callable[[Any], Any]] = {
     "columns": tuple,
     "decimal_columns": tuple,
     "missing_values": tuple,
+    "dropped": tuple,
 }
 
 
@@ -61,6 +62,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "options": options_column(instructions.options),
         "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
         "force": instructions.force,
+        "parent_job": instructions.parent_job,
         "bucket": upload.bucket,
         "key": upload.key,
         "declared_size": upload.size,
@@ -224,6 +226,7 @@ def _instructions(row: Row) -> Instructions:
         options=options_of(row["options"]),
         metadata=row["metadata"],
         force=row["force"],
+        parent_job=row["parent_job"],
     )
 
 

@@ -14,10 +14,11 @@ UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
 -- Idempotent: a client whose connection broke may repeat the request.
 INSERT INTO ingestion_jobs
     (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force,
-     declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums)
+     declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums,
+     parent_job)
 SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
        %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
-       %(part_checksums)s
+       %(part_checksums)s, %(parent_job)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 

@@ -8,6 +8,7 @@
 - ``arrow``: regular text read by Arrow.
 - ``decode``: a segment as a table of strings, and its rejects. ``fit`` fits ragged rows; ``listing``,
   ``entries``, ``header_lines``, ``inner_headers``, ``second_table``, ``rewriting`` and ``reasons`` are for
-  closer looks.
+  closer looks. ``explain`` says where a record seems to have a cell too many or too few.
+- ``rejects_file``: the file of a job's rejects, read again. ``reject_cells``: the cells that stand in it.
 - ``rules_1``: the same for jobs that began under rules 1.
 """

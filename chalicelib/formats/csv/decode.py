@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
-from chalicelib.formats.csv import second_table
+from chalicelib.formats.csv import rejects_file, second_table
 from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
@@ -25,6 +25,7 @@ from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejectio
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import rules
+from chalicelib.rows.canonical import RecordRejected
 from chalicelib.rows.columns import content, octets, whole
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import normalise
@@ -51,12 +52,17 @@ class CsvBatch(Batch):
 
     def explain(self, rejections: Sequence[Rejection], raws: Sequence[bytes]) -> Sequence[Rejection]:
         """See Batch."""
+        if self.dialect.dropped:  # they are being corrected by a person who has read the first explanation
+            return rejections
         return Explainer.of(self, self.dialect).explain(rejections, raws)
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """See Batch."""
         cells = self.wide[ordinal]
-        names = [*self.dialect.columns, *extra_names(self.dialect, len(cells) - len(self.dialect.columns))]
+        if rejects_file.is_left(cells, self.dialect):
+            raise RecordRejected(*rejects_file.NOT_CORRECTED)
+        extra = extra_names(self.dialect, len(cells) - len(self.dialect.columns))
+        names, cells = [*self.dialect.own_columns, *extra], rejects_file.own_cells(cells, self.dialect)
         values = {
             name: rules.apply(normalise(cell), Rules.of(self.dialect, name))
             for name, cell in zip(names, cells, strict=True)
@@ -217,7 +223,7 @@ def _batch(
     reasons.update((ordinals[row], reason) for row, reason in fitted.rejected)
     wide = {ordinals[row]: cells for row, cells in sorted(fitted.wide.items())}
     notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
-    return CsvBatch(
+    batch = CsvBatch(
         records,
         fitted.table,
         singles=list(wide),
@@ -229,3 +235,4 @@ def _batch(
         sheet_rows=place.sheet_rows,
         wide=wide,
     )
+    return rejects_file.restored(batch) if place.dialect.escaped else batch

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chalicelib.core.model import BLANKS, Dialect, Format, Options
 from chalicelib.core.warnings import FileWarning
+from chalicelib.formats.csv import rejects_file
 from chalicelib.formats.csv.detection.choice import Choice, choose
 from chalicelib.formats.csv.detection.decimals import MAX_RECORDS, decimal_columns
 from chalicelib.formats.csv.detection.evidence import Hypothesis
@@ -18,6 +19,7 @@ from chalicelib.formats.interface import Detection, new_dialect
 from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.reading.lines import count_lines
 from chalicelib.rows import text
+from chalicelib.rows.formulas import unescape
 
 _SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n\w"])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -31,11 +33,16 @@ def detect(head: Head, options: Options) -> Detection:
     Raises JobFailed `dialect-unclear` if the head does not show one hypothesis, and for a header that is too
     long, has too many columns or cannot be decoded.
     """
+    marker = rejects_file.find_marker(head.data, head.start)
+    if marker is not None:
+        options = marker.options(options)
     start, separator = _after_skipped_lines(head, options)
     choice = choose(head, start, options, separator[1].decode("latin-1") if separator else None)
     dialect = _dialect(head, options, choice)
     header = dialect.data_start
-    end, cells = read_header(head.data, dialect)
+    end, cells = read_header(head.data, dialect, is_rejects_file=marker is not None)
+    if marker is not None:
+        cells = [unescape(cell) for cell in cells]
     table = choice.hypothesis.table
     if dialect.header:
         cells = fit(cells, table)
@@ -50,10 +57,16 @@ def detect(head: Head, options: Options) -> Detection:
     )
     if options.decimal == ",":
         rows = _first_rows(head, dialect, choice.hypothesis)
+        if marker is not None:
+            rows = [[unescape(cell) for cell in row] for row in rows]
         numeric = decimal_columns(rows, dialect.columns, options.missing_values)
         dialect = replace(dialect, decimal_columns=numeric)
     dialect = replace(dialect, encoding=head.encoding)
     teller = _Teller(head.data, choice)
+    if marker is not None:
+        dialect = rejects_file.as_rejects_file(dialect, marker.added, marker.job_id)
+        teller.tell(rejects_file.WARNING, 1, header, head.data[header:end])
+        return Detection(dialect, tuple(teller.warnings))
     if separator is not None:
         teller.tell("separator-line", 1, separator.start(), separator[0])
     teller.tell_of_the_beginning(start)

@@ -9,6 +9,7 @@ from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.detection.table import Shift, Table
 from chalicelib.formats.csv.grammar import LINE_ENDING, Grammar, Problem, grammar_of
 from chalicelib.formats.csv.merged import is_like_prose
+from chalicelib.formats.csv.rejects_file import LARGEST_HEADER, AddedColumns
 from chalicelib.formats.csv.scan import Scanner
 from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.reading import encodings
@@ -23,17 +24,20 @@ _FEWEST = 2  # records below a line that may be a second header line
 _DIGITS = 2  # that a unit or a type such as m2 and char(20) has
 
 
-def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
+def read_header(data: bytes, dialect: Dialect, *, is_rejects_file: bool = False) -> tuple[int, list[str]]:
     """Return where the record at ``dialect.data_start`` ends, and its cells.
+
+    ``is_rejects_file``: it is the header of any other file, as Sluice has written it again.
 
     Raises JobFailed for one that is too long, has too many cells, cannot be decoded or has irregular quotes.
     """
     start = dialect.data_start
-    window = data[start : start + MAX_HEADER + 2]
+    longest = LARGEST_HEADER if is_rejects_file else MAX_HEADER
+    window = data[start : start + longest + 2]
     grammar = grammar_of(dialect)
     is_whole = start + len(window) == len(data) < HEAD_SIZE
     record = (grammar.last_record if is_whole else grammar.record).match(window)
-    if record is None or record.end() > MAX_HEADER:
+    if record is None or record.end() > longest:
         raise _unreadable(window, grammar)
     cells = grammar.cells(record[0])
     if dialect.header and _swallows_records(record[0], dialect, len(cells)):
@@ -42,7 +46,7 @@ def read_header(data: bytes, dialect: Dialect) -> tuple[int, list[str]]:
             "The header has a quoted cell whose lines look like the header and records. Perhaps a quote is "
             "not closed. Correct the header, or say with the option `quote` which quotes the file has.",
         )
-    _check(record[0], cells, dialect.encoding)
+    _check(record[0], cells, dialect.encoding, MAX_COLUMNS + is_rejects_file * len(AddedColumns._fields))
     return start + record.end(), [cell.decode(dialect.encoding) for cell in cells]
 
 
@@ -82,11 +86,9 @@ def _unreadable(window: bytes, grammar: Grammar) -> JobFailed:
     )
 
 
-def _check(raw: bytes, cells: Sequence[bytes], encoding: str) -> None:
-    if len(cells) > MAX_COLUMNS:
-        raise JobFailed(
-            "too-many-columns", f"The header has {len(cells):,} columns; {MAX_COLUMNS:,} are allowed."
-        )
+def _check(raw: bytes, cells: Sequence[bytes], encoding: str, most: int) -> None:
+    if len(cells) > most:
+        raise JobFailed("too-many-columns", f"The header has {len(cells):,} columns; {most:,} are allowed.")
     if b"\0" in raw:
         raise JobFailed("nul-character", "The header holds NUL characters: this is not a text file.")
     if encodings.to_utf8(raw, encoding) is None:

@@ -3,6 +3,7 @@
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header import column_names
+from chalicelib.formats.csv.rejects_file import header_cells
 
 
 class HeaderLines:
@@ -36,6 +37,8 @@ class HeaderLines:
             cells = [cell.decode(self._dialect.encoding) for cell in self._grammar.cells(raw)]
         except UnicodeDecodeError:
             return False
+        if self._dialect.escaped:
+            cells = header_cells(cells, self._dialect)
         columns = self._dialect.columns
         missing = len(columns) - len(cells)
         if missing < 0:

@@ -96,7 +96,14 @@ def test_an_upload_that_does_not_exist_is_an_input_error(server: FakeSluice, lar
 
 
 @pytest.mark.parametrize(
-    "options", [["--dataset", "d"], ["--format", "csv"], ["-o", "header=false"], ["--force"]]
+    "options",
+    [
+        ["--dataset", "d"],
+        ["--format", "csv"],
+        ["-o", "header=false"],
+        ["--force"],
+        ["--parent-job", "73a3eb48-477f-4fcb-bd18-1865d0026c05"],
+    ],
 )
 def test_resume_refuses_options_of_a_new_upload(server: FakeSluice, large: Path, options: list[str]) -> None:
     result = run(server, "upload", str(large), "--resume", JOB_ID, *options)

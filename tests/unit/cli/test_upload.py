@@ -113,6 +113,12 @@ def test_csv_options_reach_the_api_with_their_types(server: FakeSluice, csv: Pat
     }
 
 
+def test_the_parent_job_reaches_the_api(server: FakeSluice, csv: Path) -> None:
+    parent = "73a3eb48-477f-4fcb-bd18-1865d0026c05"
+    run(server, "upload", csv, "--parent-job", parent)
+    assert server.requests_of("POST")[0].json == {**REQUIRED, "parent_job": parent}
+
+
 def test_force_reaches_the_api(server: FakeSluice, csv: Path) -> None:
     run(server, "upload", csv, "--force")
     assert server.requests_of("POST")[0].json == {**REQUIRED, "force": True}

@@ -1,7 +1,9 @@
 """The examples of `docs/data.md`, run through the steps; and every code is documented there."""
 
 import ast
+import csv
 import hashlib
+import io
 import json
 import re
 import shlex
@@ -13,6 +15,7 @@ from chalicelib import settings
 from chalicelib.api import serializers
 from chalicelib.api.requests.uploads import OptionsBody, parse_upload
 from chalicelib.backends.postgres.mappers import options_column
+from chalicelib.core import reject_messages
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Dialect, Format, Options
@@ -27,17 +30,23 @@ from chalicelib.formats.json import hints as json_hints
 from chalicelib.formats.json.first_records import MOST_RECORDS
 from chalicelib.formats.json.parse import parse
 from chalicelib.reading.head import HEAD_SIZE
-from chalicelib.rows import canonical, rules, text
+from chalicelib.rows import canonical, formulas, rules, text
 from sluice_cli.commands.upload import upload_command
 from tests.support.docpages import ROOT, blocks, bytes_of, page, quoted, section, table, text_of
 from tests.support.jobs import new_job
 from tests.support.pipeline import look, outcome
+from tests.support.whole_rejects import rejects_file
 
 AROUND = {  # what stands before and after an example, and the names in the other records
     "CSV": (b"name,city\n", b"\n" + 6 * b"Bob,Cork\n", {"Bob"}),
     "NDJSON": (b"", b'\n{"name":"Bob"}\n', {"Bob"}),
     "JSON": (b'[{"name":"Ann"},\n', b',\n{"name":"Bob"}]', {"Ann", "Bob"}),
 }
+IN_REJECTS_FILE = (
+    b"name,city,_reason,_line,_raw,_sluice_rejects_of_73a3eb48-477f-4fcb-bd18-1865d0026c05\n",
+    b"\nBob,Cork,,,,\n",
+    {"Bob"},
+)
 AFTER_AN_ARRAY = (b'[{"name":"Ann"}]\n', b"\n", {"Ann"})
 
 
@@ -196,10 +205,19 @@ def reject_table() -> list[list[str]]:
     return table(section("data.md", "Rejected records"), "code", "format", "example", "field", "message")
 
 
+def test_each_code_has_a_sentence_about_all_its_rejects() -> None:
+    assert {quoted(row[0]) for row in reject_table()} == set(reject_messages.KINDS)
+
+
+def around(code: str, form: str) -> tuple[bytes, bytes, set[str]]:
+    special = {"`trailing-content`": AFTER_AN_ARRAY, "`not-corrected`": IN_REJECTS_FILE}
+    return special.get(code, AROUND[form])
+
+
 @pytest.mark.parametrize("row", reject_table(), ids=lambda row: f"{row[0]} {row[2]}")
 def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     code, form, example, field, message = row
-    before, after, others = AFTER_AN_ARRAY if code == "`trailing-content`" else AROUND[form]
+    before, after, others = around(code, form)
     record = bytes_of(quoted(example))
     data = before + record + after
     offset = len(before) + len(record) - len(record.lstrip(b"\n"))
@@ -218,6 +236,47 @@ def test_each_example_is_rejected_as_documented(row: list[str]) -> None:
     assert rejects[0].offset == offset
     assert {it.field for it in rejects} == {quoted(field) if field else None}
     assert {json.loads(record)["name"] for record in found.records} == others
+
+
+def csv_rejects() -> list[list[str]]:
+    return [row for row in reject_table() if row[1] == "CSV"]
+
+
+def test_every_code_of_csv_is_documented_for_the_rejects_file() -> None:
+    rows = table(section("data.md", "The rejects file"), "code", "its columns", "`_raw`")
+
+    assert [row[0] for row in rows] == list(dict.fromkeys(row[0] for row in csv_rejects()))
+
+
+@pytest.mark.parametrize("row", csv_rejects(), ids=lambda row: f"{row[0]} {row[2]}")
+def test_each_example_stands_in_the_rejects_file_as_documented(row: list[str]) -> None:
+    code, form, example, message = row
+    rows = table(section("data.md", "The rejects file"), "code", "its columns", "`_raw`")
+    (raw,) = (raw for documented, _, raw in rows if documented == code)
+    before, after, _ = around(code, form)
+    example = quoted(example)
+    data = before + bytes_of(example) + after
+
+    found = rejects_file(data, look(data, Format.CSV)).decode("utf-8-sig")
+
+    csv.field_size_limit(2 << 20)
+    _, first, *_ = csv.reader(io.StringIO(found, newline=""))
+    *cells, reason, _, text_left, number = first
+    assert (reason, number) == (message, "1")
+    if raw == "empty":
+        assert (cells, text_left) == ([example.split(",")[0], ""], "")
+        return
+    expected = {
+        "its text": text_of(example),
+        "the text that it has in `_raw`": "Ada,York,UK",
+        "its text, if they are not": "country,capital,area",
+    }
+    assert (cells, text_left) == (["", ""], expected[raw])
+
+
+def test_what_may_be_a_formula_is_escaped_as_documented() -> None:
+    for value, in_file in table(section("data.md", "The rejects file"), "a value", "in the file"):
+        assert formulas.escape(quoted(value)) == quoted(in_file)
 
 
 def codes(*packages: str) -> set[str]:

@@ -220,7 +220,9 @@ def test_an_upload_is_answered_as_documented() -> None:
     assert shape(given.body) == shape(answer)
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
-    assert request.keys() | {"format", "part_checksums", "force"} == {quoted(row[0]) for row in fields}
+    assert request.keys() | {"format", "part_checksums", "force", "parent_job"} == {
+        quoted(row[0]) for row in fields
+    }
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
     )

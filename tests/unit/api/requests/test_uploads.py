@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from chalicelib.core.model import Format, Options
 from chalicelib.core.uploads import UploadRequest
 
 SHA = "ab" * 32
+PARENT = uuid4()
 
 
 def refusal(body: Any, max_size: int = 100) -> InvalidRequest:
@@ -34,6 +36,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
         "options": {"delimiter": ";", "encoding": "cp1252", "skip_lines": 2, "missing_values": ["n/a"]},
         "force": True,
         "part_checksums": True,
+        "parent_job": str(PARENT).upper(),
     }
     assert parse_upload(body, max_size=12) == UploadRequest(
         filename="people.csv",
@@ -43,6 +46,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
             Options(delimiter=";", encoding="cp1252", skip_lines=2, missing_values=("n/a",)),
             body["metadata"],
             force=True,
+            parent_job=PARENT,
         ),
         size=12,
         sha256=SHA,
@@ -52,7 +56,17 @@ def test_every_member_becomes_part_of_the_request() -> None:
 
 
 def test_null_counts_as_left_out() -> None:
-    optional = ("dataset", "format", "size", "sha256", "metadata", "options", "force", "part_checksums")
+    optional = (
+        "dataset",
+        "format",
+        "size",
+        "sha256",
+        "metadata",
+        "options",
+        "force",
+        "part_checksums",
+        "parent_job",
+    )
     body = {"filename": "a", **dict.fromkeys(optional)}
     assert parse_upload(body, max_size=1) == UploadRequest("a") == parse_upload({"filename": "a"}, max_size=1)
 

@@ -1,11 +1,15 @@
 """`POST /uploads`: a job is registered, and the client learns where to send its file."""
 
+from uuid import UUID
+
 import pytest
 from chalice.test import Client
 
+from chalicelib.core.model import Format, Options
 from chalicelib.service.object_keys import uploaded_job_id
 from tests.support.api_client import assert_problem, post
 from tests.support.fakes import MemoryServices
+from tests.support.jobs import new_job
 from tests.support.metrics import written_metrics
 
 SHA = "ab" * 32
@@ -75,3 +79,41 @@ def test_accepted_requests_are_counted(client: Client, capsys: pytest.CaptureFix
     job_id = post(client, "/uploads", {"filename": "people.csv"}).json_body["job_id"]
     post(client, "/uploads", {"filename": ""})  # is refused
     assert written_metrics(capsys) == [({"UploadsRequested": 1}, job_id)]
+
+
+def test_the_rejects_of_a_job_go_where_its_rows_are(client: Client, services: MemoryServices) -> None:
+    options = Options(delimiter="|", encoding="cp1252", decimal=",", missing_values=("-",))
+    parent = services.jobs.put(new_job(dataset="crm", options=options, format=Format.CSV))
+    services.jobs.set_dataset_options("crm", Options(comment="#", date_order="DMY"))
+
+    body = {"filename": "r.csv", "parent_job": str(parent.id), "options": {"missing_values": []}}
+    job_id = UUID(post(client, "/uploads", body).json_body["job_id"])
+
+    job = services.jobs.jobs[job_id]
+    assert (job.dataset, job.parent_job) == ("crm", parent.id)
+    assert job.upload.key.startswith("uploads/crm/")
+    assert job.instructions.format is Format.CSV
+    assert job.instructions.options == Options(decimal=",")
+    assert client.http.get(f"/jobs/{job_id}").json_body["parent_job"] == str(parent.id)
+
+
+@pytest.mark.parametrize("dataset", ["default", "another"])
+def test_a_parent_job_of_another_dataset_is_refused(
+    client: Client, services: MemoryServices, dataset: str
+) -> None:
+    parent = services.jobs.put(new_job(dataset="crm"))
+
+    response = post(client, "/uploads", {"filename": "r", "dataset": dataset, "parent_job": str(parent.id)})
+
+    assert_problem(response, 400, field="parent_job")
+    assert "in dataset 'crm'" in response.json_body["detail"]
+    assert len(services.jobs.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    "parent", ["x", 1, "73a3eb48477f4fcbbd181865d0026c05", "73a3eb48-477f-4fcb-bd18-1865d0026c05"]
+)
+def test_a_parent_job_that_does_not_exist_is_refused(client: Client, parent: object) -> None:
+    response = post(client, "/uploads", {"filename": "r", "parent_job": parent})
+
+    assert_problem(response, 400, field="parent_job")

@@ -1,0 +1,132 @@
+"""The text of a file of rejected records, for a person to correct and to upload again.
+
+`docs/data.md` says what stands in it. Of CSV files it is CSV that :mod:`chalicelib.formats.csv.rejects_file`
+reads again; of NDJSON and JSON files it is NDJSON.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Dialect, Format, WholeReject
+from chalicelib.formats.csv.reject_cells import RejectCells, readable
+from chalicelib.formats.csv.rejects_file import AddedColumns
+from chalicelib.reading import encodings
+from chalicelib.rows.formulas import escape
+
+DELIMITERS = (",", ";", "\t")  # that spreadsheet programs write
+_PIECE = 1 << 16  # bytes: a piece has so many, and one record more at most
+_LINE_ENDINGS = re.compile(r"[\r\n]+")
+_CUT = " Only the beginning of this record stands here: it is longer than 1 MiB."
+_EXCERPT = " Only an excerpt of this record was kept."
+
+
+def rejects_name(dialect: Dialect) -> str:
+    """Return the name of the file that holds the rejects of a file with that dialect."""
+    return "rejects.csv" if dialect.format is Format.CSV else "rejects.ndjson"
+
+
+def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[bytes]:
+    """Yield the file of rejects in pieces.
+
+    ``job`` and ``dialect``: those that rejected the records. ``rejects`` are taken one by one, in order.
+    """
+    lines = _csv_lines(job, dialect, rejects) if dialect.format is Format.CSV else map(_json_line, rejects)
+    buffer = bytearray()
+    for line in lines:
+        buffer += line.encode()
+        if len(buffer) >= _PIECE:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
+
+
+def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[str]:
+    columns = dialect.own_columns
+    added = AddedColumns.beside(columns, job.id)
+    writer = _Writer(dialect.delimiter if dialect.delimiter in DELIMITERS else ",")
+    yield "\ufeff" + writer.line([*columns, *added])
+    reader = RejectCells(dialect)
+    for reject in rejects:
+        cells, raw = None, ""
+        if reject.is_excerpt:
+            raw = readable(reject.raw, encodings.UTF8)
+        elif reject.is_cut or (cells := reader.of(reject.code, reject.raw)) is None:
+            raw = reader.text(reject.raw)
+        place = (_number(reject.place.line), raw, _number(reject.place.record))
+        yield writer.line([*(cells or [""] * len(columns)), _reason(reject), *place])
+
+
+def _reason(reject: WholeReject) -> str:
+    return f"{reject.message}{_CUT if reject.is_cut else ''}{_EXCERPT if reject.is_excerpt else ''}"
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+class _Writer:
+    """Write records as RFC 4180 has them, their cells safe from being taken for formulas."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._needs_quotes = re.compile(rf'[{delimiter}"\r\n]|\A\ufeff').search
+
+    def line(self, cells: Iterable[str]) -> str:
+        """Return a header or a record."""
+        return f"{self._delimiter.join(map(self._cell, cells))}\r\n"
+
+    def _cell(self, value: str) -> str:
+        if not value:
+            return value
+        value = escape(value)
+        return '"' + value.replace('"', '""') + '"' if self._needs_quotes(value) else value
+
+
+def _json_line(reject: WholeReject) -> str:
+    members: dict[str, object] = {
+        "_reason": _reason(reject),
+        "_code": reject.code,
+        "_line": reject.place.line,
+        "_record_number": reject.place.record,
+    }
+    record = None if reject.is_cut or reject.is_excerpt else _json_value(reject.raw)
+    if record is None:
+        members["_raw"] = readable(reject.raw.strip(b" \t\r\n"), encodings.UTF8)
+        return _json(members) + "\n"
+    return f'{_json(members)[:-1]}, "record": {record}}}\n'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_value(raw: bytes) -> str | None:
+    """Return a record in one line, as it came but for line endings between its tokens; None if it is no JSON.
+
+    A comma behind it is not a part of it.
+    """
+    try:
+        text = raw.decode().strip(" \t\r\n")
+    except UnicodeDecodeError:
+        return None
+    for candidate in (text, text.removesuffix(",")):
+        with suppress(ValueError, RecursionError):
+            _decoder.decode(candidate)
+            return _LINE_ENDINGS.sub(" ", candidate)
+    return None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _as_is(lexeme: str) -> Any:  # noqa: ANN401 - nothing is made of numbers
+    return lexeme
+
+
+_decoder = json.JSONDecoder(parse_float=_as_is, parse_int=_as_is, parse_constant=_no_constant)
