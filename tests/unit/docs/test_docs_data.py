@@ -250,7 +250,7 @@ def test_every_code_of_csv_is_documented_for_the_rejects_file() -> None:
 
 @pytest.mark.parametrize("row", csv_rejects(), ids=lambda row: f"{row[0]} {row[2]}")
 def test_each_example_stands_in_the_rejects_file_as_documented(row: list[str]) -> None:
-    code, form, example, message = row
+    code, form, example, _, message = row
     rows = table(section("data.md", "The rejects file"), "code", "its columns", "`_raw`")
     (raw,) = (raw for documented, _, raw in rows if documented == code)
     before, after, _ = around(code, form)

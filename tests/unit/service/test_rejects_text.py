@@ -63,8 +63,8 @@ def test_a_file_of_rejects_has_their_cells_reasons_and_places() -> None:
     assert found.count(b"\n") == found.count(b"\r\n") == 3
     assert rows_of(found) == [
         ["name", "city", *ADDED],
-        ["Ada", "", "This row has 1 cell where the header has 2.", "8", "", "7"],
-        ["", "", "This row has 3 cells where the header has 2.", "9", "Cy,Ely,UK", "8"],
+        ["Ada", "", "The record has 1 cell; the header has 2.", "8", "", "7"],
+        ["", "", "The record has 3 cells; the header has 2.", "9", "Cy,Ely,UK", "8"],
     ]
 
 
