@@ -18,12 +18,12 @@ from tests.support.pipeline import look, read_file
 
 def test_a_csv_file_with_a_header_is_detected() -> None:
     found = look(b"a, b ,c\n1,2,3\n")
-    assert found == Dialect(Format.CSV, 8, 1, RULES, columns=("a", "b", "c"))
+    assert found == Dialect(Format.CSV, 8, 1, RULES, data_row=1, columns=("a", "b", "c"))
 
 
 def test_a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() -> None:
     found = look(b"\xef\xbb\xbf\n\na,b\r\n1,2\n")
-    assert found == Dialect(Format.CSV, 10, 3, RULES, bom=True, columns=("a", "b"), crlf=False)
+    assert found == Dialect(Format.CSV, 10, 3, RULES, bom=True, data_row=3, columns=("a", "b"), crlf=False)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -38,7 +38,7 @@ def test_a_file_of_one_column_is_detected() -> None:
 
 
 def test_a_header_without_a_line_ending_is_detected() -> None:
-    assert look(b"a,b") == Dialect(Format.CSV, 3, 0, RULES, columns=("a", "b"))
+    assert look(b"a,b") == Dialect(Format.CSV, 3, 0, RULES, data_row=1, columns=("a", "b"))
 
 
 def test_a_header_cell_may_hold_a_newline() -> None:
