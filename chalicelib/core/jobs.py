@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
+from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
 
 
@@ -18,6 +19,7 @@ class Instructions:
     options: Options = field(default_factory=Options)
     metadata: Mapping[str, Any] | None = None  # stored with every row
     force: bool = False  # load the file even if another job has loaded the same content
+    preview: bool = False  # show how the file would be loaded, and wait
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Job:
     times: Times
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
+    preview: Preview | None = None  # likewise: that of this reading
 
 
 @dataclass(frozen=True)

@@ -43,4 +43,5 @@ def detect_dialect(
         text = ObjectText(store, source, dialect, limits, read_size=HEAD_SIZE)
         with closing(text.stream(dialect.data_start, None)) as chunks:
             dialect = detection.finish(chunk.data for chunk in chunks)
-    return Detection(dialect, (*head.warnings, *detection.warnings))
+    warnings = (*head.warnings, *detection.warnings)
+    return Detection(dialect, warnings, runner_up=detection.runner_up)

@@ -28,6 +28,7 @@ class NewUpload:
     options: Mapping[str, object] | None = None
     sha256: str | None = None
     force: bool = False
+    preview: bool = False
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -39,6 +40,7 @@ class NewUpload:
             "options": self.options or None,
             "sha256": self.sha256,
             "force": self.force or None,
+            "preview": self.preview or None,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -148,6 +148,7 @@ class UploadBody(Body):
     sha256: Sha256 | None = None
     force: Flag | None = None
     part_checksums: Flag | None = None
+    preview: Flag | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -174,6 +175,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
             options=to_options(options),
             metadata=parsed.metadata,
             force=bool(parsed.force),
+            preview=bool(parsed.preview),
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,
