@@ -26,9 +26,12 @@ from chalicelib.telemetry import logger
 MOST_RECORDS = 20  # that a preview shows
 MOST_REJECTS = 20
 MOST_JSON = 256 << 10  # bytes of canonical JSON that it shows: the API's answers are bounded
+SIZE = 1 << 16  # bytes of the text whose records are read; the last record may end later
+# Bytes of the text in which the ends of these records are looked for: first in few, as detection does.
+_LOOKS = (HEAD_SIZE, 4 << 20)
 # Sizes of blocks, in bytes. Where a record does not end within what was read, ever smaller blocks are cut, so
 # that the records before it are shown all the same.
-_GRIDS = (1 << 16, 1 << 11, 1 << 6, 1)
+_GRIDS = (1 << 14, 1 << 9, 1 << 4, 1)
 
 
 class Previews(Protocol):
@@ -70,9 +73,14 @@ class Previewer:
 
     def _make(self, job: Job, text: ObjectText, detection: Detection) -> Preview:
         dialect, file_format = text.dialect, format_of(text.dialect)
-        beginning = _read(text, min(HEAD_SIZE, file_format.max_block_size(dialect)))
-        framing = file_format.framing(dialect, self.limits.max_record, to_end=beginning.is_whole)
-        block = _whole_records(beginning, dialect, framing)
+        size = min(SIZE, file_format.max_block_size(dialect))
+        stop = (dialect.data_start + size) // _GRIDS[0] * _GRIDS[0]
+        for look in _LOOKS:
+            beginning = _read(text, look)
+            framing = file_format.framing(dialect, self.limits.max_record, to_end=beginning.is_whole)
+            block = _whole_records(beginning, stop, dialect, framing)
+            if beginning.is_whole or block.end >= stop:
+                break
         printed = print_block(block, dialect, in_order=True)
         return Preview(
             records=tuple(_bounded(printed.texts.slice(0, MOST_RECORDS).to_pylist())),
@@ -81,7 +89,7 @@ class Previewer:
             read=printed.records,
             rejected=len(printed.rejects),
             text_bytes=block.end,
-            is_whole=beginning.is_whole,
+            is_whole=beginning.is_whole and block.end == dialect.data_start + len(beginning.data),
             sure=sureness(job.instructions.options, dialect, detection.warnings, detection.runner_up),
             runner_up=detection.runner_up,
         )
@@ -116,14 +124,14 @@ class _BytesMissing(Exception):  # noqa: N818 - no error
     """Where a record ends is decided by bytes that were not read."""
 
 
-def _whole_records(beginning: _Beginning, dialect: Dialect, framing: Framing) -> Block:
-    """Return the records that end in the bytes, in one block that begins where the text does."""
+def _whole_records(beginning: _Beginning, stop: int, dialect: Dialect, framing: Framing) -> Block:
+    """Return the records that begin before ``stop`` and end in the bytes, in one block."""
     segments: list[Segment | RejectedRecord] = []
     warnings: list[FileWarning] = []
     end = lines = 0
     for block_size in _GRIDS:
         try:
-            for block in _blocks(beginning, end, block_size, dialect, framing):
+            for block in _blocks(beginning, Gap(end, stop), block_size, dialect, framing):
                 segments += (replace(segment, line=lines + segment.line) for segment in block.segments)
                 warnings += block.warnings
                 lines += block.lines
@@ -135,19 +143,19 @@ def _whole_records(beginning: _Beginning, dialect: Dialect, framing: Framing) ->
 
 
 def _blocks(
-    beginning: _Beginning, start: int, block_size: int, dialect: Dialect, framing: Framing
+    beginning: _Beginning, gap: Gap, block_size: int, dialect: Dialect, framing: Framing
 ) -> Iterator[Block]:
-    """Yield the blocks from ``start`` on. Raises _BytesMissing where the bytes do not decide."""
+    """Yield the blocks of the gap. Raises _BytesMissing where the bytes do not decide."""
 
     def chunks() -> Iterator[Chunk]:
-        data = beginning.data[max(start - dialect.data_start, 0) :]
+        data = beginning.data[max(gap.start - dialect.data_start, 0) :]
         yield Chunk(data, warnings=beginning.warnings)
         if not beginning.is_whole:
             raise _BytesMissing
 
     return cut_blocks(
         chunks(),
-        Gap(start, None),
+        gap,
         data_start=dialect.data_start,
         data_line=dialect.data_line or 0,
         block_size=block_size,

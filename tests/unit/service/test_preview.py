@@ -16,7 +16,7 @@ from chalicelib.core.model import Dialect, Format, Options, Source, Status
 from chalicelib.core.preview import Preview, RunnerUp, Sureness
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.service.ingestion import Result
-from chalicelib.service.preview import MOST_JSON, MOST_RECORDS, MOST_REJECTS
+from chalicelib.service.preview import MOST_JSON, MOST_RECORDS, MOST_REJECTS, SIZE
 from chalicelib.service.sureness import sureness
 from tests.support.cases import CASES, FOLDER, Case
 from tests.support.fakes import MemoryStore
@@ -139,17 +139,28 @@ class Generated:
         return text[start - offset : end - offset]
 
 
+@dataclass
+class Counted(MemoryStore):
+    """Counts the bytes that are read."""
+
+    read_bytes: int = 0
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        self.read_bytes += end - start
+        return super().read(source, start, end)
+
+
 def test_a_preview_of_a_huge_object_reads_its_beginning_only() -> None:
     store = Generated(10 << 30)
     shown = World(store).preview()
     assert store.read_bytes <= 2 * HEAD_SIZE
     assert [json.loads(record)["id"] for record in shown.records] == [f"{n:012}" for n in range(MOST_RECORDS)]
     assert (shown.is_whole, shown.rejected) == (False, 0)
-    assert HEAD_SIZE * 0.9 < shown.text_bytes < HEAD_SIZE + 100
+    assert SIZE - 100 < shown.text_bytes < SIZE + 100
 
 
 def test_a_record_that_does_not_end_in_the_beginning_is_left_out() -> None:
-    rest = b"x" * (2 * HEAD_SIZE)
+    rest = b"x" * (5 * HEAD_SIZE)
     shown = preview(b'a,b\n1,2\n3,"4' + rest + b'"\n', delimiter=",")
     assert (shown.records, shown.rejects, shown.read, shown.text_bytes) == (('{"a":"1","b":"2"}',), (), 1, 8)
     shown = preview(b'{"a":1}\n{"a":"' + rest + b'"}\n')
@@ -158,12 +169,26 @@ def test_a_record_that_does_not_end_in_the_beginning_is_left_out() -> None:
     assert (shown.records, shown.rejects) == (('{"a":1}',), ())
 
 
+@pytest.mark.parametrize("damage", ['"say "x" {}"', '5" pipe', '"open'])
+def test_records_with_irregular_quotes_are_shown_if_more_than_the_head_decides_on_them(damage: str) -> None:
+    lines = [f'{n},{damage if n % 40 == 3 else "plain"},"x\ny"' for n in range(130_000)]
+    store = Counted("\n".join(["n,text,more", *lines, ""]).encode())
+    world = World(store, options=Options(delimiter=",", quote='"'))
+    shown = world.preview()
+    assert store.read_bytes <= 6 * HEAD_SIZE
+    assert len(shown.records) == MOST_RECORDS
+    world.load()
+    rejects = world.jobs.rejects(world.id, limit=MOST_REJECTS, after=None)
+    assert [it.place.offset for it in shown.rejects] == [it.place.offset for it in rejects]
+    assert set(shown.records) <= set(loaded(world))
+
+
 def test_long_records_are_shown_as_far_as_there_is_room() -> None:
-    lines = [f"{number},{'x' * 50_000}" for number in range(10)]
-    shown = preview("\n".join(["a,b", *lines]).encode())
-    assert list(shown.records) == rows_of(lines)[:5]
-    assert sum(map(len, shown.records)) < MOST_JSON
-    assert shown.read == 10
+    name = "n" * 15_000
+    shown = preview("\n".join([f"{name},b", *(f"{number},x" for number in range(30))]).encode())
+    assert list(shown.records) == [f'{{"b":"x","{name}":"{number}"}}' for number in range(17)]
+    assert sum(map(len, shown.records)) < MOST_JSON < 18 * 15_000
+    assert shown.read == 30
 
 
 records = st.lists(
