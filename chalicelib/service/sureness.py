@@ -7,7 +7,7 @@ from chalicelib.core.options import declared
 from chalicelib.core.preview import RunnerUp, Sureness
 from chalicelib.core.warnings import KINDS, FileWarning
 
-_CLOSE = 0.75  # of the best score; from 0.92 on, detection refuses to choose
+_CLOSE = 0.6  # of the best score: few right readings have such a runner-up; from 0.92 on, detection refuses
 _WEIGHED = ("delimiter", "quote", "escape", "skip_lines")  # together, by evidence
 _FOUND = (*_WEIGHED, "skip_initial_space")  # in the file
 _OPTIONS: Mapping[Format, Sequence[str]] = {
