@@ -1,6 +1,7 @@
 """Previews: they show what is loaded, read the beginning of a file only, and store no row."""
 
 import json
+import random
 from base64 import b64encode
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,6 +114,22 @@ def test_rejects_have_their_places_in_the_file() -> None:
         (5, 10, 9, "blank-row"),
     ]
     assert [(it.code, it.record, it.line) for it in shown.warnings] == [("short-rows", 2, 6)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_places_are_counted_across_everything_that_is_read(seed: int) -> None:
+    kinds = [*["plain,1"] * 9, "short", '"a\nb",2', "", '"a\r\nb",3']
+    lines = random.Random(seed).choices(kinds, k=2000 + 200 * seed)
+    data = "\r\n".join(["a,b", *lines, "last,1", '"never closed']) + "x" * (5 * HEAD_SIZE)
+    shown = preview(data.encode(), delimiter=",", quote='"')
+    for it in shown.rejects:
+        before = data[: it.place.offset]
+        assert it.place.line == len(before.splitlines()) + 1
+        assert it.place.sheet_row == before.replace('a\r\nb"', 'a\nb"').count("\r\n") + 1
+        assert it.raw == "short"
+    assert (shown.rejected, shown.is_whole) == (lines.count("short"), False)
+    assert shown.read == len(lines) + 1 - lines.count("")
+    assert shown.text_bytes == data.index('"never')
 
 
 @dataclass
