@@ -1,11 +1,16 @@
 """`sluice preview` and `sluice load`."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from sluice_cli.documents.jobs import Job
+from sluice_cli.documents.previews import Preview
+from sluice_cli.previews import print_preview
 from tests.support.cli_fake import CSV, JOB_ID, Answer, FakeSluice, job, problem, reject, run
 
 ZERO = dict.fromkeys(("read", "inserted", "duplicates", "rejected"), 0)
@@ -129,3 +134,21 @@ def test_a_job_that_waits_for_nothing_is_not_loaded(server: FakeSluice) -> None:
     result = run(server, "load", JOB_ID)
     assert result.exit_code == 2
     assert "allows no load" in result.stderr
+
+
+def test_a_table_is_cut_to_the_terminal() -> None:
+    names = [f"column {number}" for number in range(9)]
+    record = dict.fromkeys(names, "a value that is longer than its column may be")
+    document = previewed(records=[record] * 3)
+    document["detected"] = READING | {"columns": names}
+    shown = Job.read(document)
+    preview = Preview.read_from(shown)
+    assert preview is not None
+    out = Console(width=60, file=StringIO(), color_system=None, force_terminal=True)
+    print_preview(out, shown, preview, "load it", "retry it")
+    assert isinstance(out.file, StringIO)
+    lines = out.file.getvalue().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("column 0"))
+    assert lines[start].split() == [word for name in names[:5] for word in name.split()]
+    assert all(len(line) <= 60 and "…" in line for line in lines[start + 1 : start + 4])
+    assert lines[start + 4] == "4 more columns do not fit; --json has all."

@@ -1,8 +1,11 @@
 """Previews: they show what is loaded, read the beginning of a file only, and store no row."""
 
+import bz2
+import gzip
 import json
 import random
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -174,6 +177,21 @@ def test_a_preview_of_a_huge_object_reads_its_beginning_only() -> None:
     assert [json.loads(record)["id"] for record in shown.records] == [f"{n:012}" for n in range(MOST_RECORDS)]
     assert (shown.is_whole, shown.rejected) == (False, 0)
     assert SIZE - 100 < shown.text_bytes < SIZE + 100
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_a_preview_of_a_compressed_object_reads_its_beginning_only(
+    compress: Callable[[bytes], bytes],
+) -> None:
+    noise = random.Random(1)
+    lines = [f"{n},{noise.getrandbits(256):x}" for n in range(300_000)]
+    data = "\n".join(["a,b", *lines]).encode()
+    store = Counted(compress(data))
+    assert len(store.data) > 10 * HEAD_SIZE
+    shown = World(store).preview()
+    assert store.read_bytes <= 8 * HEAD_SIZE
+    assert list(shown.records) == rows_of(lines[:MOST_RECORDS])
+    assert not shown.is_whole
 
 
 def test_a_record_that_does_not_end_in_the_beginning_is_left_out() -> None:
