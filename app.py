@@ -85,6 +85,13 @@ def retry_job(context: RequestContext) -> chalice.Response:
     return jobs.retry(context, services().job_actions)
 
 
+@app.route("/jobs/{job_id}/load", methods=["POST"])
+@view
+def load_job(context: RequestContext) -> chalice.Response:
+    """Load a job after its preview."""
+    return jobs.load(context, services().job_actions)
+
+
 @app.route("/jobs/{job_id}/undo", methods=["POST"])
 @view
 def undo_job(context: RequestContext) -> chalice.Response:

@@ -90,7 +90,7 @@ class Api:
         return _job(self._request("POST", f"/uploads/{job_id}/complete", json={}))
 
     def act(self, job_id: UUID, action: str, body: Mapping[str, object] | None = None) -> Job:
-        """Do ``action`` (``cancel``, ``retry`` or ``undo``) to the job and return it as it is then.
+        """Do ``action`` (``cancel``, ``load``, ``retry`` or ``undo``) to the job and return it as it is then.
 
         ``body`` holds the changes of a job that is to be read again, if there are any.
         """

@@ -12,6 +12,7 @@ from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
 from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
+from sluice_cli.commands.preview import load_command, preview_command
 from sluice_cli.commands.session import Session
 from sluice_cli.commands.upload import upload_command
 
@@ -19,18 +20,20 @@ _HELP = """
 Load files into Sluice, and see what became of every record in them.
 
 \b
+  sluice preview people.csv   show how a file would be loaded
   sluice upload people.csv    load a file and wait until it is done
   sluice errors ID            list the rejected records, with reasons
 """
 _EXIT_STATUS = """
 \b
 Exit status:
-  0    the job is COMPLETED, or the command succeeded
+  0    the job is COMPLETED (`sluice preview`: PREVIEWED), or the command succeeded
   1    the job FAILED, is CANCELED, EXPIRED or UNDONE
   2    something is wrong with the command line or the file,
        or the job is not in a status that allows it
   3    the service, S3 or the network is in trouble
-  4    the job has not ended yet (only `sluice job` without --follow)
+  4    the job has not ended yet (only `sluice job` without --follow),
+       or it is PREVIEWED and waits for `sluice load`
   5    the job is COMPLETED with warnings (only with --fail-on-warnings)
   130  interrupted by Ctrl-C
 """
@@ -67,6 +70,8 @@ def main(ctx: click.Context, url: str | None) -> None:
 
 for _command in (
     upload_command,
+    preview_command,
+    load_command,
     jobs_command,
     job_command,
     errors_command,

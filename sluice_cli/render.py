@@ -218,6 +218,16 @@ def print_options(out: Console, defaults: DatasetOptions) -> None:
         print_line(out, f"{name} = {value}")
 
 
+def print_table(out: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table whose cells are cut where they do not fit."""
+    _print_table(out, _table([_Column(title) for title in titles], rows, out.width))
+
+
+def print_some_rejects(out: Console, rejects: Iterable[Reject]) -> None:
+    """Print a table of rejects."""
+    _print_table(out, _table(_REJECT_COLUMNS, map(_reject_row, rejects), out.width))
+
+
 def print_jobs(out: Console, pages: Iterable[Page[Job]]) -> None:
     """Print a table of jobs."""
     _print_pages(out, _JOB_COLUMNS, pages, _job_row, "No jobs.")

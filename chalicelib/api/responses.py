@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from chalice.app import Response
 
 PROBLEM = "application/problem+json"
@@ -14,6 +15,13 @@ def json_response(
 ) -> Response:
     """Return the document as a JSON response."""
     return _response(document, status, "application/json", headers)
+
+
+def exact_json_response(
+    document: Mapping[str, Any], status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the document as a JSON response; an :class:`msgspec.Raw` in it is JSON as it stands."""
+    return _response(msgspec.json.encode(document).decode(), status, "application/json", headers)
 
 
 def problem_response(
@@ -30,7 +38,7 @@ def problem_response(
 
 
 def _response(
-    document: Mapping[str, Any], status: int, content_type: str, headers: Mapping[str, str] | None
+    document: Mapping[str, Any] | str, status: int, content_type: str, headers: Mapping[str, str] | None
 ) -> Response:
     return Response(
         body=document, status_code=int(status), headers={"Content-Type": content_type, **(headers or {})}

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.options import declared
+from chalicelib.core.preview import Preview
 from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
 from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.uploads import SignedPart, Ticket
@@ -20,10 +23,10 @@ _DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without columns, which may be thousands, and counts of rejects."""
+    """Return the job as a list shows it: without columns, counts of rejects and preview, all of them long."""
     document = describe(job, now)
     document["detected"].pop("columns", None)
-    del document["rejects"]
+    del document["rejects"], document["preview"]
     return document
 
 
@@ -57,6 +60,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "error": {"code": error.code, "message": error.message} if error else None,
         "warnings": [describe_warning(warning) for warning in job.warnings],
         "rejects": [describe_reject_count(count) for count in job.rejects],
+        "preview": None if job.preview is None else describe_preview(job.preview),
         "links": links(job),
     }
 
@@ -68,12 +72,16 @@ def links(job: Job) -> dict[str, str]:
 
 def phase(job: Job) -> str:
     """Return the phase of the job's work, in one word."""
+    if job.status is Status.PREVIEWED:
+        return "previewed"
     if job.status.is_terminal:
         return "done"
     if job.status is Status.UNDOING:
         return "undoing"
     if job.status is Status.PENDING:
         return "queued" if job.upload.arrived_at else "awaiting-upload"
+    if job.instructions.preview:
+        return "previewing"
     return "loading" if job.reading else "detecting"
 
 
@@ -87,6 +95,27 @@ def describe_warning(warning: JobWarning) -> dict[str, Any]:
         "first": {"record": warning.record, "line": warning.line, "offset": warning.offset},
         "example": warning.example,
         "option": kind.option,
+    }
+
+
+def describe_preview(preview: Preview) -> dict[str, Any]:
+    """Return a preview's document. Its records are JSON as it stands: no number is rounded."""
+    runner_up = preview.runner_up
+    return {
+        "records": [msgspec.Raw(record.encode()) for record in preview.records],
+        "rejects": [describe_reject(reject) for reject in preview.rejects],
+        "warnings": [describe_warning(warning) for warning in preview.warnings],
+        "counts": {"read": preview.read, "rejected": preview.rejected},
+        "text_bytes": preview.text_bytes,
+        "whole_file": preview.is_whole,
+        "sure": {name: ground.value for name, ground in preview.sure.items()},
+        "runner_up": runner_up
+        and {
+            "delimiter": runner_up.delimiter,
+            "quote": runner_up.quote,
+            "escape": runner_up.escape,
+            "score": round(runner_up.score, 3),
+        },
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
+from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
 
 
@@ -19,6 +20,7 @@ class Instructions:
     metadata: Mapping[str, Any] | None = None  # stored with every row
     force: bool = False  # load the file even if another job has loaded the same content
     parent_job: UUID | None = None  # the job whose rejects the file holds, as the client says
+    preview: bool = False  # show how the file would be loaded, and wait
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class Job:
     times: Times
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
+    preview: Preview | None = None  # likewise: that of this reading
 
     @property
     def parent_job(self) -> UUID | None:

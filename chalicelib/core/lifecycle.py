@@ -17,7 +17,9 @@ class Action(StrEnum):
     CLAIM = "claim"  # by a worker, for the first time or again
     COMPLETE = "complete"  # every record is accounted for
     FAIL = "fail"  # its file cannot be loaded
-    EXPIRE = "expire"  # the upload never arrived
+    PREVIEW = "preview"  # the preview that was asked for is made
+    LOAD = "load"  # go on after a preview
+    EXPIRE = "expire"  # the upload never arrived, or nobody loaded the job after its preview
     CANCEL = "cancel"
     RETRY = "retry"  # go on, or read the file if nothing of it is loaded
     REREAD = "reread"  # retry a job that has loaded something, with other options: undo it first
@@ -38,9 +40,15 @@ TRANSITIONS: Mapping[Action, Transition] = {
     Action.CLAIM: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.PROCESSING),
     Action.COMPLETE: Transition(frozenset({Status.PROCESSING}), Status.COMPLETED),
     Action.FAIL: Transition(frozenset({Status.PROCESSING}), Status.FAILED),
-    Action.EXPIRE: Transition(frozenset({Status.PENDING}), Status.EXPIRED),
-    Action.CANCEL: Transition(frozenset({Status.PENDING, Status.PROCESSING}), Status.CANCELED),
-    Action.RETRY: Transition(frozenset({Status.FAILED, Status.CANCELED, Status.UNDONE}), Status.PENDING),
+    Action.PREVIEW: Transition(frozenset({Status.PROCESSING}), Status.PREVIEWED),
+    Action.LOAD: Transition(frozenset({Status.PREVIEWED}), Status.PENDING),
+    Action.EXPIRE: Transition(frozenset({Status.PENDING, Status.PREVIEWED}), Status.EXPIRED),
+    Action.CANCEL: Transition(
+        frozenset({Status.PENDING, Status.PROCESSING, Status.PREVIEWED}), Status.CANCELED
+    ),
+    Action.RETRY: Transition(
+        frozenset({Status.PREVIEWED, Status.FAILED, Status.CANCELED, Status.UNDONE}), Status.PENDING
+    ),
     Action.REREAD: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.UNDO: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.FINISH_UNDO: Transition(frozenset({Status.UNDOING}), Status.UNDONE),

@@ -11,6 +11,7 @@ class Status(StrEnum):
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
+    PREVIEWED = "PREVIEWED"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELED = "CANCELED"
@@ -20,7 +21,7 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a job in this status stays in it until a client acts on the job."""
+        """Whether no worker has anything to do for a job in this status until a client acts on the job."""
         return self not in (Status.PENDING, Status.PROCESSING, Status.UNDOING)
 
 

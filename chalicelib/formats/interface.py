@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.model import RULES, Dialect, Format, Options
+from chalicelib.core.preview import RunnerUp
 from chalicelib.core.warnings import FileWarning
 from chalicelib.reading.blocks import Framing, Segment
 from chalicelib.reading.head import Head
@@ -66,12 +67,13 @@ class Detection(NamedTuple):
     """A dialect, and what was assumed in order to find it.
 
     ``finish``: complete the dialect, where the head does not suffice. It takes the text from ``data_start``
-    on, and raises JobFailed.
+    on, and raises JobFailed. ``runner_up``: the second best reading, where several were weighed.
     """
 
     dialect: Dialect
     warnings: Sequence[FileWarning] = ()
     finish: Callable[[Iterator[bytes]], Dialect] | None = None
+    runner_up: RunnerUp | None = None
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def read_head(
     signatures.refuse_other_kinds(data)
     kind = compression.kind_of(data)
     if kind is not None:
-        data = b"".join(between(CountedReads(store, source).content(kind, limits), 0, HEAD_SIZE))
+        data = b"".join(between(CountedReads(store, source, HEAD_SIZE).content(kind, limits), 0, HEAD_SIZE))
         signatures.refuse_other_kinds(data)
         if compression.kind_of(data) is not None:
             raise JobFailed("unsupported-compression", "The file is compressed twice. Decompress it once.")

@@ -1,4 +1,4 @@
-"""Actions that a client takes on a job: cancel, retry, undo."""
+"""Actions that a client takes on a job: cancel, load, retry, undo."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -39,6 +39,13 @@ class JobActions:
         changed.
         """
         return self._followed_up(self._jobs.reread(job_id, changes), Action.RETRY)
+
+    def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
+        """Load the job after its preview, and return it; None if the id is unknown.
+
+        Raises as :meth:`reread` does.
+        """
+        return self._followed_up(self._jobs.load(job_id, changes), Action.LOAD)
 
     def _followed_up(self, job: Job | None, action: Action) -> Job | None:
         if job is None:

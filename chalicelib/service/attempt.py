@@ -1,4 +1,4 @@
-"""One attempt at a claim: load it or undo it, with retries and backoff while a dependency is unavailable."""
+"""One attempt at a claim: preview, load or undo, with retries while a dependency is unavailable."""
 
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.model import Status
 from chalicelib.service.ingestion import Ingester, Result
+from chalicelib.service.preview import Previewer
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
@@ -47,6 +48,7 @@ class Attempts:
 
     jobs: JobRegister
     ingester: Ingester
+    previewer: Previewer
     undo: Undo
     failures: Failures
     max_attempts: int  # without progress, before a job fails
@@ -94,6 +96,8 @@ class Attempts:
             return self._undo(job, claim.owner, keep_going)
         try:
             self._check_progress(claim)
+            if job.instructions.preview:
+                return self.previewer.preview(job, keep_going)
             result = self.ingester.ingest(replace(claim, job=job), keep_going)
         except JobFailed as failure:
             logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
@@ -105,8 +109,7 @@ class Attempts:
             return Result.JOB_ENDED
         if result is Result.JOB_ENDED:
             logger.info("job completed")
-            arrived_at = job.upload.arrived_at or job.times.created_at
-            emit_metrics({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(arrived_at)}, job.id)
+            emit_metrics({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(_begin(job))}, job.id)
         return result
 
     def _undo(self, job: Job, owner: str, keep_going: Callable[[], bool]) -> Result:
@@ -124,6 +127,12 @@ class Attempts:
                 f"{claim.attempts_without_progress - 1} attempts in a row did not get any further with the "
                 "file. What was loaded is kept; the operator's log says why.",
             )
+
+
+def _begin(job: Job) -> datetime:
+    """Return when the job's file arrived; of one that waited for its client, when a worker took it."""
+    arrived_at = job.upload.arrived_at or job.times.created_at
+    return arrived_at if job.preview is None else job.times.started_at or arrived_at
 
 
 def seconds_since(moment: datetime) -> float:

@@ -60,7 +60,8 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
         text = ObjectText(store, source, dialect, limits, read_size=HEAD_SIZE)
         with closing(text.stream(dialect.data_start, None)) as chunks:
             dialect = detection.finish(chunk.data for chunk in chunks)
-    found = Detection(dialect, (*head.warnings, *detection.warnings))
+    warnings = (*head.warnings, *detection.warnings)
+    found = Detection(dialect, warnings, runner_up=detection.runner_up)
     return found if parent is None else _as_correction(found, head, parent)
 
 
@@ -124,4 +125,4 @@ def _as_correction(detection: Detection, head: Head, parent: Job) -> Detection:
     if dialect.decimal_columns is not None and numeric is not None:
         columns = tuple(name for name in dialect.own_columns if name in numeric)
         dialect = replace(dialect, decimal_columns=columns)
-    return Detection(dialect, warnings)
+    return detection._replace(dialect=dialect, warnings=warnings)

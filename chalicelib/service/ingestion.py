@@ -14,12 +14,13 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
-from chalicelib.core.model import Gap, Range, Source, Tally
+from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
@@ -48,6 +49,7 @@ class Result(Enum):
     NOTHING_LOADED = auto()  # the job FAILED: every record was rejected
     CLAIM_DONE = auto()  # the rest of the job is for other claims
     INTERRUPTED = auto()  # another attempt continues the work
+    PREVIEWED = auto()  # the job waits for its client
 
 
 _RESULTS = {
@@ -55,10 +57,6 @@ _RESULTS = {
     Completion.NOTHING_LOADED: Result.NOTHING_LOADED,
     Completion.ENDED_BEFORE: Result.CLAIM_DONE,
 }
-
-
-class _Interrupted(Exception):  # noqa: N818 - no error
-    """The work stops here; another attempt continues it."""
 
 
 @dataclass(frozen=True)
@@ -90,32 +88,16 @@ class Ingester:
         ``keep_going`` is called between blocks; blocks under way are finished first.
         Raises JobFailed, JobEnded, RetryLater.
         """
-        store = _InterruptibleStore(self.store, keep_going)
+        store = InterruptibleStore(self.store, keep_going)
         opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
         try:
-            reading = claim.job.reading or opener.open(claim.job)
+            reading = opener.open(claim)
             return Ingestion(self, store, claim, reading, keep_going).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
-        except _Interrupted:
+        except Interrupted:
             return Result.INTERRUPTED
-
-
-@dataclass(frozen=True)
-class _InterruptibleStore:
-    """Stop reading when the work should stop: a stream may skip much text before its first block."""
-
-    store: ObjectStore
-    keep_going: Callable[[], bool]
-
-    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        return self.store.pin(bucket, key, version_id)
-
-    def read(self, source: Source, start: int, end: int) -> bytes:
-        if not self.keep_going():
-            raise _Interrupted
-        return self.store.read(source, start, end)
 
 
 class Ingestion:
@@ -221,7 +203,7 @@ class Ingestion:
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, block in enumerate(blocks, start=1):
                 if not self._keep_going():
-                    raise _Interrupted
+                    raise Interrupted
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure

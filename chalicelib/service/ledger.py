@@ -37,7 +37,8 @@ class Ledger(Protocol):
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """Mark the job COMPLETED if another job has loaded the same content the same way; return that job.
 
-        The other job was read by the rules of today. Raises JobEnded as :meth:`open` does.
+        The other job was read by the rules of the job's reading, or those of today. Returns None if another
+        worker is loading the job. Raises JobEnded as :meth:`open` does.
         """
 
     def measure(self, job: Job, size: int) -> None:

@@ -1,4 +1,4 @@
-"""One message of the queue, from delivery to acknowledgement: its job is claimed, then loaded or undone."""
+"""One message of the queue, from delivery to acknowledgement: a job is claimed, and worked on."""
 
 import threading
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ class MessageHandler:
 
     def _settle(self, claim: Claim, delivery: Delivery, result: Result, *, lease_ended: bool) -> Outcome:
         """Decide about the message after an attempt without an error."""
-        if result is Result.JOB_ENDED:
+        if result in (Result.JOB_ENDED, Result.PREVIEWED):
             return self._acknowledge(delivery)
         if result is Result.CLAIM_DONE:
             if self.one_claim:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.jobs import Job, Reading
+from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Source
 from chalicelib.core.options import with_parent
 from chalicelib.formats import format_of
@@ -22,26 +22,47 @@ class DuplicateFile(Exception):  # noqa: N818 - no error
 
 @dataclass(frozen=True)
 class Opener:
-    """Open jobs that no worker has opened yet."""
+    """Open jobs."""
 
     ledger: Ledger
     store: ObjectStore
     limits: DecompressionLimits  # of decompressed text
     max_upload: int  # bytes
 
-    def open(self, job: Job) -> Reading:
-        """Return what the job reads, and how, as the first worker fixes it.
+    def open(self, claim: Claim) -> Reading:
+        """Return what the claimed job reads, and how, as the first worker to open it fixes it.
 
         Raises DuplicateFile, JobFailed, JobEnded, and the errors of the store.
         """
-        source = _pin(job, self.store)
-        _check_size(job, source, self.max_upload)
-        _check_checksum(job, source)
+        job = claim.job
+        if job.reading is not None and not _is_untouched_since_preview(claim):
+            return job.reading
+        source = self._pin(job)
         if source.checksum is not None:
             original = self.ledger.complete_as_duplicate(job, source)
             if original is not None:
                 raise DuplicateFile(original)
+        return job.reading or self._fix(job, source, self._detect(job, source))
+
+    def open_to_preview(self, job: Job) -> tuple[Reading, Detection]:
+        """Return the reading as :meth:`open` does, and the detection, which says how sure it is.
+
+        Whether another job has loaded the same content is not looked at. Raises as :meth:`open` does.
+        """
+        source = self._pin(job)
         detection = self._detect(job, source)
+        return job.reading or self._fix(job, source, detection), detection
+
+    def _pin(self, job: Job) -> Source:
+        """Return the object to read. Raises JobFailed if it is not as announced, or as the reading has it."""
+        source = _pin(job, self.store)
+        if job.reading is not None and job.reading.source.etag != source.etag:
+            raise JobFailed("source-changed", "The object was replaced after it was looked at.")
+        _check_size(job, source, self.max_upload)
+        _check_checksum(job, source)
+        return source
+
+    def _fix(self, job: Job, source: Source, detection: Detection) -> Reading:
         dialect = detection.dialect
         block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
         return self.ledger.open(job, source, dialect, block_size, detection.warnings)
@@ -64,6 +85,13 @@ class Opener:
             return detection
         declared = replace(declared, options=with_parent(declared.options, named))
         return detect_dialect(self.store, source, declared, self.limits, job.filename, parent=named)
+
+
+def _is_untouched_since_preview(claim: Claim) -> bool:
+    """Return whether an open job has a preview and nothing else: it may be a duplicate."""
+    job, reading = claim.job, claim.job.reading
+    is_split = claim.range is not None or (reading is not None and reading.split_to is not None)
+    return job.preview is not None and not is_split and job.progress.bytes_processed == 0
 
 
 def _pin(job: Job, store: ObjectStore) -> Source:

@@ -42,6 +42,13 @@ class JobRegister(Protocol):
         its options do not go together then.
         """
 
+    def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
+        """LOAD the job after its preview, and return it; None if the id is unknown.
+
+        It keeps the reading that the preview showed. With changed instructions, the same object is read
+        afresh. Raises as :meth:`reread` does.
+        """
+
     def dataset_options(self, dataset: str) -> Options | None:
         """Return the default options of the dataset's files; None if there is no such dataset."""
 

@@ -22,6 +22,7 @@ from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
+_PREVIEWS_WAIT = 7 * 24 * 3600  # seconds, for their client
 _PAGE = 1000  # objects looked up at once
 
 
@@ -42,6 +43,9 @@ class Upkeep(Protocol):
 
     def expire(self, job_id: UUID) -> bool:
         """Mark the job EXPIRED and return True, if it still waits for its object."""
+
+    def expire_previewed(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        """Mark jobs EXPIRED that have been PREVIEWED for ``seconds``, and return their ids."""
 
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
         """Return unfinished jobs without a lease that have not moved for ``seconds``."""
@@ -85,6 +89,7 @@ class Sweeper:
             "announced": self._requeue_silent,
             "found": self._find_objects,
             "adopted": self._adopt_dropped,
+            "expired": self._expire_previewed,
             "purged": self._purge,
         }
         counts: dict[str, int] = {}
@@ -159,6 +164,13 @@ class Sweeper:
         files = {adopted_job_id(source): source for source in page if dropped_file(source.key) is not None}
         unknown_ids = self.upkeep.unknown_ids(list(files))
         return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown_ids)
+
+    def _expire_previewed(self) -> int:
+        """Expire jobs that nobody has loaded after their previews."""
+        expired = self.upkeep.expire_previewed(seconds=_PREVIEWS_WAIT, limit=_AT_ONCE)
+        for job_id in expired:
+            logger.info("preview not followed by a load: expired", extra={"job_id": str(job_id)})
+        return len(expired)
 
     def _purge(self) -> int:
         """Remove rejects and ledgers whose retention has ended."""

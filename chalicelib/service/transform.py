@@ -36,12 +36,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
-    advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
-    if dialect.transcoded:  # the text is UTF-8
-        dialect = replace(dialect, encoding=encodings.UTF8)
-    is_first = block.start < dialect.data_start
-    rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
-    printed = _print_segments(block.segments, dialect, advisor, rows_before)
+    printed = print_block(block, dialect)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -58,7 +53,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     )
 
 
-class _Printed(NamedTuple):
+class Printed(NamedTuple):
     """The canonical records, the rejects and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
@@ -68,18 +63,33 @@ class _Printed(NamedTuple):
     sheet_rows: int | None
 
 
+def print_block(block: Block, dialect: Dialect, *, in_order: bool = False) -> Printed:
+    """Decode, normalise and print the records of a block.
+
+    ``in_order``: the texts are in file order. Otherwise, those of single records may come after the others of
+    their batch.
+    """
+    advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
+    if dialect.transcoded:  # the text is UTF-8
+        dialect = replace(dialect, encoding=encodings.UTF8)
+    is_first = block.start < dialect.data_start
+    rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
+    printer = _Printer(format_of(dialect), dialect, in_order=in_order)
+    return _print_segments(block.segments, printer, dialect, advisor, rows_before)
+
+
 def _print_segments(
     segments: Sequence[Segment | RejectedRecord],
+    printer: "_Printer",
     dialect: Dialect,
     advisor: Advisor | None,
     sheet_rows: int | None,
-) -> _Printed:
+) -> Printed:
     """Decode and print the segments. On return, the decoded values are free: hashing needs their memory.
 
     ``sheet_rows`` is the number of those in the block before the segments; None: they are not counted.
     """
     file_format = format_of(dialect)
-    printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
     rejects: list[Reject] = []
     notes = Notes()
@@ -111,7 +121,7 @@ def _print_segments(
             records += batch.records
             sheet_rows = _sum(sheet_rows, batch.sheet_rows)
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    return _Printed(whole_texts, rejects, notes.warnings, records, sheet_rows)
+    return Printed(whole_texts, rejects, notes.warnings, records, sheet_rows)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -129,7 +139,8 @@ class _PrintedBatch(NamedTuple):
 class _Printer:
     """Print batches of decoded values as canonical records."""
 
-    def __init__(self, file_format: FileFormat, dialect: Dialect) -> None:
+    def __init__(self, file_format: FileFormat, dialect: Dialect, *, in_order: bool = False) -> None:
+        self._in_order = in_order
         self._is_flat = file_format.is_flat
         self._empty_record = file_format.empty_record
         self._rules_of = cache(partial(Rules.of, dialect))  # a column
@@ -154,6 +165,8 @@ class _Printer:
         if batch.singles:
             arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
         rejections.sort(key=lambda rejection: rejection.ordinal)
+        if self._in_order and len(arrays) > 1:
+            arrays = [_in_order(batch, pa.concat_arrays(arrays), rejections)]
         return _PrintedBatch(arrays, rejections, notes)
 
     def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
@@ -165,6 +178,14 @@ class _Printer:
         ]
         findings = [column.finding for column in columns if column.finding]
         return flat.records(table.column_names, [column.values for column in columns]), findings
+
+
+def _in_order(batch: Batch, texts: pa.Array, rejections: Sequence[Rejection]) -> pa.Array:
+    """Return the texts of a batch, first those of its table and then those of its singles, in file order."""
+    rejected = pa.array([rejection.ordinal for rejection in rejections], pa.int64())
+    ordinals = pa.concat_arrays([batch.table_ordinals(), pa.array(batch.singles, pa.int64())])
+    ordinals = ordinals.filter(pc.invert(pc.is_in(ordinals, rejected)))
+    return texts.take(pc.array_sort_indices(ordinals))
 
 
 def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:

@@ -201,14 +201,17 @@ class Services:
 
     def _message_handler(self, receiver: JobReceiver, *, one_claim: bool) -> "MessageHandler":
         from chalicelib.backends.postgres.leases import PostgresLeases
+        from chalicelib.backends.postgres.previews import PostgresPreviews
         from chalicelib.backends.postgres.undo import PostgresUndo
         from chalicelib.service.attempt import Attempts
         from chalicelib.service.message_handler import MessageHandler
+        from chalicelib.service.preview import Previewer
 
         lease, visibility = self.settings.lease_seconds, self.settings.visibility_timeout
         attempts = Attempts(
             self.jobs,
             self.ingester,
+            Previewer(self.ledger, PostgresPreviews(self._pool), self.ingested_store, self.ingester.limits),
             PostgresUndo(self._pool, self._destination),
             self.ledger,
             max_attempts=receiver.max_deliveries,

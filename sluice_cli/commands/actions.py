@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from sluice_cli.commands.file_options import format_option, options_option
+from sluice_cli.commands.file_options import changes_body, format_option, options_option
 from sluice_cli.commands.session import (
     Session,
     exit_status,
@@ -55,13 +55,13 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
 
     With -o or --format the file is read again from its beginning, without another upload, and a job that is
     COMPLETED may be retried, too: what it has loaded is removed first. Options that are not given stay as
-    they are; null, as in -o comment=null, gives an option its default.
+    they are; null, as in -o comment=null, gives an option its default. A job that is PREVIEWED gets another
+    preview.
 
     Exits with 0 when the API accepts that; with --follow, only if the job ends as COMPLETED.
     """
-    changes = {"options": options or None, "format": file_format}
-    body = {name: value for name, value in changes.items() if value is not None}
-    _act(ctx, job_id, "retry", COMPLETED, body=body, wait=wait, as_json=as_json)
+    body = changes_body(options, file_format)
+    act(ctx, job_id, "retry", COMPLETED, body=body, wait=wait, as_json=as_json)
 
 
 @click.command("undo", short_help="Remove the rows that a job brought.")
@@ -74,10 +74,10 @@ def undo_command(ctx: click.Context, *, job_id: UUID, wait: bool, as_json: bool)
 
     Exits with 0 when the API accepts that; with --follow, only if the job ends as UNDONE.
     """
-    _act(ctx, job_id, "undo", UNDONE, wait=wait, as_json=as_json)
+    act(ctx, job_id, "undo", UNDONE, wait=wait, as_json=as_json)
 
 
-def _act(  # noqa: PLR0913 - the commands' parameters, and their differences
+def act(  # noqa: PLR0913 - the commands' parameters, and their differences
     ctx: click.Context,
     job_id: UUID,
     action: str,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -52,6 +52,11 @@ options_option = click.option(
     " missing_values (a JSON list) …: the documentation of the data has a table of them."
     " '\\t' and '\\u0001' stand for characters. May be given several times.",
 )
+
+
+def changes_body(options: Mapping[str, object], file_format: str | None) -> dict[str, object]:
+    """Return the body of a request that changes how a file is read, empty if nothing changes."""
+    return {**({"options": options} if options else {}), **({"format": file_format} if file_format else {})}
 
 
 def format_option(default: str) -> Callable[[_F], _F]:

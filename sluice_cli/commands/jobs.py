@@ -20,7 +20,7 @@ from sluice_cli.commands.session import (
 from sluice_cli.documents.jobs import Job, Reject
 
 _DEFAULT_JOBS, _DEFAULT_REJECTS = 20, 100
-_STATUSES = "PENDING, PROCESSING, COMPLETED, FAILED, CANCELED, EXPIRED, UNDOING or UNDONE"
+_STATUSES = "PENDING, PROCESSING, PREVIEWED, COMPLETED, FAILED, CANCELED, EXPIRED, UNDOING or UNDONE"
 
 
 @click.command("jobs", short_help="List jobs, newest first.")
@@ -57,9 +57,9 @@ def jobs_command(
 def job_command(
     ctx: click.Context, *, job_id: UUID, wait: bool, fail_on_warnings: bool, as_json: bool
 ) -> None:
-    """Show the job ID: how far it is, or how it ended.
+    """Show the job ID: how far it is, its preview if it waits to be loaded, or how it ended.
 
-    Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet.
+    Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet or is PREVIEWED.
     """
     session: Session = ctx.obj
     out = progress_console(as_json=as_json)
@@ -71,7 +71,7 @@ def job_command(
         session.print_summary(job, out, as_json=as_json)
     elif as_json:
         render.print_document(job.document)
-    else:
+    elif not session.print_preview(job, out):
         render.print_details(out, job, session.command_line("errors", job.id))
     ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
 

@@ -12,9 +12,11 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
-from sluice_cli.documents.jobs import COMPLETED, Job
+from sluice_cli.documents.jobs import COMPLETED, PREVIEWED, Job
+from sluice_cli.documents.previews import Preview
 from sluice_cli.escaping import shell_quoted
 from sluice_cli.follow import follow
+from sluice_cli.previews import print_preview
 from sluice_cli.progress import reporter_for
 
 json_option = click.option(
@@ -64,10 +66,20 @@ class Session:
             raise
 
     def print_summary(self, job: Job, out: Console, *, as_json: bool) -> None:
-        """Print how the job ended, or its present state."""
-        render.print_summary(out, job, self.command_line("errors", job.id))
+        """Print how the job ended, or its present state, or its preview if it waits after that."""
+        if not self.print_preview(job, out):
+            render.print_summary(out, job, self.command_line("errors", job.id))
         if as_json:
             render.print_document(job.document)
+
+    def print_preview(self, job: Job, out: Console) -> bool:
+        """Print the preview of a job that waits after it; return whether it does."""
+        preview = Preview.read_from(job) if job.status == PREVIEWED else None
+        if preview is None:
+            return False
+        load, retry = self.command_line("load", job.id, "--follow"), self.command_line("retry", job.id)
+        print_preview(out, job, preview, load, f"{retry} --follow")
+        return True
 
     def print_follow_command(self, job_id: UUID | str, out: Console) -> None:
         """Print how to follow a job that this command does not wait for."""
@@ -84,4 +96,4 @@ def exit_status(job: Job, success: str = COMPLETED, *, fail_on_warnings: bool = 
     """Return the exit status for the job's status; ``success`` is the one that exits with 0."""
     if job.status == success:
         return errors.WARNED if fail_on_warnings and job.warnings else 0
-    return errors.JOB_FAILED if job.ended else errors.NOT_FINISHED
+    return errors.JOB_FAILED if job.ended and job.status != PREVIEWED else errors.NOT_FINISHED

@@ -83,7 +83,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
         _refuse_settled_options(ctx)
     out = progress_console(as_json=as_json)
     with session.api() as api, LocalFile.open(path) as file:
-        upload = _Upload(session, api, file, out)
+        upload = Upload(session, api, file, out)
         if resume:
             job_id = upload.resume(resume)
         else:
@@ -111,7 +111,7 @@ def _refuse_settled_options(ctx: click.Context) -> None:
 
 
 @dataclass(frozen=True)
-class _Upload:
+class Upload:
     """Send one file. Both methods return the job's id and raise CliErrors, Interrupted among them."""
 
     session: Session

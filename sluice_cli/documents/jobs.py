@@ -19,10 +19,10 @@ from sluice_cli.documents.members import (
 )
 from sluice_cli.escaping import safe
 
-PENDING, PROCESSING, UNDOING = "PENDING", "PROCESSING", "UNDOING"
+PENDING, PROCESSING, PREVIEWED, UNDOING = "PENDING", "PROCESSING", "PREVIEWED", "UNDOING"
 COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE = "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"
 _ACTIVE = frozenset((PENDING, PROCESSING, UNDOING))
-_TERMINAL = frozenset((COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE))
+_TERMINAL = frozenset((PREVIEWED, COMPLETED, FAILED, CANCELED, EXPIRED, UNDONE))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Return whether the status is terminal.
+        """Return whether the status is terminal: the job stays in it until a client acts on it.
 
         A status that this client does not know is terminal if the server names no pause with it.
         """

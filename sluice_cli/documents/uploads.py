@@ -29,6 +29,7 @@ class NewUpload:
     sha256: str | None = None
     force: bool = False
     parent_job: UUID | None = None
+    preview: bool = False
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -41,6 +42,7 @@ class NewUpload:
             "sha256": self.sha256,
             "force": self.force or None,
             "parent_job": str(self.parent_job) if self.parent_job else None,
+            "preview": self.preview or None,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -120,6 +120,30 @@ def test_a_file_is_read_again_in_another_way(stack: Mapping[str, str], dataset: 
     assert finished(url, job_id)["counts"] == second["counts"]
 
 
+def test_a_file_is_previewed_and_then_loaded(stack: Mapping[str, str], dataset: str) -> None:
+    url = stack["SLUICE_URL"]
+    job_id = upload(url, FILE, dataset=dataset, preview=True)
+    job = finished(url, job_id)
+    assert (job["status"], job["phase"], job["counts"]["read"]) == ("PREVIEWED", "previewed", 0)
+    preview = job["preview"]
+    assert preview["records"] == [{"id": str(n), "name": f"name {n % 7}"} for n in range(20)]
+    assert (preview["counts"], preview["whole_file"]) == ({"read": 1001, "rejected": 1}, True)
+    assert (preview["sure"]["delimiter"], preview["rejects"][0]["line"]) == ("clear", 1002)
+    assert rows(stack, dataset) == 0
+    changed = httpx.post(f"{url}/jobs/{job_id}/retry", json={"options": {"missing_values": ["name 0"]}})
+    assert (changed.status_code, changed.json()["status"]) == (202, "PENDING")
+    again = finished(url, job_id)
+    assert (again["status"], again["preview"]["records"][0]) == ("PREVIEWED", {"id": "0"})
+    assert act(url, job_id, "load").json()["status"] == "PENDING"
+    loaded = finished(url, job_id)
+    assert (loaded["status"], loaded["counts"]) == ("COMPLETED", COUNTS)
+    assert (loaded["detected"], loaded["preview"]) == (again["detected"], again["preview"])
+    assert rows(stack, dataset) == 1000
+    assert act(url, job_id, "load").status_code == 409
+    (listed,) = jobs_of(url, dataset)
+    assert "preview" not in listed
+
+
 def test_dropped_files_have_the_options_of_their_dataset(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     path = f"{url}/datasets/{dataset}/options"

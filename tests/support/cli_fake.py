@@ -139,6 +139,7 @@ class FakeSluice:
         self.parts: FakeParts | None = None  # if set, every upload is a multipart upload
         self.actions = {
             "cancel": Answer(202, job("CANCELED")),
+            "load": Answer(202, job("PENDING")),
             "retry": Answer(202, job("PENDING")),
             "undo": Answer(202, job("UNDOING", phase="undoing")),
         }

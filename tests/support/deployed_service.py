@@ -8,7 +8,7 @@ import psycopg
 
 from tests.support.waiting import wait_for
 
-ENDED = {"COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
+ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 
 def upload(url: str, data: bytes, **request: Any) -> str:

@@ -26,6 +26,7 @@ from chalicelib.core.model import (
     Tally,
 )
 from chalicelib.core.options import change_instructions
+from chalicelib.core.preview import Preview
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.core.uploads import SignedUpload
 from chalicelib.core.warnings import FileWarning, JobWarning
@@ -291,6 +292,34 @@ class MemoryJobs:
         job = changed(job, instructions=change_instructions(job.instructions, changes))
         return self._take(job, Action.REREAD if was_loaded else Action.RETRY)
 
+    def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
+        self.ping()
+        job = self.jobs.get(job_id)
+        if job is None:
+            return None
+        check(job.status, Action.LOAD)
+        instructions = replace(job.instructions, preview=False)
+        if changes is not None:
+            instructions = change_instructions(instructions, changes)
+            self._drop_reading(job_id, same_object=True)
+        self.jobs[job_id] = changed(
+            self.jobs[job_id],
+            instructions=instructions,
+            status=Status.PENDING,
+            started_at=None,
+            attempts_without_progress=0,
+        )
+        return self.jobs[job_id]
+
+    def store(self, job: Job, preview: Preview) -> None:
+        self.ping()
+        stored = self.jobs[job.id]
+        is_same = stored.reading_no == job.reading_no and stored.instructions.preview
+        if stored.status is not Status.PROCESSING or not is_same:
+            raise JobEnded(stored.status)
+        self.owners.pop(job.id, None)
+        self.jobs[job.id] = changed(stored, status=Status.PREVIEWED, preview=preview)
+
     def _take(self, job: Job, action: Action) -> Job:
         self.owners.pop(job.id, None)
         self.ranges.pop(job.id, None)
@@ -307,7 +336,7 @@ class MemoryJobs:
         if job.reading is not None:
             self.jobs[job.id] = changed(self.jobs[job.id], split_to=None)
         if action is Action.RETRY and not self.blocks.get(job.id):
-            self._drop_reading(job.id, same_object=job.status is Status.UNDONE)
+            self._drop_reading(job.id, same_object=job.status in (Status.UNDONE, Status.PREVIEWED))
         return self.jobs[job.id]
 
     def _drop_reading(self, job_id: UUID, *, same_object: bool) -> None:
@@ -319,6 +348,7 @@ class MemoryJobs:
             source=job.source if same_object else None,
             rereads=same_object,
             duplicate_of=None,
+            preview=None,
         )
 
     def dataset_options(self, dataset: str) -> Options | None:
@@ -353,6 +383,17 @@ class MemoryJobs:
             return False
         self._end(job_id, Status.EXPIRED, None)
         return True
+
+    def expire_previewed(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        self.ping()
+        waiting = [
+            job.id
+            for job in self.jobs.values()
+            if job.status is Status.PREVIEWED and (NOW - job.times.updated_at).total_seconds() > seconds
+        ]
+        for job_id in waiting[:limit]:
+            self._end(job_id, Status.EXPIRED, None)
+        return waiting[:limit]
 
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
         self.ping()

@@ -1,6 +1,7 @@
 """Ingest a file held in memory into a real Postgres, in one go or in steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 from chalicelib.service.ingestion import Ingester, Result
@@ -21,6 +22,7 @@ def work(
 ) -> Result:
     claim = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert claim is not None
+    claim = replace(claim, job=life.found(job_id))  # as an attempt does
     result = ingest(claim, ingester, keep_going)
     if result is not Result.JOB_ENDED:
         life.leases.release(job_id, owner="me", without_progress=False)

@@ -14,6 +14,7 @@ from chalicelib.backends.postgres.blocks import PostgresBlocks
 from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
+from chalicelib.backends.postgres.previews import PostgresPreviews
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.backends.postgres.undo import PostgresUndo
@@ -23,6 +24,7 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
 from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import RULES, Dialect, Format, Source, Status, Tally
+from chalicelib.core.preview import Preview, Sureness
 from chalicelib.core.warnings import FileWarning
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
@@ -31,12 +33,14 @@ DIALECT = Dialect(Format.CSV, 4, rules=RULES, columns=("a", "b"))
 DAY = 24 * 3600
 SMALL_SOURCE = Source("bucket", "key", "e0", 10)
 SOURCE = Source("bucket", "key", "e1", 70, "v1", "checksum")
-UNFINISHED = (Status.PENDING, Status.PROCESSING)
+UNFINISHED = (Status.PENDING, Status.PROCESSING, Status.PREVIEWED)
+PREVIEW = Preview(('{"a":"1"}',), (), (), 1, 0, 10, is_whole=True, sure={"delimiter": Sureness.CLEAR})
 
 # How a job comes into each status; what it has loaded by then is one block, unless it never was PROCESSING.
 WAYS: Mapping[Status, tuple[Action, ...]] = {
     Status.PENDING: (),
     Status.PROCESSING: (Action.CLAIM,),
+    Status.PREVIEWED: (Action.CLAIM, Action.PREVIEW),
     Status.COMPLETED: (Action.CLAIM, Action.COMPLETE),
     Status.FAILED: (Action.CLAIM, Action.FAIL),
     Status.CANCELED: (Action.CLAIM, Action.CANCEL),
@@ -58,6 +62,7 @@ class Backend:
         self.leases = PostgresLeases(self.pool)
         self.ledger = PostgresLedger(self.pool, IngestedData())
         self.splits = PostgresSplits(self.pool)
+        self.previews = PostgresPreviews(self.pool)
         self.undo = PostgresUndo(self.pool, IngestedData())
 
     def writer(self) -> PostgresBlocks:
@@ -110,16 +115,19 @@ class Life(Backend):
         super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
         self.upkeep = PostgresUpkeep(self.pool)
 
-    def pending(self) -> UUID:
-        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64)
+    def pending(self, *, preview: bool = False) -> UUID:
+        instructions = Instructions(preview=preview)
+        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64, instructions)
         return self.jobs.create(new).id
 
     def job_in(self, status: Status) -> UUID:
-        job_id = self.pending()
+        job_id = self.pending(preview=status is Status.PREVIEWED)
         for step, action in enumerate(WAYS[status]):
             assert self.do(job_id, action), action
             if step == 0 and action is Action.CLAIM:
                 job = self.open(self.found(job_id), SOURCE, DIALECT, 10)
+                if status is Status.PREVIEWED:
+                    continue
                 self.load(job, block(0, [f"row of {job_id}"], rejects=1))
                 self.ledger.measure(job, 10)
         assert self.found(job_id).status is status
@@ -135,7 +143,9 @@ class Life(Backend):
             Action.FAIL: lambda: self.ledger.fail(
                 self.found(job_id), owner=owner, code="code", message="Why."
             ),
-            Action.EXPIRE: lambda: self.upkeep.expire(job_id),
+            Action.PREVIEW: lambda: self._preview(job_id),
+            Action.LOAD: lambda: self.jobs.load(job_id, None),
+            Action.EXPIRE: lambda: self._expire(job_id),
             Action.FINISH_UNDO: lambda: self._undo(job_id, owner),
             Action.START_OVER: lambda: self._start_over(job_id, owner),
             Action.REREAD: lambda: self._reread(job_id),
@@ -149,6 +159,18 @@ class Life(Backend):
         assert acted == self.found(job_id)
         return True
 
+    def _expire(self, job_id: UUID) -> bool:
+        if self.found(job_id).status is Status.PREVIEWED:
+            return job_id in self.upkeep.expire_previewed(seconds=-1, limit=1000)
+        return self.upkeep.expire(job_id)
+
+    def _preview(self, job_id: UUID) -> bool:
+        self.change(
+            f"UPDATE ingestion_jobs SET preview = true WHERE id = '{job_id}' AND status = 'PROCESSING'"
+        )
+        self.previews.store(self.found(job_id), PREVIEW)
+        return True
+
     def _undo(self, job_id: UUID, owner: str) -> bool:
         return self.undo.undo(self.found(job_id), owner=owner, keep_going=lambda: True)
 
@@ -157,7 +179,7 @@ class Life(Backend):
         return self._undo(job_id, owner)
 
     def _reread(self, job_id: UUID) -> bool:
-        if self.found(job_id).status is Status.UNDONE:
+        if self.found(job_id).status in (Status.UNDONE, Status.PREVIEWED):
             return False  # nothing of it is loaded: this would be a RETRY
         return self.jobs.reread(job_id, Changes()) is not None
 
@@ -165,7 +187,7 @@ class Life(Backend):
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
-            *("validation_errors", "job_warnings", "ingested_data"),
+            *("validation_errors", "job_warnings", "job_previews", "ingested_data"),
         )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")

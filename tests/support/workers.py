@@ -10,6 +10,7 @@ from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
 from chalicelib.service.message_handler import MessageHandler
+from chalicelib.service.preview import Previewer
 from tests.support.fakes import MemoryJobs, MemoryQueue
 
 
@@ -29,6 +30,11 @@ def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingest
     return replace(made, **{name: value for name, value in changes.items() if name not in bounds})
 
 
+def new_previewer(jobs: MemoryJobs, ingester: Ingester, **changes: Any) -> Previewer:
+    """Return a previewer with the ingester's store and limits; ``changes`` name its fields."""
+    return replace(Previewer(jobs, jobs, ingester.store, ingester.limits), **changes)
+
+
 def ingest(work: Job | Claim, ingester: Ingester, keep_going: Callable[[], bool]) -> Result:
     """Ingest a claim, or a job as a whole."""
     claim = work if isinstance(work, Claim) else Claim(work, "me", None, 1)
@@ -45,8 +51,15 @@ def new_handler(
     **changes: Any,
 ) -> MessageHandler:
     """Return a message handler; ``changes`` name its fields."""
+    previewer = new_previewer(jobs, ingester)
     attempts = Attempts(
-        jobs, ingester, jobs, jobs, max_attempts=queue.max_deliveries, outage_seconds=outage_seconds
+        jobs,
+        ingester,
+        previewer,
+        jobs,
+        jobs,
+        max_attempts=queue.max_deliveries,
+        outage_seconds=outage_seconds,
     )
     handler = MessageHandler(
         jobs, jobs, attempts, queue, queue, worker, lease_seconds=30, heartbeat_seconds=10
@@ -57,4 +70,5 @@ def new_handler(
 def with_ingester(handler: MessageHandler, **changes: Any) -> MessageHandler:
     """Return the handler with other values for fields of its ingester."""
     ingester = replace(handler.attempts.ingester, **changes)
-    return replace(handler, attempts=replace(handler.attempts, ingester=ingester))
+    previewer = replace(handler.attempts.previewer, store=ingester.store, limits=ingester.limits)
+    return replace(handler, attempts=replace(handler.attempts, ingester=ingester, previewer=previewer))

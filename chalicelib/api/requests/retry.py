@@ -1,4 +1,4 @@
-"""The body of `POST /jobs/{id}/retry`. `docs/http-api.md` explains its members."""
+"""The body of `POST /jobs/{id}/retry` and `/load`. `docs/http-api.md` explains its members."""
 
 from chalicelib.api.requests.parsing import Body, parse
 from chalicelib.api.requests.uploads import FileFormat, OptionsBody, option_members

@@ -157,6 +157,7 @@ class UploadBody(Body):
     force: Flag | None = None
     part_checksums: Flag | None = None
     parent_job: ParentJob | None = None
+    preview: Flag | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -184,6 +185,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
             metadata=parsed.metadata,
             force=bool(parsed.force),
             parent_job=UUID(parsed.parent_job) if parsed.parent_job else None,
+            preview=bool(parsed.preview),
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,

@@ -10,7 +10,7 @@ from chalicelib.api.context import RequestContext
 from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
 from chalicelib.api.requests.jobs import parse_jobs_query
 from chalicelib.api.requests.retry import parse_retry
-from chalicelib.api.responses import json_response
+from chalicelib.api.responses import exact_json_response, json_response
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.service.actions import JobActions
@@ -23,7 +23,7 @@ def show(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `GET /jobs/{id}`. Raises UnknownJob, RetryLater."""
     job = find(context, jobs)
     headers = {} if job.status.is_terminal else {"Retry-After": POLL_SECONDS}
-    return json_response(serializers.describe(job, datetime.now(UTC)), headers=headers)
+    return exact_json_response(serializers.describe(job, datetime.now(UTC)), headers=headers)
 
 
 def act(context: RequestContext, actions: JobActions, action: Action) -> Response:
@@ -40,6 +40,15 @@ def retry(context: RequestContext, actions: JobActions) -> Response:
     if changes is None:
         return act(context, actions, Action.RETRY)
     job = actions.reread(context.job_id, changes)
+    if job is None:
+        raise context.unknown_job()
+    return accepted(job)
+
+
+def load(context: RequestContext, actions: JobActions) -> Response:
+    """Answer `POST /jobs/{id}/load`. Raises InvalidRequest, UnknownJob, NotPossible, RetryLater."""
+    changes = parse_retry(context.body) if context.has_body else None
+    job = actions.load(context.job_id, changes)
     if job is None:
         raise context.unknown_job()
     return accepted(job)
@@ -79,4 +88,4 @@ def find(context: RequestContext, jobs: JobRegister) -> Job:
 def accepted(job: Job) -> Response:
     """Return 202 with the job's present state: the work continues after the response."""
     document = serializers.describe(job, datetime.now(UTC))
-    return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})
+    return exact_json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})

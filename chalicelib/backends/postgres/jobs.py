@@ -66,11 +66,23 @@ def drop_reading(connection: Connection, job_id: UUID, *, same_object: bool) -> 
     of the same object.
     """
     remove_warnings(connection, job_id)
+    remove_preview(connection, job_id)
     connection.execute(_SQL["drop_reading"], {"id": job_id, "same_object": same_object})
 
 
+def remove_preview(connection: Connection, job_id: UUID) -> None:
+    """Remove the job's preview."""
+    connection.execute(_SQL["remove_preview"], {"id": job_id})
+
+
+def has_blocks(connection: Connection, job_id: UUID) -> bool:
+    """Return whether the job has loaded something."""
+    row = connection.execute(_SQL["has_blocks"], {"id": job_id}).fetchone()
+    return row is not None and row["has_blocks"]
+
+
 def make_pending(connection: Connection, job_id: UUID, action: Action) -> None:
-    """Let the job wait for a worker, as RETRY and START_OVER do."""
+    """Let the job wait for a worker, as LOAD, RETRY and START_OVER do."""
     connection.execute(_SQL["make_pending"], {"id": job_id, **transition_columns(action)})
 
 

@@ -28,6 +28,12 @@ FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: remove_ranges
 DELETE FROM ingestion_ranges WHERE job_id = %(id)s
 
+-- name: remove_preview
+DELETE FROM job_previews WHERE job_id = %(id)s
+
+-- name: has_blocks
+SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
+
 -- name: drop_reading
 -- The next worker to open the job fixes another reading, under the next number.
 UPDATE ingestion_jobs

@@ -7,6 +7,7 @@ from chalicelib.backends.postgres.database import Connection, Pool, load_queries
 from chalicelib.backends.postgres.jobs import (
     existing_job,
     find_job,
+    has_blocks,
     lock_job,
     lock_job_to_open,
     lock_processing_job,
@@ -66,11 +67,14 @@ class PostgresLedger:
         """See the port."""
         with transaction_on(self._pool) as connection:
             columns = source_columns(job.id, source)
-            original = connection.execute(_SQL["same_content"], {**columns, "rules": RULES}).fetchone()
+            rules = RULES if job.reading is None else job.reading.dialect.rules
+            original = connection.execute(_SQL["same_content"], {**columns, "rules": rules}).fetchone()
             if original is None or not self._has_all_rows(connection, original["id"]):
                 return None
-            if lock_job_to_open(connection, job)["detected"] is not None:
-                return None  # another worker has opened it
+            is_open = lock_job_to_open(connection, job)["detected"] is not None
+            if is_open != (job.reading is not None) or has_blocks(connection, job.id):
+                return None  # another worker is loading it
+            remove_ranges(connection, job.id)
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["copy_ledger"], parameters)

@@ -33,6 +33,7 @@ from chalicelib.core.model import (
     Tally,
 )
 from chalicelib.core.options import declared
+from chalicelib.core.preview import Preview, RunnerUp, Sureness
 from chalicelib.core.warnings import FileWarning, JobWarning
 
 Row = Mapping[str, Any]
@@ -63,6 +64,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
         "force": instructions.force,
         "parent_job": instructions.parent_job,
+        "preview": instructions.preview,
         "bucket": upload.bucket,
         "key": upload.key,
         "declared_size": upload.size,
@@ -181,6 +183,74 @@ def warning_of(row: Row) -> JobWarning:
     )
 
 
+def preview_column(preview: Preview) -> Jsonb:
+    """Return the column `document` of `job_previews`. The records are texts: their numbers stay exact."""
+    runner_up = preview.runner_up
+    return Jsonb(
+        {
+            "records": list(preview.records),
+            "rejects": [_preview_reject(reject) for reject in preview.rejects],
+            "warnings": [
+                {
+                    "code": warning.code,
+                    "count": warning.count,
+                    "byte_offset": warning.offset,
+                    "example": warning.example,
+                    "record": warning.record,
+                    "line": warning.line,
+                }
+                for warning in preview.warnings
+            ],
+            "read": preview.read,
+            "rejected": preview.rejected,
+            "text_bytes": preview.text_bytes,
+            "is_whole": preview.is_whole,
+            "sure": dict(preview.sure),
+            "runner_up": runner_up
+            and {
+                "delimiter": runner_up.delimiter,
+                "quote": runner_up.quote,
+                "escape": runner_up.escape,
+                "score": runner_up.score,
+            },
+        }
+    )
+
+
+def preview_of(stored: Mapping[str, Any]) -> Preview:
+    """Invert :func:`preview_column`."""
+    runner_up = stored["runner_up"]
+    return Preview(
+        records=tuple(stored["records"]),
+        rejects=tuple(map(reject_of, stored["rejects"])),
+        warnings=tuple(map(warning_of, stored["warnings"])),
+        read=stored["read"],
+        rejected=stored["rejected"],
+        text_bytes=stored["text_bytes"],
+        is_whole=stored["is_whole"],
+        sure={name: Sureness(ground) for name, ground in stored["sure"].items()},
+        runner_up=None
+        if runner_up is None
+        else RunnerUp(runner_up["delimiter"], runner_up["quote"], runner_up["escape"], runner_up["score"]),
+    )
+
+
+def _preview_reject(reject: StoredReject) -> dict[str, Any]:
+    """Return the members of a reject in a preview, with the names that :func:`reject_of` reads."""
+    return {
+        "block_no": reject.cursor[0],
+        "ordinal": reject.cursor[1],
+        "byte_offset": reject.place.offset,
+        "record": reject.place.record,
+        "line": reject.place.line,
+        "sheet_row": reject.place.sheet_row,
+        "field": reject.field,
+        "code": reject.code,
+        "message": reject.message,
+        "raw": reject.raw,
+    }
+
+
 def reject_of(row: Row) -> StoredReject:
     """Return the reject in a row of `select_rejects`."""
     return StoredReject(
@@ -227,6 +297,7 @@ def _instructions(row: Row) -> Instructions:
         metadata=row["metadata"],
         force=row["force"],
         parent_job=row["parent_job"],
+        preview=row["preview"],
     )
 
 

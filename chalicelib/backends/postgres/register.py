@@ -9,6 +9,7 @@ from chalicelib.backends.postgres.jobs import (
     drop_reading,
     existing_job,
     find_job,
+    has_blocks,
     lock_job,
     make_pending,
     remove_ranges,
@@ -23,6 +24,7 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
+from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.core.errors import NotPossible
@@ -90,10 +92,23 @@ class PostgresRegister:
             if row is None:
                 return None
             _check(row, Action.RETRY, Action.REREAD)
-            instructions = change_instructions(existing_job(connection, job_id).instructions, changes)
-            connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
-            was_loaded = row["status"] == Status.COMPLETED or _has_blocks(connection, job_id)
+            _change_instructions(connection, job_id, changes)
+            was_loaded = row["status"] == Status.COMPLETED or has_blocks(connection, job_id)
             _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
+            return _job_with_findings(connection, job_id)
+
+    def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = lock_job(connection, job_id)
+            if row is None:
+                return None
+            _check(row, Action.LOAD)
+            if changes is not None:
+                _change_instructions(connection, job_id, changes)
+                drop_reading(connection, job_id, same_object=True)
+            make_pending(connection, job_id, Action.LOAD)
+            connection.execute(_SQL["begin_loading"], {"id": job_id})
             return _job_with_findings(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
@@ -117,7 +132,15 @@ class PostgresRegister:
 
 def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
     job = find_job(connection, job_id)
-    return None if job is None else with_rejects(connection, with_warnings(connection, [job])[0])
+    if job is None:
+        return None
+    return with_preview(connection, with_rejects(connection, with_warnings(connection, [job])[0]))
+
+
+def _change_instructions(connection: Connection, job_id: UUID, changes: Changes) -> None:
+    """Change the instructions of a job. Raises InvalidRequest if its options do not go together then."""
+    instructions = change_instructions(existing_job(connection, job_id).instructions, changes)
+    connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
 
 
 def _check(row: Row, action: Action, *alternatives: Action) -> None:
@@ -140,18 +163,12 @@ def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> Non
     if action is Action.CANCEL:
         connection.execute(_SQL["cancel_job"], parameters)
     elif action is Action.RETRY:
-        if not _has_blocks(
-            connection, job_id
-        ):  # an object that failed may have been replaced by a better one
-            drop_reading(connection, job_id, same_object=row["status"] == Status.UNDONE)
+        if not has_blocks(connection, job_id):  # an object that failed may have been replaced by a better one
+            is_same = row["status"] in (Status.UNDONE, Status.PREVIEWED)
+            drop_reading(connection, job_id, same_object=is_same)
         make_pending(connection, job_id, action)
     else:
         connection.execute(_SQL["begin_undo"], {**parameters, "rereads": action is Action.REREAD})
-
-
-def _has_blocks(connection: Connection, job_id: UUID) -> bool:
-    row = connection.execute(_SQL["has_blocks"], {"id": job_id}).fetchone()
-    return row is not None and row["has_blocks"]
 
 
 def _check_no_duplicate_depends_on(connection: Connection, job_id: UUID) -> None:

@@ -13,11 +13,11 @@ UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
 -- name: create_job
 -- Idempotent: a client whose connection broke may repeat the request.
 INSERT INTO ingestion_jobs
-    (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force,
+    (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force, preview,
      declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums,
      parent_job)
 SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
-       %(force)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
+       %(force)s, %(preview)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
        %(part_checksums)s, %(parent_job)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
@@ -44,8 +44,9 @@ UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
 WHERE id = %(id)s
 
--- name: has_blocks
-SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
+-- name: begin_loading
+-- Its times are those of the loading: the client may have thought about the preview for long.
+UPDATE ingestion_jobs SET preview = false, started_at = NULL WHERE id = %(id)s
 
 -- name: change_instructions
 UPDATE ingestion_jobs SET format = %(format)s, options = %(options)s WHERE id = %(id)s

@@ -1,4 +1,4 @@
-"""Undo a job: remove the rows that only this job brought, its rejects, warnings and ledger.
+"""Undo a job: remove the rows that only this job brought, its rejects, warnings, preview and ledger.
 
 A job that is to be read again is undone first, and loses its reading with the ledger's last row.
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import drop_reading, make_pending
+from chalicelib.backends.postgres.jobs import drop_reading, make_pending, remove_preview
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.backends.postgres.rejects import remove_counts
 from chalicelib.backends.postgres.warnings import remove_warnings
@@ -47,6 +47,7 @@ class PostgresUndo:
         with transaction_on(self._pool) as connection:
             remove_warnings(connection, job.id)
             remove_counts(connection, job.id)
+            remove_preview(connection, job.id)
             _note_removed(connection, parameters, 0)
             connection.execute(_SQL["remove_ledger"], parameters)
             if job.rereads:

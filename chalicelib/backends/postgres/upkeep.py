@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import transition_columns
-from chalicelib.core.lifecycle import Action
+from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.sweeping import UnseenJob
 
 _SQL = load_queries("upkeep.sql")
@@ -41,6 +41,12 @@ class PostgresUpkeep:
         with transaction_on(self._pool) as connection:
             return connection.execute(_SQL["expire"], parameters).rowcount > 0
 
+    def expire_previewed(self, *, seconds: float, limit: int) -> Sequence[UUID]:
+        """See the port."""
+        parameters = {"seconds": seconds, "limit": limit, "after": TRANSITIONS[Action.EXPIRE].after}
+        with transaction_on(self._pool) as connection:
+            return [row["id"] for row in connection.execute(_SQL["expire_previewed"], parameters)]
+
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
         """See the port."""
         with transaction_on(self._pool) as connection:
@@ -56,6 +62,7 @@ class PostgresUpkeep:
                 "purge_rejects",
                 "purge_warnings",
                 "purge_reject_counts",
+                "purge_previews",
                 "purge_ledger",
                 "mark_purged",
             ):

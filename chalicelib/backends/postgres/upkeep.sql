@@ -25,6 +25,16 @@ RETURNING id, coalesce(upload_expires_at, created_at + interval '7 days') < now(
 UPDATE ingestion_jobs SET status = %(after)s, completed_at = now(), updated_at = now()
 WHERE id = %(id)s AND status = ANY(%(before)s) AND uploaded_at IS NULL
 
+-- name: expire_previewed
+UPDATE ingestion_jobs SET status = %(after)s, completed_at = now(), updated_at = now()
+WHERE id IN (
+    SELECT id FROM ingestion_jobs
+    WHERE status = 'PREVIEWED' AND updated_at < now() - make_interval(secs => %(seconds)s)
+    ORDER BY number LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
 -- name: take_silent
 -- Unfinished jobs without a lease that have not moved for a while. They may just be waiting in the queue, so each is
 -- requeued at longer and longer intervals.
@@ -61,6 +71,9 @@ SELECT job_id, -1, code, sum(count) FROM removed GROUP BY job_id, code
 WITH removed AS (DELETE FROM reject_counts WHERE job_id = ANY(%(ids)s) RETURNING *)
 INSERT INTO reject_counts (job_id, block_no, code, field, count)
 SELECT job_id, -1, code, field, sum(count) FROM removed GROUP BY job_id, code, field
+
+-- name: purge_previews
+DELETE FROM job_previews WHERE job_id = ANY(%(ids)s)
 
 -- name: purge_ledger
 -- The sums stay, as one row per job.

@@ -73,7 +73,7 @@ def detect(head: Head, options: Options) -> Detection:
     teller.tell_of_quotes(options, dialect)
     if dialect.header:
         teller.tell_of_the_header(options, cells, header, end)
-    return Detection(dialect, tuple(teller.warnings))
+    return Detection(dialect, tuple(teller.warnings), runner_up=choice.runner_up)
 
 
 def _after_skipped_lines(head: Head, options: Options) -> tuple[int, re.Match[bytes] | None]:

@@ -78,7 +78,7 @@ def test_pauses_between_polls_are_bounded() -> None:
     assert clock.slept == [0.1, 300]
 
 
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"])
+@pytest.mark.parametrize("status", ["PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"])
 def test_following_ends_with_every_terminal_status(status: str) -> None:
     assert follow(script(answer(status)), RecordingWatcher(), Clock().timing()).status == status
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 import app as deployed
@@ -26,18 +27,21 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Place, RejectCount, Source, Status, StoredReject, Tally
+from chalicelib.core.preview import Sureness
 from chalicelib.core.warnings import JobWarning
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
-from tests.support.fakes import MemoryServices
+from tests.support.fakes import MemoryServices, MemoryStore
 from tests.support.jobs import new_job
+from tests.support.previewing import World
 
 JOB = "GET /jobs/{job_id}"
 DIVISION = ("size", "part_size", "part_count")
 
 
 def example(title: str) -> Any:
-    """Return the last JSON document under an endpoint's heading."""
-    return json.loads(blocks(section("http-api.md", f"`{title}`"), "json")[-1])
+    """Return the last JSON document under an endpoint's heading, without its subsections."""
+    own = section("http-api.md", f"`{title}`").split("\n### ")[0]
+    return json.loads(blocks(own, "json")[-1])
 
 
 def shape(document: Any) -> Any:
@@ -123,6 +127,20 @@ def test_every_member_of_a_warning_is_documented() -> None:
     ]
 
 
+def test_a_preview_is_what_a_worker_makes() -> None:
+    markdown = section("http-api.md", "Preview of a job")
+    (document,) = map(json.loads, blocks(markdown, "json"))
+    lines = ["name;city, country;amount", "Ada;York, GB;12.50", "Cy;Hull, GB;3.20", "Bo;Leeds, GB"]
+    made = World(MemoryStore("\n".join([*lines, ""]).encode())).preview()
+
+    shown = json.loads(msgspec.json.encode(serializers.describe_preview(made)))
+    shown["rejects"][0]["message"] = document["rejects"][0]["message"]
+    assert shown == document
+    explained = [name for row in table(markdown, "member", "") for name in names(row[0])]
+    assert explained == list(document)
+    assert [quoted(row[0]) for row in table(markdown, "`sure`", "")] == list(Sureness)
+
+
 @pytest.mark.parametrize("form", [Format.NDJSON, Format.JSON])
 def test_every_member_of_the_dialect_is_documented(form: Format) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{JOB}`"), "member", "") if it[0] == "`detected`")
@@ -137,7 +155,7 @@ def test_lists_leave_the_columns_out() -> None:
     )
     whole = serializers.describe(job, now)
     del whole["detected"]["columns"]
-    del whole["rejects"]
+    del whole["rejects"], whole["preview"]
 
     assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
     assert serializers.summarise(job, now) == whole
@@ -220,7 +238,7 @@ def test_an_upload_is_answered_as_documented() -> None:
     assert shape(given.body) == shape(answer)
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
-    assert request.keys() | {"format", "part_checksums", "force", "parent_job"} == {
+    assert request.keys() | {"format", "part_checksums", "force", "preview", "parent_job"} == {
         quoted(row[0]) for row in fields
     }
     uploads.create(

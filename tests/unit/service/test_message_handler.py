@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
-from chalicelib.core.jobs import Claim, Job
+from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Source, Status, Tally
@@ -65,6 +65,28 @@ def test_a_job_is_loaded_and_its_message_acknowledged() -> None:
     world.consume()
     assert world.status is Status.COMPLETED
     assert world.queue.acknowledged == [world.delivery]
+
+
+def test_a_job_is_previewed_and_waits_whatever_messages_come(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    world.jobs.put(changed(world.job, instructions=Instructions(preview=True)))
+    for _ in range(2):
+        assert world.consume()
+    assert (world.status, world.jobs.jobs[world.job.id].progress.attempts) == (Status.PREVIEWED, 1)
+    assert world.jobs.blocks.get(world.job.id) is None
+    assert "JobsCompleted" not in {name for metrics, _ in written_metrics(capsys) for name in metrics}
+    world.jobs.load(world.job.id, None)
+    assert world.consume()
+    assert world.status is Status.COMPLETED
+
+
+def test_a_file_that_cannot_be_read_fails_its_preview() -> None:
+    world = World(b"")
+    world.jobs.put(changed(world.job, instructions=Instructions(preview=True)))
+    world.consume()
+    failed = world.jobs.jobs[world.job.id]
+    assert failed.outcome.error is not None
+    assert (failed.status, failed.outcome.error.code) == (Status.FAILED, "empty-file")
 
 
 def test_a_duplicate_delivery_changes_nothing() -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.core.jobs import Instructions, Job
+from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.model import Dialect, Options, Source
 from chalicelib.core.options import of_parent, with_parent
 from chalicelib.reading.compression import DecompressionLimits
@@ -44,7 +44,7 @@ def opened(data: bytes, *others: Job, **changes: Any) -> Job:
     for other in others:
         jobs.put(other)
     job = jobs.put(new_job(**changes))
-    Opener(jobs, MemoryStore(data), LIMITS, 1 << 30).open(job)
+    Opener(jobs, MemoryStore(data), LIMITS, 1 << 30).open(Claim(job, "me", None, 1))
     found = jobs.get(job.id)
     assert found is not None
     return found

@@ -14,7 +14,7 @@ from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
 OVERDUE = Upload("bucket", "key", expires_at=NOW - timedelta(days=1))
-NOTHING = {"announced": 0, "found": 0, "adopted": 0, "purged": 0}
+NOTHING = {"announced": 0, "found": 0, "adopted": 0, "expired": 0, "purged": 0}
 
 
 @pytest.fixture
@@ -105,6 +105,19 @@ def test_a_dropped_file_whose_event_was_lost_becomes_one_job(
     assert list(services.jobs.jobs) == [adopted_job_id(lost)] == queued(services)
     services.sender.waiting.clear()
     assert sweeper.sweep()["adopted"] == 0
+
+
+def test_a_preview_that_nobody_followed_up_expires_and_its_object_stays(
+    services: MemoryServices, sweeper: Sweeper
+) -> None:
+    waits = [
+        services.jobs.put(new_job(status=Status.PREVIEWED, arrived_at=NOW, number=n, updated_at=NOW - age))
+        for n, age in enumerate((timedelta(days=6), timedelta(days=8)))
+    ]
+    assert sweeper.sweep()["expired"] == 1
+    assert [status(services, job) for job in waits] == [Status.PREVIEWED, Status.EXPIRED]
+    assert services.upload_bucket.removed == []
+    assert sweeper.sweep() == NOTHING
 
 
 def test_old_rejects_and_ledgers_are_purged_once(services: MemoryServices, sweeper: Sweeper) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import BLANKS, ExtraCells, Options
+from chalicelib.core.preview import RunnerUp
 from chalicelib.formats.csv.detection.evidence import STRONG, Hypothesis, hypotheses
 from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift, find_table
@@ -38,6 +39,7 @@ class Choice:
 
     hypothesis: Hypothesis
     lines: Sequence[Line]  # without comments
+    runner_up: RunnerUp | None = None
 
 
 def choose(head: Head, start: int, options: Options, separator: str | None) -> Choice:
@@ -49,12 +51,13 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
     """
     declared = options.delimiter or separator
     lines = _lines(head, start, SAMPLE, options.comment)
-    found = hypotheses(lines, options, declared)
+    weighed = found = hypotheses(lines, options, declared)
     rest = head.data[start + SAMPLE :]
     if not found or (rest and _is_one_sided(found[0], rest)):
         known = declared or (found[0].delimiter if found and found[0].score else None)
         lines = _lines(head, start, 2 * SAMPLE if found and not known else HEAD_SIZE, options.comment)
         found = hypotheses(lines, options, known)
+        weighed = found if known is None else weighed
     if not any(line.text.strip(" \t") for line in lines):
         raise _no_records(len(head.data) - start)
     hypothesis = found[0] if declared is not None and found else _decide(found, lines, options)
@@ -62,7 +65,19 @@ def choose(head: Head, start: int, options: Options, separator: str | None) -> C
         _check_separator(hypothesis, hypotheses(lines, options, None))
     if hypothesis.table.shift is Shift.UNCLEAR and options.extra_cells is ExtraCells.REJECT:
         raise _unclear_header(hypothesis)
-    return Choice(hypothesis, lines)
+    return Choice(hypothesis, lines, _runner_up(hypothesis.delimiter, weighed))
+
+
+def _runner_up(chosen: str, weighed: Sequence[Hypothesis]) -> RunnerUp | None:
+    """Return the best of the hypotheses with another delimiter than the chosen one.
+
+    None if no other is plausible, or if the chosen one is not the best: then something else than scores spoke
+    for it.
+    """
+    best, second = [*filter(_is_plausible, weighed), None, None][:2]
+    if best is None or second is None or best.delimiter != chosen or second.score <= 0:
+        return None
+    return RunnerUp(second.delimiter, second.quote, second.escape or None, second.score / best.score)
 
 
 def _check_separator(named: Hypothesis, found: Sequence[Hypothesis]) -> None:

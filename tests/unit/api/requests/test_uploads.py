@@ -35,6 +35,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
         "metadata": {"from": "x", "run": 7, "share": 0.5, "test": True},
         "options": {"delimiter": ";", "encoding": "cp1252", "skip_lines": 2, "missing_values": ["n/a"]},
         "force": True,
+        "preview": True,
         "part_checksums": True,
         "parent_job": str(PARENT).upper(),
     }
@@ -47,6 +48,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
             body["metadata"],
             force=True,
             parent_job=PARENT,
+            preview=True,
         ),
         size=12,
         sha256=SHA,
@@ -66,6 +68,7 @@ def test_null_counts_as_left_out() -> None:
         "force",
         "part_checksums",
         "parent_job",
+        "preview",
     )
     body = {"filename": "a", **dict.fromkeys(optional)}
     assert parse_upload(body, max_size=1) == UploadRequest("a") == parse_upload({"filename": "a"}, max_size=1)
@@ -95,6 +98,7 @@ def test_null_counts_as_left_out() -> None:
         ({"filename": "a", "sha256": 7}, "sha256"),
         ({"filename": "a", "sha256": f"{SHA}\n"}, "sha256"),
         ({"filename": "a", "force": 1}, "force"),
+        ({"filename": "a", "preview": "yes"}, "preview"),
         ({"filename": "a", "part_checksums": "yes"}, "part_checksums"),
         ({"filename": "a", "metadata": [1]}, "metadata"),
         ({"filename": "a", "metadata": {"a": {"b": 1}}}, "metadata"),

@@ -1,6 +1,7 @@
-"""`POST /jobs/{job_id}/cancel`, `/retry` and `/undo`."""
+"""`POST /jobs/{job_id}/cancel`, `/load`, `/retry` and `/undo`."""
 
 import json
+from collections import deque
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +10,22 @@ from chalice.test import Client
 
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import Format, Options, Status
+from chalicelib.core.model import Dialect, Format, Options, Source, Status
+from chalicelib.core.preview import Preview
 from tests.support.api_client import assert_problem, post
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
+UNFINISHED = (Status.PENDING, Status.PROCESSING, Status.PREVIEWED)
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.LOAD, Action.RETRY, Action.UNDO])
 @pytest.mark.parametrize("status", list(Status))
 def test_a_job_moves_as_the_table_of_transitions_says_or_not_at_all(
     client: Client, services: MemoryServices, action: Action, status: Status
 ) -> None:
-    ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
+    ended = None if status in UNFINISHED else NOW
     job = services.jobs.put(new_job(status=status, completed_at=ended, arrived_at=NOW))
     response = client.http.post(f"/jobs/{job.id}/{action}")
     transition = TRANSITIONS[action]
@@ -57,7 +60,7 @@ def test_a_retried_job_finds_a_file_that_has_arrived_meanwhile(
     assert [message.job_id for message in services.sender.waiting] == ([] if missing else [job.id])
 
 
-@pytest.mark.parametrize("action", [Action.CANCEL, Action.RETRY, Action.UNDO])
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.LOAD, Action.RETRY, Action.UNDO])
 @pytest.mark.parametrize("job_id", [str(UUID(int=4)), "nonsense"])
 def test_a_job_that_does_not_exist_cannot_be_moved(client: Client, action: Action, job_id: str) -> None:
     assert client.http.post(f"/jobs/{job_id}/{action}").status_code == 404
@@ -67,7 +70,7 @@ def test_a_job_that_does_not_exist_cannot_be_moved(client: Client, action: Actio
 def test_a_job_is_read_again_where_it_may_be_and_nowhere_else(
     client: Client, services: MemoryServices, status: Status
 ) -> None:
-    ended = None if status in (Status.PENDING, Status.PROCESSING) else NOW
+    ended = None if status in UNFINISHED else NOW
     instructions = Instructions(options=Options(delimiter="|", comment="#"))
     job = services.jobs.put(
         new_job(status=status, completed_at=ended, arrived_at=NOW, instructions=instructions)
@@ -87,6 +90,55 @@ def test_a_job_is_read_again_where_it_may_be_and_nowhere_else(
         Options(delimiter=";"),
     )
     assert [message.job_id for message in services.sender.waiting] == [job.id]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"options": None}, {"options": {"comment": None}}])
+def test_a_previewed_job_is_loaded_with_the_same_reading_or_another(
+    client: Client, services: MemoryServices, body: Any
+) -> None:
+    dialect, source = Dialect(Format.CSV, 4), Source("bucket", "key", "e1", 9)
+    instructions = Instructions(options=Options(comment="#"), preview=True)
+    job = services.jobs.put(
+        new_job(
+            status=Status.PREVIEWED,
+            arrived_at=NOW,
+            instructions=instructions,
+            source=source,
+            dialect=dialect,
+        )
+    )
+    path = f"/jobs/{job.id}/load"
+    response = client.http.post(path) if body is None else post(client, path, body)
+    assert (response.status_code, response.json_body["status"]) == (202, "PENDING")
+    assert response.headers["Retry-After"] == "1"
+    loading = services.jobs.jobs[job.id]
+    changes = bool(body and body["options"])
+    assert (loading.reading, loading.rereads) == ((None, True) if changes else (job.reading, False))
+    assert loading.source == source
+    assert loading.instructions == Instructions(options=Options(comment=None if changes else "#"))
+    assert [message.job_id for message in services.sender.waiting] == [job.id]
+
+
+def test_a_load_with_a_wrong_body_changes_nothing(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job(status=Status.PREVIEWED, arrived_at=NOW))
+    assert_problem(post(client, f"/jobs/{job.id}/load", {"options": {"x": 1}}), 400, field="options.x")
+    assert services.jobs.jobs[job.id] == job
+    assert services.sender.waiting == deque()
+
+
+def test_a_preview_is_shown_without_rounding_a_number(client: Client, services: MemoryServices) -> None:
+    record = '{"big":12345678901234567890123.5,"huge":1e+400,"text":"Zoë"}'
+    shown = Preview((record,), (), (), 1, 0, 9, is_whole=True, sure={})
+    job = services.jobs.put(new_job(status=Status.PREVIEWED, arrived_at=NOW, preview=shown))
+    response = client.http.get(f"/jobs/{job.id}")
+    assert f'"records":[{record}]' in response.body.decode()
+    assert (response.json_body["phase"], response.headers["Content-Type"]) == (
+        "previewed",
+        JSON["Content-Type"],
+    )
+    assert "Retry-After" not in response.headers
+    (listed,) = client.http.get("/jobs").json_body["jobs"]
+    assert (listed["status"], "preview" in listed) == ("PREVIEWED", False)
 
 
 @pytest.mark.parametrize(
