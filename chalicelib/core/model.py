@@ -217,3 +217,16 @@ class StoredReject:
     code: str
     message: str
     raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReject:
+    """A rejected record, whole, with its place in the file."""
+
+    code: str
+    message: str
+    field: str | None
+    place: Place
+    raw: bytes  # the record's bytes in the text, with its line ending; cut at 1 MiB (then is_cut)
+    is_cut: bool = False
+    is_excerpt: bool = False  # only an excerpt was kept: the object is gone

@@ -14,12 +14,13 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
-from chalicelib.core.model import Gap, Range, Source, Tally
+from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
@@ -57,10 +58,6 @@ _RESULTS = {
 }
 
 
-class _Interrupted(Exception):  # noqa: N818 - no error
-    """The work stops here; another attempt continues it."""
-
-
 @dataclass(frozen=True)
 class IngestionLimits:
     """The bounds of an ingestion. Sizes in bytes."""
@@ -90,7 +87,7 @@ class Ingester:
         ``keep_going`` is called between blocks; blocks under way are finished first.
         Raises JobFailed, JobEnded, RetryLater.
         """
-        store = _InterruptibleStore(self.store, keep_going)
+        store = InterruptibleStore(self.store, keep_going)
         opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
         try:
             reading = claim.job.reading or opener.open(claim.job)
@@ -98,24 +95,8 @@ class Ingester:
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
-        except _Interrupted:
+        except Interrupted:
             return Result.INTERRUPTED
-
-
-@dataclass(frozen=True)
-class _InterruptibleStore:
-    """Stop reading when the work should stop: a stream may skip much text before its first block."""
-
-    store: ObjectStore
-    keep_going: Callable[[], bool]
-
-    def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        return self.store.pin(bucket, key, version_id)
-
-    def read(self, source: Source, start: int, end: int) -> bytes:
-        if not self.keep_going():
-            raise _Interrupted
-        return self.store.read(source, start, end)
 
 
 class Ingestion:
@@ -221,7 +202,7 @@ class Ingestion:
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, block in enumerate(blocks, start=1):
                 if not self._keep_going():
-                    raise _Interrupted
+                    raise Interrupted
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure

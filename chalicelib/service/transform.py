@@ -1,9 +1,9 @@
 """The pipeline of a block: text → decoded values → rows and rejects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +27,21 @@ from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
+_T = TypeVar("_T")
+
+
+class Rejected(NamedTuple):
+    """A rejected record of a block, with all bytes that the block has of it. See ``Reject``."""
+
+    code: str
+    message: str
+    record: int
+    offset: int
+    raw: bytes
+    field: str | None = None
+    line: int | None = None
+    sheet_row: int | None = None
+
 
 def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
@@ -36,12 +51,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
-    advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
-    if dialect.transcoded:  # the text is UTF-8
-        dialect = replace(dialect, encoding=encodings.UTF8)
-    is_first = block.start < dialect.data_start
-    rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
-    printed = _print_segments(block.segments, dialect, advisor, rows_before)
+    printed = _print_block(block, dialect, _with_excerpt)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -58,11 +68,30 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     )
 
 
-class _Printed(NamedTuple):
+def whole_rejects(block: Block, dialect: Dialect) -> Sequence[Rejected]:
+    """Return the records of a block that :func:`transform` rejects, whole."""
+    return _print_block(block, dialect, lambda rejected: rejected).rejects
+
+
+def _with_excerpt(rejected: Rejected) -> Reject:
+    return Reject(**{**rejected._asdict(), "raw": excerpt(rejected.raw)})
+
+
+def _print_block(block: Block, dialect: Dialect, keep: Callable[[Rejected], _T]) -> "_Printed[_T]":
+    """Decode and print a block. ``keep`` says what is kept of a rejected record."""
+    advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
+    if dialect.transcoded:  # the text is UTF-8
+        dialect = replace(dialect, encoding=encodings.UTF8)
+    is_first = block.start < dialect.data_start
+    rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
+    return _print_segments(block.segments, dialect, advisor, rows_before, keep)
+
+
+class _Printed(NamedTuple, Generic[_T]):
     """The canonical records, the rejects and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
-    rejects: list[Reject]
+    rejects: list[_T]
     warnings: Sequence[FileWarning]
     records: int
     sheet_rows: int | None
@@ -73,7 +102,8 @@ def _print_segments(
     dialect: Dialect,
     advisor: Advisor | None,
     sheet_rows: int | None,
-) -> _Printed:
+    keep: Callable[[Rejected], _T],
+) -> _Printed[_T]:
     """Decode and print the segments. On return, the decoded values are free: hashing needs their memory.
 
     ``sheet_rows`` is the number of those in the block before the segments; None: they are not counted.
@@ -81,23 +111,22 @@ def _print_segments(
     file_format = format_of(dialect)
     printer = _Printer(file_format, dialect)
     texts: list[pa.Array] = []
-    rejects: list[Reject] = []
+    rejects: list[_T] = []
     notes = Notes()
     records = 0
     for segment in segments:
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
-            rejects.append(
-                Reject(
-                    segment.code,
-                    message,
-                    records,
-                    segment.offset,
-                    excerpt(segment.raw),
-                    line=segment.line,
-                    sheet_row=sheet_rows,
-                )
+            rejected = Rejected(
+                segment.code,
+                message,
+                records,
+                segment.offset,
+                segment.raw,
+                line=segment.line,
+                sheet_row=sheet_rows,
             )
+            rejects.append(keep(rejected))
             records += 1
             sheet_rows = _sum(sheet_rows, 1)
             continue
@@ -106,7 +135,7 @@ def _print_segments(
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
-            rejects += _rejects(batch, printed.rejections, before, advisor)
+            rejects += map(keep, _rejects(batch, printed.rejections, before, advisor))
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
             sheet_rows = _sum(sheet_rows, batch.sheet_rows)
@@ -199,8 +228,8 @@ class _Before(NamedTuple):
 
 def _rejects(
     batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
-) -> Iterator[Reject]:
-    """Yield the rejects of a batch."""
+) -> Iterator[Rejected]:
+    """Yield the rejected records of a batch."""
     if not rejections:
         return
     locations = batch.locate([rejection.ordinal for rejection in rejections])
@@ -210,12 +239,12 @@ def _rejects(
     for (ordinal, code, message, field), (offset, raw, row) in both:
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
-        yield Reject(
+        yield Rejected(
             code,
             message,
             before.records + ordinal,
             offset,
-            excerpt(raw),
+            raw,
             field,
             before.lines.before(offset),
             _sum(before.sheet_rows, row),

@@ -15,6 +15,7 @@ from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
 from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
@@ -59,6 +60,7 @@ class Backend:
         self.ledger = PostgresLedger(self.pool, IngestedData())
         self.splits = PostgresSplits(self.pool)
         self.undo = PostgresUndo(self.pool, IngestedData())
+        self.rejects_files = PostgresRejectsFiles(self.pool)
 
     def writer(self) -> PostgresBlocks:
         return PostgresBlocks(self.pool, IngestedData())
@@ -165,7 +167,7 @@ class Life(Backend):
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
-            *("validation_errors", "job_warnings", "ingested_data"),
+            *("validation_errors", "job_warnings", "rejects_files", "ingested_data"),
         )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
@@ -180,7 +182,7 @@ class Life(Backend):
         shifts = self.sql(
             f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
             " FROM information_schema.columns"
-            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges')"
+            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges', 'rejects_files')"
             " AND data_type LIKE 'timestamp%'"
             " GROUP BY table_name"
         )

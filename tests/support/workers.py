@@ -11,6 +11,7 @@ from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
 from chalicelib.service.message_handler import MessageHandler
 from tests.support.fakes import MemoryJobs, MemoryQueue
+from tests.support.rejects import new_maker
 
 
 def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingester:
@@ -46,7 +47,13 @@ def new_handler(
 ) -> MessageHandler:
     """Return a message handler; ``changes`` name its fields."""
     attempts = Attempts(
-        jobs, ingester, jobs, jobs, max_attempts=queue.max_deliveries, outage_seconds=outage_seconds
+        jobs,
+        ingester,
+        jobs,
+        jobs,
+        new_maker(jobs, ingester.store, ingester.limits, queue.max_deliveries),
+        max_attempts=queue.max_deliveries,
+        outage_seconds=outage_seconds,
     )
     handler = MessageHandler(
         jobs, jobs, attempts, queue, queue, worker, lease_seconds=30, heartbeat_seconds=10
