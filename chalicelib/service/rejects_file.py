@@ -28,6 +28,7 @@ from chalicelib.service.transform import Rejected, whole_rejects
 from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
+_SEVERAL = 2  # attempts
 MOST = 1 << 20  # bytes kept of a record
 _ENDING = b" \xe2\x80\xa6"  # of an excerpt that was cut
 
@@ -38,6 +39,7 @@ class RejectsLedger(Protocol):
     def begin_in_undo(self, job: Job, *, owner: str) -> int | None:
         """Count an attempt to make the file of a job that ``owner`` undoes; return how many there were.
 
+        What ``owner`` begins again is the same attempt; the release of its lease ends it.
         Return None if it is made, or could not be made, or if ``owner`` does not undo the job any more.
         """
 
@@ -72,7 +74,7 @@ class RejectsFileMaker:
     store: ObjectStore
     bucket: FileBucket
     limits: IngestionLimits
-    max_attempts: int  # the last one uses excerpts only: they take little time
+    max_attempts: int  # the last one of several uses excerpts only: they take little time
 
     def make(self, job: Job, *, owner: str, attempt: int, keep_going: Callable[[], bool]) -> bool:
         """Make the job's file, in one of several attempts; return False if ``keep_going`` did.
@@ -83,7 +85,12 @@ class RejectsFileMaker:
             raise AssertionError(f"job {job.id} has rejects and no reading")
         store = InterruptibleStore(self.store, keep_going)
         rejects = WholeRejects(
-            self.ledger, store, self.limits, job.id, job.reading, only_excerpts=attempt >= self.max_attempts
+            self.ledger,
+            store,
+            self.limits,
+            job.id,
+            job.reading,
+            only_excerpts=attempt >= max(self.max_attempts, _SEVERAL),
         )
         key = new_rejects_key(job.id, job.reading_no, rejects_name(job.reading.dialect))
         is_csv = key.endswith(".csv")

@@ -222,17 +222,28 @@ def test_undo_leaves_the_file(life: Life) -> None:
 def test_undo_goes_on_without_a_file_that_cannot_be_made(life: Life) -> None:
     job, ingester = loaded(life)
     assert life.jobs.act(job.id, Action.UNDO)
-    for _ in range(3):
+    for attempt in range(1, 4):
         assert life.rejects_files.begin_in_undo(job, owner="nobody") is None
-        undoing = claim(life, job.id)
-        assert undoing is not None
-        assert life.rejects_files.begin_in_undo(job, owner="me") is not None  # and the worker dies
+        assert claim(life, job.id, f"{attempt}") is not None
+        for _ in range(2):  # an outage, then the worker dies
+            assert life.rejects_files.begin_in_undo(job, owner=f"{attempt}") == attempt
+        life.later(61)
+    assert claim(life, job.id) is not None
     assert maker_of(life, ingester).make_before_undo(job, owner="me", keep_going=lambda: True)
     file = life.found(job.id).rejects_file
     assert file is not None
     assert file.error is not None
     assert life.undo.undo(life.found(job.id), owner="me", keep_going=lambda: True)
     assert not life.found(job.id).has_rejects
+
+
+def test_an_interruption_of_an_undo_is_no_attempt_to_make_the_file(life: Life) -> None:
+    job, _ = loaded(life)
+    assert life.jobs.act(job.id, Action.UNDO)
+    for _ in range(5):
+        assert claim(life, job.id) is not None
+        assert life.rejects_files.begin_in_undo(job, owner="me") == 1
+        life.leases.release(job.id, owner="me", without_progress=False)
 
 
 def retried(life: Life, job_id: UUID) -> None:

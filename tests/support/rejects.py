@@ -24,7 +24,8 @@ class MemoryRejects:
         file = self.jobs.files.setdefault(job.id, RejectsFile())
         if file.key or file.error:
             return None
-        self.jobs.attempts[job.id] += 1
+        self.jobs.attempts[job.id] += self.jobs.makers.get(job.id) != owner
+        self.jobs.makers[job.id] = owner
         return self.jobs.attempts[job.id]
 
     def blocks(self, job_id: UUID) -> Sequence[RejectedBlock]:

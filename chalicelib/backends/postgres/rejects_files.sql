@@ -38,12 +38,14 @@ SET lease_owner = NULL, lease_until = NULL,
 WHERE job_id = %(id)s AND lease_owner = %(owner)s
 
 -- name: begin_in_undo
--- The worker that undoes the job has the job's own lease.
-INSERT INTO rejects_files AS file (job_id, reading_no, requested_at, attempts)
-SELECT id, reading_no, now(), 1 FROM ingestion_jobs
+-- The worker that undoes the job has the job's own lease. With its name here, what it begins again after an outage is not
+-- another attempt, and `release` knows its row.
+INSERT INTO rejects_files AS file (job_id, reading_no, requested_at, attempts, lease_owner)
+SELECT id, reading_no, now(), 1, %(owner)s FROM ingestion_jobs
 WHERE id = %(id)s AND status = 'UNDOING' AND lease_owner = %(owner)s AND reading_no = %(reading_no)s
 ON CONFLICT (job_id) DO UPDATE SET
-    reading_no = excluded.reading_no, requested_at = now(), attempts = file.attempts + 1
+    reading_no = excluded.reading_no, requested_at = now(), lease_owner = excluded.lease_owner,
+    attempts = file.attempts + CASE WHEN file.lease_owner = excluded.lease_owner THEN 0 ELSE 1 END
 WHERE file.made_at IS NULL AND file.error IS NULL
 RETURNING attempts
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import Job, RejectsFile, RejectsSource
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
@@ -228,12 +229,28 @@ def test_an_undo_goes_on_without_a_file_that_cannot_be_made(broken: Callable[[],
     assert not world.written
 
 
-def taken_over(world: World) -> None:
-    world.jobs.makers[world.job.id] = "another"
+def asked(world: World) -> None:
+    world.jobs.wish(world.job.id)
 
 
 def undone(world: World) -> None:
     world.jobs.act(world.job.id, Action.UNDO)
+
+
+@pytest.mark.parametrize("begin", [asked, undone])
+def test_an_outage_is_no_attempt(begin: Callable[[World], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(FILES["csv"])
+    begin(world)
+    monkeypatch.setattr("chalicelib.service.attempt.time.sleep", lambda _: None)
+    monkeypatch.setattr("chalicelib.service.attempt._LONGEST_PAUSE", 0)
+    world.store.errors.extend([RetryLater("S3 is down")] * 9)
+    world.handle()
+    assert world.file is not None
+    assert world.file.source is RejectsSource.OBJECT
+
+
+def taken_over(world: World) -> None:
+    world.jobs.makers[world.job.id] = "another"
 
 
 @pytest.mark.parametrize("meanwhile", [taken_over, undone])
