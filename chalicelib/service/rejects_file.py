@@ -30,7 +30,6 @@ from chalicelib.telemetry import logger
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
 MOST = 1 << 20  # bytes kept of a record
-_ENDING = b" \xe2\x80\xa6"  # of an excerpt that was cut
 
 
 class RejectsLedger(Protocol):
@@ -218,17 +217,8 @@ class WholeRejects:
         self.has_excerpts = True
         for it in self.ledger.excerpts(self.job_id, block.no):
             self.count += 1
-            raw = it.raw.encode()
-            place, is_cut = _place(block, it), raw.endswith(_ENDING)
-            yield WholeReject(
-                it.code,
-                it.message,
-                it.field,
-                place,
-                raw.removesuffix(_ENDING),
-                is_cut=is_cut,
-                is_excerpt=True,
-            )
+            place, raw = _place(block, it), it.raw.encode()
+            yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True)
 
 
 def _runs(blocks: Sequence[RejectedBlock], nearest: int) -> Iterator[Sequence[RejectedBlock]]:
