@@ -1,4 +1,4 @@
-"""Interrupt work that reads an object."""
+"""Stop reading when the work on a claim should stop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class InterruptibleStore:
     keep_going: Callable[[], bool]
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
-        """Return the object as the store does."""
+        """See ObjectStore."""
         return self.store.pin(bucket, key, version_id)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
-        """Return bytes as the store does. Raises Interrupted."""
+        """See ObjectStore. Raises Interrupted."""
         if not self.keep_going():
             raise Interrupted
         return self.store.read(source, start, end)
