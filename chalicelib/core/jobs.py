@@ -123,6 +123,13 @@ class Times:
     completed_at: datetime | None
 
 
+class Task(Enum):
+    """The work that a claim is for."""
+
+    JOB = auto()  # load its file, or undo it
+    REJECTS_FILE = auto()  # make it: the job has ended
+
+
 @dataclass(frozen=True)
 class NewJob:
     """A job to register."""
@@ -165,13 +172,6 @@ class Job:
         """Whether there are rejects to download: in the ledger, or in a file that an undo has left."""
         is_left = self.rejects_file is not None and self.rejects_file.key is not None
         return self.outcome.purged_at is None and (self.progress.tally.rejected > 0 or is_left)
-
-
-class Task(Enum):
-    """The work that a claim is for."""
-
-    JOB = auto()  # load its file, or undo it
-    REJECTS_FILE = auto()  # make it: the job has ended
 
 
 @dataclass(frozen=True)
