@@ -173,9 +173,9 @@ class WholeRejects:
                         continue  # no record of it was rejected
                     if (block.no, block.start, block.end) != (expected.no, expected.start, expected.end):
                         break
-                    found = whole_rejects(block, self.reading.dialect)
                     done += 1
-                    yield self._whole(expected, found)
+                    # no variable: the rejects of a block are free before the next one is cut
+                    yield self._whole(expected, whole_rejects(block, self.reading.dialect))
                     if done == len(run):
                         break
             except JobFailed as failure:
