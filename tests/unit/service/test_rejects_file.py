@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import Job, RejectsFile, RejectsSource
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
-from chalicelib.core.model import Format, Status, WholeReject
+from chalicelib.core.model import Format, Source, Status, WholeReject
 from chalicelib.service.message_handler import MessageHandler, Outcome
 from chalicelib.service.rejects_file import MOST, WholeRejects
 from chalicelib.service.rejects_request import download_name
@@ -39,14 +40,26 @@ FILES: dict[str, bytes] = {
 NUMBERS = list(range(9, 500, 9))
 
 
+@dataclass
+class CountingStore(MemoryStore):
+    """A store that counts the bytes that are read."""
+
+    count: int = 0
+
+    def read(self, source: Source, start: int, end: int) -> bytes:
+        data = super().read(source, start, end)
+        self.count += len(data)
+        return data
+
+
 class World:
     """A job whose file is loaded, and a worker."""
 
-    def __init__(self, data: bytes, block_size: int = 4096) -> None:
-        self.store, self.queue, self.jobs = MemoryStore(data), MemoryQueue(), MemoryJobs()
+    def __init__(self, data: bytes, block_size: int = 4096, max_record: int = 50_000) -> None:
+        self.store, self.queue, self.jobs = CountingStore(data), MemoryQueue(), MemoryJobs()
         self.job = self.jobs.put(new_job(arrived_at=NOW, block_size=block_size))
         self.ingester = new_ingester(
-            self.jobs, self.store, sender=self.queue, max_upload=10**8, max_record=50_000, read_size=3000
+            self.jobs, self.store, sender=self.queue, max_upload=10**8, max_record=max_record, read_size=3000
         )
         self.handler: MessageHandler = new_handler(self.jobs, self.ingester, self.queue)
         self.stop = threading.Event()
@@ -97,6 +110,38 @@ def test_the_records_of_every_kind_of_file_are_whole(kind: str) -> None:
     assert [(it.code, it.message, it.field) for it in found] == [
         (it.code, it.message, it.field) for it in stored
     ]
+
+
+FAR = (700, 4000, 4001, 9000)  # the numbers of records that are rejected
+ARRAY = [b"%d" % n if n in FAR else b'{"id": %d}' % n for n in range(1, 10_001)]
+SPARSE: dict[str, bytes] = {
+    "csv": b"id,name\n" + b"".join(b"%d,Ann%s\n" % (n, b",x" * (n in FAR)) for n in range(1, 10_001)),
+    "ndjson": b"".join(b'{"id": %d%s\n' % (n, b"" if n in FAR else b"}") for n in range(1, 10_001)),
+    "array": b"["
+    + b",\n".join(b"%d" % n if n in FAR else b'{"id": %d}' % n for n in range(1, 10_001))
+    + b"]",
+}
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+def test_only_the_blocks_with_rejects_are_read(kind: str) -> None:
+    world = World(SPARSE[kind], 1024, max_record=300)
+    world.store.count = 0
+    found, has_excerpts = world.rejects()
+    assert not has_excerpts
+    assert [reject.place.record for reject in found] == list(FAR)
+    assert 0 < world.store.count < len(world.store.data) / 2
+
+
+def test_a_compressed_file_is_read_once_up_to_its_last_reject() -> None:
+    text = SPARSE["csv"]
+    end = text.index(b"9002")
+    world = World(gzip.compress(text[:end], 1) + gzip.compress(text[end:], 1), 1024, max_record=300)
+    world.store.count = 0
+    found, has_excerpts = world.rejects()
+    assert not has_excerpts
+    assert [reject.place.record for reject in found] == list(FAR)
+    assert world.store.count <= len(world.store.data)
 
 
 @given(
