@@ -7,7 +7,7 @@ from chalice import app as chalice
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import request_middleware, view_decorator
-from chalicelib.api.views import datasets, health, jobs, uploads
+from chalicelib.api.views import datasets, health, jobs, rejects, uploads
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
@@ -104,6 +104,20 @@ def undo_job(context: RequestContext) -> chalice.Response:
 def list_errors(context: RequestContext) -> chalice.Response:
     """List the rejects of a job."""
     return jobs.list_errors(context, services().jobs)
+
+
+@app.route("/jobs/{job_id}/rejects.csv")
+@view
+def download_rejects_csv(context: RequestContext) -> chalice.Response:
+    """Make the rejects of a CSV file a file, and return the URL to download it."""
+    return rejects.download(context, services().jobs, services().rejects_files, "rejects.csv")
+
+
+@app.route("/jobs/{job_id}/rejects.ndjson")
+@view
+def download_rejects_ndjson(context: RequestContext) -> chalice.Response:
+    """Make the rejects of a JSON file a file, and return the URL to download it."""
+    return rejects.download(context, services().jobs, services().rejects_files, "rejects.ndjson")
 
 
 @app.route("/datasets/{name}/options")

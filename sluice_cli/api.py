@@ -12,6 +12,7 @@ import httpx
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
+from sluice_cli.documents.rejects import RejectsFile
 from sluice_cli.documents.uploads import (
     MultipartUpload,
     NewUpload,
@@ -117,6 +118,11 @@ class Api:
         """Yield pages of the job's rejects in file order, at most ``limit`` rejects in all."""
         return self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit)
 
+    def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
+        """Return the job's rejects file ``name``. The first call has the API make it."""
+        response = self._request("GET", f"/jobs/{job_id}/{name}")
+        return RejectsFile.read(_json(response), retry_after(response))
+
     def _pages(
         self,
         path: str,
@@ -146,7 +152,7 @@ class Api:
             ) from error
         except httpx.HTTPError as error:
             raise UnexpectedResponseError(describe_transport_error(error)) from error
-        if response.is_success:
+        if response.is_success or response.status_code == HTTPStatus.SEE_OTHER:
             return response
         raise refusal(response)
 

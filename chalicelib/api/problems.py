@@ -1,6 +1,6 @@
 """The one place where errors become HTTP statuses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 
@@ -8,6 +8,7 @@ from chalice.app import ChaliceViewError, Response
 
 from chalicelib.api.responses import problem_response
 from chalicelib.core.errors import InvalidRequest, NotPossible, RetryLater
+from chalicelib.service.rejects_request import NoRejectsFile, RejectsFileFailed, RejectsRemoved
 from chalicelib.telemetry import logger
 
 RETRY_SECONDS = "5"  # for `Retry-After` while a dependency is unavailable
@@ -56,16 +57,24 @@ def handle_errors(answer: Answer) -> Answer:
     return answer_or_problem
 
 
+_STATUSES: Mapping[type[Exception], HTTPStatus] = {  # of errors that are nothing but a sentence
+    UnknownJob: HTTPStatus.NOT_FOUND,
+    UnknownDataset: HTTPStatus.NOT_FOUND,
+    NoRejectsFile: HTTPStatus.NOT_FOUND,
+    NotPossible: HTTPStatus.CONFLICT,
+    RejectsRemoved: HTTPStatus.GONE,
+    RejectsFileFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
 def _problem_for(error: Exception) -> Response:
+    if type(error) in _STATUSES:
+        return problem_response(_STATUSES[type(error)], str(error))
     match error:
         case InvalidRequest():
             return problem_response(HTTPStatus.BAD_REQUEST, error.message, field=error.field)
-        case UnknownJob() | UnknownDataset():
-            return problem_response(HTTPStatus.NOT_FOUND, str(error))
         case TooLarge():
             return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), field=error.field)
-        case NotPossible():
-            return problem_response(HTTPStatus.CONFLICT, str(error))
         case RetryLater():
             logger.exception("dependency not available")
             sentence = "Something that Sluice depends on is not available right now. Try again shortly."

@@ -18,6 +18,7 @@ from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
 from chalicelib.service.multipart import all_parts
+from chalicelib.service.rejects_request import RejectsDownload, path
 
 _DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the API
 
@@ -67,7 +68,10 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
 
 def links(job: Job) -> dict[str, str]:
     """Return the paths of the job's documents, relative to the API's address."""
-    return {"self": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
+    paths = {"self": f"/jobs/{job.id}", "errors": f"/jobs/{job.id}/errors"}
+    if job.has_rejects and job.rejects_format is not None:
+        paths["rejects"] = path(job, job.rejects_format)
+    return paths
 
 
 def phase(job: Job) -> str:
@@ -151,6 +155,23 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "code": reject.code,
         "message": with_place(reject.message, reject.place),
         "raw": reject.raw,
+    }
+
+
+def describe_requested_rejects(job: Job) -> dict[str, Any]:
+    """Return the document of a rejects file that is being made."""
+    return {"job_id": str(job.id), "status": "requested", "rejects": job.progress.tally.rejected}
+
+
+def describe_rejects_download(made: RejectsDownload) -> dict[str, Any]:
+    """Return the document of a rejects file that can be downloaded."""
+    return {
+        "status": "made",
+        "rejects": made.rejects,
+        "source": made.source.value,
+        "filename": made.filename,
+        "url": made.signed.url,
+        "expires_at": _seconds(made.signed.expires_at),
     }
 
 

@@ -26,3 +26,16 @@ class PreparedBlock:
     lines: int | None = None  # line endings in it; None under rules 1
     sheet_rows: int | None = None  # in it; None: they are not counted
     warnings: Sequence[FileWarning] = ()  # one for each code
+
+
+@dataclass(frozen=True)
+class RejectedBlock:
+    """A committed block with rejects, and the numbers in the file before it; None: they are not known."""
+
+    no: int
+    start: int  # bytes of the text
+    end: int
+    rejected: int
+    records: int | None
+    lines: int | None
+    sheet_rows: int | None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,23 @@ class JobOutcome:
     purged_at: datetime | None = None  # when its rejects were removed
 
 
+class RejectsSource(StrEnum):
+    """What the records in a rejects file were taken from."""
+
+    OBJECT = "object"  # the file: they are whole
+    EXCERPTS = "excerpts"  # at least some are excerpts: the file, or a part of it, cannot be read any more
+
+
+@dataclass(frozen=True)
+class RejectsFile:
+    """The state of a rejects file that was asked for, or that an undo has left."""
+
+    key: str | None = None  # of its object; None: it is not made yet
+    rejects: int | None = None  # in it, once it is made
+    source: RejectsSource | None = None  # likewise
+    error: str | None = None  # a sentence: it could not be made
+
+
 @dataclass(frozen=True)
 class Times:
     """The times at which a job was created, first claimed, last changed and ended."""
@@ -106,6 +124,13 @@ class Times:
     started_at: datetime | None
     updated_at: datetime
     completed_at: datetime | None
+
+
+class Task(Enum):
+    """The work that a claim is for."""
+
+    JOB = auto()  # load its file, or undo it
+    REJECTS_FILE = auto()  # make it: the job has ended
 
 
 @dataclass(frozen=True)
@@ -143,6 +168,8 @@ class Job:
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
     preview: Preview | None = None  # likewise: that of this reading
+    rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
+    rejects_file: RejectsFile | None = None  # None: it was not asked for
 
     @property
     def parent_job(self) -> UUID | None:
@@ -150,12 +177,19 @@ class Job:
         marked = self.reading.dialect.rejects_of if self.reading else None
         return self.instructions.parent_job or (None if marked is None else UUID(marked))
 
+    @property
+    def has_rejects(self) -> bool:
+        """Whether there are rejects to download: in the ledger, or in a file that an undo has left."""
+        is_left = self.rejects_file is not None and self.rejects_file.key is not None
+        return self.outcome.purged_at is None and (self.progress.tally.rejected > 0 or is_left)
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of a worker, under a lease: a job, or a range of a job that was split."""
+    """A claim of a worker, under a lease: a job, a range of a job that was split, or its rejects file."""
 
     job: Job  # as it was when it was claimed
     owner: str  # names the delivery in the lease
     range: Range | None  # None: the whole job
-    attempts_without_progress: int  # at the job or at the range, this attempt included
+    attempts_without_progress: int  # at the job, the range or the rejects file, this attempt included
+    task: Task = Task.JOB

@@ -1,4 +1,4 @@
-"""Uploads: the request of a client, and the signed URLs that it gets."""
+"""Uploads and downloads: the request of a client, and the signed URLs that it gets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +29,14 @@ class SignedUpload:
     method: str
     url: str
     headers: Mapping[str, str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class SignedDownload:
+    """A presigned URL to GET an object from."""
+
+    url: str
     expires_at: datetime
 
 

@@ -16,7 +16,7 @@ from chalicelib.reading.lines import count_lines
 from chalicelib.reading.object_text import Chunk
 
 TOO_LARGE = "record-too-large"
-EXCERPT = 1000  # bytes kept of a rejected record
+EXCERPT = 1000  # bytes kept of a record that cannot be read whole
 
 
 class Stretch(NamedTuple):
@@ -46,7 +46,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A record that cannot be read whole; ``raw`` is the beginning of it."""
+    """A record that cannot be read whole; ``raw`` is the beginning of it, up to a size."""
 
     offset: int  # in the text
     raw: bytes
@@ -185,12 +185,14 @@ def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from 
     data_line: int = 0,
     block_size: int,
     framing: Framing,
+    excerpt: int = EXCERPT,
 ) -> Iterator[Block]:
     """Yield the blocks of ``gap``. ``chunks`` hold the text from ``max(gap.start, data_start)`` on.
 
     They reach ``framing.look_ahead`` bytes beyond the gap's end, so that every worker cuts the same blocks.
     The first block of a file includes the bytes before ``data_start``, which have ``data_line`` line endings,
-    even if no record follows. Raises JobFailed for a FramingError.
+    even if no record follows. ``excerpt``: bytes kept of a record that cannot be read whole. Raises JobFailed
+    for a FramingError.
     """
     window = _Window(chunks, max(gap.start, data_start), data_line if gap.start < data_start else 0)
     start = gap.start
@@ -198,7 +200,7 @@ def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from 
         _boundary(window, 1, framing)  # for some formats a file without data is truncated
     while (gap.end is None or start < gap.end) and (not window.is_at_end() or start < data_start):
         number = window.offset // block_size
-        segments = tuple(_segments(window, (number + 1) * block_size, framing))
+        segments = tuple(_segments(window, (number + 1) * block_size, framing, excerpt))
         # The last block is known as such even if the text ends with it: it carries the warnings.
         warnings = window.warnings if window.is_at_end() else ()
         told = tuple(replace(warning, offset=window.offset) for warning in warnings)
@@ -206,7 +208,9 @@ def cut_blocks(  # noqa: PLR0913 - what the text is, and what is to be cut from 
         start, window.line = window.offset, 0
 
 
-def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment | RejectedRecord]:
+def _segments(
+    window: _Window, stop: int, framing: Framing, excerpt: int
+) -> Iterator[Segment | RejectedRecord]:
     """Take the block that ends at or after ``stop``, the next line of the grid, off the window."""
     while window.offset < stop and not window.is_at_end():
         boundary = _boundary(window, stop - window.offset, framing)
@@ -218,9 +222,9 @@ def _segments(window: _Window, stop: int, framing: Framing) -> Iterator[Segment 
             data = window.take(boundary.end)
             yield Segment(offset, data, boundary.regular, boundary.stretches, boundary.quotes, line)
         if boundary.rest is not None:
-            yield from _reject_to_end(window, boundary.rest, str(boundary.code))
+            yield from _reject_to_end(window, boundary.rest, str(boundary.code), excerpt)
         elif boundary.code is not None:
-            yield _reject(window, boundary, framing)
+            yield _reject(window, boundary, framing, excerpt)
 
 
 def _boundary(window: _Window, at: int, framing: Framing) -> Boundary | None:
@@ -235,36 +239,36 @@ def _failure(error: FramingError, begin: int) -> JobFailed:
     return JobFailed(error.code, error.sentence.format(*(f"{begin + offset:,}" for offset in error.offsets)))
 
 
-def _reject_to_end(window: _Window, rest: Rest, code: str) -> Iterator[RejectedRecord]:
+def _reject_to_end(window: _Window, rest: Rest, code: str, excerpt: int) -> Iterator[RejectedRecord]:
     """Take the rest of the text off the window, however long; see Boundary."""
     begin = offset = window.offset
     line, raw = window.line, b""
     try:
         for piece in rest(window.take_all()):
             if raw:
-                raw += piece[: max(EXCERPT - len(raw), 0)]
+                raw += piece[: max(excerpt - len(raw), 0)]
             elif raw := piece.lstrip(b" \t\r\n"):
                 offset = window.offset - len(raw)
                 line = window.line - count_lines(raw)
-                raw = raw[:EXCERPT]
+                raw = raw[:excerpt]
     except FramingError as error:
         raise _failure(error, begin) from None
     if raw:
         yield RejectedRecord(offset, raw, code, line)
 
 
-def _reject(window: _Window, boundary: Boundary, framing: Framing) -> RejectedRecord:
+def _reject(window: _Window, boundary: Boundary, framing: Framing, excerpt: int) -> RejectedRecord:
     """Take a record that cannot be read whole off the window, however long."""
     window.take(boundary.separators)
     offset, line, raw = window.offset, window.line, b""
     if boundary.length is not None:
-        return RejectedRecord(offset, window.take(boundary.length)[:EXCERPT], str(boundary.code), line)
+        return RejectedRecord(offset, window.take(boundary.length)[:excerpt], str(boundary.code), line)
     while (end := framing.line_end(window.data)) is None and not window.final:
         # the last byte stays: it may be the CR of a CRLF
-        raw = (raw + window.take(max(len(window.data) - 1, 0)))[:EXCERPT]
+        raw = (raw + window.take(max(len(window.data) - 1, 0)))[:excerpt]
         window.read_more()
     raw += window.take(len(window.data) if end is None else end)
-    return RejectedRecord(offset, raw[:EXCERPT], str(boundary.code), line)
+    return RejectedRecord(offset, raw[:excerpt], str(boundary.code), line)
 
 
 def line_boundary(data: bytes, at: int, max_record: int, *, final: bool) -> Boundary | None:

@@ -1,4 +1,7 @@
-"""One attempt at a claim: preview, load or undo, with retries while a dependency is unavailable."""
+"""One attempt at a claim: preview, load or undo a job, or make its rejects file.
+
+It is retried with backoff while a dependency is unavailable.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,11 +12,12 @@ from typing import Protocol
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
-from chalicelib.core.jobs import Claim, Job
+from chalicelib.core.jobs import Claim, Job, Task
 from chalicelib.core.model import Status
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.preview import Previewer
 from chalicelib.service.register import JobRegister
+from chalicelib.service.rejects_file import RejectsFileMaker
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _LONGEST_PAUSE = 30.0  # seconds, between retries
@@ -51,6 +55,7 @@ class Attempts:
     previewer: Previewer
     undo: Undo
     failures: Failures
+    rejects_files: RejectsFileMaker
     max_attempts: int  # without progress, before a job fails
     outage_seconds: float  # how long an attempt is retried while a dependency is unavailable
 
@@ -80,7 +85,12 @@ class Attempts:
         return retrying(self._once, claim, keep_going)
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
-        """Mark the job FAILED; return False if it has ended or the lease has. Raises RetryLater."""
+        """Mark the job FAILED; return False if it has ended or the lease has. Raises RetryLater.
+
+        A job whose rejects file cannot be made stays as it is.
+        """
+        if claim.task is Task.REJECTS_FILE:
+            return self.rejects_files.fail(claim.job, owner=claim.owner)
         has_failed = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
         if has_failed:
             emit_metrics({Metric.JOBS_FAILED: 1}, claim.job.id)
@@ -88,6 +98,8 @@ class Attempts:
 
     def _once(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
+        if claim.task is Task.REJECTS_FILE:
+            return self._make_rejects_file(job, claim, keep_going)
         if job is None or job.status.is_terminal:
             raise JobEnded(f"the job is {job.status if job else 'unknown'}")
         if job.reading_no != claim.job.reading_no:  # a range of an earlier reading may begin within a record
@@ -113,11 +125,25 @@ class Attempts:
         return result
 
     def _undo(self, job: Job, owner: str, keep_going: Callable[[], bool]) -> Result:
+        if not job.rereads and not self.rejects_files.make_before_undo(
+            job, owner=owner, keep_going=keep_going
+        ):
+            return Result.INTERRUPTED
         is_undone = self.undo.undo(job, owner=owner, keep_going=keep_going)
         logger.info("job undone" if is_undone else "undoing interrupted", extra={"rereads": job.rereads})
         if not is_undone:
             return Result.INTERRUPTED
         return Result.CLAIM_DONE if job.rereads else Result.JOB_ENDED
+
+    def _make_rejects_file(self, job: Job | None, claim: Claim, keep_going: Callable[[], bool]) -> Result:
+        if job is None or not job.status.is_terminal:
+            raise JobEnded(f"the job is {job.status if job else 'unknown'}: it has no rejects file")
+        attempt = claim.attempts_without_progress
+        if attempt > self.max_attempts:
+            self.rejects_files.fail(job, owner=claim.owner)
+            return Result.JOB_ENDED
+        is_made = self.rejects_files.make(job, owner=claim.owner, attempt=attempt, keep_going=keep_going)
+        return Result.JOB_ENDED if is_made else Result.INTERRUPTED
 
     def _check_progress(self, claim: Claim) -> None:
         """Raise JobFailed for a job whose claims all end without progress."""

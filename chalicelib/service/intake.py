@@ -16,7 +16,7 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.model import Options, Source
 from chalicelib.reading.object_store import ObjectStore
-from chalicelib.service.object_keys import adopted_job_id, dropped_file, uploaded_job_id
+from chalicelib.service.object_keys import REJECTS, adopted_job_id, dropped_file, uploaded_job_id
 from chalicelib.service.queue import JobSender
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
@@ -34,7 +34,7 @@ class Intake:
     def take_in(self, objects: Iterable[Source]) -> int:
         """Note the arrival of each object and enqueue its job; return the number of enqueued jobs.
 
-        Objects that are not uploads are logged and left alone.
+        Objects that are not uploads are left alone, and logged unless Sluice wrote them.
         """
         return sum(self._take_in(source) for source in objects)
 
@@ -67,6 +67,8 @@ class Intake:
             self._take_in_upload(job_id, source)
         elif dropped_file(source.key) is not None:
             self.adopt_dropped(source)
+        elif source.key.startswith(REJECTS):
+            return False
         else:
             details = {"bucket": source.bucket, "key": source.key}
             logger.warning("object is not an upload, ignored", extra=details)

@@ -13,12 +13,16 @@ from chalicelib.telemetry import logger
 
 
 class Leases(Protocol):
-    """Grant leases on jobs, and on ranges of jobs that were split. Every method raises RetryLater."""
+    """Grant leases on jobs, on ranges of jobs that were split, and on rejects files.
+
+    Every method raises RetryLater.
+    """
 
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         """Claim the job, which becomes PROCESSING or stays UNDOING; of a job that was split, claim a range.
 
-        Return None if the job is unknown or has ended, or if it, or each of its ranges, is claimed already.
+        Of a job that has ended, claim its rejects file, if somebody asked for it and it is not made. Return
+        None if there is nothing to claim, or if it, or each range, is claimed already.
         """
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:

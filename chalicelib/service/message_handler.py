@@ -1,4 +1,7 @@
-"""One message of the queue, from delivery to acknowledgement: a job is claimed, and worked on."""
+"""One message of the queue, from delivery to acknowledgement: a job is claimed, and worked on.
+
+Of a job that has ended, its rejects file is made if a client asked for it.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from enum import Enum, auto
 from hashlib import sha256
 
 from chalicelib.core.errors import JobEnded, RetryLater
-from chalicelib.core.jobs import Claim
+from chalicelib.core.jobs import Claim, Task
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Status
 from chalicelib.service.attempt import Attempts, seconds_since
@@ -120,8 +123,8 @@ class MessageHandler:
         job = claim.job
         bounds = {"start": claim.range.start, "end": claim.range.end} if claim.range else {}
         counts = {"attempt": job.progress.attempts, "deliveries": delivery.deliveries}
-        logger.info("job claimed", extra={**counts, **bounds})
-        if job.progress.attempts == 1 and claim.range is None:
+        logger.info("job claimed", extra={**counts, **bounds, "task": claim.task.name})
+        if job.progress.attempts == 1 and claim.range is None and claim.task is Task.JOB:
             wait_seconds = seconds_since(job.upload.arrived_at or job.times.created_at)
             emit_metrics({Metric.QUEUE_TIME: wait_seconds}, job.id)
 

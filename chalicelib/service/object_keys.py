@@ -2,18 +2,20 @@
 
 `uploads/{dataset}/{job id}/{file name}`: a requested upload; the key contains the id of its job.
 `drop/{dataset}/{any name}`: a dropped file, without a request.
+`rejects/{job id}/{reading}-{random}/rejects.csv` or `.ndjson`: the rejects of a job, which a worker wrote.
 """
 
 import re
 import unicodedata
 from typing import NamedTuple
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from chalicelib.core.model import Source
 from chalicelib.core.names import LONGEST_FILENAME, is_dataset, is_text
 
 UPLOADS = "uploads/"
 DROP = "drop/"
+REJECTS = "rejects/"
 _LONGEST_IN_KEY = 100  # characters
 
 
@@ -40,6 +42,16 @@ def uploaded_job_id(key: str) -> UUID | None:
             except ValueError:
                 return None
     return None
+
+
+def rejects_prefix(job_id: UUID) -> str:
+    """Return what the keys of a job's rejects files begin with."""
+    return f"{REJECTS}{job_id}/"
+
+
+def new_rejects_key(job_id: UUID, reading_no: int, name: str) -> str:
+    """Return a key for a rejects file of the name. No two attempts to make one write the same object."""
+    return f"{rejects_prefix(job_id)}{reading_no}-{uuid4().hex}/{name}"
 
 
 def dropped_file(key: str) -> DroppedFile | None:

@@ -84,7 +84,7 @@ class Previewer:
         printed = print_block(block, dialect, in_order=True)
         return Preview(
             records=tuple(_bounded(printed.texts.slice(0, MOST_RECORDS).to_pylist())),
-            rejects=tuple(map(_stored, printed.rejects[:MOST_REJECTS])),
+            rejects=tuple(_stored(rejected.with_excerpt()) for rejected in printed.rejects[:MOST_REJECTS]),
             warnings=tuple(map(_warning, (*printed.warnings, *block.warnings))),
             read=printed.records,
             rejected=len(printed.rejects),

@@ -16,7 +16,7 @@ from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.service.intake import Intake
-from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file
+from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file, rejects_prefix
 from chalicelib.service.queue import JobSender
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
@@ -48,10 +48,19 @@ class Upkeep(Protocol):
         """Mark jobs EXPIRED that have been PREVIEWED for ``seconds``, and return their ids."""
 
     def take_silent(self, *, seconds: float, limit: int) -> Sequence[UUID]:
-        """Return unfinished jobs without a lease that have not moved for ``seconds``."""
+        """Return unfinished jobs without a lease that have not moved for ``seconds``.
+
+        So also jobs whose rejects files were asked for, and that no worker makes.
+        """
 
     def purge(self, *, days: int, limit: int) -> int:
         """Remove rejects and ledgers, but not their sums, of jobs that ended ``days`` ago; count the jobs."""
+
+    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
+        """Return purged jobs that may still have objects of rejects files."""
+
+    def forget_rejects_file(self, job_id: UUID) -> None:
+        """Note that the job has no object of a rejects file any more."""
 
 
 class SweptBucket(Protocol):
@@ -173,8 +182,13 @@ class Sweeper:
         return len(expired)
 
     def _purge(self) -> int:
-        """Remove rejects and ledgers whose retention has ended."""
-        return self.upkeep.purge(days=self.retention_days, limit=_AT_ONCE)
+        """Remove rejects and ledgers whose retention has ended, then the rejects files made of them."""
+        count = self.upkeep.purge(days=self.retention_days, limit=_AT_ONCE)
+        for job_id in self.upkeep.purged_rejects_files(limit=_AT_ONCE):
+            for made in self.bucket.objects(rejects_prefix(job_id)):
+                self.bucket.remove(made.key)
+            self.upkeep.forget_rejects_file(job_id)
+        return count
 
 
 def _pages(objects: Iterator[Source]) -> Iterator[list[Source]]:

@@ -28,6 +28,23 @@ from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
 
+class Rejected(NamedTuple):
+    """A rejected record of a block, with all bytes that the block has of it. See :class:`Reject`."""
+
+    code: str
+    message: str
+    record: int
+    offset: int
+    raw: bytes
+    field: str | None = None
+    line: int | None = None
+    sheet_row: int | None = None
+
+    def with_excerpt(self) -> Reject:
+        """Return the reject as it is stored."""
+        return Reject(**{**self._asdict(), "raw": excerpt(self.raw)})
+
+
 def transform(block: Block, dialect: Dialect) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
 
@@ -45,7 +62,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         printed.records,
         len(printed.texts) - len(rows),
         rows,
-        tuple(printed.rejects),
+        tuple(rejected.with_excerpt() for rejected in printed.rejects),
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
@@ -57,7 +74,7 @@ class Printed(NamedTuple):
     """The canonical records, the rejects and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
-    rejects: list[Reject]
+    rejects: list[Rejected]
     warnings: Sequence[FileWarning]
     records: int
     sheet_rows: int | None
@@ -91,19 +108,19 @@ def _print_segments(
     """
     file_format = format_of(dialect)
     texts: list[pa.Array] = []
-    rejects: list[Reject] = []
+    rejects: list[Rejected] = []
     notes = Notes()
     records = 0
     for segment in segments:
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
             rejects.append(
-                Reject(
+                Rejected(
                     segment.code,
                     message,
                     records,
                     segment.offset,
-                    excerpt(segment.raw),
+                    segment.raw,
                     line=segment.line,
                     sheet_row=sheet_rows,
                 )
@@ -220,8 +237,8 @@ class _Before(NamedTuple):
 
 def _rejects(
     batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
-) -> Iterator[Reject]:
-    """Yield the rejects of a batch."""
+) -> Iterator[Rejected]:
+    """Yield the rejected records of a batch."""
     if not rejections:
         return
     locations = batch.locate([rejection.ordinal for rejection in rejections])
@@ -232,12 +249,12 @@ def _rejects(
     for (ordinal, code, message, field), (offset, raw, row) in both:
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
-        yield Reject(
+        yield Rejected(
             code,
             message,
             before.records + ordinal,
             offset,
-            excerpt(raw),
+            raw,
             field,
             before.lines.before(offset),
             _sum(before.sheet_rows, row),

@@ -10,12 +10,14 @@ from uuid import uuid4
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
+from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
 from chalicelib.wiring.aws import s3_client
@@ -84,6 +86,16 @@ class Services:
     def job_actions(self) -> JobActions:
         """Return the service that cancels, retries and undoes jobs."""
         return JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
+
+    @cached_property
+    def rejects_wishes(self) -> PostgresRejectsFiles:
+        """Return the wishes for rejects files."""
+        return PostgresRejectsFiles(self._pool)
+
+    @cached_property
+    def rejects_files(self) -> RejectsFiles:
+        """Return the service that hands out rejects files."""
+        return RejectsFiles(self.jobs, self.rejects_wishes, self.sender, self.signer)
 
     @property
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
@@ -206,6 +218,7 @@ class Services:
         from chalicelib.service.attempt import Attempts
         from chalicelib.service.message_handler import MessageHandler
         from chalicelib.service.preview import Previewer
+        from chalicelib.service.rejects_file import RejectsFileMaker
 
         lease, visibility = self.settings.lease_seconds, self.settings.visibility_timeout
         attempts = Attempts(
@@ -214,6 +227,13 @@ class Services:
             Previewer(self.ledger, PostgresPreviews(self._pool), self.ingested_store, self.ingester.limits),
             PostgresUndo(self._pool, self._destination),
             self.ledger,
+            RejectsFileMaker(
+                self.rejects_wishes,
+                self.ingested_store,
+                self.upload_bucket,
+                self.ingester.limits,
+                max_attempts=receiver.max_deliveries,
+            ),
             max_attempts=receiver.max_deliveries,
             outage_seconds=self.settings.outage_seconds,
         )

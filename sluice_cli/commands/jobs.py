@@ -2,12 +2,20 @@
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from uuid import UUID
 
 import click
 
 from sluice_cli import render
 from sluice_cli.api import Page
+from sluice_cli.commands.rejects_file import (
+    chosen_target,
+    csv_option,
+    force_option,
+    ndjson_option,
+    save_rejects,
+)
 from sluice_cli.commands.session import (
     Session,
     exit_status,
@@ -84,14 +92,31 @@ def job_command(
     type=click.IntRange(min=0),
     help=f"At most N of them, 0 for all. Default: {_DEFAULT_REJECTS}, with --json all.",
 )
+@csv_option
+@ndjson_option
+@force_option
 @json_option
 @click.pass_obj
-def errors_command(session: Session, *, job_id: UUID, limit: int | None, as_json: bool) -> None:
+def errors_command(  # noqa: PLR0913 - its options
+    session: Session,
+    *,
+    job_id: UUID,
+    limit: int | None,
+    csv_file: Path | None,
+    ndjson_file: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """List the rejected records of the job ID, in file order, with reasons.
 
     RECORD is the record's number in the file, counted from 1; BYTE is the offset at which it begins. With
     --json: one JSON object a line.
     """
+    target = chosen_target(csv_file, ndjson_file)
+    if target is not None:
+        with session.api() as api:
+            save_rejects(api, job_id, *target, force=force)
+        return
     if limit is None:
         limit = 0 if as_json else _DEFAULT_REJECTS
     with session.api() as api:

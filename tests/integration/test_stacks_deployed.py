@@ -190,6 +190,7 @@ def test_the_worker_may_touch_what_is_the_stages(aws: Session, cloud: Any, told:
     rights = {one["Sid"]: one["Resource"] for one in policy["Statement"]}
     assert rights == {
         "Files": f"{told['BucketArn']}/*",
+        "RejectsFiles": f"{told['BucketArn']}/rejects/*",
         "FilesThatAreGone": told["BucketArn"],
         "Password": told["DatabaseSecretArn"],
         "Jobs": told["JobsQueueArn"],

@@ -126,8 +126,8 @@ class RecordingWatcher:
 class FakeSluice:
     """A service that loads any file at once, unless a script says otherwise.
 
-    ``puts`` and ``polls`` are scripts: each entry answers one request, the last one all further requests.
-    None instead of an answer closes the connection.
+    ``puts``, ``polls``, ``rejects_files`` and ``downloads`` are scripts: each entry answers one request, the
+    last one all further requests. None instead of an answer closes the connection.
     """
 
     def __init__(self) -> None:
@@ -135,6 +135,8 @@ class FakeSluice:
         self.objects: dict[str, bytes] = {}
         self.puts: list[Answer | None] = [Answer(200)]
         self.polls: list[Answer | None] = [Answer(200, job())]
+        self.rejects_files: list[Answer | None] = [problem(404, "Not Found", "It has none.")]
+        self.downloads: list[Answer | None] = [Answer(200, b"")]
         self.create: Answer | None = None
         self.parts: FakeParts | None = None  # if set, every upload is a multipart upload
         self.actions = {
@@ -174,6 +176,8 @@ class FakeSluice:
             return self._store(request)
         path = target.path.removeprefix(PREFIX)
         query = {name: values[0] for name, values in parse_qs(target.query).items()}
+        if target.path.startswith("/bucket/"):
+            return _next(self.downloads)
         if not target.path.startswith(PREFIX):
             return Answer(404, b"not here")
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
@@ -199,6 +203,8 @@ class FakeSluice:
         lists = {"/jobs": ("jobs", self.jobs), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
         if path in lists:
             return _page(*lists[path], query)
+        if path.startswith(f"/jobs/{JOB_ID}/rejects."):
+            return _next(self.rejects_files)
         if path == f"/jobs/{JOB_ID}":
             self.on_poll()
             return _next(self.polls)

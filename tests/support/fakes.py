@@ -1,7 +1,7 @@
 """The ports, and the services built from them, in memory."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -11,7 +11,17 @@ from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion, nothing_loaded
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
-from chalicelib.core.jobs import Changes, Claim, Job, JobError, NewJob, Part, Reading
+from chalicelib.core.jobs import (
+    Changes,
+    Claim,
+    Job,
+    JobError,
+    NewJob,
+    Part,
+    Reading,
+    RejectsFile,
+    Task,
+)
 from chalicelib.core.lifecycle import TRANSITIONS, Action, check
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import (
@@ -28,11 +38,12 @@ from chalicelib.core.model import (
 from chalicelib.core.options import change_instructions
 from chalicelib.core.preview import Preview
 from chalicelib.core.sweeping import UnseenJob
-from chalicelib.core.uploads import SignedUpload
+from chalicelib.core.uploads import SignedDownload, SignedUpload
 from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
+from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
 from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
@@ -50,6 +61,9 @@ class MemoryJobs:
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
     head_warnings: dict[UUID, Sequence[FileWarning]] = field(default_factory=dict)
     defaults: dict[str, Options] = field(default_factory=dict)  # the options of datasets
+    files: dict[UUID, RejectsFile] = field(default_factory=dict)  # that were asked for
+    makers: dict[UUID, str] = field(default_factory=dict)  # who makes which
+    attempts: Counter[UUID] = field(default_factory=Counter)  # to make them
     down: bool = False
 
     def put(self, job: Job) -> Job:
@@ -79,7 +93,15 @@ class MemoryJobs:
     def _with_warnings(self, job: Job) -> Job:
         loader = job.outcome.duplicate_of or job.id
         blocks = sorted(self.blocks.get(loader, {}).values(), key=lambda block: block.no)
-        return replace(job, warnings=job_warnings(self.head_warnings.get(loader, ()), blocks))
+        source = self.jobs.get(loader, job)
+        if own := self.blocks.get(job.id):
+            job = changed(job, tally=_tally(own.values()))
+        return replace(
+            job,
+            warnings=job_warnings(self.head_warnings.get(loader, ()), blocks),
+            rejects_file=self.files.get(loader),
+            rejects_format=source.reading.dialect.format if source.reading else None,
+        )
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
@@ -121,8 +143,10 @@ class MemoryJobs:
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         self.ping()
         job = self.jobs.get(job_id)
-        if lease_seconds <= 0 or job is None or job.status.is_terminal:
+        if lease_seconds <= 0 or job is None:
             return None
+        if job.status.is_terminal:
+            return self._claim_file(job, owner)
         ranges = self.ranges.get(job_id, {})
         is_split = (
             bool(ranges) and job.reading is not None and job.reading.split_to == job.reading.source.size
@@ -145,14 +169,49 @@ class MemoryJobs:
         self.jobs[job_id] = claimed
         return Claim(claimed, owner, None, attempts)
 
+    def _claim_file(self, job: Job, owner: str) -> Claim | None:
+        file = self.files.get(job.id)
+        is_free = self.makers.get(job.id, owner) == owner
+        if file is None or file.key or file.error or not is_free or job.outcome.purged_at:
+            return None
+        self.makers[job.id] = owner
+        self.attempts[job.id] += 1
+        found = self._with_warnings(job)
+        return Claim(found, owner, None, self.attempts[job.id], Task.REJECTS_FILE)
+
+    def wish(self, job_id: UUID) -> bool:
+        self.ping()
+        if job_id in self.files or not self.jobs[job_id].status.is_terminal:
+            return False
+        self.files[job_id] = RejectsFile()
+        return True
+
+    def clear_failure(self, job_id: UUID) -> None:
+        self._withdraw(job_id)
+
+    def _withdraw(self, job_id: UUID) -> None:
+        for held in (self.files, self.makers, self.attempts):
+            held.pop(job_id, None)
+
+    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
+        self.ping()
+        return [job_id for job_id in self.files if self.jobs[job_id].outcome.purged_at][:limit]
+
+    def forget_rejects_file(self, job_id: UUID) -> None:
+        self.ping()
+        self._withdraw(job_id)
+
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         self.ping()
-        holders = {self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
+        holders = {self.makers.get(job_id), self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
         return lease_seconds > 0 and owner in holders
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         self.ping()
         ranges = self.ranges.get(job_id, {})
+        if self.makers.get(job_id) == owner:
+            del self.makers[job_id]
+            self.attempts[job_id] -= not without_progress
         for held in [part for part, holder in ranges.items() if holder == owner]:
             ranges[held] = None
         if self.owners.get(job_id) == owner:
@@ -260,6 +319,7 @@ class MemoryJobs:
         if not keep_going():
             return False
         blocks = self.blocks.pop(job.id, {})
+        job = changed(job, tally=Tally())
         self.head_warnings.pop(job.id, None)
         self.jobs[job.id] = changed(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
         self._end(job.id, Status.UNDONE, None)
@@ -323,6 +383,8 @@ class MemoryJobs:
     def _take(self, job: Job, action: Action) -> Job:
         self.owners.pop(job.id, None)
         self.ranges.pop(job.id, None)
+        if action is Action.RETRY or not self.files.get(job.id, RejectsFile()).key:
+            self._withdraw(job.id)
         ended = None if action is Action.RETRY else NOW
         after = TRANSITIONS[action].after
         self.jobs[job.id] = changed(
@@ -400,9 +462,16 @@ class MemoryJobs:
         return [
             job.id
             for job in self.jobs.values()
-            if job.id not in self.owners
-            and (job.upload.arrived_at or job.status is not Status.PENDING)
-            and not job.status.is_terminal
+            if (
+                job.id not in self.owners
+                and (job.upload.arrived_at or job.status is not Status.PENDING)
+                and not job.status.is_terminal
+            )
+            or (
+                job.status.is_terminal
+                and job.id in self.files
+                and not (self.files[job.id].key or self.files[job.id].error or job.id in self.makers)
+            )
         ][:limit]
 
     def purge(self, *, days: int, limit: int) -> int:
@@ -427,7 +496,12 @@ class MemoryJobs:
         if block.no in ledger:
             raise BlockAlreadyCommitted(f"block {block.no} is there")
         ledger[block.no] = block
-        return Tally(block.records, len(block.rows), block.repeats, len(block.rejects))
+        return _tally([block])
+
+
+def _tally(blocks: Iterable[PreparedBlock]) -> Tally:
+    counts = [(it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks]
+    return Tally(*map(sum, zip(*counts, strict=True)))
 
 
 def job_warnings(head: Sequence[FileWarning], blocks: Sequence[PreparedBlock]) -> tuple[JobWarning, ...]:
@@ -525,6 +599,9 @@ class FixedSigner:
     def sign_part(self, key: str, upload_id: str, part: Part) -> SignedUpload:
         return self._signed(f"{key}?{upload_id}&number={part.number}&size={part.size}&sha256={part.sha256}")
 
+    def sign_download(self, key: str, *, filename: str) -> SignedDownload:
+        return SignedDownload(f"https://bucket.example/{key}?name={filename}", NOW + timedelta(minutes=5))
+
     def _signed(self, place: str) -> SignedUpload:
         return SignedUpload("PUT", f"https://bucket.example/{place}", {}, NOW + timedelta(hours=1))
 
@@ -537,6 +614,7 @@ class MemoryUploads:
     made: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     dropped: list[Source] = field(default_factory=list)
+    written: dict[str, bytes] = field(default_factory=dict)
     page: int = 1000
     down: bool = False
 
@@ -567,11 +645,17 @@ class MemoryUploads:
 
     def remove(self, key: str) -> None:
         self.ping()
+        self.written.pop(key, None)
         self.removed.append(key)
+
+    def write(self, key: str, pieces: Iterator[bytes], *, content_type: str) -> None:
+        self.ping()
+        self.written[key] = b"".join(pieces)
 
     def objects(self, prefix: str) -> Iterator[Source]:
         self.ping()
-        yield from (it for it in self.dropped if it.key.startswith(prefix))
+        written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
+        yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
     def _open(self, upload_id: str) -> dict[int, Part]:
         if upload_id not in self.arrived:
@@ -605,6 +689,7 @@ class MemoryServices:
             parts_expire=3600,
         )
         self.multipart_uploads = MultipartUploads(self.signer, self.upload_bucket, self)
+        self.rejects_files = RejectsFiles(self.jobs, self.jobs, self.sender, self.signer)
         self.job_actions = JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
 
     @property

@@ -16,6 +16,7 @@ from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
 from chalicelib.backends.postgres.previews import PostgresPreviews
 from chalicelib.backends.postgres.register import PostgresRegister
+from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
@@ -64,6 +65,7 @@ class Backend:
         self.splits = PostgresSplits(self.pool)
         self.previews = PostgresPreviews(self.pool)
         self.undo = PostgresUndo(self.pool, IngestedData())
+        self.rejects_files = PostgresRejectsFiles(self.pool)
 
     def writer(self) -> PostgresBlocks:
         return PostgresBlocks(self.pool, IngestedData())
@@ -187,7 +189,7 @@ class Life(Backend):
         """Every row of every table, to see that nothing changed."""
         tables = (
             *("ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
-            *("validation_errors", "job_warnings", "job_previews", "ingested_data"),
+            *("validation_errors", "job_warnings", "job_previews", "rejects_files", "ingested_data"),
         )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
@@ -202,7 +204,7 @@ class Life(Backend):
         shifts = self.sql(
             f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
             " FROM information_schema.columns"
-            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges')"
+            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges', 'rejects_files')"
             " AND data_type LIKE 'timestamp%'"
             " GROUP BY table_name"
         )

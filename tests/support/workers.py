@@ -12,6 +12,7 @@ from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
 from chalicelib.service.message_handler import MessageHandler
 from chalicelib.service.preview import Previewer
 from tests.support.fakes import MemoryJobs, MemoryQueue
+from tests.support.rejects import new_maker
 
 
 def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingester:
@@ -58,6 +59,7 @@ def new_handler(
         previewer,
         jobs,
         jobs,
+        new_maker(jobs, ingester.store, ingester.limits, queue.max_deliveries),
         max_attempts=queue.max_deliveries,
         outage_seconds=outage_seconds,
     )

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
 from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns
+from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import remove_warnings
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
@@ -82,7 +83,8 @@ def has_blocks(connection: Connection, job_id: UUID) -> bool:
 
 
 def make_pending(connection: Connection, job_id: UUID, action: Action) -> None:
-    """Let the job wait for a worker, as LOAD, RETRY and START_OVER do."""
+    """Let the job wait for a worker, as LOAD, RETRY and START_OVER do. A rejects file of it is void."""
+    withdraw(connection, job_id, made=True)
     connection.execute(_SQL["make_pending"], {"id": job_id, **transition_columns(action)})
 
 

@@ -1,11 +1,12 @@
-"""Leases on jobs, and on ranges of jobs that were split."""
+"""Leases on jobs, on ranges of jobs that were split, and on rejects files."""
 
 from uuid import UUID
 
-from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.jobs import existing_job, lock_job
 from chalicelib.backends.postgres.mappers import transition_columns
-from chalicelib.core.jobs import Claim
+from chalicelib.backends.postgres.rejects_files import claim_file, release_file, renew_file
+from chalicelib.core.jobs import Claim, Task
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Range
 
@@ -30,7 +31,7 @@ class PostgresLeases:
                 return Claim(job, owner, None, job.progress.attempts_without_progress)
             row = connection.execute(_SQL["claim_range"], lease).fetchone()
             if row is None:
-                return None
+                return _claim_file(connection, job_id, owner, lease_seconds)
             claim_range = Range(row["start_offset"], row["end_offset"])
             return Claim(existing_job(connection, job_id), owner, claim_range, row["vain_attempts"])
 
@@ -39,7 +40,9 @@ class PostgresLeases:
         lease = {"id": job_id, "owner": owner, "lease_seconds": lease_seconds}
         with transaction_on(self._pool) as connection:
             statements = (_SQL["renew"], _SQL["renew_range"])
-            return any(connection.execute(statement, lease).rowcount for statement in statements)
+            return any(
+                connection.execute(statement, lease).rowcount for statement in statements
+            ) or renew_file(connection, job_id, owner=owner, lease_seconds=lease_seconds)
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """See the port."""
@@ -48,3 +51,11 @@ class PostgresLeases:
                 connection.execute(
                     _SQL[statement], {"id": job_id, "owner": owner, "without_progress": without_progress}
                 )
+            release_file(connection, job_id, owner=owner, without_progress=without_progress)
+
+
+def _claim_file(connection: Connection, job_id: UUID, owner: str, lease_seconds: float) -> Claim | None:
+    attempts = claim_file(connection, job_id, owner=owner, lease_seconds=lease_seconds)
+    if attempts is None:
+        return None
+    return Claim(existing_job(connection, job_id), owner, None, attempts, Task.REJECTS_FILE)

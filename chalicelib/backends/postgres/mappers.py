@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.jobs import (
     Instructions,
     Job,
@@ -14,6 +15,8 @@ from chalicelib.core.jobs import (
     NewJob,
     Progress,
     Reading,
+    RejectsFile,
+    RejectsSource,
     Times,
     Upload,
 )
@@ -168,6 +171,8 @@ def job_of(row: Row) -> Job:
         progress=_progress(row),
         outcome=_outcome(row),
         times=_times(row),
+        rejects_format=Format(row["rejects_format"]) if row["rejects_format"] else None,
+        rejects_file=_rejects_file(row),
     )
 
 
@@ -263,6 +268,33 @@ def reject_of(row: Row) -> StoredReject:
     )
 
 
+def rejected_block_of(row: Row) -> RejectedBlock:
+    """Return the block in a row of `blocks` in `rejects_files.sql`."""
+    return RejectedBlock(
+        no=row["block_no"],
+        start=row["start_offset"],
+        end=row["end_offset"],
+        rejected=row["rejected"],
+        records=row["records"],
+        lines=row["lines"],
+        sheet_rows=row["sheet_rows"],
+    )
+
+
+def block_reject_of(row: Row) -> Reject:
+    """Return the reject in a row of `excerpts` in `rejects_files.sql`."""
+    return Reject(
+        code=row["code"],
+        message=row["message"],
+        record=row["record"],
+        offset=row["byte_offset"],
+        raw=row["raw"],
+        field=row["field"],
+        line=row["line"],
+        sheet_row=row["sheet_row"],
+    )
+
+
 def reject_count_columns(job_id: UUID, block_no: int, count: int, first: Reject) -> dict[str, Any]:
     """Return the columns of `reject_counts`, given how many rejects of a block are like the first one."""
     return {
@@ -348,6 +380,17 @@ def _outcome(row: Row) -> JobOutcome:
         duplicate_of=row["duplicate_of"],
         undone_rows=row["undone_rows"],
         purged_at=row["purged_at"],
+    )
+
+
+def _rejects_file(row: Row) -> RejectsFile | None:
+    if not row["rejects_requested"]:
+        return None
+    return RejectsFile(
+        key=row["rejects_key"],
+        rejects=row["rejects_count"],
+        source=RejectsSource(row["rejects_source"]) if row["rejects_source"] else None,
+        error=row["rejects_error"],
     )
 
 

@@ -26,6 +26,7 @@ from chalicelib.backends.postgres.mappers import (
 )
 from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
+from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
@@ -168,6 +169,7 @@ def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> Non
             drop_reading(connection, job_id, same_object=is_same)
         make_pending(connection, job_id, action)
     else:
+        withdraw(connection, job_id, made=False)  # the undo makes it first
         connection.execute(_SQL["begin_undo"], {**parameters, "rereads": action is Action.REREAD})
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import transition_columns
+from chalicelib.backends.postgres.rejects_files import forget_file, purged_files, take_silent_files
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.sweeping import UnseenJob
 
@@ -51,7 +52,18 @@ class PostgresUpkeep:
         """See the port."""
         with transaction_on(self._pool) as connection:
             rows = connection.execute(_SQL["take_silent"], {"seconds": seconds, "limit": limit})
-            return [row["id"] for row in rows]
+            files = take_silent_files(connection, seconds=seconds, limit=limit)
+            return [*(row["id"] for row in rows), *files]
+
+    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            return purged_files(connection, limit=limit)
+
+    def forget_rejects_file(self, job_id: UUID) -> None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            forget_file(connection, job_id)
 
     def purge(self, *, days: int, limit: int) -> int:
         """See the port."""

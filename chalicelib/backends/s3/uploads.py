@@ -1,14 +1,16 @@
-"""Presigned URLs for objects and for parts of them, and the bucket that clients upload to.
+"""Presigned URLs for objects and for parts of them, and the bucket that they are in.
 
 The rules of multipart uploads are those of the Amazon S3 User Guide, "Uploading and copying objects using
 multipart upload", and of its API Reference.
 """
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -16,18 +18,22 @@ from chalicelib.backends.s3.objects import code_of, outages
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
-from chalicelib.core.uploads import SignedUpload
+from chalicelib.core.uploads import SignedDownload, SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
+_DOWNLOAD_SECONDS = 300  # that a URL of a download works
 _ENDED_CODES = {"NoSuchUpload", "404"}
+# Of an upload of Sluice's own. The sizes suffice for 570 GB.
+_PART, _LARGE_PART = 8 << 20, 64 << 20  # bytes
+_SMALL_PARTS = 1000  # parts before the large ones
 _INVALID_PARTS_CODES = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "InvalidRequest"}
 
 
 class S3Signer:
-    """Implement :class:`chalicelib.service.uploads.UploadSigner` and `service.multipart.PartSigner`.
+    """Implement `service.uploads.UploadSigner`, `service.multipart.PartSigner` and `DownloadSigner`.
 
     ``client`` signs for the address that clients reach; ``expires`` is in seconds.
     """
@@ -46,6 +52,13 @@ class S3Signer:
         target = {"Key": key, "UploadId": upload_id, "PartNumber": part.number}
         return self._sign_put("upload_part", target, part.size, part.sha256)
 
+    def sign_download(self, key: str, *, filename: str) -> SignedDownload:
+        """Return a URL to GET the object at ``key``; browsers save it as ``filename``."""
+        expires_at = datetime.now(UTC) + timedelta(seconds=_DOWNLOAD_SECONDS)
+        params = {"Bucket": self._bucket, "Key": key, "ResponseContentDisposition": _attachment(filename)}
+        url = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=_DOWNLOAD_SECONDS)
+        return SignedDownload(url, expires_at)
+
     def _sign_put(
         self, method: str, target: Mapping[str, Any], size: int | None, sha256: str | None
     ) -> SignedUpload:
@@ -63,7 +76,7 @@ class S3Signer:
 
 
 class S3Bucket:
-    """Implement `service.multipart.MultipartBucket` and `service.sweep.SweptBucket`.
+    """Implement `service.multipart.MultipartBucket`, `service.sweep.SweptBucket` and `FileBucket`.
 
     Every method raises RetryLater. Every method with an ``upload_id``, except ``abort``, raises NotPossible
     for an upload that has ended.
@@ -111,6 +124,38 @@ class S3Bucket:
         with _upload_errors():
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    def write(self, key: str, pieces: Iterator[bytes], *, content_type: str) -> None:
+        """Write an object of any length, in parts if it is large. It appears whole or not at all."""
+        parts = _parts(pieces)
+        first = next(parts, b"")
+        second = next(parts, None)
+        with _upload_errors():
+            if second is None:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=first, ContentType=content_type)
+                return
+            upload = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=key, ContentType=content_type
+            )
+        upload_id = upload["UploadId"]
+        try:
+            sent = [self._send(key, upload_id, 1, first), self._send(key, upload_id, 2, second)]
+            del first, second
+            sent += [self._send(key, upload_id, number, part) for number, part in enumerate(parts, start=3)]
+            self.complete(key, upload_id, sent)
+        except BaseException as error:
+            with suppress(RetryLater):  # the bucket's lifecycle rule removes its parts
+                self.abort(key, upload_id)
+            if isinstance(error, NotPossible):  # somebody else ended the upload
+                raise RetryLater(f"S3 did not take {key}: {error}") from error
+            raise
+
+    def _send(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
+        with _upload_errors():
+            answer = self._client.upload_part(
+                Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
+            )
+        return Part(number, len(data), etag=answer["ETag"])
+
     def objects(self, prefix: str) -> Iterator[Source]:
         """Yield all objects whose key begins with ``prefix``, without their versions."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
@@ -124,6 +169,26 @@ class S3Bucket:
                         entry["Size"],
                         modified_at=entry["LastModified"],
                     )
+
+
+def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join pieces to the parts of a multipart upload, of which S3 takes 10,000."""
+    buffer = bytearray()
+    number = 1
+    for piece in pieces:
+        buffer += piece
+        if len(buffer) >= (_PART if number <= _SMALL_PARTS else _LARGE_PART):
+            yield bytes(buffer)
+            buffer.clear()
+            number += 1
+    if buffer:
+        yield bytes(buffer)
+
+
+def _attachment(filename: str) -> str:
+    """Return the header Content-Disposition for a download with that name (RFC 6266, RFC 8187)."""
+    plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 @contextmanager

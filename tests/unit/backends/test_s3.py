@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.backends.s3 import S3Signer, S3Store
+from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.s3.objects import object_errors
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Source
@@ -114,3 +114,51 @@ def test_a_signed_upload_of_unknown_size_takes_any_body(client: Any) -> None:
     signed = S3Signer(client, "bucket", expires=60).sign("k", size=None, sha256=None)
     assert signed.headers == {}
     assert parse_qs(urlsplit(signed.url).query)["X-Amz-SignedHeaders"] == ["host"]
+
+
+@pytest.mark.parametrize("size", [0, 5, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20 << 20])
+def test_an_object_of_any_length_is_written(client: Any, size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    pieces = (data[at : at + 1_000_000] for at in range(0, size, 1_000_000))
+    S3Bucket(client, "bucket").write("rejects/1/a.csv", pieces, content_type="text/csv")
+    written = client.get_object(Bucket="bucket", Key="rejects/1/a.csv")
+    assert written["Body"].read() == data
+    assert written["ContentType"] == "text/csv"
+    assert "Uploads" not in client.list_multipart_uploads(Bucket="bucket")
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    pass
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 5])
+def test_an_object_whose_text_breaks_off_is_not_written(client: Any, pieces: int) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from [bytes(8 << 20)] * pieces
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        S3Bucket(client, "bucket").write("rejects/1/a.csv", broken(), content_type="text/csv")
+    assert "Contents" not in client.list_objects_v2(Bucket="bucket")
+    assert "Uploads" not in client.list_multipart_uploads(Bucket="bucket")
+
+
+@pytest.mark.parametrize(
+    ("filename", "header"),
+    [
+        (
+            "people-rejects.csv",
+            "attachment; filename=\"people-rejects.csv\"; filename*=UTF-8''people-rejects.csv",
+        ),
+        (
+            'jän "x"\r\n;.csv',
+            "attachment; filename=\"j_n _x____.csv\"; filename*=UTF-8''j%C3%A4n%20%22x%22%0D%0A%3B.csv",
+        ),
+    ],
+)
+def test_a_download_is_signed_with_a_safe_name(client: Any, filename: str, header: str) -> None:
+    signed = S3Signer(client, "bucket", expires=3600).sign_download("rejects/1/a.csv", filename=filename)
+    query = parse_qs(urlsplit(signed.url).query)
+    assert urlsplit(signed.url).path == "/rejects/1/a.csv"
+    assert query["X-Amz-Expires"] == ["300"]
+    assert query["response-content-disposition"] == [header]

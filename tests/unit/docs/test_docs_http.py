@@ -24,11 +24,13 @@ from chalicelib.api.views import datasets, health, uploads
 from chalicelib.api.views import jobs as jobs_views
 from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.jobs import Part
+from chalicelib.core.jobs import Part, RejectsSource
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Place, RejectCount, Source, Status, StoredReject, Tally
 from chalicelib.core.preview import Sureness
+from chalicelib.core.uploads import SignedDownload
 from chalicelib.core.warnings import JobWarning
+from chalicelib.service.rejects_request import RejectsDownload
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices, MemoryStore
 from tests.support.jobs import new_job
@@ -98,6 +100,7 @@ def test_the_job_is_what_describe_gives() -> None:
             )
             for it in document["rejects"]
         ],
+        rejects_format=Format.CSV,
         **times,
     )
 
@@ -179,6 +182,16 @@ def test_an_error_in_options_names_the_option() -> None:
             parse_upload({"filename": "x", "options": options}, max_size=0)
         assert error.value.field == field
         assert f"`{field}`" in markdown
+
+
+def test_the_documents_of_a_rejects_file_are_what_the_api_gives() -> None:
+    text = section("http-api.md", "`GET /jobs/{job_id}/rejects.csv`")
+    requested, made = map(json.loads, blocks(text, "json"))
+    job = new_job(id=UUID(requested["job_id"]), tally=Tally(10, 0, 0, 10))
+    assert serializers.describe_requested_rejects(job) == requested
+    signed = SignedDownload(made["url"], datetime.fromisoformat(made["expires_at"]))
+    download = RejectsDownload(made["filename"], made["rejects"], RejectsSource(made["source"]), signed)
+    assert serializers.describe_rejects_download(download) == made
 
 
 def names(cell: str) -> list[str]:

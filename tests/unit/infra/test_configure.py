@@ -239,7 +239,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         f"{GROUPS}*": LOGS,
         "${BucketArn}/*": {
             "s3:PutObject": "signs uploads, which are made by its leave; begins and completes those in parts",
-            "s3:GetObject": "looks for the file of a job that is tried again",
+            "s3:GetObject": "looks for the file of a job that is tried again; signs rejects files",
             "s3:ListMultipartUploadParts": "says which parts have arrived",
             "s3:AbortMultipartUpload": "an upload is canceled",
         },
@@ -260,7 +260,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         f"{GROUPS}-on_schedule*": LOGS,
         "${BucketArn}/*": {
             "s3:GetObject": "looks for files of which no event told",
-            "s3:DeleteObject": "a file that came after its job expired",
+            "s3:DeleteObject": "files that came after their jobs expired; old rejects files",
             "s3:AbortMultipartUpload": "an upload in parts that expired",
         },
         "${BucketArn}": {"s3:ListBucket": "lists what was dropped"},
@@ -271,6 +271,11 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         "${BucketArn}/*": {
             "s3:GetObject": "reads files",
             "s3:GetObjectVersion": "in buckets that keep versions",
+        },
+        "${BucketArn}/rejects/*": {
+            "s3:PutObject": "makes rejects files",
+            "s3:AbortMultipartUpload": "gives one up",
+            "s3:DeleteObject": "removes one that nobody wants any more",
         },
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.core.errors import RetryLater
-from chalicelib.core.jobs import Job, Upload
+from chalicelib.core.jobs import Job, RejectsFile, RejectsSource, Upload
 from chalicelib.core.model import Source, Status
 from chalicelib.service.object_keys import adopted_job_id
 from chalicelib.service.sweep import Sweeper
@@ -124,6 +124,21 @@ def test_old_rejects_and_ledgers_are_purged_once(services: MemoryServices, sweep
     services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
     assert sweeper.sweep()["purged"] == 1
     assert sweeper.sweep() == NOTHING
+
+
+def test_the_rejects_files_of_purged_jobs_are_removed(services: MemoryServices, sweeper: Sweeper) -> None:
+    old = services.jobs.put(new_job(status=Status.COMPLETED, completed_at=NOW))
+    other = services.jobs.put(new_job(number=2, status=Status.PROCESSING))
+    services.jobs.files[old.id] = RejectsFile(f"rejects/{old.id}/2-b/rejects.csv", 1, RejectsSource.OBJECT)
+    for job, attempt in ((old, "1-a"), (old, "2-b"), (other, "1-c")):
+        services.upload_bucket.written[f"rejects/{job.id}/{attempt}/rejects.csv"] = b""
+    services.upload_bucket.down = True
+    with pytest.raises(RetryLater):
+        sweeper.sweep()
+    services.upload_bucket.down = False
+    sweeper.sweep()
+    assert list(services.upload_bucket.written) == [f"rejects/{other.id}/1-c/rejects.csv"]
+    assert not services.jobs.files
 
 
 def test_a_bug_in_one_task_does_not_stop_the_others(services: MemoryServices, sweeper: Sweeper) -> None:

@@ -1,0 +1,26 @@
+"""The rejects of a job as a file."""
+
+from http import HTTPStatus
+
+from chalice.app import Response
+
+from chalicelib.api import serializers
+from chalicelib.api.context import RequestContext
+from chalicelib.api.responses import json_response
+from chalicelib.api.views.jobs import POLL_SECONDS, find
+from chalicelib.service.register import JobRegister
+from chalicelib.service.rejects_request import RejectsFiles
+
+
+def download(context: RequestContext, jobs: JobRegister, files: RejectsFiles, name: str) -> Response:
+    """Answer `GET /jobs/{id}/rejects.csv` and `rejects.ndjson`: 303 if the file is made, else 202.
+
+    Raises UnknownJob, NoRejectsFile, NotPossible, RejectsRemoved, RejectsFileFailed, RetryLater.
+    """
+    job = find(context, jobs)
+    made = files.fetch(job, name)
+    if made is None:
+        document = serializers.describe_requested_rejects(job)
+        return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})
+    headers = {"Location": made.signed.url}
+    return json_response(serializers.describe_rejects_download(made), HTTPStatus.SEE_OTHER, headers)
