@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.warnings import JobWarning
 
@@ -18,14 +19,18 @@ class Instructions:
     options: Options = field(default_factory=Options)
     metadata: Mapping[str, Any] | None = None  # stored with every row
     force: bool = False  # load the file even if another job has loaded the same content
+    max_rejects: Budget | None = None  # with more rejects the job fails; None: any number is allowed
+    on_failure: OnFailure = OnFailure.KEEP
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes of a job's instructions, before its file is read again."""
+    """Changes of a job's instructions, before it is retried."""
 
     options: Mapping[str, Any] = field(default_factory=dict)  # by name; None: the default
     format: Format | None = None  # None: as before
+    limits: Mapping[str, Any] = field(default_factory=dict)  # ``max_rejects`` and ``on_failure``, by name
+    rereads: bool = True  # its file is read again; otherwise only the limits change
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ class Job:
     times: Times
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
+    rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ def make_pending(connection: Connection, job_id: UUID, action: Action) -> None:
     connection.execute(_SQL["make_pending"], {"id": job_id, **transition_columns(action)})
 
 
+def has_blocks(connection: Connection, job_id: UUID) -> bool:
+    """Return whether the job has blocks in the ledger."""
+    row = connection.execute(_SQL["has_blocks"], {"id": job_id}).fetchone()
+    return row is not None and row["has_blocks"]
+
+
 def remove_ranges(connection: Connection, job_id: UUID) -> None:
     """Remove the ranges that the job's file was split into."""
     connection.execute(_SQL["remove_ranges"], {"id": job_id})

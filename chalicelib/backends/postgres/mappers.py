@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.jobs import (
     Instructions,
     Job,
@@ -57,8 +58,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "dataset": new.dataset,
         "filename": new.filename,
         "block_size": new.block_size,
-        "format": instructions.format,
-        "options": options_column(instructions.options),
+        **instructions_columns(new.id, instructions),
         "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
         "force": instructions.force,
         "bucket": upload.bucket,
@@ -73,8 +73,21 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
 
 
 def instructions_columns(job_id: UUID, instructions: Instructions) -> dict[str, Any]:
-    """Return the columns of `ingestion_jobs` that say how a file is read, as its client declares it."""
-    return {"id": job_id, "format": instructions.format, "options": options_column(instructions.options)}
+    """Return the columns of `ingestion_jobs` that a retry may change: how a file is read, and its limits."""
+    budget = instructions.max_rejects
+    return {
+        "id": job_id,
+        "format": instructions.format,
+        "options": options_column(instructions.options),
+        "max_rejects": None if budget is None else budget.limit,
+        "max_rejects_is_share": budget is not None and budget.is_share,
+        "on_failure": instructions.on_failure,
+    }
+
+
+def budget_of(row: Row) -> Budget | None:
+    """Return the budget for rejects in a row of `ingestion_jobs`; None if there is none."""
+    return None if row["max_rejects"] is None else Budget(row["max_rejects"], row["max_rejects_is_share"])
 
 
 def options_column(options: Options) -> Jsonb:
@@ -164,6 +177,7 @@ def job_of(row: Row) -> Job:
         progress=_progress(row),
         outcome=_outcome(row),
         times=_times(row),
+        rolls_back=row["rolls_back"],
     )
 
 
@@ -222,6 +236,8 @@ def _instructions(row: Row) -> Instructions:
         options=options_of(row["options"]),
         metadata=row["metadata"],
         force=row["force"],
+        max_rejects=budget_of(row),
+        on_failure=OnFailure(row["on_failure"]),
     )
 
 

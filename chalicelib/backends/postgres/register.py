@@ -9,6 +9,7 @@ from chalicelib.backends.postgres.jobs import (
     drop_reading,
     existing_job,
     find_job,
+    has_blocks,
     lock_job,
     make_pending,
     remove_ranges,
@@ -89,11 +90,12 @@ class PostgresRegister:
             row = lock_job(connection, job_id)
             if row is None:
                 return None
-            _check(row, Action.RETRY, Action.REREAD)
+            _check(row, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
             instructions = change_instructions(existing_job(connection, job_id).instructions, changes)
             connection.execute(_SQL["change_instructions"], instructions_columns(job_id, instructions))
-            was_loaded = row["status"] == Status.COMPLETED or _has_blocks(connection, job_id)
-            _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
+            was_loaded = row["status"] == Status.COMPLETED or has_blocks(connection, job_id)
+            action = Action.REREAD if changes.rereads and was_loaded else Action.RETRY
+            _take(connection, job_id, action, row)
             return _job_with_findings(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
@@ -133,6 +135,8 @@ def _check(row: Row, action: Action, *alternatives: Action) -> None:
 
 def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> None:
     """Take the action on a locked job that allows it. Raises NotPossible if another job forbids it."""
+    if action is Action.RETRY and row["rolls_back"]:  # its rows are gone: it starts from the beginning
+        action = Action.REREAD
     if action in (Action.UNDO, Action.REREAD):
         _check_no_duplicate_depends_on(connection, job_id)
     remove_ranges(connection, job_id)
@@ -140,18 +144,11 @@ def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> Non
     if action is Action.CANCEL:
         connection.execute(_SQL["cancel_job"], parameters)
     elif action is Action.RETRY:
-        if not _has_blocks(
-            connection, job_id
-        ):  # an object that failed may have been replaced by a better one
+        if not has_blocks(connection, job_id):  # an object that failed may have been replaced by a better one
             drop_reading(connection, job_id, same_object=row["status"] == Status.UNDONE)
         make_pending(connection, job_id, action)
     else:
         connection.execute(_SQL["begin_undo"], {**parameters, "rereads": action is Action.REREAD})
-
-
-def _has_blocks(connection: Connection, job_id: UUID) -> bool:
-    row = connection.execute(_SQL["has_blocks"], {"id": job_id}).fetchone()
-    return row is not None and row["has_blocks"]
 
 
 def _check_no_duplicate_depends_on(connection: Connection, job_id: UUID) -> None:
