@@ -21,6 +21,7 @@ Load files into Sluice, and see what became of every record in them.
 \b
   sluice upload people.csv    load a file and wait until it is done
   sluice errors ID            list the rejected records, with reasons
+  sluice errors ID --summary  count them by reason
 """
 _EXIT_STATUS = """
 \b
@@ -32,6 +33,8 @@ Exit status:
   3    the service, S3 or the network is in trouble
   4    the job has not ended yet (only `sluice job` without --follow)
   5    the job is COMPLETED with warnings (only with --fail-on-warnings)
+  6    the job is COMPLETED and has rejected records (only with
+       --fail-on-rejects); comes before 5
   130  interrupted by Ctrl-C
 """
 

@@ -14,8 +14,17 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
+from sluice_cli.commands.budget import max_rejects_option
 from sluice_cli.commands.file_options import format_option, options_option
-from sluice_cli.commands.session import Session, exit_status, json_option, progress_console, warnings_option
+from sluice_cli.commands.session import (
+    Session,
+    exit_status,
+    json_option,
+    on_failure_option,
+    progress_console,
+    rejects_option,
+    warnings_option,
+)
 from sluice_cli.documents.uploads import MultipartUpload, NewUpload, SinglePutUpload, StoredPart
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import instant, size
@@ -28,7 +37,14 @@ from sluice_cli.transfer.put import put_file
 # Bytes. By default the server takes a larger file in parts, without a checksum of the whole, so reading the
 # file once more to compute one would mostly be wasted.
 _MAX_HASHED_SIZE = 64 << 20
-_SETTLED_BY_RESUME = {"dataset": "--dataset", "file_format": "--format", "options": "-o", "force": "--force"}
+_SETTLED_BY_RESUME = {
+    "dataset": "--dataset",
+    "file_format": "--format",
+    "options": "-o",
+    "force": "--force",
+    "max_rejects": "--max-rejects",
+    "on_failure": "--on-failure",
+}
 
 
 @click.command("upload", short_help="Load a file and follow its job.")
@@ -39,11 +55,14 @@ _SETTLED_BY_RESUME = {"dataset": "--dataset", "file_format": "--format", "option
 @format_option("detected from the file")
 @options_option
 @click.option("--force", is_flag=True, help="Load the file even if the same file was loaded before.")
+@max_rejects_option(may_be_none=False)
+@on_failure_option
 @click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
 )
 @warnings_option
+@rejects_option
 @json_option
 @click.pass_context
 def upload_command(  # noqa: PLR0913 - one parameter per option
@@ -54,9 +73,12 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     file_format: str | None,
     options: dict[str, object],
     force: bool,
+    max_rejects: int | str | None,
+    on_failure: str | None,
     resume: UUID | None,
     no_follow: bool,
     fail_on_warnings: bool,
+    fail_on_rejects: bool,
     as_json: bool,
 ) -> None:
     """Load FILE: upload it, then follow its job until every record is accounted for.
@@ -67,8 +89,9 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     A large FILE is sent in parts. If that breaks off, --resume sends the parts that are missing.
     """
     session: Session = ctx.obj
-    if no_follow and fail_on_warnings:
-        raise click.UsageError("--fail-on-warnings cannot be given with --no-follow.", ctx)
+    for option, is_given in (("warnings", fail_on_warnings), ("rejects", fail_on_rejects)):
+        if no_follow and is_given:
+            raise click.UsageError(f"--fail-on-{option} cannot be given with --no-follow.", ctx)
     if resume:
         _refuse_settled_options(ctx)
     out = progress_console(as_json=as_json)
@@ -77,7 +100,8 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
         if resume:
             job_id = upload.resume(resume)
         else:
-            job_id = upload.begin(NewUpload(file.name, file.size, dataset, file_format, options, force=force))
+            new = NewUpload(file.name, file.size, dataset, file_format, options, force=force)
+            job_id = upload.begin(replace(new, max_rejects=max_rejects, on_failure=on_failure))
         if no_follow and as_json:
             render.print_document(api.job(job_id).document)
             return
@@ -86,7 +110,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
             return
         job = session.follow(api, job_id, out)
     session.print_summary(job, out, as_json=as_json)
-    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
+    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
 
 
 def _refuse_settled_options(ctx: click.Context) -> None:

@@ -28,6 +28,8 @@ class NewUpload:
     options: Mapping[str, object] | None = None
     sha256: str | None = None
     force: bool = False
+    max_rejects: int | str | None = None
+    on_failure: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -39,6 +41,8 @@ class NewUpload:
             "options": self.options or None,
             "sha256": self.sha256,
             "force": self.force or None,
+            "max_rejects": self.max_rejects,
+            "on_failure": self.on_failure,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

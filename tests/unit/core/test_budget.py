@@ -43,7 +43,7 @@ def test_the_border_of_a_share_is_within_it(limit: int, records: int) -> None:
         assert budget.is_exceeded(tally(most + 1, records), at_end=True)
 
 
-@given(st.builds(Budget, SHARES, st.just(True)) | st.builds(Budget, st.integers(0, 10**15)))
+@given(st.builds(Budget, SHARES, is_share=st.just(value=True)) | st.builds(Budget, st.integers(0, 10**15)))
 def test_a_declaration_gives_the_budget_again(budget: Budget) -> None:
     assert Budget.parse(budget.declaration) == budget
 
