@@ -35,13 +35,15 @@ def count_that_fits(documents: Sequence[Mapping[str, Any]], most_bytes: int) -> 
 
     At least one. The size is that in an answer of Lambda, which holds the page as a text within JSON.
     """
-    sizes = accumulate(_answer_size(document) for document in documents)
+    if _answer_size(documents) <= most_bytes:
+        return len(documents)
+    sizes = accumulate(_answer_size([document]) for document in documents)
     return max(1, sum(size <= most_bytes for size in sizes))
 
 
-def _answer_size(document: Mapping[str, Any]) -> int:
-    text = json.dumps(document)
-    return len(text) + text.count('"') + text.count("\\") + 2  # each of them gets a backslash; comma, blank
+def _answer_size(documents: Sequence[Mapping[str, Any]]) -> int:
+    text = json.dumps(documents)
+    return len(text) + text.count('"') + text.count("\\")  # each of these gets a backslash
 
 
 def parse_limit(query: Mapping[str, str], *, default: int, maximum: int) -> int:

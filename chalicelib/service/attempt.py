@@ -128,7 +128,8 @@ class Attempts:
 
     def _undo(self, job: Job, owner: str, keep_going: Callable[[], bool]) -> Result:
         is_undone = self.undo.undo(job, owner=owner, keep_going=keep_going)
-        logger.info("job undone" if is_undone else "undoing interrupted", extra={"rereads": job.rereads})
+        kind = {"rereads": job.rereads, "rolls_back": job.rolls_back}
+        logger.info("job undone" if is_undone else "undoing interrupted", extra=kind)
         if not is_undone:
             return Result.INTERRUPTED
         return Result.CLAIM_DONE if job.rereads else Result.JOB_ENDED
