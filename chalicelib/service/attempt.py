@@ -132,7 +132,7 @@ class Attempts:
         logger.info("job undone" if is_undone else "undoing interrupted", extra=kind)
         if not is_undone:
             return Result.INTERRUPTED
-        return Result.CLAIM_DONE if job.rereads else Result.JOB_ENDED
+        return Result.CLAIM_DONE if job.rereads and not job.rolls_back else Result.JOB_ENDED
 
     def _check_progress(self, claim: Claim) -> None:
         """Raise JobFailed for a job whose claims all end without progress."""

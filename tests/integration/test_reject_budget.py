@@ -314,6 +314,20 @@ def test_a_job_that_was_rolled_back_can_be_undone(life: Life) -> None:
     assert (undone.progress.tally, undone.rejects) == (Tally(), ())
 
 
+def test_a_second_reading_is_rolled_back_like_the_first(life: Life) -> None:
+    world = World(life, None, OnFailure.UNDO)
+    world.work()
+    assert (world.job.status, rows(life)) == (Status.COMPLETED, GOOD)
+    changes = Changes({"delimiter": ";"}, limits={"max_rejects": Budget.parse("5%")})
+    assert life.jobs.reread(world.id, Changes(changes.options)) is not None  # all is one column then
+    world.work()
+    assert (world.job.status, rows(life)) == (Status.COMPLETED, RECORDS)
+    again = Changes({"delimiter": ","}, limits=changes.limits)
+    assert life.jobs.reread(world.id, again) is not None
+    world.work()
+    assert world.check_failed().rereads
+
+
 def test_rows_of_others_stay(life: Life) -> None:
     other = World(life, None, data=b"id,city\n1,York\n2,York\n")
     other.work()
