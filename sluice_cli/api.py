@@ -31,7 +31,7 @@ from sluice_cli.errors import (
 )
 from sluice_cli.escaping import safe
 
-PAGE_SIZE = 100  # items, at most, of one request
+_JOBS, _REJECTS = 100, 1000  # items, at most, of one request
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
@@ -112,29 +112,32 @@ class Api:
 
     def jobs(self, *, status: str | None, dataset: str | None, limit: int | None) -> Iterator[Page[Job]]:
         """Yield pages of jobs, newest first, at most ``limit`` jobs in all."""
-        return self._pages("/jobs", "jobs", Job.read, {"status": status, "dataset": dataset}, limit)
+        filters = {"status": status, "dataset": dataset}
+        return self._pages("/jobs", "jobs", Job.read, filters, limit, largest=_JOBS)
 
     def errors(self, job_id: UUID, *, limit: int | None) -> Iterator[Page[Reject]]:
         """Yield pages of the job's rejects in file order, at most ``limit`` rejects in all."""
-        return self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit)
+        return self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit, largest=_REJECTS)
 
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""
         response = self._request("GET", f"/jobs/{job_id}/{name}")
         return RejectsFile.read(_json(response), retry_after(response))
 
-    def _pages(
+    def _pages(  # noqa: PLR0913 - what the lists differ in
         self,
         path: str,
         member: str,
         read: Callable[[object], _T],
         filters: Mapping[str, str | None],
         limit: int | None,
+        *,
+        largest: int,
     ) -> Iterator[Page[_T]]:
         left = limit
         cursor: str | None = None
         while left is None or left > 0:
-            page_size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
+            page_size = largest if left is None else min(left, largest)
             query = _query(**filters, limit=str(page_size), cursor=cursor)
             items, cursor = _read_page(_json(self._request("GET", path, params=query)), member, cursor)
             yield Page([read(item) for item in items], more=cursor is not None)

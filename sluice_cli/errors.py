@@ -9,6 +9,7 @@ INPUT_ERROR = 2
 SERVICE_ERROR = 3
 NOT_FINISHED = 4
 WARNED = 5
+REJECTED = 6
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 _CLIENT_ERROR = 4  # the first digit of the HTTP statuses that blame the request

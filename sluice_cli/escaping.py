@@ -12,7 +12,10 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def safe(text: object) -> str:
     """Return ``text`` as one line of printable characters, with all others as backslash escapes."""
-    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES else c for c in str(text))
+    string = str(text)
+    if string.isprintable():  # no character of the unsafe categories is, and nearly all texts are
+        return string
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES else c for c in string)
 
 
 def shell_quoted(argument: object) -> str:

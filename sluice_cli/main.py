@@ -23,6 +23,7 @@ Load files into Sluice, and see what became of every record in them.
   sluice preview people.csv   show how a file would be loaded
   sluice upload people.csv    load a file and wait until it is done
   sluice errors ID            list the rejected records, with reasons
+  sluice errors ID --summary  count them by reason
 """
 _EXIT_STATUS = """
 \b
@@ -35,6 +36,8 @@ Exit status:
   4    the job has not ended yet (only `sluice job` without --follow),
        or it is PREVIEWED and waits for `sluice load`
   5    the job is COMPLETED with warnings (only with --fail-on-warnings)
+  6    the job is COMPLETED and has rejected records (only with
+       --fail-on-rejects); comes before 5
   130  interrupted by Ctrl-C
 """
 

@@ -9,9 +9,9 @@ from sluice_cli.documents.jobs import Job
 from sluice_cli.documents.previews import Preview
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import number, shortened, size
+from sluice_cli.rejects import print_some_rejects
 from sluice_cli.render import (
     print_line,
-    print_some_rejects,
     print_table,
     print_warning,
     status,

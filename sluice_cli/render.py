@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -23,7 +23,6 @@ from sluice_cli.documents.jobs import (
     UNDONE,
     Counts,
     Job,
-    Reject,
     Warned,
 )
 from sluice_cli.documents.members import Document
@@ -34,8 +33,7 @@ from sluice_cli.formatting import age, duration, instant, number, shortened, siz
 _COLOURS = {COMPLETED: "green", FAILED: "red", CANCELED: "yellow", EXPIRED: "yellow", UNDONE: "yellow"}
 _UNBOUNDED_WIDTH = 100_000  # columns: a pipe or a file has no width
 _EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
-
-_T = TypeVar("_T")
+_MOST_KINDS = 5  # of rejects in a summary
 
 
 def console(stream: TextIO) -> Console:
@@ -70,7 +68,14 @@ def print_error(out: Console, error: CliError) -> None:
 
 def print_document(document: Document) -> None:
     """Print a document on stdout as one line of JSON, in ASCII, so that it cannot drive a terminal either."""
-    click.echo(json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f"))
+    print_documents([document])
+
+
+def print_documents(documents: Iterable[Document]) -> None:
+    """Print documents as :func:`print_document` does."""
+    dumps = json.JSONEncoder(separators=(",", ":")).encode
+    text = "".join(f"{dumps(document)}\n" for document in documents)
+    click.echo(text.replace("\x7f", "\\u007f"), nl=False)
 
 
 def reconciliation(counts: Counts) -> str:
@@ -103,9 +108,26 @@ def print_summary(out: Console, job: Job, errors_command: str) -> None:
     if not job.counts.add_up:
         print_line(out, ("These numbers should add up, and do not: this is a bug of the service.", "red"))
     if job.counts.rejected:
+        _print_frequent_rejects(out, job, errors_command)
         print_line(out, "See what was rejected and why: ", (errors_command, "bold"))
     for warning in job.warnings:
         print_warning(out, warning)
+
+
+def _print_frequent_rejects(out: Console, job: Job, errors_command: str) -> None:
+    for kind in job.rejects[:_MOST_KINDS]:
+        column = f" in column {shortened(kind.field, _NAME_LIMIT)}" if kind.field else ""
+        first = ", ".join(place(row=kind.row, line=kind.line, record=kind.record, offset=kind.offset))
+        print_line(
+            out,
+            f"  {number(kind.count)} ",
+            (kind.code, "yellow"),
+            f"{column}{first and ', first at '}{first}",
+        )
+    others = len(job.rejects) - _MOST_KINDS
+    if others > 0:
+        kinds = "kind" if others == 1 else "kinds"
+        print_line(out, f"  and {others} more {kinds}: ", (f"{errors_command} --summary", "bold"))
 
 
 def print_warning(out: Console, warning: Warned) -> None:
@@ -113,7 +135,7 @@ def print_warning(out: Console, warning: Warned) -> None:
     print_line(out, ("Warning: ", "bold yellow"), (f"{warning.code}: ", "bold"), warning.message)
     details = [
         ("count", number(warning.count)),
-        ("first at", ", ".join(_place(warning))),
+        ("first at", ", ".join(place(line=warning.line, record=warning.record, offset=warning.offset))),
         ("example", shortened(warning.example, _EXCERPT_LIMIT) if warning.example else ""),
         ("to decide it", f"-o {warning.option}=…" if warning.option else ""),
     ]
@@ -122,13 +144,10 @@ def print_warning(out: Console, warning: Warned) -> None:
             print_line(out, (f"  {label}: ", "dim"), value)
 
 
-def _place(warning: Warned) -> list[str]:
-    """Return the first place of a warning in words. An offset says most while the line is not known."""
-    return [
-        *([f"line {number(warning.line)}"] if warning.line is not None else []),
-        *([f"record {number(warning.record)}"] if warning.record is not None else []),
-        *([f"byte {number(warning.offset)}"] if warning.line is None and warning.offset is not None else []),
-    ]
+def place(*, row: int | None = None, line: int | None, record: int | None, offset: int | None) -> list[str]:
+    """Return a place in a file in words. An offset says most while the line is not known."""
+    counted = (("row", row), ("line", line), ("record", record), ("byte", offset if line is None else None))
+    return [f"{what} {number(value)}" for what, value in counted if value is not None]
 
 
 def status(job: Job) -> tuple[str, str]:
@@ -200,14 +219,6 @@ _JOB_COLUMNS = (
     _Column("REJECTED", right=True),
     _Column("AGE", right=True, min_width=90),
 )
-_REJECT_COLUMNS = (
-    _Column("RECORD", right=True),
-    _Column("BYTE", right=True),
-    _Column("FIELD", folds=True),
-    _Column("CODE"),
-    _Column("MESSAGE", folds=True),
-    _Column("EXCERPT", min_width=70, folds=True),
-)
 
 
 def print_options(out: Console, defaults: DatasetOptions) -> None:
@@ -223,39 +234,15 @@ def print_table(out: Console, titles: Sequence[str], rows: Iterable[Sequence[str
     _print_table(out, _table([_Column(title) for title in titles], rows, out.width))
 
 
-def print_some_rejects(out: Console, rejects: Iterable[Reject]) -> None:
-    """Print a table of rejects."""
-    _print_table(out, _table(_REJECT_COLUMNS, map(_reject_row, rejects), out.width))
-
-
 def print_jobs(out: Console, pages: Iterable[Page[Job]]) -> None:
-    """Print a table of jobs."""
-    _print_pages(out, _JOB_COLUMNS, pages, _job_row, "No jobs.")
-
-
-def print_rejects(out: Console, pages: Iterable[Page[Reject]], list_all_command: str) -> None:
-    """Print a table of rejects, and ``list_all_command`` if there are more."""
-    if _print_pages(out, _REJECT_COLUMNS, pages, _reject_row, "No rejected records."):
-        print_line(out, "There are more: ", (list_all_command, "bold"))
-
-
-def _print_pages(
-    out: Console,
-    columns: Sequence[_Column],
-    pages: Iterable[Page[_T]],
-    cells: Callable[[_T], Sequence[str | tuple[str, str]]],
-    if_empty: str,
-) -> bool:
-    """Print a table per page, so that a long list shows up at once. Return whether more items follow."""
-    page: Page[_T] = Page([], more=False)
-    empty = True
+    """Print a table of jobs for each page, so that a long list shows up at once."""
+    is_empty = True
     for page in pages:
         if page.items:
-            empty = False
-            _print_table(out, _table(columns, [cells(item) for item in page.items], out.width))
-    if empty:
-        print_line(out, if_empty)
-    return page.more
+            is_empty = False
+            _print_table(out, _table(_JOB_COLUMNS, map(_job_row, page.items), out.width))
+    if is_empty:
+        print_line(out, "No jobs.")
 
 
 def _table(columns: Sequence[_Column], rows: Iterable[Sequence[str | tuple[str, str]]], width: int) -> Table:
@@ -294,15 +281,4 @@ def _job_row(job: Job) -> Sequence[str | tuple[str, str]]:
         number(job.counts.duplicates),
         number(job.counts.rejected),
         age(job.created_at, datetime.now(UTC)) if job.created_at else "",
-    )
-
-
-def _reject_row(reject: Reject) -> Sequence[str | tuple[str, str]]:
-    return (
-        number(reject.record_number) if reject.record_number is not None else "?",
-        number(reject.byte_offset) if reject.byte_offset is not None else "?",
-        reject.field or "",
-        (reject.code, "yellow"),
-        reject.message,
-        (shortened(reject.raw, _EXCERPT_LIMIT), "dim"),
     )

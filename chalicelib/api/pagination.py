@@ -1,9 +1,11 @@
 """Pages of a list: their sizes, their cursors, and the cursor of the next page."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
 
 from chalicelib.core.errors import InvalidRequest
 
@@ -26,6 +28,22 @@ def page_of(items: Sequence[Item], limit: int, cursor_of: Callable[[Item], tuple
     page = items[:limit]
     has_more = len(items) > limit
     return Page(page, format_cursor(*cursor_of(page[-1])) if has_more else None)
+
+
+def count_that_fits(documents: Sequence[Mapping[str, Any]], most_bytes: int) -> int:
+    """Return how many of the documents, from the first one on, a page of that size in bytes may have.
+
+    At least one. The size is that in an answer of Lambda, which holds the page as a text within JSON.
+    """
+    if _answer_size(documents) <= most_bytes:
+        return len(documents)
+    sizes = accumulate(_answer_size([document]) for document in documents)
+    return max(1, sum(size <= most_bytes for size in sizes))
+
+
+def _answer_size(documents: Sequence[Mapping[str, Any]]) -> int:
+    text = json.dumps(documents)
+    return len(text) + text.count('"') + text.count("\\")  # each of these gets a backslash
 
 
 def parse_limit(query: Mapping[str, str], *, default: int, maximum: int) -> int:

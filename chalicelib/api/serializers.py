@@ -33,7 +33,7 @@ def summarise(job: Job, now: datetime) -> dict[str, Any]:
 
 def describe(job: Job, now: datetime) -> dict[str, Any]:
     """Return the job's document; its pace is measured up to ``now``."""
-    error = job.outcome.error
+    error, budget = job.outcome.error, job.instructions.max_rejects
     return {
         "id": str(job.id),
         "status": job.status.value,
@@ -41,6 +41,8 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "dataset": job.dataset,
         "filename": job.filename,
         "metadata": job.instructions.metadata,
+        "max_rejects": budget.declaration if budget else None,
+        "on_failure": job.instructions.on_failure.value,
         "created_at": _time(job.times.created_at),
         "started_at": _time(job.times.started_at),
         "updated_at": _time(job.times.updated_at),

@@ -17,6 +17,10 @@ class JobFailed(Exception):  # noqa: N818 - named for the reaction, not for the 
         self.message = message
 
 
+class TooManyRejects(Exception):  # noqa: N818 - named for the state of the job
+    """The job has more rejects than its budget allows: let it fail, if its ledger says so too."""
+
+
 class BlockAlreadyCommitted(Exception):  # noqa: N818 - named for the state of the ledger
     """Another worker has committed this block: drop it. Nothing of this attempt was stored."""
 

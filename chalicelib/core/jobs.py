@@ -7,6 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
@@ -22,14 +23,18 @@ class Instructions:
     force: bool = False  # load the file even if another job has loaded the same content
     parent_job: UUID | None = None  # the job whose rejects the file holds, as the client says
     preview: bool = False  # show how the file would be loaded, and wait
+    max_rejects: Budget | None = None  # with more rejects the job fails; None: any number is allowed
+    on_failure: OnFailure = OnFailure.KEEP
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes of a job's instructions, before its file is read again."""
+    """Changes of a job's instructions, before it is retried."""
 
     options: Mapping[str, Any] = field(default_factory=dict)  # by name; None: the default
     format: Format | None = None  # None: as before
+    limits: Mapping[str, Any] = field(default_factory=dict)  # ``max_rejects`` and ``on_failure``, by name
+    rereads: bool = True  # its file is read again; otherwise only the limits change
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,7 @@ class Job:
     preview: Preview | None = None  # likewise: that of this reading
     rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
     rejects_file: RejectsFile | None = None  # None: it was not asked for
+    rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed
 
     @property
     def parent_job(self) -> UUID | None:

@@ -26,6 +26,8 @@ class Action(StrEnum):
     UNDO = "undo"
     FINISH_UNDO = "finish-undo"  # all rows that only this job brought are removed
     START_OVER = "start-over"  # the same, and its file is to be read again
+    ROLL_BACK = "roll-back"  # its file cannot be loaded, and what it has loaded is undone first
+    FINISH_ROLLBACK = "finish-rollback"  # the rows are removed
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ TRANSITIONS: Mapping[Action, Transition] = {
     Action.UNDO: Transition(frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}), Status.UNDOING),
     Action.FINISH_UNDO: Transition(frozenset({Status.UNDOING}), Status.UNDONE),
     Action.START_OVER: Transition(frozenset({Status.UNDOING}), Status.PENDING),
+    Action.ROLL_BACK: Transition(frozenset({Status.PROCESSING}), Status.UNDOING),
+    Action.FINISH_ROLLBACK: Transition(frozenset({Status.UNDOING}), Status.FAILED),
 }
 
 

@@ -63,7 +63,9 @@ def _values(job: Job) -> dict[str, Any]:
 def change_instructions(instructions: Instructions, changes: Changes) -> Instructions:
     """Return a job's instructions with a client's changes. Raises InvalidRequest as `with_members` does."""
     options = with_members(instructions.options, changes.options, whose="the job")
-    return replace(instructions, options=options, format=changes.format or instructions.format)
+    return replace(
+        instructions, options=options, format=changes.format or instructions.format, **changes.limits
+    )
 
 
 def check_options(options: Options) -> None:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
+from chalicelib.core.completion import fate_of_rows
+from chalicelib.core.errors import JobEnded, JobFailed, RetryLater, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Task
 from chalicelib.core.model import Status
 from chalicelib.service.ingestion import Ingester, Result
@@ -21,17 +22,26 @@ from chalicelib.service.rejects_file import RejectsFileMaker
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _LONGEST_PAUSE = 30.0  # seconds, between retries
+_AFTER_FAILURE = {
+    Status.FAILED: Result.JOB_ENDED,
+    Status.UNDOING: Result.CLAIM_DONE,  # the next claim undoes it
+    None: Result.INTERRUPTED,
+}
 
 
 class Failures(Protocol):
-    """Mark jobs FAILED."""
+    """Let jobs fail."""
 
-    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
-        """Mark the job FAILED and return True.
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> Status | None:
+        """Let the job fail with that error, and return the status that it has then.
 
-        Return False if the job has ended or has another reading, or ``owner`` has no lease on it. Raises
-        RetryLater.
+        That is FAILED; or UNDOING if its instructions are to undo what it has loaded: once that is done, it
+        is FAILED. Return None, with nothing changed, if the job has ended or has another reading, or
+        ``owner`` has no lease on it. Raises RetryLater.
         """
+
+    def fail_over_budget(self, job: Job, *, owner: str) -> Status | None:
+        """Let the job fail for its rejects as :meth:`fail` does, if the ledger exceeds its budget."""
 
 
 class Undo(Protocol):
@@ -40,7 +50,8 @@ class Undo(Protocol):
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         """Remove the rows that only this job brought, its rejects and its ledger, step by step.
 
-        A job that ``rereads`` is PENDING then, without a reading; any other one is UNDONE.
+        A job that ``rereads`` is PENDING then, without a reading. One that ``rolls_back`` is FAILED, and has
+        lost its rows only. Any other one is UNDONE.
         Return False if ``keep_going`` returned False before the end. Raises JobEnded if another worker has
         the lease, RetryLater.
         """
@@ -84,17 +95,17 @@ class Attempts:
         )
         return retrying(self._once, claim, keep_going)
 
-    def fail(self, claim: Claim, code: str, message: str) -> bool:
-        """Mark the job FAILED; return False if it has ended or the lease has. Raises RetryLater.
+    def fail(self, claim: Claim, code: str, message: str) -> Status | None:
+        """Let the job fail. See :meth:`Failures.fail`.
 
         A job whose rejects file cannot be made stays as it is.
         """
         if claim.task is Task.REJECTS_FILE:
-            return self.rejects_files.fail(claim.job, owner=claim.owner)
-        has_failed = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
-        if has_failed:
-            emit_metrics({Metric.JOBS_FAILED: 1}, claim.job.id)
-        return has_failed
+            self.rejects_files.fail(claim.job, owner=claim.owner)
+            return None
+        logger.warning("job failed", extra={"code": code, "reason": message})
+        status = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
+        return _counted(claim.job, status)
 
     def _once(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
@@ -106,34 +117,45 @@ class Attempts:
             raise JobEnded("the job is read in another way")
         if job.status is Status.UNDOING:
             return self._undo(job, claim.owner, keep_going)
+        return self._read(replace(claim, job=job), keep_going)
+
+    def _read(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
+        """Preview or load the claim's file."""
         try:
             self._check_progress(claim)
-            if job.instructions.preview:
-                return self.previewer.preview(job, keep_going)
-            result = self.ingester.ingest(replace(claim, job=job), keep_going)
+            if claim.job.instructions.preview:
+                return self.previewer.preview(claim.job, keep_going)
+            result = self.ingester.ingest(claim, keep_going)
         except JobFailed as failure:
-            logger.warning("job failed", extra={"code": failure.code, "reason": failure.message})
-            has_failed = self.fail(claim, failure.code, failure.message)
-            return Result.JOB_ENDED if has_failed else Result.INTERRUPTED
-        if result is Result.NOTHING_LOADED:
-            logger.warning("job failed: every record was rejected")
-            emit_metrics({Metric.JOBS_FAILED: 1}, job.id)
-            return Result.JOB_ENDED
+            return _AFTER_FAILURE[self.fail(claim, failure.code, failure.message)]
+        except TooManyRejects:
+            return _AFTER_FAILURE[self._fail_over_budget(claim)]
+        if result in (Result.JOB_FAILED, Result.ROLLING_BACK):
+            logger.warning("job failed: every record was rejected, or too many")
+            emit_metrics({Metric.JOBS_FAILED: 1}, claim.job.id)
+            return Result.JOB_ENDED if result is Result.JOB_FAILED else Result.CLAIM_DONE
         if result is Result.JOB_ENDED:
             logger.info("job completed")
-            emit_metrics({Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(_begin(job))}, job.id)
+            times = {Metric.JOBS_COMPLETED: 1, Metric.JOB_TIME: seconds_since(_begin(claim.job))}
+            emit_metrics(times, claim.job.id)
         return result
 
+    def _fail_over_budget(self, claim: Claim) -> Status | None:
+        status = _counted(claim.job, self.failures.fail_over_budget(claim.job, owner=claim.owner))
+        if status is not None:
+            logger.warning("job failed: too many records were rejected")
+        return status
+
     def _undo(self, job: Job, owner: str, keep_going: Callable[[], bool]) -> Result:
-        if not job.rereads and not self.rejects_files.make_before_undo(
-            job, owner=owner, keep_going=keep_going
-        ):
+        loses_rejects = not job.rereads and not job.rolls_back
+        if loses_rejects and not self.rejects_files.make_before_undo(job, owner=owner, keep_going=keep_going):
             return Result.INTERRUPTED
         is_undone = self.undo.undo(job, owner=owner, keep_going=keep_going)
-        logger.info("job undone" if is_undone else "undoing interrupted", extra={"rereads": job.rereads})
+        kind = {"rereads": job.rereads, "rolls_back": job.rolls_back}
+        logger.info("job undone" if is_undone else "undoing interrupted", extra=kind)
         if not is_undone:
             return Result.INTERRUPTED
-        return Result.CLAIM_DONE if job.rereads else Result.JOB_ENDED
+        return Result.CLAIM_DONE if job.rereads and not job.rolls_back else Result.JOB_ENDED
 
     def _make_rejects_file(self, job: Job | None, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         if job is None or not job.status.is_terminal:
@@ -151,7 +173,7 @@ class Attempts:
             raise JobFailed(
                 "retries-exhausted",
                 f"{claim.attempts_without_progress - 1} attempts in a row did not get any further with the "
-                "file. What was loaded is kept; the operator's log says why.",
+                f"file; the operator's log says why. {fate_of_rows(claim.job.instructions.on_failure)}",
             )
 
 
@@ -159,6 +181,13 @@ def _begin(job: Job) -> datetime:
     """Return when the job's file arrived; of one that waited for its client, when a worker took it."""
     arrived_at = job.upload.arrived_at or job.times.created_at
     return arrived_at if job.preview is None else job.times.started_at or arrived_at
+
+
+def _counted(job: Job, status: Status | None) -> Status | None:
+    """Count the job among those that failed, unless ``status`` is None; return ``status``."""
+    if status is not None:
+        emit_metrics({Metric.JOBS_FAILED: 1}, job.id)
+    return status
 
 
 def seconds_since(moment: datetime) -> float:

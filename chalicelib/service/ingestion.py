@@ -12,7 +12,7 @@ from typing import Protocol
 from chalicelib import memory
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion
-from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed
+from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
@@ -46,7 +46,8 @@ class Result(Enum):
     """The result of an attempt at a claim."""
 
     JOB_ENDED = auto()
-    NOTHING_LOADED = auto()  # the job FAILED: every record was rejected
+    JOB_FAILED = auto()  # at its end: every record was rejected, or too many
+    ROLLING_BACK = auto()  # the same, and another claim undoes the job
     CLAIM_DONE = auto()  # the rest of the job is for other claims
     INTERRUPTED = auto()  # another attempt continues the work
     PREVIEWED = auto()  # the job waits for its client
@@ -54,7 +55,8 @@ class Result(Enum):
 
 _RESULTS = {
     Completion.COMPLETED: Result.JOB_ENDED,
-    Completion.NOTHING_LOADED: Result.NOTHING_LOADED,
+    Completion.FAILED: Result.JOB_FAILED,
+    Completion.ROLLING_BACK: Result.ROLLING_BACK,
     Completion.ENDED_BEFORE: Result.CLAIM_DONE,
 }
 
@@ -86,7 +88,7 @@ class Ingester:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
 
         ``keep_going`` is called between blocks; blocks under way are finished first.
-        Raises JobFailed, JobEnded, RetryLater.
+        Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
         store = InterruptibleStore(self.store, keep_going)
         opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
@@ -124,6 +126,7 @@ class Ingestion:
 
     def run(self) -> Result:
         """Run the ingestion. See :meth:`Ingester.ingest`."""
+        self._check_budget()
         if self._range is None and self._split():
             return Result.CLAIM_DONE
         total = self._fill()
@@ -197,7 +200,7 @@ class Ingestion:
         Return where the last one ends, 0 without any.
         """
         end = 0
-        writing: deque[Future[Tally]] = deque()
+        writing: deque[Future[None]] = deque()
         loaders = self._limits.loaders
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
@@ -208,11 +211,38 @@ class Ingestion:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
-                writing.append(pool.submit(_write, writer, self.job, block))
+                writing.append(pool.submit(self._write, writer, block))
                 end = block.end
             while writing:
                 writing.popleft().result()
         return end
+
+    def _write(self, writer: BlockWriter, block: PreparedBlock) -> None:
+        """Write the block. Raises TooManyRejects if the job has too many rejects then."""
+        start = time.perf_counter()
+        tally = writer.write(self.job, block)
+        emit_metrics(
+            {
+                Metric.RECORDS_READ: tally.records,
+                Metric.ROWS_INSERTED: tally.inserted,
+                Metric.ROWS_DUPLICATE: tally.duplicates,
+                Metric.RECORDS_REJECTED: tally.rejected,
+                Metric.BYTES_LOADED: block.end - block.start,
+                Metric.BLOCK_TIME: (time.perf_counter() - start) * 1000,
+            },
+            self.job.id,
+        )
+        self._check_budget()
+
+    def _check_budget(self) -> None:
+        """Raise TooManyRejects if the committed blocks of all workers exceed the job's budget.
+
+        It is checked after each block, when that is committed: of several at once, the last one sees all. And
+        before the first: a worker may have died between its block and the check.
+        """
+        budget = self.job.instructions.max_rejects
+        if budget is not None and budget.is_exceeded(self._ledger.tally(self.job.id)):
+            raise TooManyRejects(f"the budget of job {self.job.id} is exceeded")
 
     def _text_size(self) -> int | None:
         """Return the size of the text, in bytes; None while its end has not been read."""
@@ -244,20 +274,3 @@ def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:
         for gap, end in zip(gaps, ends, strict=True)
         if gap.start < claim_range.end and end > claim_range.start
     ]
-
-
-def _write(writer: BlockWriter, job: Job, block: PreparedBlock) -> Tally:
-    start = time.perf_counter()
-    tally = writer.write(job, block)
-    emit_metrics(
-        {
-            Metric.RECORDS_READ: tally.records,
-            Metric.ROWS_INSERTED: tally.inserted,
-            Metric.ROWS_DUPLICATE: tally.duplicates,
-            Metric.RECORDS_REJECTED: tally.rejected,
-            Metric.BYTES_LOADED: block.end - block.start,
-            Metric.BLOCK_TIME: (time.perf_counter() - start) * 1000,
-        },
-        job.id,
-    )
-    return tally

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job, Reading
-from chalicelib.core.model import Dialect, Gap, Source
+from chalicelib.core.model import Dialect, Gap, Source, Tally
 from chalicelib.core.warnings import FileWarning
 
 
@@ -37,8 +37,9 @@ class Ledger(Protocol):
     def complete_as_duplicate(self, job: Job, source: Source) -> UUID | None:
         """Mark the job COMPLETED if another job has loaded the same content the same way; return that job.
 
-        The other job was read by the rules of the job's reading, or those of today. Returns None if another
-        worker is loading the job. Raises JobEnded as :meth:`open` does.
+        The other job was read by the rules of the job's reading, or those of today, and its rejects are
+        within this job's budget. Returns None if another worker is loading the job. Raises JobEnded as
+        :meth:`open` does.
         """
 
     def measure(self, job: Job, size: int) -> None:
@@ -53,9 +54,14 @@ class Ledger(Protocol):
         While ``total`` is None, the last gap, which begins where the last block ends, has no end.
         """
 
-    def complete(self, job: Job, total: int) -> Completion:
-        """Mark the job COMPLETED if the ledger covers ``[0, total)``, or FAILED if every record was rejected.
+    def tally(self, job_id: UUID) -> Tally:
+        """Return the sums over the committed blocks."""
 
+    def complete(self, job: Job, total: int) -> Completion:
+        """Mark the job COMPLETED if the ledger covers ``[0, total)``.
+
+        It fails if its rejects exceed its budget, or every record was rejected: then it is FAILED, or UNDOING
+        first.
         Raises JobFailed if the ledger does not add up, JobEnded if the job has ended in another way or has
         another reading.
         """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
 
+from chalicelib.core.completion import fate_of_rows
 from chalicelib.core.errors import JobEnded, RetryLater
 from chalicelib.core.jobs import Claim, Task
 from chalicelib.core.messages import Delivery
@@ -163,12 +164,15 @@ class MessageHandler:
         job, max_deliveries = claim.job, self.receiver.max_deliveries
         is_exhausted = claim.attempts_without_progress >= max_deliveries and not self._has_progressed(claim)
         if is_exhausted and job.status is not Status.UNDOING:
-            self.attempts.fail(
+            status = self.attempts.fail(
                 claim,
                 "internal-error",
                 f"The file could not be loaded in {claim.attempts_without_progress} attempts, for a reason "
-                "that Sluice does not know. What was loaded is kept; the operator's log says more.",
+                "that Sluice does not know; the operator's log says more. "
+                f"{fate_of_rows(job.instructions.on_failure)}",
             )
+            if status is Status.UNDOING:
+                self.sender.send(job.id)
             return self._acknowledge(delivery)
         self.leases.release(job.id, owner=claim.owner, without_progress=True)
         if delivery.deliveries >= max_deliveries:  # one more would send the message to the dead letters

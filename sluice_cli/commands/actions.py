@@ -5,6 +5,7 @@ from uuid import UUID
 
 import click
 
+from sluice_cli.commands.budget import NONE, max_rejects_option
 from sluice_cli.commands.file_options import changes_body, format_option, options_option
 from sluice_cli.commands.session import (
     Session,
@@ -12,7 +13,9 @@ from sluice_cli.commands.session import (
     follow_option,
     job_argument,
     json_option,
+    on_failure_option,
     progress_console,
+    rejects_option,
 )
 from sluice_cli.documents.jobs import CANCELED, COMPLETED, UNDONE
 
@@ -37,7 +40,10 @@ def cancel_command(ctx: click.Context, *, job_id: UUID, as_json: bool) -> None:
 @job_argument
 @format_option("as before")
 @options_option
+@max_rejects_option(may_be_none=True)
+@on_failure_option
 @follow_option
+@rejects_option
 @json_option
 @click.pass_context
 def retry_command(  # noqa: PLR0913 - one parameter per option
@@ -46,7 +52,10 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     job_id: UUID,
     file_format: str | None,
     options: dict[str, object],
+    max_rejects: int | str | None,
+    on_failure: str | None,
     wait: bool,
+    fail_on_rejects: bool,
     as_json: bool,
 ) -> None:
     """Enqueue the job ID, which FAILED, was CANCELED or is UNDONE, again.
@@ -58,10 +67,25 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     they are; null, as in -o comment=null, gives an option its default. A job that is PREVIEWED gets another
     preview.
 
+    With --max-rejects a job that failed because of its rejected records goes on with another limit.
+
     Exits with 0 when the API accepts that; with --follow, only if the job ends as COMPLETED.
     """
-    body = changes_body(options, file_format)
-    act(ctx, job_id, "retry", COMPLETED, body=body, wait=wait, as_json=as_json)
+    if fail_on_rejects and not wait:
+        raise click.UsageError("--fail-on-rejects can only be given with --follow.", ctx)
+    limits = {"max_rejects": max_rejects, "on_failure": on_failure}
+    changed = {name: None if value == NONE else value for name, value in limits.items() if value is not None}
+    body = {**changes_body(options, file_format), **changed}
+    act(
+        ctx,
+        job_id,
+        "retry",
+        COMPLETED,
+        body=body,
+        wait=wait,
+        fail_on_rejects=fail_on_rejects,
+        as_json=as_json,
+    )
 
 
 @click.command("undo", short_help="Remove the rows that a job brought.")
@@ -85,6 +109,7 @@ def act(  # noqa: PLR0913 - the commands' parameters, and their differences
     *,
     body: Mapping[str, object] | None = None,
     wait: bool,
+    fail_on_rejects: bool = False,
     as_json: bool,
 ) -> None:
     """Do the action, follow the job if asked to, print the job, and exit."""
@@ -97,4 +122,4 @@ def act(  # noqa: PLR0913 - the commands' parameters, and their differences
     session.print_summary(job, out, as_json=as_json)
     if not job.ended:
         session.print_follow_command(job.id, out)
-    ctx.exit(exit_status(job, success) if wait else 0)
+    ctx.exit(exit_status(job, success, fail_on_rejects=fail_on_rejects) if wait else 0)

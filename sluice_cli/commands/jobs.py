@@ -23,9 +23,11 @@ from sluice_cli.commands.session import (
     job_argument,
     json_option,
     progress_console,
+    rejects_option,
     warnings_option,
 )
 from sluice_cli.documents.jobs import Job, Reject
+from sluice_cli.rejects import print_kinds, print_rejects
 
 _DEFAULT_JOBS, _DEFAULT_REJECTS = 20, 100
 _STATUSES = "PENDING, PROCESSING, PREVIEWED, COMPLETED, FAILED, CANCELED, EXPIRED, UNDOING or UNDONE"
@@ -60,10 +62,17 @@ def jobs_command(
 @job_argument
 @follow_option
 @warnings_option
+@rejects_option
 @json_option
 @click.pass_context
-def job_command(
-    ctx: click.Context, *, job_id: UUID, wait: bool, fail_on_warnings: bool, as_json: bool
+def job_command(  # noqa: PLR0913 - one parameter per option
+    ctx: click.Context,
+    *,
+    job_id: UUID,
+    wait: bool,
+    fail_on_warnings: bool,
+    fail_on_rejects: bool,
+    as_json: bool,
 ) -> None:
     """Show the job ID: how far it is, its preview if it waits to be loaded, or how it ended.
 
@@ -81,7 +90,7 @@ def job_command(
         render.print_document(job.document)
     elif not session.print_preview(job, out):
         render.print_details(out, job, session.command_line("errors", job.id))
-    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
+    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
 
 
 @click.command("errors", short_help="List the rejected records of a job, with reasons.")
@@ -92,16 +101,18 @@ def job_command(
     type=click.IntRange(min=0),
     help=f"At most N of them, 0 for all. Default: {_DEFAULT_REJECTS}, with --json all.",
 )
+@click.option("--summary", is_flag=True, help="Count them by reason and column, instead.")
 @csv_option
 @ndjson_option
 @force_option
 @json_option
-@click.pass_obj
+@click.pass_context
 def errors_command(  # noqa: PLR0913 - its options
-    session: Session,
+    ctx: click.Context,
     *,
     job_id: UUID,
     limit: int | None,
+    summary: bool,
     csv_file: Path | None,
     ndjson_file: Path | None,
     force: bool,
@@ -109,13 +120,20 @@ def errors_command(  # noqa: PLR0913 - its options
 ) -> None:
     """List the rejected records of the job ID, in file order, with reasons.
 
-    RECORD is the record's number in the file, counted from 1; BYTE is the offset at which it begins. With
+    ROW is the record's row in a spreadsheet, LINE its line in a text editor, RECORD its number among the
+    records, all counted from 1. COLUMN is the column that the reason is about, if it is about one. With
     --json: one JSON object a line.
     """
+    session: Session = ctx.obj
     target = chosen_target(csv_file, ndjson_file)
     if target is not None:
         with session.api() as api:
             save_rejects(api, job_id, *target, force=force)
+        return
+    if summary:
+        if limit is not None:
+            raise click.UsageError("--limit cannot be given with --summary.", ctx)
+        _print_summary(session, job_id, as_json=as_json)
         return
     if limit is None:
         limit = 0 if as_json else _DEFAULT_REJECTS
@@ -125,10 +143,18 @@ def errors_command(  # noqa: PLR0913 - its options
             _print_documents(pages)
         else:
             list_all_command = session.command_line("errors", job_id, "--limit", 0)
-            render.print_rejects(render.console(sys.stdout), pages, list_all_command)
+            print_rejects(render.console(sys.stdout), pages, list_all_command)
+
+
+def _print_summary(session: Session, job_id: UUID, *, as_json: bool) -> None:
+    with session.api() as api:
+        job = api.job(job_id)
+    if as_json:
+        render.print_documents(kind.document for kind in job.rejects)
+    else:
+        print_kinds(render.console(sys.stdout), job, session.command_line("errors", job_id))
 
 
 def _print_documents(pages: Iterable[Page[Job] | Page[Reject]]) -> None:
     for page in pages:
-        for item in page.items:
-            render.print_document(item.document)
+        render.print_documents(item.document for item in page.items)

@@ -28,6 +28,16 @@ follow_option = click.option("--follow", "wait", is_flag=True, help="Wait until 
 warnings_option = click.option(
     "--fail-on-warnings", is_flag=True, help="Exit with 5 if the job is COMPLETED with warnings."
 )
+rejects_option = click.option(
+    "--fail-on-rejects",
+    is_flag=True,
+    help="Exit with 6 if the job is COMPLETED and has rejected records, with warnings or without.",
+)
+on_failure_option = click.option(
+    "--on-failure",
+    type=click.Choice(["keep", "undo"]),
+    help="What becomes of the rows that are loaded if the job fails. Default: keep.",
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,15 @@ def progress_console(*, as_json: bool) -> Console:
     return render.console(sys.stderr if as_json else sys.stdout)
 
 
-def exit_status(job: Job, success: str = COMPLETED, *, fail_on_warnings: bool = False) -> int:
-    """Return the exit status for the job's status; ``success`` is the one that exits with 0."""
+def exit_status(
+    job: Job, success: str = COMPLETED, *, fail_on_warnings: bool = False, fail_on_rejects: bool = False
+) -> int:
+    """Return the exit status for the job's status; ``success`` is the one that exits with 0.
+
+    Rejects come before warnings: they are records that are missing.
+    """
     if job.status == success:
+        if fail_on_rejects and job.counts.rejected:
+            return errors.REJECTED
         return errors.WARNED if fail_on_warnings and job.warnings else 0
     return errors.JOB_FAILED if job.ended and job.status != PREVIEWED else errors.NOT_FINISHED

@@ -14,8 +14,17 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
+from sluice_cli.commands.budget import max_rejects_option
 from sluice_cli.commands.file_options import format_option, options_option
-from sluice_cli.commands.session import Session, exit_status, json_option, progress_console, warnings_option
+from sluice_cli.commands.session import (
+    Session,
+    exit_status,
+    json_option,
+    on_failure_option,
+    progress_console,
+    rejects_option,
+    warnings_option,
+)
 from sluice_cli.documents.uploads import MultipartUpload, NewUpload, SinglePutUpload, StoredPart
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import instant, size
@@ -34,6 +43,8 @@ _SETTLED_BY_RESUME = {
     "options": "-o",
     "force": "--force",
     "parent_job": "--parent-job",
+    "max_rejects": "--max-rejects",
+    "on_failure": "--on-failure",
 }
 
 
@@ -48,11 +59,14 @@ _SETTLED_BY_RESUME = {
 @click.option(
     "--parent-job", metavar="ID", type=click.UUID, help="FILE holds the corrected rejects of the job ID."
 )
+@max_rejects_option(may_be_none=False)
+@on_failure_option
 @click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
 )
 @warnings_option
+@rejects_option
 @json_option
 @click.pass_context
 def upload_command(  # noqa: PLR0913 - one parameter per option
@@ -64,9 +78,12 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     options: dict[str, object],
     force: bool,
     parent_job: UUID | None,
+    max_rejects: int | str | None,
+    on_failure: str | None,
     resume: UUID | None,
     no_follow: bool,
     fail_on_warnings: bool,
+    fail_on_rejects: bool,
     as_json: bool,
 ) -> None:
     """Load FILE: upload it, then follow its job until every record is accounted for.
@@ -77,8 +94,9 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     A large FILE is sent in parts. If that breaks off, --resume sends the parts that are missing.
     """
     session: Session = ctx.obj
-    if no_follow and fail_on_warnings:
-        raise click.UsageError("--fail-on-warnings cannot be given with --no-follow.", ctx)
+    for option, is_given in (("warnings", fail_on_warnings), ("rejects", fail_on_rejects)):
+        if no_follow and is_given:
+            raise click.UsageError(f"--fail-on-{option} cannot be given with --no-follow.", ctx)
     if resume:
         _refuse_settled_options(ctx)
     out = progress_console(as_json=as_json)
@@ -87,9 +105,8 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
         if resume:
             job_id = upload.resume(resume)
         else:
-            new = NewUpload(
-                file.name, file.size, dataset, file_format, options, force=force, parent_job=parent_job
-            )
+            new = NewUpload(file.name, file.size, dataset, file_format, options, force=force)
+            new = replace(new, parent_job=parent_job, max_rejects=max_rejects, on_failure=on_failure)
             job_id = upload.begin(new)
         if no_follow and as_json:
             render.print_document(api.job(job_id).document)
@@ -99,7 +116,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
             return
         job = session.follow(api, job_id, out)
     session.print_summary(job, out, as_json=as_json)
-    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings))
+    ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
 
 
 def _refuse_settled_options(ctx: click.Context) -> None:

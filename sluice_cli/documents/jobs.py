@@ -71,6 +71,36 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class RejectKind:
+    """How many records were rejected with one code and one field, and where the first is."""
+
+    document: Document
+    code: str
+    field: str | None
+    count: int
+    record: int | None
+    line: int | None
+    row: int | None
+    offset: int | None
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read one element of ``rejects``. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "a count of rejects")
+        first = optional_object(document, "first")
+        return cls(
+            document=document,
+            code=optional_text(document.get("code")) or "",
+            field=optional_text(document.get("field")),
+            count=count(document, "count"),
+            record=optional_integer(first.get("record")),
+            line=optional_integer(first.get("line")),
+            row=optional_integer(first.get("row")),
+            offset=optional_integer(first.get("offset")),
+        )
+
+
+@dataclass(frozen=True)
 class Job:
     """A job document.
 
@@ -96,6 +126,7 @@ class Job:
     undone_rows: int | None
     error: tuple[str, str] | None  # code, message
     warnings: tuple[Warned, ...]
+    rejects: tuple[RejectKind, ...]  # the most frequent first
     created_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
@@ -147,6 +178,7 @@ class Job:
             undone_rows=optional_integer(document.get("undone_rows")),
             error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
             warnings=tuple(Warned.read(warning) for warning in optional_list(document, "warnings")),
+            rejects=tuple(RejectKind.read(kind) for kind in optional_list(document, "rejects")),
             created_at=optional_moment(document.get("created_at")),
             started_at=optional_moment(document.get("started_at")),
             completed_at=optional_moment(document.get("completed_at")),
@@ -159,6 +191,8 @@ class Reject:
 
     document: Document
     record_number: int | None
+    line: int | None
+    row: int | None
     byte_offset: int | None
     field: str | None
     code: str
@@ -172,6 +206,8 @@ class Reject:
         return cls(
             document=document,
             record_number=optional_integer(document.get("record_number")),
+            line=optional_integer(document.get("line")),
+            row=optional_integer(document.get("row")),
             byte_offset=optional_integer(document.get("byte_offset")),
             field=optional_text(document.get("field")),
             code=optional_text(document.get("code")) or "",

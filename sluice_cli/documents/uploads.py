@@ -30,6 +30,8 @@ class NewUpload:
     force: bool = False
     parent_job: UUID | None = None
     preview: bool = False
+    max_rejects: int | str | None = None
+    on_failure: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -43,6 +45,8 @@ class NewUpload:
             "force": self.force or None,
             "parent_job": str(self.parent_job) if self.parent_job else None,
             "preview": self.preview or None,
+            "max_rejects": self.max_rejects,
+            "on_failure": self.on_failure,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -2,13 +2,18 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from chalicelib.backends.postgres.database import load_queries
 from chalicelib.core.model import Place, RejectCount, Status
 from chalicelib.service.ingestion import Ingester, Result
+from tests.support.blocks import block
 from tests.support.fakes import MemoryStore
 from tests.support.ingesting import in_steps, opened_by, work
 from tests.support.life import DAY, Life
@@ -102,3 +107,37 @@ def test_places_wait_for_earlier_blocks(life: Life) -> None:
     assert place == Place(place.offset)
     count = life.found(job_id).rejects[0]
     assert count.first == Place(place.offset)
+
+
+def plan_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from plan_nodes(child)
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "with statistics"])
+@pytest.mark.parametrize("after", [(-1, -1), (3, 1500), (9, 10)])
+def test_a_page_of_rejects_reads_no_others(life: Life, after: tuple[int, int], analyzed: bool) -> None:
+    """Postgres finds the page by the primary key, wherever it lies, and has each block once."""
+    job = life.job()
+    for no in range(10):
+        life.load(job, block(no, [], rejects=2000))
+    if analyzed:
+        life.change("ANALYZE validation_errors")
+        life.change("ANALYZE ingestion_blocks")
+    statements = load_queries("rejects.sql")
+    parameters = {"id": job.id, "limit": 101, "after_block": after[0], "after_record": after[1]}
+    with psycopg.connect(life.url) as connection:
+        connection.execute(statements["read_in_order"])
+        found = connection.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {statements['select_rejects']}", parameters
+        ).fetchone()
+    assert found is not None
+    (plan,) = found[0] if isinstance(found[0], list) else json.loads(found[0])
+    most = {"validation_errors": 101, "ingestion_blocks": 10}
+    read = [it for it in plan_nodes(plan["Plan"]) if it.get("Relation Name") in most]
+    assert {it["Relation Name"] for it in read} == set(most)
+    for node in read:
+        assert node["Actual Rows"] * node["Actual Loops"] <= most[node["Relation Name"]]
+    scans = [it for it in plan_nodes(plan["Plan"]) if it["Node Type"] == "CTE Scan"]
+    assert all(it["Actual Loops"] <= 1 for it in scans)

@@ -272,7 +272,7 @@ def test_a_job_whose_records_were_all_rejected_fails(life: Life) -> None:
     life.change("UPDATE reject_counts SET code = 'blank-row' WHERE block_no = 1")
     life.ledger.measure(job, 20)
 
-    assert life.ledger.complete(job, 20) is Completion.NOTHING_LOADED
+    assert life.ledger.complete(job, 20) is Completion.FAILED
 
     found = life.found(job.id)
     assert found.status is Status.FAILED
@@ -317,14 +317,14 @@ def test_a_file_of_rejects_fails_however_it_is_loaded_and_again_when_retried(
     results = [work(life, job_id, ingester)]
     while life.found(job_id).status is Status.PROCESSING:
         results.append(work(life, job_id, ingester))
-    assert results == [*[Result.CLAIM_DONE] * (len(results) - 1), Result.NOTHING_LOADED]
+    assert results == [*[Result.CLAIM_DONE] * (len(results) - 1), Result.JOB_FAILED]
     assert (len(results) > 3) == (range_size > 0)
     failed = life.found(job_id)
     assert failed.outcome.error is not None
     assert failed.outcome.error.code == "nothing-loaded"
 
     assert life.do(job_id, Action.RETRY)
-    assert work(life, job_id, ingester) is Result.NOTHING_LOADED
+    assert work(life, job_id, ingester) is Result.JOB_FAILED
     again = life.found(job_id)
     assert (again.status, again.outcome, again.progress.tally) == (
         Status.FAILED,
@@ -339,7 +339,7 @@ def test_the_file_of_such_a_job_is_read_again(life: Life) -> None:
     store = MemoryStore(REJECTED, checksum="AAAA")
     for _ in range(2):
         job_id, ingester = opened_by(life, store)
-        assert work(life, job_id, ingester) is Result.NOTHING_LOADED
+        assert work(life, job_id, ingester) is Result.JOB_FAILED
         assert life.found(job_id).outcome.duplicate_of is None
 
 
@@ -355,4 +355,4 @@ def test_only_one_of_several_workers_ends_the_job(life: Life) -> None:
             return None
 
     ended = at_once(*[partial(complete)] * 4)
-    assert sorted(ended, key=str) == sorted([None, None, None, Completion.NOTHING_LOADED], key=str)
+    assert sorted(ended, key=str) == sorted([None, None, None, Completion.FAILED], key=str)

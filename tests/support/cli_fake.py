@@ -148,6 +148,7 @@ class FakeSluice:
         self.defaults: dict[str, dict[str, Any]] = {}
         self.jobs: list[dict[str, Any]] = [job()]
         self.rejects: list[dict[str, Any]] = []
+        self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
         self.on_poll: Callable[[], None] = lambda: None
         self.on_put: Callable[[], None] = lambda: None
@@ -202,7 +203,7 @@ class FakeSluice:
     def _get(self, path: str, query: Mapping[str, str]) -> Answer | None:
         lists = {"/jobs": ("jobs", self.jobs), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
         if path in lists:
-            return _page(*lists[path], query)
+            return _page(*lists[path], query, self.most_rejects)
         if path.startswith(f"/jobs/{JOB_ID}/rejects."):
             return _next(self.rejects_files)
         if path == f"/jobs/{JOB_ID}":
@@ -248,9 +249,9 @@ def _next(script: list[Answer | None]) -> Answer | None:
     return script.pop(0) if len(script) > 1 else script[0]
 
 
-def _page(member: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> Answer:
+def _page(member: str, items: list[dict[str, Any]], query: Mapping[str, str], most: int) -> Answer:
     start = int(query.get("cursor", "0"))
-    end = start + int(query["limit"])
+    end = start + min(int(query["limit"]), most)
     return Answer(200, {member: items[start:end], "next_cursor": str(end) if end < len(items) else None})
 
 

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.completion import Completion, nothing_loaded
+from chalicelib.core.budget import OnFailure
+from chalicelib.core.completion import Completion, nothing_loaded, too_many_rejects
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import (
     Changes,
@@ -295,22 +296,49 @@ class MemoryJobs:
             raise JobEnded(stored.status)
         if self.gaps(job.id, total):
             raise JobFailed("ledger-mismatch", "not covered")
-        blocks = self.blocks.get(job.id, {}).values()
-        rejects = Counter(reject.code for block in blocks for reject in block.rejects)
-        if 0 < rejects.total() == sum(block.records for block in blocks):
-            self._end(job.id, Status.FAILED, nothing_loaded(rejects))
-            return Completion.NOTHING_LOADED
+        if error := self._error_of_rejects(stored, at_end=True):
+            is_failed = self._fail(stored, error) is Status.FAILED
+            return Completion.FAILED if is_failed else Completion.ROLLING_BACK
         self._end(job.id, Status.COMPLETED, None)
         return Completion.COMPLETED
 
-    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
+    def tally(self, job_id: UUID) -> Tally:
+        self.ping()
+        blocks = self.blocks.get(job_id, {}).values()
+        counts = ((it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks)
+        return Tally(*map(sum, zip(*counts, strict=True))) if blocks else Tally()
+
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> Status | None:
         self.ping()
         stored = self.jobs[job.id]
+        return self._fail(stored, JobError(code, message)) if self._may_fail(stored, job, owner) else None
+
+    def fail_over_budget(self, job: Job, *, owner: str) -> Status | None:
+        self.ping()
+        stored = self.jobs[job.id]
+        error = self._error_of_rejects(stored, at_end=False)
+        return self._fail(stored, error) if error and self._may_fail(stored, job, owner) else None
+
+    def _may_fail(self, stored: Job, job: Job, owner: str) -> bool:
         holders = {self.owners.get(job.id), *self.ranges.get(job.id, {}).values()}
-        if stored.status.is_terminal or stored.reading_no != job.reading_no or owner not in holders:
-            return False
-        self._end(job.id, Status.FAILED, JobError(code, message))
-        return True
+        is_same = stored.status is Status.PROCESSING and stored.reading_no == job.reading_no
+        return is_same and owner in holders
+
+    def _error_of_rejects(self, job: Job, *, at_end: bool) -> JobError | None:
+        tally, instructions = self.tally(job.id), job.instructions
+        blocks = self.blocks.get(job.id, {}).values()
+        codes = Counter(reject.code for block in blocks for reject in block.rejects)
+        budget = instructions.max_rejects
+        if budget is not None and budget.is_exceeded(tally, at_end=at_end):
+            return too_many_rejects(budget, tally, codes, instructions.on_failure)
+        return nothing_loaded(codes) if at_end and 0 < tally.rejected == tally.records else None
+
+    def _fail(self, job: Job, error: JobError) -> Status:
+        undoes = job.instructions.on_failure is OnFailure.UNDO and bool(self.blocks.get(job.id))
+        self._end(job.id, Status.UNDOING if undoes else Status.FAILED, error)
+        if undoes:
+            self.jobs[job.id] = changed(self.jobs[job.id], rolls_back=True, undone_rows=0)
+        return self.jobs[job.id].status
 
     def undo(self, job: Job, *, owner: str, keep_going: Callable[[], bool]) -> bool:
         self.ping()
@@ -318,10 +346,15 @@ class MemoryJobs:
             raise JobEnded("taken over")
         if not keep_going():
             return False
-        blocks = self.blocks.pop(job.id, {})
+        removed = self.tally(job.id).inserted
+        if job.rolls_back:
+            self.jobs[job.id] = changed(job, undone_rows=removed)
+            self._end(job.id, Status.FAILED, job.outcome.error)
+            return True
+        self.blocks.pop(job.id, None)
         job = changed(job, tally=Tally())
         self.head_warnings.pop(job.id, None)
-        self.jobs[job.id] = changed(job, undone_rows=sum(len(block.rows) for block in blocks.values()))
+        self.jobs[job.id] = changed(job, undone_rows=(job.outcome.undone_rows or 0) + removed)
         self._end(job.id, Status.UNDONE, None)
         if job.rereads:
             self._drop_reading(job.id, same_object=True)
@@ -347,10 +380,10 @@ class MemoryJobs:
         job = self.jobs.get(job_id)
         if job is None:
             return None
-        check(job.status, Action.RETRY, Action.REREAD)
+        check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
         was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
         job = changed(job, instructions=change_instructions(job.instructions, changes))
-        return self._take(job, Action.REREAD if was_loaded else Action.RETRY)
+        return self._take(job, Action.REREAD if changes.rereads and was_loaded else Action.RETRY)
 
     def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
         self.ping()
@@ -361,6 +394,7 @@ class MemoryJobs:
         instructions = replace(job.instructions, preview=False)
         if changes is not None:
             instructions = change_instructions(instructions, changes)
+        if changes is not None and changes.rereads:
             self._drop_reading(job_id, same_object=True)
         self.jobs[job_id] = changed(
             self.jobs[job_id],
@@ -381,6 +415,8 @@ class MemoryJobs:
         self.jobs[job.id] = changed(stored, status=Status.PREVIEWED, preview=preview)
 
     def _take(self, job: Job, action: Action) -> Job:
+        if action is Action.RETRY and job.rolls_back:
+            action = Action.REREAD
         self.owners.pop(job.id, None)
         self.ranges.pop(job.id, None)
         if action is Action.RETRY or not self.files.get(job.id, RejectsFile()).key:
@@ -393,6 +429,7 @@ class MemoryJobs:
             completed_at=ended,
             error=None,
             rereads=action is Action.REREAD,
+            rolls_back=False,
             attempts_without_progress=0,
         )
         if job.reading is not None:

@@ -149,6 +149,8 @@ class Life(Backend):
             Action.LOAD: lambda: self.jobs.load(job_id, None),
             Action.EXPIRE: lambda: self._expire(job_id),
             Action.FINISH_UNDO: lambda: self._undo(job_id, owner),
+            Action.ROLL_BACK: lambda: self._roll_back(job_id, owner),
+            Action.FINISH_ROLLBACK: lambda: self._finish_rollback(job_id, owner),
             Action.START_OVER: lambda: self._start_over(job_id, owner),
             Action.REREAD: lambda: self._reread(job_id),
         }
@@ -175,6 +177,18 @@ class Life(Backend):
 
     def _undo(self, job_id: UUID, owner: str) -> bool:
         return self.undo.undo(self.found(job_id), owner=owner, keep_going=lambda: True)
+
+    def _roll_back(self, job_id: UUID, owner: str) -> bool:
+        if self.found(job_id).status is Status.PROCESSING:
+            self.change(f"UPDATE ingestion_jobs SET on_failure = 'undo' WHERE id = '{job_id}'")
+        return self.ledger.fail(self.found(job_id), owner=owner, code="code", message="Why.") is not None
+
+    def _finish_rollback(self, job_id: UUID, owner: str) -> bool:
+        self.change(
+            "UPDATE ingestion_jobs SET rolls_back = true, error_code = 'code', error_message = 'Why.'"
+            f" WHERE id = '{job_id}' AND status = 'UNDOING'"
+        )
+        return self._undo(job_id, owner)
 
     def _start_over(self, job_id: UUID, owner: str) -> bool:
         self.change(f"UPDATE ingestion_jobs SET rereads = true WHERE id = '{job_id}' AND status = 'UNDOING'")

@@ -1,16 +1,29 @@
 """The body of `POST /jobs/{id}/retry` and `/load`. `docs/http-api.md` explains its members."""
 
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
 from chalicelib.api.requests.parsing import Body, parse
-from chalicelib.api.requests.uploads import FileFormat, OptionsBody, option_members
+from chalicelib.api.requests.uploads import (
+    FileFormat,
+    MaxRejects,
+    OnFailureChoice,
+    OptionsBody,
+    option_members,
+)
+from chalicelib.core.budget import Budget
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Changes
 
 
 class RetryBody(Body):
-    """Changes of a job's instructions. Null counts as a missing member."""
+    """Changes of a job's instructions. Null counts as a missing member, but not as ``max_rejects``."""
 
     options: OptionsBody | None = None
     format: FileFormat | None = None
+    max_rejects: MaxRejects | UnsetType | None = UNSET
+    on_failure: OnFailureChoice | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -22,16 +35,28 @@ class RetryBody(Body):
 
 
 def parse_retry(body: object) -> Changes | None:
-    """Return the changes in a JSON body; None if it has none. An option that is null gets its default.
+    """Return the changes in a JSON body; None if it has none.
 
+    An option that is null gets its default, and a ``max_rejects`` that is null removes the budget.
     Raises InvalidRequest naming the member that is wrong.
     """
     body, resets = _split(body)
     parsed = parse(body, RetryBody)
-    if parsed.options is None and parsed.format is None:
+    limits = _limits(parsed)
+    rereads = parsed.options is not None or parsed.format is not None
+    if not rereads and not limits:
         return None
     members = {} if parsed.options is None else option_members(parsed.options)
-    return Changes(members | resets, parsed.format)
+    return Changes(members | resets, parsed.format, limits, rereads)
+
+
+def _limits(body: RetryBody) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    if body.max_rejects is not UNSET:
+        limits["max_rejects"] = None if body.max_rejects is None else Budget.parse(body.max_rejects)
+    if body.on_failure is not None:
+        limits["on_failure"] = body.on_failure
+    return limits
 
 
 def _split(body: object) -> tuple[object, dict[str, None]]:

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType, structs
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
+from chalicelib.core.budget import PERCENTAGE_PATTERN, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
@@ -52,6 +53,12 @@ ParentJob = Annotated[
     ),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
+_MAX_REJECTS = 'a whole number of records, or a percentage from "0%" to "100%" with up to 4 decimals'
+MaxRejects = (
+    Annotated[int, Meta(ge=0, lt=_LARGEST_NUMBER, description=_MAX_REJECTS)]
+    | Annotated[str, Meta(pattern=PERCENTAGE_PATTERN)]
+)
+OnFailureChoice = Annotated[OnFailure, Meta(description=f"one of {', '.join(OnFailure)}")]
 Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
 WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
 Number = Annotated[float, Meta(gt=-float(_LARGEST_NUMBER), lt=float(_LARGEST_NUMBER))]
@@ -155,6 +162,8 @@ class UploadBody(Body):
     options: OptionsBody | None = None
     sha256: Sha256 | None = None
     force: Flag | None = None
+    max_rejects: MaxRejects | None = None
+    on_failure: OnFailureChoice | None = None
     part_checksums: Flag | None = None
     parent_job: ParentJob | None = None
     preview: Flag | None = None
@@ -186,6 +195,8 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
             force=bool(parsed.force),
             parent_job=UUID(parsed.parent_job) if parsed.parent_job else None,
             preview=bool(parsed.preview),
+            max_rejects=None if parsed.max_rejects is None else Budget.parse(parsed.max_rejects),
+            on_failure=parsed.on_failure or OnFailure.KEEP,
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,

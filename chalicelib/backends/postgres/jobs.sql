@@ -27,17 +27,18 @@ WHERE job.id = %(id)s
 SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
 -- name: lock_job
-SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at
+SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
+       max_rejects, max_rejects_is_share, on_failure, rolls_back
 FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
+
+-- name: has_blocks
+SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
 
 -- name: remove_ranges
 DELETE FROM ingestion_ranges WHERE job_id = %(id)s
 
 -- name: remove_preview
 DELETE FROM job_previews WHERE job_id = %(id)s
-
--- name: has_blocks
-SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
 
 -- name: drop_reading
 -- The next worker to open the job fixes another reading, under the next number.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.failing import error_of_rejects, fail_locked, may_fail, tally_of
 from chalicelib.backends.postgres.jobs import (
     existing_job,
     find_job,
@@ -13,17 +14,23 @@ from chalicelib.backends.postgres.jobs import (
     lock_processing_job,
     remove_ranges,
 )
-from chalicelib.backends.postgres.mappers import dialect_column, source_columns, transition_columns
+from chalicelib.backends.postgres.mappers import (
+    budget_of,
+    dialect_column,
+    source_columns,
+    transition_columns,
+)
 from chalicelib.backends.postgres.warnings import set_head_warnings
-from chalicelib.core.completion import Completion, nothing_loaded
+from chalicelib.core.completion import Completion
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.jobs import Job, Reading
+from chalicelib.core.jobs import Job, JobError, Reading
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import RULES, Dialect, Gap, Source, Status
+from chalicelib.core.model import RULES, Dialect, Gap, Source, Status, Tally
 from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
 _SQL = load_queries("ledger.sql")
+_FAILURES = {Status.FAILED: Completion.FAILED, Status.UNDOING: Completion.ROLLING_BACK}
 
 
 class PostgresLedger:
@@ -71,9 +78,13 @@ class PostgresLedger:
             original = connection.execute(_SQL["same_content"], {**columns, "rules": rules}).fetchone()
             if original is None or not self._has_all_rows(connection, original["id"]):
                 return None
-            is_open = lock_job_to_open(connection, job)["detected"] is not None
+            row = lock_job_to_open(connection, job)
+            is_open = row["detected"] is not None
             if is_open != (job.reading is not None) or has_blocks(connection, job.id):
                 return None  # another worker is loading it
+            budget = budget_of(row)
+            if budget is not None and budget.is_exceeded(tally_of(connection, original["id"]), at_end=True):
+                return None  # it fails with rejects of its own
             remove_ranges(connection, job.id)
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
@@ -112,40 +123,38 @@ class PostgresLedger:
                 raise JobFailed(
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
                 )
-            rejects = connection.execute(_SQL["rejects"], {"id": job.id}).fetchone()
-            if rejects is None or rejects["counted"] != rejects["kept"]:
+            tally = tally_of(connection, job.id)
+            kept = connection.execute(_SQL["rejects_kept"], {"id": job.id}).fetchone()
+            if kept is None or kept["count"] != tally.rejected:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
+            if error := error_of_rejects(connection, job.id, row, tally, at_end=True):
+                return _FAILURES[fail_locked(connection, job.id, row, error)]
             remove_ranges(connection, job.id)
-            if 0 < rejects["records"] == rejects["counted"]:
-                _fail_with_nothing_loaded(connection, job.id)
-                return Completion.NOTHING_LOADED
             parameters = {"id": job.id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["complete"], parameters)
             return Completion.COMPLETED
 
-    def fail(self, job: Job, *, owner: str, code: str, message: str) -> bool:
+    def tally(self, job_id: UUID) -> Tally:
         """See the port."""
-        failure = {
-            "id": job.id,
-            "reading_no": job.reading_no,
-            "owner": owner,
-            "code": code,
-            "message": message,
-        }
         with transaction_on(self._pool) as connection:
-            lock_job(connection, job.id)
-            parameters = failure | transition_columns(Action.FAIL)
-            has_failed = connection.execute(_SQL["fail"], parameters).rowcount > 0
-            if has_failed:
-                remove_ranges(connection, job.id)
-            return has_failed
+            return tally_of(connection, job_id)
 
+    def fail(self, job: Job, *, owner: str, code: str, message: str) -> Status | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = lock_job(connection, job.id)
+            if row is None or not may_fail(connection, job, owner):
+                return None
+            return fail_locked(connection, job.id, row, JobError(code, message))
 
-def _fail_with_nothing_loaded(connection: Connection, job_id: UUID) -> None:
-    rows = connection.execute(_SQL["rejects_by_code"], {"id": job_id})
-    error = nothing_loaded({row["code"]: row["count"] for row in rows})
-    failure = {"id": job_id, "code": error.code, "message": error.message, **transition_columns(Action.FAIL)}
-    connection.execute(_SQL["fail_locked"], failure)
+    def fail_over_budget(self, job: Job, *, owner: str) -> Status | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = lock_job(connection, job.id)
+            if row is None or not may_fail(connection, job, owner):
+                return None
+            error = error_of_rejects(connection, job.id, row, tally_of(connection, job.id), at_end=False)
+            return None if error is None else fail_locked(connection, job.id, row, error)
 
 
 def _gaps(connection: Connection, job_id: UUID, total: int | None) -> Sequence[Gap]:

@@ -55,34 +55,11 @@ FROM (
 WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
--- name: rejects
--- The rejects that the ledger counts, and those that validation_errors has.
-SELECT coalesce(sum(records), 0)::bigint AS records, coalesce(sum(rejected), 0)::bigint AS counted,
-       (SELECT count(*) FROM validation_errors WHERE job_id = %(id)s) AS kept
-FROM ingestion_blocks WHERE job_id = %(id)s
-
--- name: rejects_by_code
-SELECT code, sum(count)::bigint AS count FROM reject_counts WHERE job_id = %(id)s GROUP BY code
+-- name: rejects_kept
+SELECT count(*) FROM validation_errors WHERE job_id = %(id)s
 
 -- name: complete
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     duplicate_of = %(duplicate_of)s
 WHERE id = %(id)s
-
--- name: fail_locked
--- By a worker that has found the ledger complete and has locked the job: it may have no lease any more.
-UPDATE ingestion_jobs
-SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
-    error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s
-
--- name: fail
--- Only the holder of the job's lease, or of a range's, may fail the job, and only in the reading that it knows.
-UPDATE ingestion_jobs
-SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
-    error_code = %(code)s, error_message = %(message)s
-WHERE id = %(id)s AND status = ANY(%(before)s) AND reading_no = %(reading_no)s AND (
-    lease_owner = %(owner)s
-    OR EXISTS (SELECT FROM ingestion_ranges WHERE job_id = id AND ingestion_ranges.lease_owner = %(owner)s)
-)

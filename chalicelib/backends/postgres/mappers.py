@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from chalicelib.core.blocks import RejectedBlock
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.jobs import (
     Instructions,
     Job,
@@ -62,8 +63,7 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
         "dataset": new.dataset,
         "filename": new.filename,
         "block_size": new.block_size,
-        "format": instructions.format,
-        "options": options_column(instructions.options),
+        **instructions_columns(new.id, instructions),
         "metadata": None if instructions.metadata is None else Jsonb(instructions.metadata),
         "force": instructions.force,
         "parent_job": instructions.parent_job,
@@ -80,8 +80,21 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
 
 
 def instructions_columns(job_id: UUID, instructions: Instructions) -> dict[str, Any]:
-    """Return the columns of `ingestion_jobs` that say how a file is read, as its client declares it."""
-    return {"id": job_id, "format": instructions.format, "options": options_column(instructions.options)}
+    """Return the columns of `ingestion_jobs` that a retry may change: how a file is read, and its limits."""
+    budget = instructions.max_rejects
+    return {
+        "id": job_id,
+        "format": instructions.format,
+        "options": options_column(instructions.options),
+        "max_rejects": None if budget is None else budget.limit,
+        "max_rejects_is_share": budget is not None and budget.is_share,
+        "on_failure": instructions.on_failure,
+    }
+
+
+def budget_of(row: Row) -> Budget | None:
+    """Return the budget for rejects in a row of `ingestion_jobs`; None if there is none."""
+    return None if row["max_rejects"] is None else Budget(row["max_rejects"], row["max_rejects_is_share"])
 
 
 def options_column(options: Options) -> Jsonb:
@@ -173,6 +186,7 @@ def job_of(row: Row) -> Job:
         times=_times(row),
         rejects_format=Format(row["rejects_format"]) if row["rejects_format"] else None,
         rejects_file=_rejects_file(row),
+        rolls_back=row["rolls_back"],
     )
 
 
@@ -330,6 +344,8 @@ def _instructions(row: Row) -> Instructions:
         force=row["force"],
         parent_job=row["parent_job"],
         preview=row["preview"],
+        max_rejects=budget_of(row),
+        on_failure=OnFailure(row["on_failure"]),
     )
 
 

@@ -92,10 +92,11 @@ class PostgresRegister:
             row = lock_job(connection, job_id)
             if row is None:
                 return None
-            _check(row, Action.RETRY, Action.REREAD)
+            _check(row, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
             _change_instructions(connection, job_id, changes)
             was_loaded = row["status"] == Status.COMPLETED or has_blocks(connection, job_id)
-            _take(connection, job_id, Action.REREAD if was_loaded else Action.RETRY, row)
+            action = Action.REREAD if changes.rereads and was_loaded else Action.RETRY
+            _take(connection, job_id, action, row)
             return _job_with_findings(connection, job_id)
 
     def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
@@ -107,6 +108,7 @@ class PostgresRegister:
             _check(row, Action.LOAD)
             if changes is not None:
                 _change_instructions(connection, job_id, changes)
+            if changes is not None and changes.rereads:
                 drop_reading(connection, job_id, same_object=True)
             make_pending(connection, job_id, Action.LOAD)
             connection.execute(_SQL["begin_loading"], {"id": job_id})
@@ -157,6 +159,8 @@ def _check(row: Row, action: Action, *alternatives: Action) -> None:
 
 def _take(connection: Connection, job_id: UUID, action: Action, row: Row) -> None:
     """Take the action on a locked job that allows it. Raises NotPossible if another job forbids it."""
+    if action is Action.RETRY and row["rolls_back"]:  # its rows are gone: it starts from the beginning
+        action = Action.REREAD
     if action in (Action.UNDO, Action.REREAD):
         _check_no_duplicate_depends_on(connection, job_id)
     remove_ranges(connection, job_id)

@@ -50,6 +50,7 @@ def select_rejects(
 ) -> list[StoredReject]:
     """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""
     block, record = after or (-1, -1)
+    connection.execute(_SQL["read_in_order"])
     parameters = {"id": job_id, "limit": limit, "after_block": block, "after_record": record}
     return [reject_of(row) for row in connection.execute(_SQL["select_rejects"], parameters)]
 

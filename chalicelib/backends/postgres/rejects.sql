@@ -8,12 +8,24 @@ VALUES (%(job_id)s, %(block_no)s, %(code)s, %(field)s, %(count)s, %(record)s, %(
 -- name: remove_counts
 DELETE FROM reject_counts WHERE job_id = %(job_id)s
 
+-- name: read_in_order
+-- Postgres has no statistics of a job that has just been loaded: it would read and sort all of its rejects, and look for
+-- the block of each in a list.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_sort', 'off', true), set_config('enable_nestloop', 'off', true)
+
 -- name: select_rejects
--- A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are
--- those of the job that loaded it.
+-- The page comes first, by the primary key: so it costs as much as it has rejects, wherever it lies. A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are those
+-- of the job that loaded it.
 WITH loader AS (
     SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
-), block AS (
+), page AS MATERIALIZED (
+    SELECT block_no, record, line, sheet_row, byte_offset, field, code, message, raw
+    FROM validation_errors
+    WHERE job_id = (SELECT job_id FROM loader) AND (block_no, record) > (%(after_block)s, %(after_record)s)
+    ORDER BY block_no, record
+    LIMIT %(limit)s
+), block AS MATERIALIZED (
     SELECT block_no, coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset AS is_next,
            coalesce(sum(records) OVER before, 0)::bigint AS records,
            CASE WHEN count(*) OVER before = count(lines) OVER before
@@ -21,17 +33,15 @@ WITH loader AS (
            CASE WHEN count(*) OVER before = count(sheet_rows) OVER before
                 THEN coalesce(sum(sheet_rows) OVER before, 0)::bigint END AS sheet_rows
     FROM ingestion_blocks
-    WHERE job_id = (SELECT job_id FROM loader)
+    WHERE job_id = (SELECT job_id FROM loader) AND block_no <= (SELECT max(block_no) FROM page)
     WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
-SELECT block_no, error.record AS ordinal, byte_offset, field, code, message, raw,
-       CASE WHEN is_next THEN block.records + error.record + 1 END AS record,
-       CASE WHEN is_next THEN block.lines + error.line + 1 END AS line,
-       CASE WHEN is_next THEN block.sheet_rows + error.sheet_row + 1 END AS sheet_row
-FROM validation_errors AS error JOIN block USING (block_no)
-WHERE job_id = (SELECT job_id FROM loader) AND (block_no, error.record) > (%(after_block)s, %(after_record)s)
-ORDER BY block_no, error.record
-LIMIT %(limit)s
+SELECT block_no, page.record AS ordinal, byte_offset, field, code, message, raw,
+       CASE WHEN is_next THEN block.records + page.record + 1 END AS record,
+       CASE WHEN is_next THEN block.lines + page.line + 1 END AS line,
+       CASE WHEN is_next THEN block.sheet_rows + page.sheet_row + 1 END AS sheet_row
+FROM page JOIN block USING (block_no)
+ORDER BY block_no, ordinal
 
 -- name: select_counts
 -- One row for each code and field, the most frequent first, with the first place. Places count from 1 in the file, once

@@ -1,6 +1,7 @@
 """Undo a job: remove the rows that only this job brought, its rejects, warnings, preview and ledger.
 
-A job that is to be read again is undone first, and loses its reading with the ledger's last row.
+A job that is to be read again is undone first, and loses its reading with the ledger's last row. A job that
+rolls back loses its rows only: its rejects, warnings and ledger still say why it failed.
 
 One step at a time, each in a transaction of its own, so that other writers never wait long and a worker that
 dies loses little. A row that another job brought too, before or after, stays.
@@ -34,13 +35,11 @@ class PostgresUndo:
         """See the port."""
         parameters = {"id": job.id, "reading_no": job.reading_no, "owner": owner}
         parameters |= transition_columns(Action.FINISH_UNDO)
-        with transaction_on(self._pool) as connection:
-            steps = self._destination.removal_steps(connection, job)
-        for step in steps:
-            if not keep_going():
-                return False
-            with transaction_on(self._pool) as connection:
-                _note_removed(connection, parameters, self._destination.remove(connection, job, step))
+        if not self._remove_rows(job, parameters, keep_going):
+            return False
+        if job.rolls_back:
+            self._finish_rollback(parameters)
+            return True
         while self._remove_rejects(parameters):
             if not keep_going():
                 return False
@@ -56,6 +55,24 @@ class PostgresUndo:
             else:
                 connection.execute(_SQL["finish_undo"], parameters)
         return True
+
+    def _remove_rows(self, job: Job, parameters: dict[str, Any], keep_going: Callable[[], bool]) -> bool:
+        """Remove the rows; return False if ``keep_going`` returned False before the end."""
+        with transaction_on(self._pool) as connection:
+            steps = self._destination.removal_steps(connection, job)
+        for step in steps:
+            if not keep_going():
+                return False
+            with transaction_on(self._pool) as connection:
+                _note_removed(connection, parameters, self._destination.remove(connection, job, step))
+        return True
+
+    def _finish_rollback(self, parameters: dict[str, Any]) -> None:
+        with transaction_on(self._pool) as connection:
+            _note_removed(connection, parameters, 0)
+            connection.execute(
+                _SQL["finish_undo"], {**parameters, **transition_columns(Action.FINISH_ROLLBACK)}
+            )
 
     def _remove_rejects(self, parameters: dict[str, Any]) -> bool:
         """Remove some rejects; return whether there were any. Raises JobEnded without the lease."""

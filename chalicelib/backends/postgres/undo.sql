@@ -12,6 +12,7 @@ DELETE FROM validation_errors WHERE ctid = ANY (ARRAY(
 DELETE FROM ingestion_blocks WHERE job_id = %(id)s
 
 -- name: finish_undo
+-- Also finishes a rollback: then the job keeps its ledger and its error.
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL
 WHERE id = %(id)s

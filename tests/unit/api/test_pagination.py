@@ -1,5 +1,6 @@
 """Pages of a list."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from chalice.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.api.pagination import format_cursor, page_of, parse_cursor
+from chalicelib.api.pagination import count_that_fits, format_cursor, page_of, parse_cursor
 from tests.support.api_client import assert_problem
 
 BIGINT = 10**18 - 1
@@ -44,3 +45,21 @@ def test_one_item_more_than_the_limit_means_a_next_page(
 ) -> None:
     page = page_of(found, 2, lambda item: (item,))
     assert (page.items, page.next_cursor) == (items, next_cursor)
+
+
+DOCUMENTS = st.lists(st.fixed_dictionaries({"message": st.text(), "line": st.integers() | st.none()}))
+
+
+@given(documents=DOCUMENTS, most=st.integers(0, 2000))
+def test_a_page_is_cut_where_an_answer_of_lambda_would_be_too_large(
+    documents: list[dict[str, Any]], most: int
+) -> None:
+    def size(count: int) -> int:
+        return len(json.dumps(json.dumps(documents[:count])))
+
+    count = count_that_fits(documents, most)
+    quotes = 2  # around the text
+    assert count <= 1 or size(count) <= most + quotes
+    if count < len(documents):
+        assert size(count + 1) > most
+        assert count >= 1

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from sluice_cli import errors
 from sluice_cli.escaping import safe
@@ -80,13 +81,35 @@ def test_empty_lists_say_so(server: FakeSluice) -> None:
 
 def test_rejects_are_printed_as_a_table_with_reasons(server: FakeSluice) -> None:
     server.rejects = [
-        reject(1041),
-        reject(2, record_number=None, field=None, code="json-syntax", message="broken", raw='{"a'),
+        reject(1041, row=1042, line=2090),
+        reject(2, record_number=None, field=None, code="json-syntax", message="broken 世界", raw='{"a'),
+        reject(3),
     ]
     head, *rows = run(server, "errors", JOB_ID).stdout.splitlines()
-    assert collapse_spaces(head) == "RECORD BYTE FIELD CODE MESSAGE EXCERPT"
-    assert collapse_spaces(rows[0]) == "1,041 104,100 age type-error is not a number row 1041"
-    assert collapse_spaces(rows[1]) == '? 200 json-syntax broken {"a'
+    assert collapse_spaces(head) == "ROW LINE RECORD COLUMN CODE MESSAGE EXCERPT"
+    assert collapse_spaces(rows[0]) == "1,042 2,090 1,041 age type-error is not a number row 1041"
+    assert collapse_spaces(rows[1]) == '? json-syntax broken 世界 {"a'
+    first, wide, last = (cell_len(row[: row.rindex("  ")]) for row in rows)
+    assert first == wide == last  # the last column begins at the same place
+
+
+def test_a_table_of_rejects_grows_with_its_cells_from_page_to_page(server: FakeSluice) -> None:
+    server.rejects = [reject(n, message="x" * (n // 200)) for n in range(1, 2101)]
+    lines = run(server, "errors", JOB_ID, "--limit", "0").stdout.splitlines()
+    assert len(lines) == 1 + 2100
+    assert [int(line.split()[0].replace(",", "")) for line in lines[1:]] == list(range(1, 2101))
+    assert [(q["limit"], q.get("cursor")) for q in list_queries(server)] == [
+        ("1000", None),
+        ("1000", "1000"),
+        ("1000", "2000"),
+    ]
+
+
+def test_a_page_with_fewer_rejects_than_asked_for_is_not_the_last(server: FakeSluice) -> None:
+    server.rejects = [reject(n) for n in range(1, 251)]
+    server.most_rejects = 100
+    assert len(run(server, "errors", JOB_ID, "--limit", "120").stdout.splitlines()) == 1 + 120 + 1
+    assert [q["limit"] for q in list_queries(server)] == ["120", "20"]
 
 
 def test_a_table_of_rejects_stops_at_a_hundred_and_says_so(server: FakeSluice) -> None:

@@ -315,6 +315,7 @@ def test_every_code_is_documented_and_no_other_is() -> None:
         "retries-exhausted",
         "internal-error",
         "nothing-loaded",
+        "too-many-rejects",
     }  # by the message handler, at completion
     assert failures == raised() | others
     assert rejects <= codes("reading", "formats", "rows")  # the path of a record

@@ -23,6 +23,7 @@ from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.api.views import datasets, health, uploads
 from chalicelib.api.views import jobs as jobs_views
 from chalicelib.backends.postgres.mappers import dialect_of
+from chalicelib.core.budget import Budget
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part, RejectsSource
 from chalicelib.core.lifecycle import TRANSITIONS, Action
@@ -73,6 +74,7 @@ def test_the_job_is_what_describe_gives() -> None:
         status=Status.COMPLETED,
         dataset="demo",
         filename="customers.csv",
+        max_rejects=Budget.parse(document["max_rejects"]),
         source=Source(**source),
         arrived_at=times["created_at"],
         dialect=dialect_of(detected),
@@ -251,9 +253,8 @@ def test_an_upload_is_answered_as_documented() -> None:
     assert shape(given.body) == shape(answer)
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
-    assert request.keys() | {"format", "part_checksums", "force", "preview", "parent_job"} == {
-        quoted(row[0]) for row in fields
-    }
+    others = {"format", "part_checksums", "force", "preview", "parent_job", "max_rejects", "on_failure"}
+    assert request.keys() | others == {quoted(row[0]) for row in fields}
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
     )

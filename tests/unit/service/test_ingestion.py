@@ -112,13 +112,13 @@ def test_a_file_with_only_a_header_completes_without_records() -> None:
 def test_a_file_whose_records_are_all_rejected_fails_its_job(data: bytes, message: str) -> None:
     jobs, store = MemoryJobs(), MemoryStore(data)
     job = started(jobs)
-    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.NOTHING_LOADED
+    assert ingest(job, new_ingester(jobs, store), lambda: True) is Result.JOB_FAILED
     failed = jobs.jobs[job.id]
     assert failed.status is Status.FAILED
     assert failed.outcome.error is not None
     assert failed.outcome.error.code == "nothing-loaded"
     assert failed.outcome.error.message.startswith(message)
-    assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.NOTHING_LOADED
+    assert ingest(resumed(jobs, job), new_ingester(jobs, store), lambda: True) is Result.JOB_FAILED
 
 
 @pytest.mark.parametrize("data", [b"a,b\n", b"a,b", b"[]", b"[\n]\n"])

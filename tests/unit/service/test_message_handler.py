@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.budget import OnFailure
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.lifecycle import Action
@@ -184,6 +185,53 @@ def test_a_bug_that_meets_a_job_again_and_again_fails_it() -> None:
     job = world.jobs.jobs[world.job.id]
     assert (job.status, job.outcome.error and job.outcome.error.code) == (Status.FAILED, "internal-error")
     assert world.queue.acknowledged == [world.delivery]
+
+
+def rolls_back(world: World, **changes: object) -> None:
+    """Let the job have loaded its file, all but the end, and undo that when it fails."""
+    world.consume()
+    job = changed(world.job, on_failure=OnFailure.UNDO, source=world.jobs.jobs[world.job.id].source)
+    reading = world.jobs.jobs[world.job.id].reading
+    blocks = world.jobs.blocks[world.job.id]
+    del blocks[max(blocks)]
+    world.jobs.put(changed(replace(job, reading=reading), status=Status.PROCESSING, **changes))
+
+
+def test_a_job_with_an_internal_error_is_rolled_back_by_a_message_of_its_own() -> None:
+    world = World(deliveries=3)
+    rolls_back(world, attempts_without_progress=2)
+    world.store.errors.append(KeyError("bug"))
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.rolls_back) == (Status.UNDOING, True)
+    assert [delivery.job_id for delivery in world.queue.waiting] == [job.id]
+    world.delivery = world.queue.waiting.popleft()
+    world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.outcome.undone_rows) == (Status.FAILED, world.jobs.tally(job.id).inserted)
+    assert job.outcome.error is not None
+    assert job.outcome.error.code == "internal-error"
+    assert "What was loaded is removed again." in job.outcome.error.message
+
+
+@pytest.mark.parametrize("one_claim", [False, True])
+def test_a_job_that_fails_is_rolled_back_by_the_next_claim(
+    one_claim: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World()
+    rolls_back(world)
+    written_metrics(capsys)
+    world.handler = replace(world.handler, one_claim=one_claim)
+    world.store.errors.append(JobFailed("source-missing", "The object is gone."))
+    world.consume()
+    if one_claim:
+        assert world.jobs.jobs[world.job.id].status is Status.UNDOING
+        world.delivery = world.queue.waiting.popleft()
+        world.consume()
+    job = world.jobs.jobs[world.job.id]
+    assert (job.status, job.outcome.undone_rows) == (Status.FAILED, world.jobs.tally(job.id).inserted)
+    assert [name for metrics, _ in written_metrics(capsys) for name in metrics].count("JobsFailed") == 1
+    assert not world.queue.waiting
 
 
 def test_a_job_that_killed_all_its_workers_fails_before_the_next() -> None:

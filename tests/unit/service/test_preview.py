@@ -65,7 +65,7 @@ def test_a_preview_shows_what_is_loaded(case: Case) -> None:
     assert warnings == {it.code for it in world.job.warnings}
     assert len(shown.records) == min(shown.read - shown.rejected, MOST_RECORDS)
     assert set(shown.records) <= set(loaded(world))
-    assert (result is Result.NOTHING_LOADED) == (shown.records == ())
+    assert (result is Result.JOB_FAILED) == (shown.records == ())
     # in file order: the rows that are right for the case, which the case lists in that order
     right = [set(fate.rows) for fate in case.labelled.labels[0].fates if fate.rows]
     positions = [next(n for n, rows in enumerate(right) if row in rows) for row in shown.records]

@@ -244,7 +244,7 @@ def test_a_retried_job_is_split_around_its_committed_blocks() -> None:
         claim = world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
         assert claim is not None
         ingest(claim, world.ingester, lambda: True)
-    assert world.jobs.fail(world.job, owner="me", code="x", message="y") is False  # it holds nothing
+    assert world.jobs.fail(world.job, owner="me", code="x", message="y") is None  # it holds nothing
     world.jobs.claim(world.job.id, owner="me", lease_seconds=30)
     assert world.jobs.fail(world.job, owner="me", code="x", message="y")
     del world.jobs.blocks[world.job.id][2]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api.requests.retry import parse_retry
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Changes
 from chalicelib.core.model import Format
@@ -21,6 +22,14 @@ from chalicelib.core.model import Format
         ({"options": {"comment": None, "decimal": "."}}, Changes({"decimal": ".", "comment": None})),
         ({"options": {"header": None}, "format": "json"}, Changes({"header": None}, Format.JSON)),
         ({"options": {"missing_values": ["-"]}}, Changes({"missing_values": ("-",)})),
+        ({"on_failure": None}, None),
+        ({"max_rejects": None}, Changes(limits={"max_rejects": None}, rereads=False)),
+        ({"max_rejects": 7}, Changes(limits={"max_rejects": Budget(7)}, rereads=False)),
+        ({"on_failure": "undo"}, Changes(limits={"on_failure": OnFailure.UNDO}, rereads=False)),
+        (
+            {"max_rejects": "5%", "options": {"comment": None}},
+            Changes({"comment": None}, limits={"max_rejects": Budget(50_000, is_share=True)}),
+        ),
     ],
 )
 def test_a_body_says_what_changes(body: Any, changes: Changes | None) -> None:
@@ -41,6 +50,9 @@ def test_a_body_says_what_changes(body: Any, changes: Changes | None) -> None:
         ({"options": {"delimiter": ";;"}}, "options.delimiter"),
         ({"options": {"delimiter": ";;", "comment": None}}, "options.delimiter"),
         ({"format": "xlsx"}, "format"),
+        ({"max_rejects": "5"}, "max_rejects"),
+        ({"max_rejects": -1}, "max_rejects"),
+        ({"on_failure": "drop"}, "on_failure"),
     ],
 )
 def test_the_member_that_is_wrong_is_named(body: Any, field: str | None) -> None:

@@ -1,6 +1,7 @@
 """The body of `POST /uploads`: what is accepted, and what an error says."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.uploads import OptionsBody, parse_upload
+from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Format, Options
@@ -17,6 +19,22 @@ from chalicelib.core.uploads import UploadRequest
 
 SHA = "ab" * 32
 PARENT = uuid4()
+WRONG_BUDGETS: Sequence[object] = (
+    -1,
+    10**15,
+    1.5,
+    True,
+    "5",
+    "-1%",
+    "100.1%",
+    "5 %",
+    "101%",
+    "1.00001%",
+    "%",
+    "5%\n",
+    [],
+    {},
+)
 
 
 def refusal(body: Any, max_size: int = 100) -> InvalidRequest:
@@ -38,6 +56,8 @@ def test_every_member_becomes_part_of_the_request() -> None:
         "preview": True,
         "part_checksums": True,
         "parent_job": str(PARENT).upper(),
+        "max_rejects": "0.5%",
+        "on_failure": "undo",
     }
     assert parse_upload(body, max_size=12) == UploadRequest(
         filename="people.csv",
@@ -49,6 +69,8 @@ def test_every_member_becomes_part_of_the_request() -> None:
             force=True,
             parent_job=PARENT,
             preview=True,
+            max_rejects=Budget(5000, is_share=True),
+            on_failure=OnFailure.UNDO,
         ),
         size=12,
         sha256=SHA,
@@ -69,6 +91,8 @@ def test_null_counts_as_left_out() -> None:
         "part_checksums",
         "parent_job",
         "preview",
+        *("dataset", "format", "size", "sha256", "metadata", "options", "force", "part_checksums"),
+        *("max_rejects", "on_failure"),
     )
     body = {"filename": "a", **dict.fromkeys(optional)}
     assert parse_upload(body, max_size=1) == UploadRequest("a") == parse_upload({"filename": "a"}, max_size=1)
@@ -91,6 +115,8 @@ def test_null_counts_as_left_out() -> None:
         ({"filename": "a", "format": "xlsx"}, "format"),
         ({"filename": "a", "format": "\ud800"}, "format"),
         ({"filename": "a", "size": -1}, "size"),
+        *(({"filename": "a", "max_rejects": it}, "max_rejects") for it in WRONG_BUDGETS),
+        *(({"filename": "a", "on_failure": it}, "on_failure") for it in ("UNDO", "", 1)),
         ({"filename": "a", "size": "1"}, "size"),
         ({"filename": "a", "size": 1.0}, "size"),
         ({"filename": "a", "size": True}, "size"),

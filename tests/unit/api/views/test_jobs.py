@@ -1,5 +1,6 @@
 """`/jobs`: how far jobs are, lists of them, and their rejects."""
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -124,6 +125,26 @@ def test_jobs_can_be_filtered_by_status_and_dataset(client: Client, services: Me
 @pytest.mark.parametrize(("query", "field"), [("status=x", "status"), ("dataset=A", "dataset")])
 def test_a_filter_that_matches_no_job_ever_is_an_error(client: Client, query: str, field: str) -> None:
     assert_problem(client.http.get(f"/jobs?{query}"), 400, field=field)
+
+
+def test_a_page_of_rejects_is_cut_before_lambda_refuses_it(client: Client, services: MemoryServices) -> None:
+    job = services.jobs.put(new_job())
+    rejects = tuple(Reject("missing-cell", "\x01" * 3000, n, n, "\\" * 500) for n in range(900))
+    services.jobs.blocks[job.id] = {
+        0: PreparedBlock(0, 0, 900, 900, 0, pa.RecordBatch.from_pylist([], SCHEMA), rejects)
+    }
+    found: list[int] = []
+    cursor: str | None = ""
+    pages = 0
+    while cursor is not None:
+        query = f"&cursor={cursor}" if cursor else ""
+        response = client.http.get(f"/jobs/{job.id}/errors?limit=1000{query}")
+        assert len(json.dumps(response.body.decode())) < 6_000_000
+        page = response.json_body
+        found += [error["record_number"] for error in page["errors"]]
+        cursor, pages = page["next_cursor"], pages + 1
+    assert found == list(range(1, 901))
+    assert pages > 1
 
 
 def test_rejects_come_in_file_order_in_pages(client: Client, services: MemoryServices) -> None:

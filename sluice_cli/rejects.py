@@ -1,0 +1,105 @@
+"""Print the rejects of a job, one a line or counted. There may be millions: the lines are made by hand."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from sluice_cli.api import Page
+from sluice_cli.documents.jobs import Job, Reject, RejectKind
+from sluice_cli.formatting import number, shortened
+from sluice_cli.render import place, print_line
+
+_REJECTS = ("ROW", "LINE", "RECORD", "COLUMN", "CODE", "MESSAGE", "EXCERPT")
+_KINDS = ("COUNT", "CODE", "COLUMN", "FIRST AT")
+_NUMBERS = frozenset(("ROW", "LINE", "RECORD", "COUNT"))
+_EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
+_WIDEST = 100  # columns of the terminal that a cell is padded to
+_WIDTH_FOR_EXCERPTS = 160  # columns of the terminal
+
+
+class _Lines:
+    """Print rows of cells under each other, with two blanks between them.
+
+    Columns are as wide as the widest cell so far. Lines are not cut: a terminal wraps them.
+    """
+
+    def __init__(self, out: Console, titles: Sequence[str]) -> None:
+        self._out = out
+        self._titles = titles
+        self._widths = [0] * len(titles)
+        self.is_empty = True
+
+    def print(self, rows: list[tuple[str, ...]]) -> None:
+        """Print some more rows; the titles come before the first ones."""
+        if not rows:
+            return
+        if self.is_empty:
+            rows = [tuple(self._titles), *rows]
+            self.is_empty = False
+        for index, cells in enumerate(zip(*rows, strict=True)):
+            if index < len(self._titles):
+                self._widths[index] = max(self._widths[index], min(max(map(_width, cells)), _WIDEST))
+        self._out.file.write("".join(f"{self._line(row)}\n" for row in rows))
+
+    def _line(self, row: tuple[str, ...]) -> str:
+        cells = (
+            " " * (width - _width(cell)) + cell if title in _NUMBERS else cell + " " * (width - _width(cell))
+            for title, width, cell in zip(self._titles, self._widths, row, strict=False)
+        )
+        return "  ".join(cells).rstrip()
+
+
+def print_rejects(out: Console, pages: Iterable[Page[Reject]], list_all_command: str) -> None:
+    """Print rejects as they come, and ``list_all_command`` if there are more."""
+    has_excerpts = not out.is_terminal or out.width >= _WIDTH_FOR_EXCERPTS
+    lines = _Lines(out, _REJECTS if has_excerpts else _REJECTS[:-1])
+    has_more = False
+    for page in pages:
+        lines.print([_reject_row(reject) for reject in page.items])
+        has_more = page.more
+    if lines.is_empty:
+        print_line(out, "No rejected records.")
+    if has_more:
+        print_line(out, "There are more: ", (list_all_command, "bold"))
+
+
+def print_some_rejects(out: Console, rejects: Sequence[Reject]) -> None:
+    """Print a few rejects."""
+    _Lines(out, _REJECTS).print([_reject_row(reject) for reject in rejects])
+
+
+def print_kinds(out: Console, job: Job, errors_command: str) -> None:
+    """Print how many records were rejected for which reason. ``errors_command`` lists them all."""
+    lines = _Lines(out, _KINDS)
+    lines.print([_kind_row(kind) for kind in job.rejects])
+    rejected = job.counts.rejected
+    if not rejected:
+        print_line(out, "No rejected records.")
+        return
+    others = rejected - sum(kind.count for kind in job.rejects)
+    if job.rejects and others > 0:
+        print_line(out, f"and {number(others)} for other reasons")
+    print_line(out, f"{number(rejected)} of {number(job.counts.read)} records were rejected.")
+    print_line(out, "See each with its reason: ", (errors_command, "bold"))
+
+
+def _width(cell: str) -> int:
+    return len(cell) if cell.isascii() else cell_len(cell)
+
+
+def _reject_row(reject: Reject) -> tuple[str, ...]:
+    return (
+        "" if reject.row is None else f"{reject.row:,}",
+        "" if reject.line is None else f"{reject.line:,}",
+        "?" if reject.record_number is None else f"{reject.record_number:,}",
+        shortened(reject.field or "", _NAME_LIMIT),
+        reject.code,
+        reject.message,
+        shortened(reject.raw, _EXCERPT_LIMIT),
+    )
+
+
+def _kind_row(kind: RejectKind) -> tuple[str, ...]:
+    first = place(row=kind.row, line=kind.line, record=kind.record, offset=kind.offset)
+    return number(kind.count), kind.code, shortened(kind.field or "", _NAME_LIMIT), ", ".join(first)
