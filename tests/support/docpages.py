@@ -5,7 +5,7 @@ import re
 from tests.support.paths import CHECKOUT
 
 ROOT = CHECKOUT
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 
