@@ -80,8 +80,23 @@ def print_kinds(out: Console, job: Job, errors_command: str) -> None:
     others = rejected - sum(kind.count for kind in job.rejects)
     if job.rejects and others > 0:
         print_line(out, f"and {number(others)} for other reasons")
+    explained = set[str]()
+    for kind in job.rejects:
+        if kind.code not in explained:
+            _print_explanation(out, kind)
+        explained.add(kind.code)
     print_line(out, f"{number(rejected)} of {number(job.counts.read)} records were rejected.")
     print_line(out, "See each with its reason: ", (errors_command, "bold"))
+
+
+def _print_explanation(out: Console, kind: RejectKind) -> None:
+    """Print what a code means, the first record's own message, and the option that may decide the matter."""
+    texts = [kind.message, kind.first_message, f"Option: {kind.option}" if kind.option else None]
+    known = [text for text in texts if text]
+    if known:
+        print_line(out, f"{kind.code}: {known[0]}")
+    for text in known[1:]:
+        print_line(out, f"  {text}")
 
 
 def _width(cell: str) -> int:

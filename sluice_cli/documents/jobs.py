@@ -82,6 +82,9 @@ class RejectKind:
     line: int | None
     row: int | None
     offset: int | None
+    message: str | None  # about all of them
+    first_message: str | None  # about the first
+    option: str | None  # that may decide the matter
 
     @classmethod
     def read(cls, answer: object) -> Self:
@@ -97,6 +100,9 @@ class RejectKind:
             line=optional_integer(first.get("line")),
             row=optional_integer(first.get("row")),
             offset=optional_integer(first.get("offset")),
+            message=optional_text(document.get("message")),
+            first_message=optional_text(first.get("message")),
+            option=optional_text(document.get("option")),
         )
 
 

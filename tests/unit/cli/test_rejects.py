@@ -65,6 +65,20 @@ def test_a_summary_counts_rejects_in_one_request(server: FakeSluice) -> None:
     assert len(server.requests) == 1
 
 
+def test_a_summary_explains_each_code_once(server: FakeSluice) -> None:
+    told = {
+        "message": "Not text.",
+        "option": "encoding",
+        "first": {"row": 3, "message": "Row 3 is not text."},
+    }
+    kinds = [{"code": "encoding-error", "field": name, "count": 9, **told} for name in ("a", "b")]
+    server.polls = [Answer(200, job(counts=COUNTS, rejects=[*kinds, *KINDS]))]
+    lines = run(server, "errors", JOB_ID, "--summary").stdout.splitlines()
+    at = lines.index("encoding-error: Not text.")
+    assert lines[at + 1 : at + 3] == ["  Row 3 is not text.", "  Option: encoding"]
+    assert lines.count("encoding-error: Not text.") == 1
+
+
 def test_a_summary_says_how_many_it_does_not_show(server: FakeSluice) -> None:
     server.polls = [Answer(200, job(counts=COUNTS, rejects=KINDS[:2]))]
     assert "and 11 for other reasons" in run(server, "errors", JOB_ID, "--summary").stdout.splitlines()
