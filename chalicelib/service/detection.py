@@ -16,12 +16,13 @@ from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.head import HEAD_SIZE, Head, read_head
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.reading.patterns import repeated
 from chalicelib.reading.signatures import refuse_markup
 from chalicelib.rows.text import excerpt
 
 # The beginning of a line of `rejects.ndjson`.
 _JSON_REJECT = re.compile(
-    rb'\{"_reason": "(?:[^"\\]|\\.)*+", "_code": "[a-z-]*", "_line": (?:null|[0-9]+), '
+    rb'\{"_reason": "' + repeated(rb'[^"\\]++|\\.') + rb'", "_code": "[a-z-]*", "_line": (?:null|[0-9]+), '
     rb'"_record_number": (?:null|[0-9]+), "(?:record|_raw)": '
 )
 

@@ -25,9 +25,13 @@ from typing import NamedTuple
 from chalicelib.core.model import Dialect, ExtraCells, ShortRows
 from chalicelib.formats.csv.pieces import ENDING, LAST_ENDING, Pieces
 from chalicelib.reading import encodings
+from chalicelib.reading.patterns import repeated
 
 LF, CR = b"\n\r"
 LINE_ENDING = re.compile(rb"\r\n|\n|\r")
+
+
+MOST_ROUNDS = 4096  # records that one match of ``inline_records`` may take
 
 
 class Problem(Enum):
@@ -82,7 +86,7 @@ class Grammar:
         whole = pieces.line(pieces.row(pieces.cell(inline=True, text_quotes=False), widths)) + ending
         quoting = pieces.line(pieces.row(pieces.cell(inline=True), widths)) + ending
         simple = bare + b"|" + whole + b"|" + quoting + b"(?=" + quoting + b")"
-        self.inline_records = re.compile(b"(?:" + simple + b")*+")
+        self.inline_records = re.compile(repeated(simple, f"{{,{MOST_ROUNDS}}}"))
         # a line that is not regular, in which each quoted cell is closed, and no other cell holds a quote
         self.stray_line: re.Pattern[bytes] | None = None
         if self.quote and self.delimiter and not self.escape and not self.comment and not self.crlf:
@@ -109,17 +113,17 @@ class Grammar:
         """Compile the patterns of parts of records."""
         text = pieces.text()
         self.between = re.compile(pieces.between)
-        self.unquoted_prefix = re.compile(b"(?:" + pieces.no_quote + text + pieces.between + b")*+")
-        self.unquoted = re.compile(b"(?:" + pieces.no_quote + text + b")?+" + pieces.outer_blanks)
+        self.unquoted_prefix = re.compile(repeated(pieces.no_quote + text + pieces.between))
+        self.unquoted = re.compile(repeated(pieces.no_quote + text, "?") + pieces.outer_blanks)
         self.after_quote = re.compile(pieces.after_quote)
         self.closes_before = re.compile(pieces.after_quote + b"(?:" + pieces.between + rb"|[\r\n]|\Z)")
-        self.rest_of_cell = re.compile(b"(?:" + text + b")?+")
+        self.rest_of_cell = re.compile(repeated(text, "?"))
         escaped = pieces.escape + b"(?s:.)|" if pieces.escape else b""
-        self.quote_runs = re.compile(escaped + b"(?:" + (pieces.quote or b"(?!)") + b")++")
+        self.quote_runs = re.compile(escaped + repeated(pieces.quote or b"(?!)", "+"))
         self._start = re.compile(pieces.start)
-        self._prefix = re.compile(pieces.start + b"(?:" + pieces.cell() + pieces.between + b")*+")
+        self._prefix = re.compile(pieces.start + repeated(pieces.cell() + pieces.between))
         inline = pieces.cell(inline=True)
-        self._inline_prefix = re.compile(pieces.start + b"(?:" + inline + pieces.between + b")*+")
+        self._inline_prefix = re.compile(pieces.start + repeated(inline + pieces.between))
         quote = pieces.quote or b"(?!)"
         self._opening = re.compile(pieces.blank + quote)
         self._may_open = re.compile(pieces.before_quote + quote)

@@ -6,6 +6,7 @@ Every repetition is possessive: no pattern goes back into what it has matched.
 import re
 
 from chalicelib.core.model import BLANKS, Dialect
+from chalicelib.reading.patterns import repeated
 
 BOM = b"\xef\xbb\xbf"
 ENDING = rb"(?:\r?\n|\r(?=[^\n]))"  # not a CR at the end: a LF may follow
@@ -32,7 +33,7 @@ class Pieces:
         self.before_quote = self.blank if dialect.skip_initial_space else b""
         self.after_quote = b"" if self._is_blanks else self.blank
         self.outer_blanks = rb"[ \t]*+" if self._is_blanks else b""  # at both ends of a line
-        mark = b"(?:" + BOM + b")?+" if has_mark else b""
+        mark = repeated(BOM, "?") if has_mark else b""
         self.start = mark + self.outer_blanks
         self.no_quote = b"(?!" + self.blank + self.quote + b")" if self.quote else b""
         self.specials = _in_class(self.quote_char) + _in_class(self.escape_char)  # in a character class
@@ -48,22 +49,26 @@ class Pieces:
         targets = b"[" + self._delimiters + self.specials
         if inline:
             return self.escape + targets + rb"]?+(?![\r\n])"
-        return self.escape + rb"(?:\r\n|" + targets + rb"\r\n])?+"
+        return self.escape + repeated(rb"\r\n|" + targets + rb"\r\n]", "?")
 
     def text(self, *, inline: bool = False, text_quotes: bool = True) -> bytes:
         """Return the content of a cell that is not quoted; ``text_quotes``: quotes may stand in it."""
-        quotes = b"" if text_quotes else _in_class(self.quote_char)
-        plain = b"[^" + self._delimiters + rb"\r\n" + quotes + _in_class(self.escape_char) + b"]"
-        least = b"++" if self._is_blanks else b"*+"  # between blanks stands no empty cell
+        count = "+" if self._is_blanks else "*"  # between blanks stands no empty cell
+        plain = self._plain(text_quotes=text_quotes)
         if not self.escape:
-            return plain + least
-        return b"(?:" + plain + b"++|" + self._escapes(inline=inline) + b")" + least
+            return plain + count.encode() + b"+"
+        return repeated(plain + b"++|" + self._escapes(inline=inline), count)
+
+    def _plain(self, *, text_quotes: bool) -> bytes:
+        """Return a character of a cell that is not quoted."""
+        quotes = b"" if text_quotes else _in_class(self.quote_char)
+        return b"[^" + self._delimiters + rb"\r\n" + quotes + _in_class(self.escape_char) + b"]"
 
     def body(self, *, inline: bool = False) -> bytes:
         """Return what stands between the quotes of a cell."""
         plain = b"[^" + (rb"\r\n" if inline else b"") + self.specials + b"]++" if self.specials else b"(?!)"
         escapes = b"|" + self._escapes(inline=inline) if self.escape else b""
-        return b"(?:" + plain + b"|" + self.quote + self.quote + escapes + b")*+"
+        return repeated(plain + b"|" + self.quote + self.quote + escapes)
 
     def cell(
         self, *, inline: bool = False, text_quotes: bool = True, joined: bool = False, quoted: bool = True
@@ -71,7 +76,8 @@ class Pieces:
         """Return a cell. ``joined``: lone line endings are text. Without ``quoted``, it is not in quotes."""
         text = self.text(inline=inline, text_quotes=text_quotes)
         if joined:
-            text = b"(?:" + text.removesuffix(b"*+").removesuffix(b"++") + rb"|\n|\r(?!\n))*+"
+            escapes = b"|" + self._escapes(inline=inline) if self.escape else b""
+            text = repeated(self._plain(text_quotes=text_quotes) + b"++" + escapes + rb"|\n|\r(?!\n)")
         text = (self.no_quote if text_quotes else b"") + text
         if not self.quote or not quoted:
             return b"(?:" + text + b")"
@@ -90,16 +96,16 @@ class Pieces:
         Where widths are given, empty cells at the end do not count.
         """
         if widths is None:
-            return cell + b"(?:" + self.between + cell + b")*+" + self.outer_blanks
+            return cell + repeated(self.between + cell) + self.outer_blanks
         least, most = widths
-        bounds = b"{%d,%s}+" % (max(least - 1, 0), b"" if most is None else b"%d" % max(most - 1, 0))
-        empty = b"" if self._is_blanks else b"(?:" + self.between + self.blank + b")*+"
-        return cell + b"(?:" + self.between + cell + b")" + bounds + empty + self.outer_blanks
+        bounds = f"{{{max(least - 1, 0)},{'' if most is None else max(most - 1, 0)}}}"
+        empty = b"" if self._is_blanks else repeated(self.between + self.blank)
+        return cell + repeated(self.between + cell, bounds) + empty + self.outer_blanks
 
     def line(self, row: bytes) -> bytes:
         """Return a row, a comment, or nothing."""
         if self._is_blanks:
-            row = b"(?:" + row + b")?+"
+            row = repeated(row, "?")
         if not self.comment:
             return self.start + row
         comment = self._mark + self.comment + rb"[^\r\n]*+"

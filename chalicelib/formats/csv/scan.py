@@ -71,8 +71,10 @@ class Scanner:
 
     def after_simple(self, start: int, stop: int) -> int:
         """Return where the first record from ``start`` on begins that is not simple."""
-        match = self._grammar.inline_records.match(self._data, start, stop)
-        end = match.end() if match else start
+        end, previous = start, -1
+        while end > previous:
+            match = self._grammar.inline_records.match(self._data, end, stop)
+            previous, end = end, match.end() if match else end
         at = start
         while end - at > self._max_record:  # hop as far as a record may reach
             hop = self._last_line(at, at + self._max_record)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chalicelib.formats.json.scanner import EndOfTextError, Scanner
+from chalicelib.reading.patterns import repeated
 from chalicelib.rows.canonical import MAX_DEPTH
 
 MOST_RECORDS = 100
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]"]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+' + repeated(rb'\\.[^"\\]*+') + rb'"|[{}\[\]"]', re.DOTALL)
 _CLOSING = {b"{": b"}", b"[": b"]"}
 _OPENED = frozenset(_CLOSING.values())
 

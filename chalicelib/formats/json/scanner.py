@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 
 from chalicelib.formats.json.units import PIECE, container_end, space_end, steps_outside_strings
 from chalicelib.reading.lines import count_lines
+from chalicelib.reading.patterns import repeated
 
 LONGEST_NAME = 1 << 14  # bytes of a name that is kept; a pointer has 1,000 characters, up to 12 bytes each
 
 _NEAR = 1 << 11  # bytes: most containers are shorter
-_STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_STRING_PART = re.compile(rb'[^"\\]*+' + repeated(rb'\\.[^"\\]*+'), re.DOTALL)
 _SCALAR_PART = re.compile(rb'[^"\\{\[,\]} \t\n\r:]*+')
 
 

@@ -27,12 +27,13 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.reading.patterns import repeated
 from chalicelib.rows.columns import numbers
 
 PIECE = 1 << 20  # bytes that are scanned together
 
 WHITE = b" \t\n\r"  # RFC 8259 section 2
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = rb'"[^"\\]*+' + repeated(rb'\\.[^"\\]*+') + b'"'
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _MARK = re.compile(
     rb"(?P<opening>[{\[]++)|(?P<closing>[}\]]++)|" + _STRING + rb'|\\["\\]|(?P<open>")', re.DOTALL
@@ -58,7 +59,9 @@ class Layout(Enum):
     def __init__(self, closing: bytes | None, stops: bytes) -> None:
         self.closing = None if closing is None else closing[0]
         self.is_enclosed = closing is not None
-        self.junk = re.compile(rb'(?:[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+)*+', re.DOTALL)
+        self.junk = re.compile(
+            repeated(rb'[^"\\{\[' + stops + rb"]++|" + _STRING + rb'|\\["\\]?+'), re.DOTALL
+        )
 
 
 def array_start(head: bytes, at: int) -> int | None:

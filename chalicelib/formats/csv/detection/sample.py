@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from chalicelib.core.model import BLANKS
+from chalicelib.reading.patterns import repeated
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BLANKS = re.compile(r"[ \t]+")
@@ -88,12 +89,12 @@ def _cell_pattern(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
     one = r" \t" if delimiter == BLANKS else re.escape(delimiter)
     blank = r"" if delimiter in (BLANKS, " ") else (r" *" if delimiter == "\t" else r"[ \t]*")
     mark, back = re.escape(quote), re.escape(escape)
-    inner = rf"(?:[^{mark}{back}]|{mark}{mark}" + (rf"|{back}[\s\S])*+" if escape else r")*+")
-    plain = rf"(?:[^{one}{back}]|{back}.)" if escape else rf"[^{one}]"
+    inner = repeated(rf"[^{mark}{back}]++|{mark}{mark}" + (rf"|{back}[\s\S]" if escape else ""))
+    plain = repeated(rf"[^{one}{back}]++|{back}.") if escape else rf"[^{one}]*+"
     first = rf"(?:[^{one}{mark}{back}]|{back}.)" if escape else rf"[^{one}{mark}]"
     if not quote:
-        return re.compile(rf"({plain}*+)({stop}|\Z)")
-    return re.compile(rf"({blank}{mark}{inner}{mark}{blank}|(?!{blank}{mark}){first}{plain}*+|)({stop}|\Z)")
+        return re.compile(rf"({plain})({stop}|\Z)")
+    return re.compile(rf"({blank}{mark}{inner}{mark}{blank}|(?!{blank}{mark}){first}{plain}|)({stop}|\Z)")
 
 
 class Parser:
