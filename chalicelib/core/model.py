@@ -32,6 +32,11 @@ class Format(StrEnum):
     NDJSON = "ndjson"  # one object per line
     JSON = "json"  # one array of objects, or objects one after another, over any lines
 
+    @property
+    def is_table(self) -> bool:
+        """Whether its files have rows and columns, as a spreadsheet has."""
+        return self is Format.CSV
+
 
 @dataclass(frozen=True)
 class Source:

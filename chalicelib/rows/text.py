@@ -78,8 +78,13 @@ _LONGEST_NAME = 100  # characters
 
 
 def short_name(name: str) -> str:
-    """Return the name of a column or a key as rejects show it: cut if it is long."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    """Return the name of a column or a key as rejects show it: cut if it is long.
+
+    What a column of the database or a terminal cannot take (NUL, other control characters, half of a
+    surrogate pair) is escaped.
+    """
+    shown = name[:_LONGEST_NAME].encode("utf-8", "backslashreplace").decode().translate(_CONTROLS)
+    return shown if len(name) <= _LONGEST_NAME else f"{shown}…"
 
 
 # Control characters of C0 and C1 except the tab and line endings: a terminal would obey them.

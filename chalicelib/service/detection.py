@@ -8,7 +8,7 @@ from dataclasses import replace
 from chalicelib import formats
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions, Job
-from chalicelib.core.model import Format, Options, Source
+from chalicelib.core.model import Options, Source
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats.csv.rejects_file import WARNING, AddedColumns, as_rejects_file, find_marker
 from chalicelib.formats.interface import Detection
@@ -50,7 +50,7 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
     if declared.format is not None:
         file_format = formats.format_named(declared.format)
     elif find_marker(head.data, head.start) is not None:
-        file_format = formats.format_named(Format.CSV)
+        file_format = next(it for it in formats.FORMATS if it.is_flat)
     else:
         _refuse_json_rejects(head.text)
         refuse_markup(head.text)
@@ -114,7 +114,7 @@ def _as_correction(detection: Detection, head: Head, parent: Job) -> Detection:
     Of a file without the marker, the columns are dropped that Sluice adds to the rejects of that job.
     """
     dialect, reading = detection.dialect, parent.reading
-    if reading is None or not dialect.format == reading.dialect.format == Format.CSV:
+    if reading is None or not (dialect.format.is_table and reading.dialect.format.is_table):
         return detection
     warnings = detection.warnings
     if not dialect.escaped:

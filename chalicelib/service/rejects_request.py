@@ -72,7 +72,9 @@ class RejectsFiles:
         """
         loader = self._loader(job)
         _check(loader)
-        file_format = loader.rejects_format or Format.CSV
+        file_format = loader.rejects_format
+        if file_format is None:
+            raise AssertionError(f"job {loader.id} has rejects and no format")
         if name != file_name(file_format):
             sentence = f"The rejects of a {file_format.upper()} file are at {path(job, file_format)}."
             raise NoRejectsFile(sentence)
@@ -105,7 +107,7 @@ class RejectsFiles:
 
 def file_name(file_format: Format) -> str:
     """Return the name of the rejects files of a format."""
-    return "rejects.csv" if file_format is Format.CSV else "rejects.ndjson"
+    return "rejects.csv" if file_format.is_table else "rejects.ndjson"
 
 
 def path(job: Job, file_format: Format) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from chalicelib.core.jobs import Job
-from chalicelib.core.model import Dialect, Format, WholeReject
+from chalicelib.core.model import Dialect, WholeReject
 from chalicelib.formats.csv.reject_cells import RejectCells, readable
 from chalicelib.formats.csv.rejects_file import AddedColumns
 from chalicelib.reading import encodings
@@ -26,7 +26,7 @@ _EXCERPT = " Only an excerpt of this record was kept."
 
 def rejects_name(dialect: Dialect) -> str:
     """Return the name of the file that holds the rejects of a file with that dialect."""
-    return "rejects.csv" if dialect.format is Format.CSV else "rejects.ndjson"
+    return "rejects.csv" if dialect.format.is_table else "rejects.ndjson"
 
 
 def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[bytes]:
@@ -34,7 +34,7 @@ def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> 
 
     ``job`` and ``dialect``: those that rejected the records. ``rejects`` are taken one by one, in order.
     """
-    lines = _csv_lines(job, dialect, rejects) if dialect.format is Format.CSV else map(_json_line, rejects)
+    lines = _csv_lines(job, dialect, rejects) if dialect.format.is_table else map(_json_line, rejects)
     buffer = bytearray()
     for line in lines:
         buffer += line.encode()
@@ -57,6 +57,8 @@ def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> It
             raw = readable(reject.raw, encodings.UTF8)
         elif reject.is_cut or (cells := reader.of(reject.code, reject.raw)) is None:
             raw = reader.text(reject.raw)
+        if reject.is_cut:  # a record that is too large again must not become rows
+            raw = _LINE_ENDINGS.sub(" ", raw)
         place = (_number(reject.place.line), raw, _number(reject.place.record))
         yield writer.line([*(cells or [""] * len(columns)), _reason(reject), *place])
 
@@ -74,7 +76,8 @@ class _Writer:
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
-        self._needs_quotes = re.compile(rf'[{delimiter}"\r\n]|\A\ufeff').search
+        # other delimiters, too: a program may take any of them for one
+        self._needs_quotes = re.compile(rf'[{"".join(DELIMITERS)}"\r\n]|\A\ufeff').search
 
     def line(self, cells: Iterable[str]) -> str:
         """Return a header or a record."""

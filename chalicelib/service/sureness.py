@@ -1,8 +1,8 @@
 """Say for each option of a reading on what ground it stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from chalicelib.core.model import Dialect, Format, Options
+from chalicelib.core.model import Dialect, Options
 from chalicelib.core.options import declared
 from chalicelib.core.preview import RunnerUp, Sureness
 from chalicelib.core.warnings import KINDS, FileWarning
@@ -10,14 +10,11 @@ from chalicelib.core.warnings import KINDS, FileWarning
 _CLOSE = 0.6  # of the best score: few right readings have such a runner-up; from 0.92 on, detection refuses
 _WEIGHED = ("delimiter", "quote", "escape", "skip_lines")  # together, by evidence
 _FOUND = (*_WEIGHED, "skip_initial_space")  # in the file
-_OPTIONS: Mapping[Format, Sequence[str]] = {
-    Format.CSV: (
-        *(*_FOUND, "encoding", "header", "skip_after_header", "comment", "short_rows", "extra_cells"),
-        *("decimal", "date_order", "missing_values"),
-    ),
-    Format.NDJSON: ("encoding", "records"),
-    Format.JSON: ("encoding", "records"),
-}
+_OF_TABLES = (
+    *(*_FOUND, "encoding", "header", "skip_after_header", "comment", "short_rows", "extra_cells"),
+    *("decimal", "date_order", "missing_values"),
+)
+_OF_OTHERS = ("encoding", "records")
 
 
 def sureness(
@@ -42,4 +39,5 @@ def sureness(
         return Sureness.CLOSE if is_close and name in _WEIGHED else Sureness.CLEAR
 
     names = declared(options)
-    return {name: ground(name) for name in _OPTIONS[dialect.format]}
+    options_of_format = _OF_TABLES if dialect.format.is_table else _OF_OTHERS
+    return {name: ground(name) for name in options_of_format}

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
-from chalicelib.core.model import Format, Options
 from chalicelib.core.options import of_parent, with_members
 from chalicelib.core.uploads import DEFAULT_DATASET, SignedUpload, Ticket, UploadRequest
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
+
+if TYPE_CHECKING:
+    from chalicelib.core.model import Options
+
 
 # A PUT that began just before its URL expired may take long: Sluice waits for the file this much longer.
 _GRACE = timedelta(days=1)
@@ -104,8 +107,9 @@ class Uploads:
         instructions = request.instructions
         if parent is not None:
             defaults: Options | None = of_parent(parent)
-            if parent.instructions.format is Format.CSV:
-                instructions = replace(instructions, format=instructions.format or Format.CSV)
+            declared = parent.instructions.format
+            if declared is not None and declared.is_table:  # otherwise its rejects are in another format
+                instructions = replace(instructions, format=instructions.format or declared)
         else:
             defaults = self._jobs.dataset_options(dataset)
         if defaults is None:

@@ -20,10 +20,10 @@ from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Options, Source, Status, Tally
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.message_handler import MessageHandler, Outcome
+from chalicelib.service.rejects_file import RejectsFileMaker
 from tests.support.blocks import block
-from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore
+from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, MemoryUploads
 from tests.support.life import DIALECT, SOURCE, Life, at_once
-from tests.support.rejects import new_maker
 from tests.support.workers import new_ingester, new_previewer
 
 RECORDS, REJECTS = 300, 30
@@ -105,14 +105,13 @@ class World:
         ingester = new_ingester(MemoryJobs(), self.store, sender=self.queue, **ports, **self.limits)
         undo = PostgresUndo(life.pool, fate.over(IngestedData(), "remove"))
         failures = fate.over(life.ledger, "fail", "fail_over_budget")
-        memory = MemoryJobs()
         attempts = Attempts(
             life.jobs,
             ingester,
-            new_previewer(memory, ingester),
+            new_previewer(MemoryJobs(), ingester),
             fate.over(undo, "undo"),
             failures,
-            new_maker(memory, ingester.store, ingester.limits),
+            RejectsFileMaker(life.rejects_files, ingester.store, MemoryUploads(), ingester.limits, 9),
             max_attempts=9,
             outage_seconds=60,
         )

@@ -44,9 +44,11 @@ def error_of_rejects(
     """
     budget = budget_of(row)
     if budget is not None and budget.is_exceeded(tally, at_end=at_end):
-        return too_many_rejects(budget, tally, _codes(connection, job_id), OnFailure(row["on_failure"]))
+        return too_many_rejects(
+            budget, tally, _codes(connection, job_id, tally.rejected), OnFailure(row["on_failure"])
+        )
     if at_end and 0 < tally.records == tally.rejected:
-        return nothing_loaded(_codes(connection, job_id))
+        return nothing_loaded(_codes(connection, job_id, tally.rejected))
     return None
 
 
@@ -56,6 +58,11 @@ def tally_of(connection: Connection, job_id: UUID) -> Tally:
     return Tally() if row is None else Tally(**row)
 
 
-def _codes(connection: Connection, job_id: UUID) -> dict[str, int]:
-    rows = connection.execute(_SQL["rejects_by_code"], {"id": job_id})
-    return {row["code"]: row["count"] for row in rows}
+def _codes(connection: Connection, job_id: UUID, rejected: int) -> dict[str, int]:
+    """Return the numbers of rejects by code, of ``rejected`` in all."""
+    found: dict[str, int] = {}
+    for statement in ("counts_by_code", "rejects_by_code"):  # a worker of an earlier version counts none
+        found = {row["code"]: row["count"] for row in connection.execute(_SQL[statement], {"id": job_id})}
+        if sum(found.values()) == rejected:
+            break
+    return found

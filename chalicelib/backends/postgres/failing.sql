@@ -19,5 +19,8 @@ SELECT coalesce(sum(records), 0)::bigint AS records, coalesce(sum(inserted), 0):
        coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(rejected), 0)::bigint AS rejected
 FROM ingestion_blocks WHERE job_id = %(id)s
 
--- name: rejects_by_code
+-- name: counts_by_code
 SELECT code, sum(count)::bigint AS count FROM reject_counts WHERE job_id = %(id)s GROUP BY code
+
+-- name: rejects_by_code
+SELECT code, count(*) AS count FROM validation_errors WHERE job_id = %(id)s GROUP BY code

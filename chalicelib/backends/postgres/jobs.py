@@ -4,6 +4,7 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
 from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns
+from chalicelib.backends.postgres.rejects import remove_counts
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import remove_warnings
 from chalicelib.core.errors import JobEnded
@@ -67,6 +68,7 @@ def drop_reading(connection: Connection, job_id: UUID, *, same_object: bool) -> 
     of the same object.
     """
     remove_warnings(connection, job_id)
+    remove_counts(connection, job_id)
     remove_preview(connection, job_id)
     connection.execute(_SQL["drop_reading"], {"id": job_id, "same_object": same_object})
 

@@ -4,6 +4,9 @@ COPY validation_errors (job_id, block_no, record, byte_offset, field, code, mess
 -- name: add_count
 INSERT INTO reject_counts (job_id, block_no, code, field, count, record, line, sheet_row, byte_offset)
 VALUES (%(job_id)s, %(block_no)s, %(code)s, %(field)s, %(count)s, %(record)s, %(line)s, %(sheet_row)s, %(offset)s)
+ON CONFLICT (job_id, block_no, code, field) DO UPDATE SET  -- left by an undo of an earlier version
+    count = excluded.count, record = excluded.record, line = excluded.line, sheet_row = excluded.sheet_row,
+    byte_offset = excluded.byte_offset
 
 -- name: remove_counts
 DELETE FROM reject_counts WHERE job_id = %(job_id)s

@@ -81,6 +81,7 @@ UPDATE rejects_files AS file
 SET made_at = now(), key = %(key)s, rejects = %(rejects)s, source = %(source)s, lease_owner = NULL, lease_until = NULL
 FROM ingestion_jobs AS job
 WHERE file.job_id = %(id)s AND job.id = file.job_id AND file.reading_no = %(reading_no)s AND file.made_at IS NULL
+  AND job.purged_at IS NULL
   AND (file.lease_owner = %(owner)s OR job.status = 'UNDOING' AND job.lease_owner = %(owner)s)
 
 -- name: fail

@@ -102,13 +102,16 @@ def object_errors() -> Iterator[None]:
             raise JobFailed("source-changed", "The object was replaced while it was being loaded.") from error
         if code in _FORBIDDEN_CODES:
             raise JobFailed("source-forbidden", "The service may not read the uploaded object.") from error
-        if (
-            code not in _RETRYABLE_CODES
-            and error.response["ResponseMetadata"]["HTTPStatusCode"] in _CLIENT_ERROR_STATUSES
-        ):
+        if not may_succeed_later(error):
             # archived, encrypted with a key that only its owner has, …
             raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
         raise RetryLater(f"S3 answered {code}: {error}") from error
+
+
+def may_succeed_later(error: ClientError) -> bool:
+    """Return whether the same request may succeed later."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return code_of(error) in _RETRYABLE_CODES or status not in _CLIENT_ERROR_STATUSES
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from chalicelib.backends.s3.objects import code_of, outages
+from chalicelib.backends.s3.objects import code_of, may_succeed_later, outages
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
@@ -125,11 +125,14 @@ class S3Bucket:
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def write(self, key: str, pieces: Iterator[bytes], *, content_type: str) -> None:
-        """Write an object of any length, in parts if it is large. It appears whole or not at all."""
+        """Write an object of any length, in parts if it is large. It appears whole or not at all.
+
+        Raises RetryLater, and S3's own error where another attempt would end in the same way.
+        """
         parts = _parts(pieces)
         first = next(parts, b"")
         second = next(parts, None)
-        with _upload_errors():
+        with _write_errors():
             if second is None:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=first, ContentType=content_type)
                 return
@@ -150,7 +153,7 @@ class S3Bucket:
             raise
 
     def _send(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
-        with _upload_errors():
+        with _write_errors():
             answer = self._client.upload_part(
                 Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
             )
@@ -205,6 +208,18 @@ def _upload_errors() -> Iterator[None]:
             sentence = f"S3 cannot put the parts together ({code_of(error)}). Send them again."
             raise NotPossible(sentence) from error
         raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """Turn boto3's errors into RetryLater where another attempt may succeed."""
+    with outages():
+        try:
+            yield
+        except ClientError as error:
+            if may_succeed_later(error):
+                raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
+            raise
 
 
 def _part(entry: "PartTypeDef") -> Part:

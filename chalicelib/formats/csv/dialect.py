@@ -35,8 +35,25 @@ def detect(head: Head, options: Options) -> Detection:
     """
     marker = rejects_file.find_marker(head.data, head.start)
     if marker is not None:
-        options = marker.options(options)
-    start, separator = _after_skipped_lines(head, options)
+        return _detect(head, marker.options(options), marker)[0]
+    detection, header = _detect(head, options, None)
+    marker = rejects_file.marker_among(detection.dialect)
+    if marker is None:
+        return detection
+    own = replace(marker.options(options), skip_initial_space=True)  # values are trimmed in any case
+    return _detect(head, own, marker, start=header)[0]
+
+
+def _detect(
+    head: Head, options: Options, marker: rejects_file.Marker | None, *, start: int | None = None
+) -> tuple[Detection, int]:
+    """Return the dialect with what was assumed, and where the header begins.
+
+    ``marker``: that of a rejects file. ``start``: where the table begins, if that is known.
+    """
+    separator = None
+    if start is None:
+        start, separator = _after_skipped_lines(head, options)
     choice = choose(head, start, options, separator[1].decode("latin-1") if separator else None)
     dialect = _dialect(head, options, choice)
     header = dialect.data_start
@@ -66,14 +83,14 @@ def detect(head: Head, options: Options) -> Detection:
     if marker is not None:
         dialect = rejects_file.as_rejects_file(dialect, marker.added, marker.job_id)
         teller.tell(rejects_file.WARNING, 1, header, head.data[header:end])
-        return Detection(dialect, tuple(teller.warnings))
+        return Detection(dialect, tuple(teller.warnings)), header
     if separator is not None:
         teller.tell("separator-line", 1, separator.start(), separator[0])
     teller.tell_of_the_beginning(start)
     teller.tell_of_quotes(options, dialect)
     if dialect.header:
         teller.tell_of_the_header(options, cells, header, end)
-    return Detection(dialect, tuple(teller.warnings), runner_up=choice.runner_up)
+    return Detection(dialect, tuple(teller.warnings), runner_up=choice.runner_up), header
 
 
 def _after_skipped_lines(head: Head, options: Options) -> tuple[int, re.Match[bytes] | None]:

@@ -17,6 +17,7 @@ from chalicelib.rows.text import WHITESPACE, excerpt, short_name
 
 _MOST = 10  # cells too many or too few that are looked for
 _LONGEST = 100  # characters of a name or a value in a message
+_SHOWING = 50  # rows whose cells show whether blanks are usual
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", ":": "colon", BLANKS: "blank"}
 
 
@@ -26,11 +27,16 @@ class Explainer:
 
     dialect: Dialect
     kinds: dict[int, Kind]  # of the columns whose cells are values of one type, in order
+    has_blanks: bool = False  # cells of good records begin with blanks
 
     @classmethod
     def of(cls, batch: Batch, dialect: Dialect) -> "Explainer":
         """Return an explainer that goes by the cells of the batch."""
-        return cls(dialect, {} if batch.table is None else column_kinds(batch.table))
+        if batch.table is None:
+            return cls(dialect, {})
+        first = (column[:_SHOWING].to_pylist() for column in batch.table.columns)
+        has_blanks = any(cell and cell.startswith(" ") for cells in first for cell in cells)
+        return cls(dialect, column_kinds(batch.table), has_blanks)
 
     def explain(self, rejections: Sequence[Rejection], raws: Sequence[bytes]) -> list[Rejection]:
         """Return the rejections; those of extra and missing cells name the place where it is clear."""
@@ -66,13 +72,24 @@ class Explainer:
         return " " if self.dialect.delimiter == BLANKS else self.dialect.delimiter
 
     def _divided(self, cells: Sequence[str], extra: int) -> int | None:
-        """Return the one column of text whose cell seems to be divided into ``extra`` more."""
-        fits = [column for column in self._possible(cells, extra) if column not in self.kinds]
+        """Return the one column whose cell seems to be divided into ``extra`` more.
+
+        A number may be divided as well as a text. A blank that only one cell begins with decides, unless
+        blanks are usual.
+        """
+        fits = [column for column in self._possible(cells, extra) if self._may_divide(cells, column, extra)]
         led = {at for at, cell in enumerate(cells) if at and cell.startswith(" ") and cell.strip()}
         told = [column for column in fits if led == set(range(column + 1, column + extra + 1))]
-        if len(told) == 1:
+        if len(told) == 1 and not self.has_blanks:
             return told[0]
         return fits[0] if len(fits) == 1 and self.kinds else None
+
+    def _may_divide(self, cells: Sequence[str], column: int, extra: int) -> bool:
+        """Return whether pieces, none of them empty, make a cell of the column together."""
+        pieces = cells[column : column + extra + 1]
+        kind = self.kinds.get(column)
+        is_own = kind is None or kind_of(self._delimiter.join(pieces).strip(WHITESPACE)) is kind
+        return is_own and all(piece.strip(WHITESPACE) for piece in pieces)
 
     def _left_out(self, cells: Sequence[str], missing: int) -> int | None:
         """Return the one column whose cell seems to be missing."""

@@ -86,6 +86,7 @@ class Grammar:
         whole = pieces.line(pieces.row(pieces.cell(inline=True, text_quotes=False), widths)) + ending
         quoting = pieces.line(pieces.row(pieces.cell(inline=True), widths)) + ending
         simple = bare + b"|" + whole + b"|" + quoting + b"(?=" + quoting + b")"
+        self.inline_record = re.compile(simple)
         self.inline_records = re.compile(repeated(simple, f"{{,{MOST_ROUNDS}}}"))
         # a line that is not regular, in which each quoted cell is closed, and no other cell holds a quote
         self.stray_line: re.Pattern[bytes] | None = None

@@ -15,7 +15,10 @@ from chalicelib.rows.text import WHITESPACE
 
 # Codes of records whose cells are not certain, whatever their text looks like.
 UNCERTAIN = frozenset(
-    {STRAY_QUOTE, UNTERMINATED, TOO_LARGE, ragged_reason(0, 1).code, "encoding-error", "nul-character"}
+    {
+        *(STRAY_QUOTE, UNTERMINATED, TOO_LARGE, SECOND_TABLE, ragged_reason(0, 1).code),
+        *("encoding-error", "nul-character"),
+    }
 )
 
 
@@ -36,8 +39,6 @@ class RejectCells:
         """
         cells = None if code in UNCERTAIN else self._split(raw)
         if cells is None or any(cell.strip(WHITESPACE) for cell in cells[self._width :]):
-            return None
-        if code == SECOND_TABLE and len(cells) != self._width:
             return None
         if self._dialect.dropped and is_left(cells, self._dialect):
             return None

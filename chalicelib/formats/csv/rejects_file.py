@@ -110,6 +110,18 @@ def find_marker(data: bytes, start: int) -> Marker | None:
     return None
 
 
+def marker_among(dialect: Dialect) -> Marker | None:
+    """Return the marker among the columns of a file that was detected like any other; None without one.
+
+    A person may have put a title above the header, or blanks around its cells.
+    """
+    for name in dialect.columns if dialect.header else ():
+        if named := _NAMED.fullmatch(name.lower()):
+            added = AddedColumns.named(named[1], named[2])
+            return Marker(named[1], added._replace(marker=name), dialect.delimiter, dialect.quote)
+    return None
+
+
 def _first_cells(data: bytes, start: int, delimiter: str, quote: str) -> frozenset[bytes]:
     """Return the cells of the first record."""
     grammar = grammar_of(Dialect(Format.CSV, start, delimiter=delimiter, quote=quote))

@@ -75,6 +75,9 @@ class Scanner:
         while end > previous:
             match = self._grammar.inline_records.match(self._data, end, stop)
             previous, end = end, match.end() if match else end
+        # the one that reaches beyond ``stop`` is judged like those before it, wherever a block may end
+        if end < stop and (last := self._grammar.inline_record.match(self._data, end)):
+            end = last.end()
         at = start
         while end - at > self._max_record:  # hop as far as a record may reach
             hop = self._last_line(at, at + self._max_record)

@@ -86,6 +86,7 @@ def test_a_missing_cell_is_found_or_none_is_named(table: list[tuple[str, ...]], 
     [
         ("7,Ada,1815-12-10,York, UK,Europe,a@x.org", "city", "comma in column `city`: `York, UK`."),
         ("7,Ada,Lovelace,1815-12-10,York,UK,a@x.org", "name", "comma in column `name`: `Ada,Lovelace`."),
+        ("7,Ada,1815-12-10,York,,UK,a@x.org", None, "The record has 7 cells; the header has 6."),
         ("7,Ada,1815-12-10,York,UK", "mail", "The cell of column `mail` seems to be missing."),
         ("Ada,1815-12-10,York,UK,a@x.org", "id", "The cell of column `id` seems to be missing."),
         ("7,1815-12-10,York,UK,a@x.org", None, "The record has 5 cells; the header has 6."),
@@ -107,3 +108,23 @@ def test_names_and_values_are_cut() -> None:
     (reject,) = rejects(text, dialect_of(text))
     assert reject.field == name[:100] + "…"
     assert len(reject.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ("21,Bo,1,250", None),  # a number with a comma, or a name with one
+        ("21,Bo,,250", None),
+        ("21,York, UK,250", "name"),
+    ],
+)
+def test_a_divided_number_is_possible(record: str, field: str | None) -> None:
+    good = "".join(f"{n},Bo,{n}50\n" for n in range(10, 20))
+    text = f"id,name,amount\n{good}{record}\n"
+    assert [reject.field for reject in rejects(text, dialect_of(text))] == [field]
+
+
+def test_a_blank_shows_nothing_where_blanks_are_usual() -> None:
+    good = "Ann,York\nBob, Cork\n" * 5
+    text = f"name,city\n{good}Cy, York,UK\n"
+    assert [reject.field for reject in rejects(text, dialect_of(text))] == [None]

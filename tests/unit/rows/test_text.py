@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.rows.normalise import normalise_column
-from chalicelib.rows.text import WHITESPACE, excerpt, normalise
+from chalicelib.rows.text import WHITESPACE, excerpt, normalise, short_name
 
 EXAMPLES = {
     "  Ada \t": "Ada",
@@ -161,3 +161,12 @@ def test_time_grows_with_the_number_of_combining_marks_only() -> None:
         None,
         "x" * 600 + "\u00e9",
     ]
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_a_short_name_suits_a_database_and_a_terminal(name: str) -> None:
+    shown = short_name(name)
+    shown.encode()  # it has no half of a surrogate pair
+    assert not set(shown) & {chr(code) for code in (*range(9), *range(14, 32), 127)}
+    if name.isalnum() and name.isascii():
+        assert shown == (name if len(name) <= 100 else f"{name[:100]}…")

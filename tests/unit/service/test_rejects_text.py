@@ -205,14 +205,14 @@ def test_it_may_be_saved_by_a_spreadsheet_program(
     assert by_id == {f"r{number}": record(number, cells) for number, cells in enumerate(rows)}
 
 
-def test_records_of_a_second_table_have_cells_if_it_is_as_wide_as_the_first() -> None:
+def test_records_of_a_second_table_stand_there_as_text() -> None:
     first = b"id,amount,city\n1,2.50,York\n2,3.50,Ely\n3,4.50,Rye\n\n"
     wide = first + b"name,country,day\nAda,UK,2025-01-01\n"
     narrow = first + b"name,day\nAda,2025-01-01\n"
 
     assert [row[:3] + row[5:6] for row in rows_of(rejects_file(wide, look(wide)))[1:]] == [
-        ["name", "country", "day", ""],
-        ["Ada", "UK", "2025-01-01", ""],
+        ["", "", "", "name,country,day"],
+        ["", "", "", "Ada,UK,2025-01-01"],
     ]
     assert [row[:3] + row[5:6] for row in rows_of(rejects_file(narrow, look(narrow)))[1:]] == [
         ["", "", "", "name,day"],
@@ -317,6 +317,14 @@ def test_without_the_marker_a_file_is_like_any_other(header: str) -> None:
     assert dialect.own_columns == dialect.columns
     assert outcome(data, dialect).accepted == 2
     assert all('":"\'' in record for record in outcome(data, dialect).records)
+
+
+@pytest.mark.parametrize("before", ["My corrections,,,,,,\r\n", ",,,,,,\r\n", " \r\n"])
+def test_the_marker_is_found_below_other_lines(before: str) -> None:
+    data = f"{before}id,name,_reason,_line,_raw,{MARKER}\r\n1,'-5,x,3,,1\r\n2,b,x,3,,2\r\n".encode()
+    dialect = look(data)
+    assert dialect.own_columns == ("id", "name")
+    assert outcome(data, dialect).records == {'{"id":"1","name":"-5"}', '{"id":"2","name":"b"}'}
 
 
 def test_options_about_the_layout_do_not_apply_to_a_file_with_the_marker() -> None:

@@ -18,6 +18,3 @@ CREATE TABLE reject_counts (
     byte_offset  bigint,
     PRIMARY KEY (job_id, block_no, code, field) INCLUDE (count)
 );
-INSERT INTO reject_counts (job_id, block_no, code, field, count, record, byte_offset)
-SELECT job_id, block_no, code, coalesce(field, ''), count(*), min(record), min(byte_offset)
-FROM validation_errors GROUP BY job_id, block_no, code, coalesce(field, '');
