@@ -127,10 +127,17 @@ def test_an_object_of_any_length_is_written(client: Any, size: int) -> None:
     assert "Uploads" not in client.list_multipart_uploads(Bucket="bucket")
 
 
-def test_an_object_that_may_not_be_written_is_not_tried_for_ever(client: Any) -> None:
+def test_an_object_that_may_not_be_written_is_not_tried_for_ever() -> None:
     """An attempt counts then, unlike one that meets an outage."""
+    refused: Any = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    class Refusing:
+        def put_object(self, **_request: object) -> None:
+            raise ClientError(refused, "PutObject")
+
+    bucket: Any = S3Bucket(Refusing(), "bucket")  # type: ignore[arg-type]
     with pytest.raises(ClientError):
-        S3Bucket(client, "no-such-bucket").write("rejects/1/a.csv", iter([b"x"]), content_type="text/csv")
+        bucket.write("rejects/1/a.csv", iter([b"x"]), content_type="text/csv")
 
 
 class Stopped(Exception):  # noqa: N818 - no error

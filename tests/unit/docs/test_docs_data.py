@@ -269,6 +269,7 @@ def test_each_example_stands_in_the_rejects_file_as_documented(row: list[str]) -
     expected = {
         "its text": text_of(example),
         "the text that it has in `_raw`": "Ada,York,UK",
+        "its text, record by record": "country,capital,area",
     }
     assert (cells, text_left) == (["", ""], expected[raw])
 
