@@ -37,7 +37,8 @@ def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Se
             reject_count_columns(job_id, block_no, len(some), replace(some[0], field=field))
             for (_, field), some in alike.items()
         ]
-        cursor.executemany(_SQL["add_count"], rows)
+        for row in rows:  # no pipeline: behind one, Postgres does not end a transaction that is idle
+            cursor.execute(_SQL["add_count"], row)
 
 
 def remove_counts(connection: Connection, job_id: UUID) -> None:

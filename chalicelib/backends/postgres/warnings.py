@@ -18,11 +18,8 @@ def add_warnings(
     connection: Connection, job_id: UUID, block_no: int, warnings: Sequence[FileWarning]
 ) -> None:
     """Add the warnings of a block to its job."""
-    if not warnings:
-        return
-    rows = [warning_columns(job_id, block_no, warning) for warning in warnings]
-    with connection.cursor() as cursor:
-        cursor.executemany(_SQL["add"], rows)
+    for warning in warnings:  # no pipeline: behind one, Postgres does not end a transaction that is idle
+        connection.execute(_SQL["add"], warning_columns(job_id, block_no, warning))
 
 
 def set_head_warnings(connection: Connection, job_id: UUID, warnings: Sequence[FileWarning]) -> None:
