@@ -16,10 +16,11 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyReje
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
-from chalicelib.reading.blocks import Framing, cut_blocks
+from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.cutting import cut_text
 from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
@@ -250,18 +251,10 @@ class Ingestion:
 
     def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[PreparedBlock]:
         """Yield the gap's blocks, ready to be written."""
-        framing, dialect = self._framing(to_end=to_end), self._reading.dialect
-        end = None if to_end or gap.end is None else gap.end + framing.look_ahead
-        with closing(self._text.stream(max(gap.start, dialect.data_start), end)) as chunks:
-            for block in cut_blocks(
-                chunks,
-                gap,
-                data_start=dialect.data_start,
-                data_line=dialect.data_line or 0,
-                block_size=self._reading.block_size,
-                framing=framing,
-            ):
-                yield transform(block, dialect)
+        blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
+        with closing(blocks):
+            for block in blocks:
+                yield transform(block, self._reading.dialect)
 
 
 def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

@@ -6,7 +6,6 @@ rejects as the ledger has, the excerpts that were stored stand for the records.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -16,10 +15,10 @@ from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Job, Reading, RejectsSource
 from chalicelib.core.model import Gap, Place, Reject, WholeReject
-from chalicelib.formats import format_of
-from chalicelib.reading.blocks import Block, cut_blocks
+from chalicelib.reading.blocks import Block
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
 from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.object_keys import new_rejects_key
@@ -78,7 +77,7 @@ class RejectsFileMaker:
     def make(self, job: Job, *, owner: str, attempt: int, keep_going: Callable[[], bool]) -> bool:
         """Make the job's file, in one of several attempts; return False if ``keep_going`` did.
 
-        Raises JobEnded if another worker makes it, or nobody wants it any more, and RetryLater.
+        Raises JobEnded if another worker makes it, or no client wants it any more, and RetryLater.
         """
         if job.reading is None:
             raise AssertionError(f"job {job.id} has rejects and no reading")
@@ -186,21 +185,10 @@ class WholeRejects:
 
     def _cut(self, text: ObjectText, run: Sequence[RejectedBlock]) -> Generator[Block]:
         """Cut the text of the run into blocks, as the ingestion did. Raises JobFailed."""
-        dialect, gap = self.reading.dialect, Gap(run[0].start, run[-1].end)
+        gap = Gap(run[0].start, run[-1].end)
         total = self.reading.source.size if text.is_plain else self.reading.text_size
-        to_end = gap.end == total
-        framing = format_of(dialect).framing(dialect, self.limits.max_record, to_end=to_end)
-        end = None if to_end or gap.end is None else gap.end + framing.look_ahead
-        with closing(text.stream(max(gap.start, dialect.data_start), end)) as chunks:
-            yield from cut_blocks(
-                chunks,
-                gap,
-                data_start=dialect.data_start,
-                data_line=dialect.data_line or 0,
-                block_size=self.reading.block_size,
-                framing=framing,
-                excerpt=MOST + 1,
-            )
+        to_end, longest = gap.end == total, self.limits.max_record
+        return cut_text(text, self.reading, gap, longest, to_end=to_end, excerpt=MOST + 1)
 
     def _whole(self, block: RejectedBlock, found: Sequence[Rejected]) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were found, or excerpts if the ledger counts others."""

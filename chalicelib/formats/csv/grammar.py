@@ -76,8 +76,6 @@ class Grammar:
         self.record = re.compile(cells + ENDING)
         self.last_record = re.compile(cells + LAST_ENDING)
         self.nothing = re.compile(pieces.line(b"") + LAST_ENDING)
-        # one after the other, as long as each ends in its first line and holds no quotes, or has the
-        # header's width and all its quotes around cells
         # one after the other, as long as each ends in its first line and holds no quotes, or has the header's
         # width and all its quotes around cells, or has the width and is followed by another one
         ending = rb"\r\n" if self.crlf else ENDING
