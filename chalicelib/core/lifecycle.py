@@ -19,7 +19,7 @@ class Action(StrEnum):
     FAIL = "fail"  # its file cannot be loaded
     PREVIEW = "preview"  # the preview that was asked for is made
     LOAD = "load"  # go on after a preview
-    EXPIRE = "expire"  # the upload never arrived, or nobody loaded the job after its preview
+    EXPIRE = "expire"  # the upload never arrived, or no client loaded the job after its preview
     CANCEL = "cancel"
     RETRY = "retry"  # go on, or read the file if nothing of it is loaded
     REREAD = "reread"  # retry a job that has loaded something, with other options: undo it first

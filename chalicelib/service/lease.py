@@ -21,7 +21,7 @@ class Leases(Protocol):
     def claim(self, job_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
         """Claim the job, which becomes PROCESSING or stays UNDOING; of a job that was split, claim a range.
 
-        Of a job that has ended, claim its rejects file, if somebody asked for it and it is not made. Return
+        Of a job that has ended, claim its rejects file, if a client asked for it and it is not made. Return
         None if there is nothing to claim, or if it, or each range, is claimed already.
         """
 

@@ -33,7 +33,7 @@ class RejectsWishes(Protocol):
     """Hold the wishes for rejects files. Every method raises RetryLater."""
 
     def wish(self, job_id: UUID) -> bool:
-        """Ask for the rejects file of a job that has ended; return whether nobody had asked before."""
+        """Ask for the rejects file of a job that has ended; return whether this is the first request."""
 
     def clear_failure(self, job_id: UUID) -> None:
         """Withdraw a wish that could not be fulfilled."""

@@ -109,7 +109,7 @@ def _json(value: object) -> str:
 
 
 def _json_value(raw: bytes) -> str | None:
-    """Return a record in one line, as it came but for line endings between its tokens; None if it is no JSON.
+    """Return a record in one line, without line endings between its tokens; None if it is not valid JSON.
 
     A comma behind it is not a part of it.
     """

@@ -175,7 +175,7 @@ class Sweeper:
         return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown_ids)
 
     def _expire_previewed(self) -> int:
-        """Expire jobs that nobody has loaded after their previews."""
+        """Expire jobs that no client has loaded after their previews."""
         expired = self.upkeep.expire_previewed(seconds=_PREVIEWS_WAIT, limit=_AT_ONCE)
         for job_id in expired:
             logger.info("preview not followed by a load: expired", extra={"job_id": str(job_id)})

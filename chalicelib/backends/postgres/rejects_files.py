@@ -96,7 +96,7 @@ def release_file(connection: Connection, job_id: UUID, *, owner: str, without_pr
 
 
 def take_silent_files(connection: Connection, *, seconds: float, limit: int) -> list[UUID]:
-    """Return jobs whose rejects files nobody makes, each at longer and longer intervals."""
+    """Return jobs whose rejects files no worker makes, each at longer and longer intervals."""
     parameters = {"seconds": seconds, "limit": limit, "ended": _ENDED}
     return [row["id"] for row in connection.execute(_SQL["take_silent"], parameters)]
 
