@@ -43,6 +43,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "metadata": job.instructions.metadata,
         "max_rejects": budget.declaration if budget else None,
         "on_failure": job.instructions.on_failure.value,
+        "rejects_beyond_limit": job.instructions.rejects_beyond_limit.value,
         "created_at": _time(job.times.created_at),
         "started_at": _time(job.times.started_at),
         "updated_at": _time(job.times.updated_at),
@@ -56,6 +57,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
             "duplicates": job.progress.tally.duplicates,
             "rejected": job.progress.tally.rejected,
         },
+        "rejects_not_stored": job.progress.tally.unstored,
         "attempts": job.progress.attempts,
         "parent_job": str(job.parent_job) if job.parent_job else None,
         "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
@@ -134,7 +136,7 @@ def describe_reject_count(count: RejectCount) -> dict[str, Any]:
             "line": place.line,
             "row": place.sheet_row,
             "offset": place.offset,
-            "message": None if count.message is None else with_place(count.message, place),
+            "message": None if count.message is None else with_place(count.message, place, count.alike),
         }
     return {
         "code": count.code,
@@ -155,8 +157,9 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "byte_offset": reject.place.offset,
         "field": reject.field,
         "code": reject.code,
-        "message": with_place(reject.message, reject.place),
+        "message": with_place(reject.message, reject.place, reject.count),
         "raw": reject.raw,
+        "count": reject.count,
     }
 
 

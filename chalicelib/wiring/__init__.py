@@ -174,6 +174,7 @@ class Services:
                 read_size=settings.read_size,
                 range_size=settings.range_size,
                 loaders=settings.loaders,
+                max_rejects=settings.max_rejects,
             ),
         )
 
@@ -186,7 +187,7 @@ class Services:
         """Return a writer for the blocks of one job."""
         from chalicelib.backends.postgres.blocks import PostgresBlocks
 
-        return PostgresBlocks(self._pool, self._destination)
+        return PostgresBlocks(self._pool, self._destination, self.settings.max_rejects)
 
     @cached_property
     def ledger(self) -> "PostgresLedger":
