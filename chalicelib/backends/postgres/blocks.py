@@ -53,7 +53,9 @@ class PostgresBlocks:
         if not count:
             return 0, block.unstored
         room = max(self._max_rejects - wait_for_rejects(connection, job.id), 0)
-        return min(count, room), block.unstored + sum(it.count for it in islice(block.rejects, room, None))
+        if count <= room:
+            return count, block.unstored
+        return room, block.unstored + sum(it.count for it in islice(block.rejects, room, None))
 
 
 def _add_to_ledger(

@@ -57,11 +57,11 @@ ORDER BY block_no, ordinal
 -- name: select_counts
 -- One row for each code and field, the most frequent first, with the first place. Places count from 1 in the file, once
 -- every earlier block is in the ledger.
-SELECT code, nullif(field, '') AS field, kind.count, first.byte_offset,
+SELECT kind.code, nullif(kind.field, '') AS field, kind.count, first.byte_offset,
        error.message, error.count AS alike,
-       CASE WHEN before.is_whole THEN before.records + record + 1 END AS record,
-       CASE WHEN before.is_whole THEN before.lines + line + 1 END AS line,
-       CASE WHEN before.is_whole THEN before.sheet_rows + sheet_row + 1 END AS sheet_row
+       CASE WHEN before.is_whole THEN before.records + first.record + 1 END AS record,
+       CASE WHEN before.is_whole THEN before.lines + first.line + 1 END AS line,
+       CASE WHEN before.is_whole THEN before.sheet_rows + first.sheet_row + 1 END AS sheet_row
 FROM (
     SELECT code, field, min(block_no) AS block_no, sum(count)::bigint AS count
     FROM reject_counts WHERE job_id = %(job_id)s
@@ -80,4 +80,4 @@ CROSS JOIN LATERAL (
 LEFT JOIN validation_errors AS error
     ON error.job_id = first.job_id AND error.block_no = first.block_no AND error.record = first.record
 WHERE first.job_id = %(job_id)s
-ORDER BY kind.count DESC, code, field
+ORDER BY kind.count DESC, kind.code, kind.field
