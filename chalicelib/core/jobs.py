@@ -19,7 +19,7 @@ class Instructions:
 
     format: Format | None = None  # None: detect it
     options: Options = field(default_factory=Options)
-    metadata: Mapping[str, Any] | None = None  # stored with every row
+    metadata: Mapping[str, Any] | None = None  # the client's labels
     force: bool = False  # load the file even if another job has loaded the same content
     parent_job: UUID | None = None  # the job whose rejects the file holds, as the client says
     preview: bool = False  # show how the file would be loaded, and wait

@@ -74,10 +74,37 @@ def test_datasets_are_apart_and_jobs_are_remembered(backend: Backend) -> None:
 
 
 @in_either_table
-def test_labels_of_later_jobs_are_added(backend: Backend) -> None:
-    for labels in ({"from": "x", "run": "1"}, None, {"run": "2"}):
-        backend.load(backend.job(metadata=labels), block(0, ["a"]))
-    assert backend.sql("SELECT metadata FROM ingested_data") == [({"from": "x", "run": "2"},)]
+def test_a_row_has_the_labels_of_the_jobs_that_brought_it_first_and_last(backend: Backend) -> None:
+    labels = ({"from": "x", "run": "1"}, {"between": "them"}, {"run": "2"})
+    jobs = [backend.job(metadata=of_job) for of_job in labels]
+    for job in jobs:
+        backend.load(job, block(0, ["a"]))
+    backend.load(backend.job(dataset="other"), block(0, ["a"]))
+
+    assert backend.sql(
+        "SELECT dataset, record, first_job_id, last_job_id, first_metadata, last_metadata, metadata"
+        " FROM ingested_rows WHERE dataset = 'default'"
+    ) == [("default", {"v": "a"}, jobs[0].id, jobs[2].id, labels[0], labels[2], {"from": "x", "run": "2"})]
+    assert backend.sql("SELECT metadata, first_metadata FROM ingested_rows WHERE dataset = 'other'") == [
+        (None, None)
+    ]
+    assert backend.sql("SELECT DISTINCT metadata FROM ingested_data") == [(None,)]
+
+
+@in_either_table
+def test_labels_that_an_earlier_version_stored_with_rows_stay(backend: Backend) -> None:
+    for labels in ({"from": "x", "run": "1"}, {"run": "2"}):
+        backend.load(backend.job(metadata=labels), block(0, ["a", "b"]))
+    # as it wrote them, of all the jobs that had brought a row
+    backend.change("""UPDATE ingested_data SET metadata = '{"from": "x", "run": "2", "between": "them"}'""")
+    before = backend.sql("SELECT record, metadata FROM ingested_data ORDER BY content_hash")
+    backend.load(backend.job(metadata={"run": "3"}), block(0, ["a"]))
+
+    assert backend.sql("SELECT record, metadata FROM ingested_data ORDER BY content_hash") == before
+    assert backend.sql("SELECT record ->> 'v', metadata FROM ingested_rows ORDER BY 1") == [
+        ("a", {"from": "x", "run": "3", "between": "them"}),
+        ("b", {"from": "x", "run": "2", "between": "them"}),
+    ]
 
 
 @in_either_table
@@ -257,7 +284,7 @@ def test_an_unknown_job_is_none(backend: Backend) -> None:
 def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
     queries = database.load_queries("ingested_data.sql")
-    parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
+    parameters = {"job": 2, "dataset": 1, "hashes": bytes(64), "count": 2}
     with psycopg.connect(backend.url) as connection:
         connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it
         connection.execute(

@@ -109,6 +109,10 @@ class Backend:
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement.encode()).fetchall()
 
+    def change(self, statement: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
 
 class Life(Backend):
     """The backend over a fresh database, and time that passes when it is told to."""
@@ -207,10 +211,6 @@ class Life(Backend):
         )
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
-
-    def change(self, statement: str) -> None:
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
 
     def later(self, seconds: float) -> None:
         """As if so much time had passed."""
