@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from chalicelib import memory
+from chalicelib import interruption, memory
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Job, Reading, RejectsSource
 from chalicelib.core.model import Gap, Place, Reject, WholeReject
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.object_keys import new_rejects_key
 from chalicelib.service.rejects_text import rejects_name, rejects_text
 from chalicelib.service.transform import Rejected, print_block
@@ -81,10 +81,9 @@ class RejectsFileMaker:
         """
         if job.reading is None:
             raise AssertionError(f"job {job.id} has rejects and no reading")
-        store = InterruptibleStore(self.store, keep_going)
         rejects = WholeRejects(
             self.ledger,
-            store,
+            self.store,
             self.limits,
             job.id,
             job.reading,
@@ -94,8 +93,9 @@ class RejectsFileMaker:
         is_csv = key.endswith(".csv")
         content_type = "text/csv; charset=utf-8" if is_csv else "application/x-ndjson"
         try:
-            pieces = rejects_text(job, job.reading.dialect, _while(keep_going, rejects))
-            self.bucket.write(key, iter(pieces), content_type=content_type)
+            with interruptible(keep_going):
+                pieces = rejects_text(job, job.reading.dialect, _one_by_one(rejects))
+                self.bucket.write(key, iter(pieces), content_type=content_type)
         except Interrupted:
             return False
         source = RejectsSource.EXCERPTS if rejects.has_excerpts else RejectsSource.OBJECT
@@ -129,14 +129,13 @@ class RejectsFileMaker:
         return has_failed
 
 
-def _while(keep_going: Callable[[], bool], rejects: "WholeRejects") -> Iterator[WholeReject]:
+def _one_by_one(rejects: "WholeRejects") -> Iterator[WholeReject]:
     """Yield the rejects. Raises Interrupted between two blocks."""
     for number, some in enumerate(rejects.by_block(), start=1):
         yield from some
         if number % _RELEASE_MEMORY_AFTER == 0:
             memory.release_free_memory()
-        if not keep_going():
-            raise Interrupted
+        interruption.check()
 
 
 @dataclass
