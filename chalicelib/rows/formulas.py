@@ -25,7 +25,8 @@ _PASSED_OVER = (
 # The patterns are written in the common subset of Python's `re` and RE2, which Arrow uses.
 _FORMULA = f"[{re.escape(_PASSED_OVER)}]*[{re.escape(BEGINNINGS)}]"
 _begins_formula = re.compile(_FORMULA)
-_ESCAPED = f"^{APOSTROPHE}{_FORMULA}"
+# Behind blanks, too, which some writers put between cells. `escape` returns no text that begins with them.
+_ESCAPED = f"^([{re.escape(WHITESPACE)}]*){APOSTROPHE}({_FORMULA})"
 _is_escaped = re.compile(_ESCAPED)
 
 
@@ -35,13 +36,15 @@ def escape(value: str) -> str:
 
 
 def unescape(value: str) -> str:
-    """Invert :func:`escape`. A text that it never returns stays as it is."""
-    return value[1:] if _is_escaped.match(value) else value
+    """Invert :func:`escape`, also if blanks have been put in front since.
+
+    Any other text that it never returns stays as it is.
+    """
+    return _is_escaped.sub(r"\1\2", value, count=1)
 
 
 def unescape_column(column: pa.Array) -> pa.Array:
     """Return a column of strings with each value as :func:`unescape` returns it."""
     if APOSTROPHE.encode() not in content(column):
         return column
-    is_escaped = pc.fill_null(pc.match_substring_regex(column, _ESCAPED), fill_value=False)
-    return pc.if_else(is_escaped, pc.utf8_slice_codeunits(column, start=1), column)
+    return pc.replace_substring_regex(column, _ESCAPED, r"\1\2")
