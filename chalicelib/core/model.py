@@ -245,6 +245,6 @@ class WholeReject:
     message: str
     field: str | None
     place: Place
-    raw: bytes  # the record's bytes in the text, with its line ending; cut at 1 MiB (then is_cut)
+    raw: bytes  # its bytes in the text, with its line ending; is_cut: the first of too many
     is_cut: bool = False
     is_excerpt: bool = False  # only an excerpt was kept: the object is gone

@@ -32,7 +32,7 @@ def loaded(life: Life, data: bytes, job_id: UUID) -> Job:
 def rejects_of(job: Job, data: bytes) -> bytes:
     assert job.reading is not None
     dialect = job.reading.dialect
-    return b"".join(rejects_text(job, dialect, whole_rejects(data, dialect)))
+    return b"".join(rejects_text(job, dialect, whole_rejects(data, dialect), longest=10**6))
 
 
 def records(life: Life) -> list[dict[str, str]]:

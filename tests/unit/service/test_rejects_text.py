@@ -29,8 +29,8 @@ texts = st.text(st.sampled_from(ALPHABET), max_size=6) | st.text(
 )
 
 
-def file_of(rejects: Sequence[WholeReject], dialect: Dialect) -> bytes:
-    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects))
+def file_of(rejects: Sequence[WholeReject], dialect: Dialect, *, longest: int = 1 << 20) -> bytes:
+    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects, longest=longest))
 
 
 def rows_of(data: bytes, delimiter: str = ",") -> list[list[str]]:
@@ -99,12 +99,27 @@ def test_what_was_cut_and_what_is_an_excerpt_is_said() -> None:
     )[1:]
 
     assert cut[2:5] == [
-        "A sentence. Only the beginning of this record stands here: it is longer than 1 MiB.",
+        "A sentence. Only the beginning of this record stands here: it is larger than records may be.",
         "4",
         "Zoë,x",
     ]
     assert excerpt[2:5] == ["A sentence. Only an excerpt of this record was kept.", "4", "Zoë,x …"]
     assert cut[:2] == excerpt[:2] == ["", ""]
+
+
+def test_lines_of_a_row_that_is_too_large_to_be_read_again_do_not_become_rows() -> None:
+    lines = "a,b,c,d,e,f\n" * 20
+    raw = f'{lines}"x" y'.encode()
+    dialect = columns_of("name", "city")
+    rejects = [reject_of(raw, "stray-quote"), reject_of(b"Bob,Cork\n")]
+
+    again = file_of(rejects, dialect, longest=150)
+
+    found = outcome(again, look(again), max_record=150)
+    assert found.records == {'{"city":"Cork","name":"Bob"}'}
+    assert [code for code, _ in found.rejects] == ["record-too-large"]
+    whole = file_of(rejects, dialect, longest=1000)
+    assert [row[4] for row in rows_of(whole)[1:]] == [raw.decode(), ""]
 
 
 def test_places_that_are_not_known_are_empty() -> None:
@@ -452,7 +467,7 @@ def test_pieces_are_small_however_many_rejects_there_are() -> None:
             taken += 1
             yield reject_of(b"Ada")
 
-    pieces = rejects_text(new_job(id=JOB), columns_of("name", "city"), rejects())
+    pieces = rejects_text(new_job(id=JOB), columns_of("name", "city"), rejects(), longest=1 << 20)
     first = next(pieces)
 
     assert taken < 5_000
