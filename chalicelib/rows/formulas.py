@@ -63,8 +63,13 @@ def escape(value: str) -> str:
 
 
 def unescape(value: str) -> str:
-    """Invert :func:`escape`. A text that it never returns stays as it is."""
-    return value[1:] if value.startswith(APOSTROPHE) and _is_changed(value[1:]) else value
+    """Invert :func:`escape`, also if blanks stand in front: some writers put them between cells.
+
+    Any other text that `escape` never returns stays as it is.
+    """
+    trimmed = value.lstrip(WHITESPACE)
+    is_escaped = trimmed.startswith(APOSTROPHE) and _is_changed(trimmed[1:])
+    return trimmed[1:] if is_escaped else value
 
 
 def _is_changed(value: str) -> bool:
@@ -82,12 +87,13 @@ def unescape_column(column: pa.Array) -> pa.Array:
     """Return a column of strings with each value as :func:`unescape` returns it."""
     if APOSTROPHE.encode() not in content(column):
         return column
-    inner = pc.utf8_slice_codeunits(column, start=1)
+    trimmed = pc.utf8_ltrim(column, WHITESPACE)
+    inner = pc.utf8_slice_codeunits(trimmed, start=1)
 
     def has(pattern: str) -> pa.Array:
         return pc.match_substring_regex(inner, pattern)
 
     number = reduce(pc.and_, (has(_HAS_DIGIT), pc.invert(has(_PLAIN_INTEGER)), has(_NUMBER_LIKE)))
     is_changed = reduce(pc.or_, (has(_FORMULA), has(_TRUTH_VALUE), number))
-    is_escaped = pc.and_(pc.starts_with(column, APOSTROPHE), is_changed)
+    is_escaped = pc.and_(pc.starts_with(trimmed, APOSTROPHE), is_changed)
     return pc.if_else(pc.fill_null(is_escaped, fill_value=False), inner, column)

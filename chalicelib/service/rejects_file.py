@@ -28,7 +28,6 @@ from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
-MOST = 1 << 20  # bytes kept of a record
 
 
 class RejectsLedger(Protocol):
@@ -94,7 +93,9 @@ class RejectsFileMaker:
         content_type = "text/csv; charset=utf-8" if is_csv else "application/x-ndjson"
         try:
             with interruptible(keep_going):
-                pieces = rejects_text(job, job.reading.dialect, _one_by_one(rejects))
+                pieces = rejects_text(
+                    job, job.reading.dialect, _one_by_one(rejects), longest=self.limits.max_record
+                )
                 self.bucket.write(key, iter(pieces), content_type=content_type)
         except Interrupted:
             return False
@@ -187,16 +188,17 @@ class WholeRejects:
         gap = Gap(run[0].start, run[-1].end)
         total = self.reading.source.size if text.is_plain else self.reading.text_size
         to_end, longest = gap.end == total, self.limits.max_record
-        return cut_text(text, self.reading, gap, longest, to_end=to_end, excerpt=MOST + 1)
+        return cut_text(text, self.reading, gap, longest, to_end=to_end, excerpt=longest + 1)
 
     def _whole(self, block: RejectedBlock, found: Sequence[Rejected]) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were found, or excerpts if the ledger counts others."""
         if len(found) != block.rejected:
             yield from self._excerpts(block)
             return
+        longest = self.limits.max_record
         for it in found:
             self.count += 1
-            place, raw, is_cut = _place(block, it), it.raw[:MOST], len(it.raw) > MOST
+            place, raw, is_cut = _place(block, it), it.raw[:longest], len(it.raw) > longest
             yield WholeReject(it.code, it.message, it.field, place, raw, is_cut=is_cut)
 
     def _excerpts(self, block: RejectedBlock) -> Iterator[WholeReject]:
