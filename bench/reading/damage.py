@@ -748,7 +748,7 @@ def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | N
     style = draft.style
     if len(draft.lines) < 4 or style.quoting is Quoting.NONE or draft.width < 2:
         return False
-    changed = False
+    previous = None
     for place in draft.places(2):
         line = draft.lines[place]
         written = [style.cell(cell) for cell in line.cells]
@@ -765,9 +765,11 @@ def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | N
         line.left_out = LeftOut.REJECTED
         if meant is None:
             line.reject()
-        changed = True
+            if previous == place - 1:
+                line.left_out = LeftOut.ANYHOW  # one reject may hold both
+        previous = place
     draft.damaged()
-    return changed
+    return previous is not None
 
 
 def _broken(draft: Draft, char: str) -> bool:
