@@ -11,6 +11,7 @@ import psycopg
 
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.holding import Patience
 from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
@@ -119,6 +120,7 @@ class Life(Backend):
 
     def __init__(self, url: str) -> None:
         super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
+        self.jobs = PostgresRegister(self.pool, Patience(commit=30, longest=30))  # however slow the machine
         self.upkeep = PostgresUpkeep(self.pool)
 
     def pending(self, *, preview: bool = False) -> UUID:

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
+APPLICATION = "sluice"  # the name of its connections in Postgres
 
 # A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
 # within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
@@ -46,7 +47,7 @@ class Pool(ConnectionPool[Connection]):
         super().__init__(
             url,
             connection_class=Connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice", **_ALIVE},
+            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": APPLICATION, **_ALIVE},
             min_size=0,
             max_size=size,
             timeout=wait_seconds,

@@ -30,13 +30,18 @@ def existing_job(connection: Connection, job_id: UUID) -> Job:
     return job
 
 
+def look_at_job(connection: Connection, job_id: UUID) -> Row | None:
+    """Return the job's row as :func:`lock_job` does, without locking it."""
+    return connection.execute(_SQL["look_at_job"], {"id": job_id}).fetchone()
+
+
 def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     """Lock the job until the transaction ends, and return its row; None if it is unknown.
 
     No block of the job is committed until then.
     """
     connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
-    return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+    return connection.execute(f"{_SQL['look_at_job']} {_SQL['for_change']}", {"id": job_id}).fetchone()
 
 
 def lock_processing_job(connection: Connection, job: Job) -> Row:

@@ -26,10 +26,13 @@ WHERE job.id = %(id)s
 -- Waits for blocks that are being committed, and admits no other until this transaction ends. See admit_block.
 SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
--- name: lock_job
+-- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
        max_rejects, max_rejects_is_share, on_failure, rolls_back
-FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
+FROM ingestion_jobs WHERE id = %(id)s
+
+-- name: for_change
+FOR NO KEY UPDATE
 
 -- name: has_blocks
 SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
