@@ -38,7 +38,7 @@ class Watch:
 
     def obstacle(self, loading: Loading) -> Obstacle | None:
         waiting = self.waiting(loading)
-        return waiting and waiting.what
+        return None if waiting is None else waiting.what
 
     def close(self) -> None:
         self._services.close()
