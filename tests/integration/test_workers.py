@@ -1,5 +1,6 @@
 """Signs of life in Postgres, and what jobs wait for."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +12,16 @@ from chalicelib.core.jobs import Changes, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Range, Status
 from chalicelib.core.waiting import Obstacle, Waiting, waiting_for
-from chalicelib.core.workers import SignOfLife, SlotReport, SlotWait, Worker, WorkerKind, WorkerState
+from chalicelib.core.workers import (
+    STUCK_SECONDS,
+    SignOfLife,
+    SlotReport,
+    SlotWait,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
+from infra.local.workers import worker_lines
 from tests.support.blocks import block
 from tests.support.csv_files import rows
 from tests.support.life import DIALECT, SMALL_SOURCE, SOURCE, Life, at_once
@@ -265,3 +275,20 @@ def test_a_job_says_that_the_disk_is_full_and_goes_on_afterwards(make_sluice: Ca
     worker.terminate()
     assert worker.wait(60) == 0
     assert sluice.sql("SELECT * FROM workers") == []
+
+
+def test_make_status_prints_what_workers_do(life: Life, database_url: str) -> None:
+    assert worker_lines(database_url) == ["none is registered"]
+    job_id, full = UUID(int=7), SlotWait(Dependency.DATABASE, "No room.", 8)
+    life.workers.renew(
+        sign(report(job_id, wait=full), report(job_id, idle=STUCK_SECONDS + 1), report(job_id))
+    )
+    head, waits, is_stuck, works = worker_lines(database_url)
+    assert head.startswith(f"{NAME}: stuck, seen ")
+    assert head.endswith(" s ago, 3 of 2 slots busy")
+    assert re.fullmatch(rf"  job {job_id}, waits since [\d:]{{8}}: No room\.", waits)
+    assert re.fullmatch(rf"  job {job_id}, stuck since [\d:]{{8}}", is_stuck)
+    assert re.fullmatch(rf"  job {job_id}, since [\d:]{{8}}", works)
+    life.change("DROP TABLE workers")
+    (line,) = worker_lines(database_url)
+    assert line.startswith("not known: ")
