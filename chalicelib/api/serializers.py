@@ -16,7 +16,9 @@ from chalicelib.core.preview import Preview
 from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
 from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.uploads import SignedPart, Ticket
+from chalicelib.core.waiting import Waiting, waiting_for
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
+from chalicelib.core.workers import Worker, WorkOnJob
 from chalicelib.service.multipart import all_parts
 from chalicelib.service.rejects_request import RejectsDownload, path
 
@@ -34,22 +36,25 @@ def summarise(job: Job, now: datetime) -> dict[str, Any]:
 def describe(job: Job, now: datetime) -> dict[str, Any]:
     """Return the job's document; its pace is measured up to ``now``."""
     error, budget = job.outcome.error, job.instructions.max_rejects
+    waiting = waiting_for(job, now)
     return {
         "id": str(job.id),
         "status": job.status.value,
         "phase": phase(job),
+        "waiting_for": waiting and _waiting(waiting),
         "dataset": job.dataset,
         "filename": job.filename,
         "metadata": job.instructions.metadata,
         "max_rejects": budget.declaration if budget else None,
         "on_failure": job.instructions.on_failure.value,
         "created_at": _time(job.times.created_at),
+        "queued_at": _time(job.times.queued_at),
         "started_at": _time(job.times.started_at),
         "updated_at": _time(job.times.updated_at),
         "completed_at": _time(job.times.completed_at),
         "source": _source(job),
         "detected": describe_dialect(job.reading.dialect) if job.reading else {},
-        "progress": _progress(job, now),
+        "progress": _progress(job, now, is_waiting=waiting is not None),
         "counts": {
             "read": job.progress.tally.records,
             "inserted": job.progress.tally.inserted,
@@ -89,6 +94,41 @@ def phase(job: Job) -> str:
     if job.instructions.preview:
         return "previewing"
     return "loading" if job.reading else "detecting"
+
+
+def _waiting(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "what": waiting.what.value,
+        "since": _seconds(waiting.since),
+        "until": None if waiting.until is None else _seconds(waiting.until),
+        "message": waiting.message,
+    }
+
+
+def describe_worker(worker: Worker) -> dict[str, Any]:
+    """Return a worker's document."""
+    return {
+        "name": worker.name,
+        "kind": worker.kind.value,
+        "version": worker.version,
+        "state": worker.state.value,
+        "started_at": _seconds(worker.started_at),
+        "seen_at": _seconds(worker.seen_at),
+        "slots": worker.slots,
+        "jobs": [_work(worker, work) for work in worker.jobs],
+    }
+
+
+def _work(worker: Worker, work: WorkOnJob) -> dict[str, Any]:
+    wait = work.wait
+    return {
+        "job_id": str(work.job_id),
+        "since": _seconds(work.since),
+        "progress_at": _seconds(work.progress_at),
+        "stuck": worker.is_stuck_at(work),
+        "waiting_for": wait
+        and {"what": wait.dependency.value, "since": _seconds(wait.since), "message": wait.message},
+    }
 
 
 def describe_warning(warning: JobWarning) -> dict[str, Any]:
@@ -203,7 +243,7 @@ def _source(job: Job) -> dict[str, Any] | None:
     }
 
 
-def _progress(job: Job, now: datetime) -> dict[str, Any]:
+def _progress(job: Job, now: datetime, *, is_waiting: bool) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
     bytes_processed = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
@@ -211,7 +251,7 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
     times = job.times
     seconds = ((times.completed_at or now) - times.started_at).total_seconds() if times.started_at else 0
     eta = None
-    if job.status is Status.PROCESSING and total and bytes_processed and seconds > 0:
+    if job.status is Status.PROCESSING and total and bytes_processed and seconds > 0 and not is_waiting:
         eta = round((total - bytes_processed) * seconds / bytes_processed, 1)
     return {
         "bytes_processed": bytes_processed,

@@ -11,6 +11,7 @@ from chalicelib.core.budget import Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
+from chalicelib.core.workers import Holders
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,15 @@ class RejectsFile:
 
 @dataclass(frozen=True)
 class Times:
-    """The times at which a job was created, first claimed, last changed and ended."""
+    """The times at which a job was created, first claimed, last changed, ended and last put on the queue."""
 
     created_at: datetime
     started_at: datetime | None
     updated_at: datetime
     completed_at: datetime | None
+    queued_at: datetime | None = (
+        None  # when its file arrived, or a client had it loaded, retried or read again
+    )
 
 
 class Task(Enum):
@@ -173,6 +177,7 @@ class Job:
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
     preview: Preview | None = None  # likewise: that of this reading
+    holders: Holders | None = None  # likewise: of a job that has not ended
     rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
     rejects_file: RejectsFile | None = None  # None: it was not asked for
     rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed

@@ -58,5 +58,8 @@ WHERE id = %(id)s
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
     vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
-    shared_to = NULL, undone_rows = NULL
+    shared_to = NULL, undone_rows = NULL,
+    queued_at = CASE WHEN uploaded_at IS NULL THEN NULL  -- it waits for its file
+                     WHEN status = 'UNDOING' THEN queued_at  -- since it was to be read again
+                     ELSE now() END
 WHERE id = %(id)s

@@ -30,6 +30,7 @@ from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
+from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -67,7 +68,7 @@ class PostgresRegister:
                 f"{SELECT_JOBS} {_SQL['where_page']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
-            return with_warnings(connection, [job_of(row) for row in rows])
+            return with_holders(connection, with_warnings(connection, [job_of(row) for row in rows]))
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
@@ -156,6 +157,7 @@ def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
     job = find_job(connection, job_id)
     if job is None:
         return None
+    job = with_holders(connection, [job])[0]
     return with_preview(connection, with_rejects(connection, with_warnings(connection, [job])[0]))
 
 

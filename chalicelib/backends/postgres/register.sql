@@ -33,7 +33,7 @@ LIMIT %(limit)s
 -- The first object to arrive is the job's, even if another one replaces it later.
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
-    uploaded_at = now(), updated_at = now()
+    uploaded_at = now(), updated_at = now(), queued_at = now()
 WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: duplicate_of_job
@@ -58,6 +58,7 @@ WHERE id = %(id)s
 -- A job that was rolled back has undone rows already.
 UPDATE ingestion_jobs
 SET status = %(after)s, updated_at = now(), undone_rows = coalesce(undone_rows, 0), vain_attempts = 0,
+    queued_at = CASE WHEN %(rereads)s THEN now() ELSE queued_at END,
     rereads = %(rereads)s, rolls_back = false,
     announced_at = NULL, announcements = 0,
     lease_owner = NULL, lease_until = NULL

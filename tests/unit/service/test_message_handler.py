@@ -5,13 +5,14 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import OnFailure
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.lifecycle import Action
@@ -22,6 +23,9 @@ from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
 from tests.support.metrics import written_metrics
 from tests.support.workers import new_handler, new_ingester, with_ingester
+
+if TYPE_CHECKING:
+    from chalicelib.core.workers import SlotReport
 
 
 class World:
@@ -150,6 +154,32 @@ def test_an_outage_is_retried_with_backoff_while_the_job_is_held() -> None:
     world.consume()
     assert world.status is Status.COMPLETED
     assert world.jobs.jobs[world.job.id].progress.attempts == 1
+
+
+def test_a_worker_reports_at_which_job_it_works_and_what_it_waits_for() -> None:
+    world = World()
+    reports: list[SlotReport] = []
+
+    class Watched(MemoryStore):
+        def read(self, source: Source, start: int, end: int) -> bytes:
+            reports.extend(world.handler.attempts.activity.reports())
+            if len(reports) == 1:
+                raise RetryLater("S3 is down", Dependency.STORAGE)
+            return super().read(source, start, end)
+
+    world.handler = with_ingester(world.handler, store=Watched(FILE))
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert {(report.job_id, report.owner.partition("/")[0]) for report in reports} == {(world.job.id, "me")}
+    first, second = reports[:2]
+    assert first.wait is None
+    assert second.wait is not None
+    assert (second.wait.dependency, second.wait.message) == (
+        Dependency.STORAGE,
+        "The bucket does not answer.",
+    )
+    assert second.idle_seconds < second.seconds  # it has come to places where it may stop
+    assert world.handler.attempts.activity.reports() == []
 
 
 def test_a_long_outage_requeues_the_job_without_counting_an_attempt() -> None:
