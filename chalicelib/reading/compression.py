@@ -19,7 +19,7 @@ from chalicelib.reading.bounded import MOST_IN
 from chalicelib.reading.pieces import joined, sliced
 from chalicelib.reading.zip_directory import DamagedError
 
-_PIECE = 4 << 20  # bytes: how much is yielded at a time
+_PIECE = 2 << 20  # bytes: how much is yielded at a time
 _DAMAGE = (zlib.error, lzma.LZMAError, DamagedError, OSError, EOFError)
 
 
@@ -61,7 +61,7 @@ def decompress(
     limits: DecompressionLimits,
     tell: Callable[[FileWarning], None],
 ) -> Iterator[bytes]:
-    """Yield the content of a compressed file in pieces of up to 4 MiB.
+    """Yield the content of a compressed file in pieces of up to 2 MiB.
 
     ``read(start, end)`` yields bytes of the file, which has ``size`` bytes. ``tell`` is called with what was
     passed over in the file, at the latest when its content ends. Raises JobFailed for a file that is damaged,

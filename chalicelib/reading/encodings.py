@@ -16,7 +16,7 @@ from chalicelib.reading.pieces import joined, sliced
 UTF8 = "utf-8"
 
 _AT_A_TIME = 256 << 10  # bytes that are transcoded
-_PIECE = 4 << 20  # bytes of UTF-8 that are yielded
+_PIECE = 2 << 20  # bytes of UTF-8 that are yielded
 
 # U+DCFF is half of a surrogate pair: encoded, it is broken UTF-8, so the record it falls in is rejected.
 _MARK = "sluice_mark"

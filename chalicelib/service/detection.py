@@ -19,12 +19,14 @@ from chalicelib.reading.lines import count_lines
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.reading.patterns import repeated
+from chalicelib.reading.pieces import sliced
 from chalicelib.reading.signatures import refuse_markup
 from chalicelib.rows.formulas import APOSTROPHE, unescape
 from chalicelib.rows.text import excerpt
 
 _APOSTROPHES_KEPT = "apostrophes-kept"
 _LOOKED_AT = 1000  # records
+_AT_A_TIME = 256 << 10  # bytes of a text that is looked through beyond its head
 
 # The beginning of a line of `rejects.ndjson`.
 _JSON_REJECT = re.compile(
@@ -66,7 +68,7 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
     if detection.finish is not None:
         text = ObjectText(store, source, dialect, limits, read_size=HEAD_SIZE)
         with closing(text.stream(dialect.data_start, None)) as chunks:
-            dialect = detection.finish(chunk.data for chunk in chunks)
+            dialect = detection.finish(sliced((chunk.data for chunk in chunks), _AT_A_TIME))
     warnings = (*head.warnings, *detection.warnings)
     found = Detection(dialect, warnings, runner_up=detection.runner_up)
     return found if parent is None else _as_correction(found, head, parent)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
 from chalicelib.core.warnings import FileWarning
@@ -26,6 +27,8 @@ from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
+
+_ASK_EVERY = 64  # records that are printed one by one
 
 
 class Rejected(NamedTuple):
@@ -112,6 +115,7 @@ def _print_segments(
     notes = Notes()
     records = 0
     for segment in segments:
+        interruption.check()
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
             rejects.append(
@@ -130,6 +134,7 @@ def _print_segments(
             continue
         lines = Lines(segment)
         for batch in file_format.decode(segment, dialect):
+            interruption.check()
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
@@ -219,6 +224,8 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
 def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
     """Yield the single records that can be printed; append a rejection for each that cannot."""
     for ordinal in batch.singles:
+        if ordinal % _ASK_EVERY == 0:
+            interruption.check()
         try:
             text = canonical.record(batch.value(ordinal))
         except RecordRejected as error:

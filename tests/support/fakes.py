@@ -244,9 +244,15 @@ class MemoryJobs:
         self._withdraw(job_id)
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        return lease_seconds > 0 and self.holds(job_id, owner=owner)
+
+    def holds(self, job_id: UUID, *, owner: str) -> bool:
         self.ping()
-        holders = {self.makers.get(job_id), self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
-        return lease_seconds > 0 and owner in holders
+        return owner in {
+            self.makers.get(job_id),
+            self.owners.get(job_id),
+            *self.ranges.get(job_id, {}).values(),
+        }
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         self.ping()

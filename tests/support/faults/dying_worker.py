@@ -118,7 +118,7 @@ def steal(others: int) -> None:
         return True
 
     leases: Any = PostgresLeases
-    leases.claim, leases.renew = claim, renew
+    leases.claim, leases.renew, leases.holds = claim, renew, renew
 
 
 if __name__ == "__main__":

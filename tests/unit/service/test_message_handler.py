@@ -18,6 +18,7 @@ from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Source, Status, Tally
+from chalicelib.service import lease
 from chalicelib.service.message_handler import Outcome
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
@@ -398,6 +399,26 @@ def test_an_outage_at_a_worker_that_lost_its_job_requeues_nothing() -> None:
     assert not world.queue.waiting
     assert not world.queue.returned
     assert world.jobs.owners[world.job.id] == "another"
+
+
+def test_a_canceled_job_is_given_up_between_two_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks for that: it does not wait for the next renewal."""
+    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.01)
+    world = World()
+
+    class Canceled(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.act(world.job.id, Action.CANCEL)
+            for thread in threading.enumerate():
+                if thread.name == "heartbeat":
+                    thread.join(5)
+            return super().read(*args)
+
+    world.handler = replace(with_ingester(world.handler, store=Canceled(FILE)), heartbeat_seconds=1000)
+    world.consume()
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    assert not world.jobs.blocks
+    assert world.jobs.jobs[world.job.id].status is Status.CANCELED
 
 
 @pytest.mark.parametrize("trouble", ["release", "send"])
