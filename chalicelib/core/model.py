@@ -174,7 +174,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)  # a bad file has millions of them
 class Reject:
-    """A record that was not loaded, with the reason.
+    """A record that was not loaded, with the reason; or ``count`` of them that are alike, the first one told.
 
     ``record``, ``line`` and ``sheet_row`` count from 0 within its block. ``sheet_row`` is the row in a
     spreadsheet program, where blank lines count; None: the file has no rows.
@@ -188,6 +188,7 @@ class Reject:
     field: str | None = None
     line: int | None = None
     sheet_row: int | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,7 @@ class Tally:
     inserted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    unstored: int = 0  # of those rejected: they are beyond the limit for rejects that are stored
 
 
 @dataclass(frozen=True)
@@ -230,11 +232,12 @@ class StoredReject:
     """A reject as stored."""
 
     cursor: tuple[int, int]  # block number, record within the block
-    place: Place
+    place: Place  # of the first one
     field: str | None
     code: str
     message: str
     raw: str
+    count: int = 1  # records that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +251,4 @@ class WholeReject:
     raw: bytes  # its bytes in the text, with its line ending; is_cut: the first of too many
     is_cut: bool = False
     is_excerpt: bool = False  # only an excerpt was kept: the object is gone
+    count: int = 1  # records that it stands for

@@ -20,7 +20,7 @@ from chalicelib.service.ingestion import IngestionLimits, Result
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import Opener
 from chalicelib.service.sureness import sureness
-from chalicelib.service.transform import print_block
+from chalicelib.service.transform import Rejected, RejectRuns, print_block
 from chalicelib.telemetry import logger
 
 MOST_RECORDS = 20  # that a preview shows
@@ -82,13 +82,15 @@ class Previewer:
             block = _whole_records(beginning, stop, dialect, framing)
             if beginning.is_whole or block.end >= stop:
                 break
-        printed = print_block(block, dialect, in_order=True)
+        rejects: list[Rejected] = []
+        runs = RejectRuns(dialect, rejects.append, MOST_REJECTS)
+        printed = print_block(block, dialect, runs, in_order=True)
         return Preview(
             records=tuple(_bounded(printed.texts.slice(0, MOST_RECORDS).to_pylist())),
-            rejects=tuple(_stored(rejected.with_excerpt()) for rejected in printed.rejects[:MOST_REJECTS]),
+            rejects=tuple(_stored(rejected.with_excerpt()) for rejected in rejects),
             warnings=tuple(map(_warning, (*printed.warnings, *block.warnings))),
             read=printed.records,
-            rejected=len(printed.rejects),
+            rejected=runs.rejected,
             text_bytes=block.end,
             is_whole=beginning.is_whole and block.end == dialect.data_start + len(beginning.data),
             sure=sureness(job.instructions.options, dialect, detection.warnings, detection.runner_up),
@@ -177,7 +179,8 @@ def _bounded(records: Sequence[str]) -> Iterator[str]:
 def _stored(reject: Reject) -> StoredReject:
     """Return a reject of the file's first block as the register returns those of a loaded file."""
     place = Place(reject.offset, reject.record + 1, _counted(reject.line), _counted(reject.sheet_row))
-    return StoredReject((0, reject.record), place, reject.field, reject.code, reject.message, reject.raw)
+    cursor = (0, reject.record)
+    return StoredReject(cursor, place, reject.field, reject.code, reject.message, reject.raw, reject.count)
 
 
 def _warning(warning: FileWarning) -> JobWarning:

@@ -14,7 +14,7 @@ from chalicelib import interruption, memory
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Job, Reading, RejectsSource
-from chalicelib.core.model import Gap, Place, Reject, WholeReject
+from chalicelib.core.model import Dialect, Gap, Place, Reject, WholeReject
 from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block
 from chalicelib.reading.object_store import ObjectStore
@@ -23,7 +23,7 @@ from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
 from chalicelib.service.object_keys import new_rejects_key
 from chalicelib.service.rejects_text import rejects_name, rejects_text
-from chalicelib.service.transform import Rejected, print_block
+from chalicelib.service.transform import Rejected, RejectRuns, print_block
 from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
@@ -174,7 +174,7 @@ class WholeRejects:
                         break
                     done += 1
                     # no variable: the rejects of a block are free before the next one is cut
-                    yield self._whole(expected, print_block(block, self.reading.dialect).rejects)
+                    yield self._whole(expected, _rejects_of(block, self.reading.dialect))
                     if done == len(run):
                         break
             except JobFailed as failure:
@@ -192,22 +192,28 @@ class WholeRejects:
 
     def _whole(self, block: RejectedBlock, found: Sequence[Rejected]) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were found, or excerpts if the ledger counts others."""
-        if len(found) != block.rejected:
+        if sum(it.repeats + 1 for it in found) != block.rejected:
             yield from self._excerpts(block)
             return
         longest = self.limits.max_record
         for it in found:
-            self.count += 1
+            self.count += it.repeats + 1
             place, raw, is_cut = _place(block, it), it.raw[:longest], len(it.raw) > longest
-            yield WholeReject(it.code, it.message, it.field, place, raw, is_cut=is_cut)
+            yield WholeReject(it.code, it.message, it.field, place, raw, is_cut=is_cut, count=it.repeats + 1)
 
     def _excerpts(self, block: RejectedBlock) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were stored."""
         self.has_excerpts = True
         for it in self.ledger.excerpts(self.job_id, block.no):
-            self.count += 1
+            self.count += it.count
             place, raw = _place(block, it), it.raw.encode()
-            yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True)
+            yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True, count=it.count)
+
+
+def _rejects_of(block: Block, dialect: Dialect) -> Sequence[Rejected]:
+    rejects: list[Rejected] = []
+    print_block(block, dialect, RejectRuns(dialect, rejects.append))
+    return rejects
 
 
 def _runs(blocks: Sequence[RejectedBlock], nearest: int) -> Iterator[Sequence[RejectedBlock]]:

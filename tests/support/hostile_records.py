@@ -1,4 +1,4 @@
-"""Files that are nearly all separators, or records that nothing can be loaded from: many for their size.
+"""Files that are nearly all separators, or records of which nothing can be loaded: many for their size.
 
 Each shape gives a file of about so many bytes, which reads as its format says.
 """

@@ -63,7 +63,7 @@ class Outcome:
 
     records: set[str]  # canonical
     accepted: int  # records that became one of those
-    rejects: list[tuple[str, int]]  # code, byte offset
+    rejects: list[tuple[str, int]]  # code, byte offset; of several that are alike the first one
     blocks: list[PreparedBlock] = field(default_factory=list, compare=False)
     warnings: tuple[JobWarning, ...] = ()  # one for each code, summed over the blocks
 
@@ -102,7 +102,9 @@ def outcome(  # noqa: PLR0913 - the text, and how it comes
     position = 0
     for block in blocks:
         assert block.start == position < block.end
-        assert block.records == len(block.rows) + block.repeats + len(block.rejects)
+        rejected = sum(reject.count for reject in block.rejects)
+        assert block.records == len(block.rows) + block.repeats + rejected
+        assert block.rejected == rejected
         assert [reject.record for reject in block.rejects] == sorted(
             {reject.record for reject in block.rejects}
         )
@@ -137,7 +139,12 @@ def print_batch(batch: Batch) -> Printed:
             rejections.append(Rejection(ordinal, rejected.code, str(rejected)))
     rejections.sort(key=lambda rejection: rejection.ordinal)
     rejected_ordinals = [rejection.ordinal for rejection in rejections]
-    assert sorted([*texts, *rejected_ordinals]) == list(range(batch.records))
+    assert len({*texts, *rejected_ordinals}) == len(texts) + len(rejected_ordinals)
+    assert len(texts) + sum(rejection.repeats + 1 for rejection in rejections) == batch.records
+    for rejection in rejections:  # its repeats follow it, each at once or after a record
+        following = [ordinal for ordinal in (*texts, *rejected_ordinals) if ordinal > rejection.ordinal]
+        free = set(range(rejection.ordinal + 1, batch.records)).difference(following)
+        assert len(free) >= rejection.repeats
     locations = batch.locate(rejected_ordinals)
     return Printed(
         [texts[ordinal] for ordinal in sorted(texts)], list(zip(rejections, locations, strict=True))
