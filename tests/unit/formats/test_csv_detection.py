@@ -194,6 +194,24 @@ READ = {
     "1col sizes": ("size\n10 x 20 cm\n5 x 12 cm\n7 x 9 cm\n", None, ("size",), set()),
     "1col ranges": ("range\n0 - 9\n10 - 19\n20 - 29\n", None, ("range",), set()),
     "1col and delimiters at the ends": ("email\na@x.com;\nb@y.org;\n", ";", ("email",), set()),
+    "double quotes in single ones": (
+        '\'id\',\'list\'\n1,\'["c","0","x, y"]\'\n2,\'["a","1","x, z"]\'\n3,\'["b","2","x, w"]\'\n',
+        ",",
+        ("id", "list"),
+        set(),
+    ),
+    "blanks between few values": (
+        "id at amount note name\n1 - 5.5 N_1 Ann\n2 4 7.5 N_2 Bo\n3 - 9.5 N_3 Cy\n4 - 1.5 Y_4 Di\n",
+        "blanks",
+        ("id", "at", "amount", "note", "name"),
+        set(),
+    ),
+    "units and dashes": (
+        "mail,copy,count,date,sum\nmm,UTC,-,-,-\na@x.org,b@x.org,1,2025-01-02,2.5\nc@x.org,d@x.org,3,2025-01-03,4.5\n",
+        ",",
+        ("mail", "copy", "count", "date", "sum"),
+        {"second-header-line"},
+    ),
     "mixed semis header": ("a;b,c;d\n1;2,5;3\n2;3,5;4\n", ";", ("a", "b,c", "d"), set()),
 }
 UNCLEAR = {

@@ -118,17 +118,21 @@ def _is_frequent(char: str, lines: Sequence[Line]) -> bool:
 def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Hypothesis | None:
     """Return the hypothesis with this delimiter whose quotes and escapes fit best; None without records.
 
-    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other
-    file quotes are text.
+    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do, or if these
+    make most records irregular. In any other file quotes are text.
     """
     if options.quote is not None:
         return _best_escape(lines, joined, delimiter, options.quote, options)
     double = _best_escape(lines, joined, delimiter, '"', options)
-    if double is None or (double.parsed.encloses and _is_double_quoted(double.parsed)):
+    if double is None:
+        return double
+    are_double = double.parsed.encloses and _is_double_quoted(double.parsed)
+    if are_double and 2 * double.parsed.irregular < len(double.parsed.records):
         return double
     if "'" in joined and delimiter != "'":
         single = _best_escape(lines, joined, delimiter, "'", options)
-        if single is not None and _is_single_quoted(single, lines):
+        is_regular = single is not None and (not are_double or not single.parsed.irregular)
+        if single is not None and is_regular and _is_single_quoted(single, lines):
             return single
     return double if _is_double_quoted(double.parsed) else _best_escape(lines, joined, delimiter, "", options)
 
@@ -247,6 +251,9 @@ def _is_laid_out(parsed: Parsed, table: Table) -> bool:
     shows_values = len(typed) * 2 >= table.width or any(kind is not Kind.NUMBER for kind in typed)
     if table.width == _PAIR:  # two words are often one text
         shows_values = len(typed) == _PAIR
+    header = parsed.records[table.first]
+    if table.first == 0 and len(header.cells) == table.width > _FEW_TYPED and len(table.rows) > _FEW_TYPED:
+        shows_values = shows_values or (len(typed) >= _PAIR and table.is_distinct)  # words do not go on so
     shows_quotes = parsed.needed > 0 or parsed.enclosed >= len(parsed.records)
     return shows_values or shows_quotes or parsed.runs * 2 > len(parsed.records)
 
