@@ -29,6 +29,7 @@ from chalicelib.core.model import (
 from chalicelib.core.preview import Preview, Sureness
 from chalicelib.core.warnings import KINDS, FileWarning, JobWarning
 from chalicelib.rows.identify import SCHEMA
+from chalicelib.service.preview import MOST_JSON
 from tests.support.api_client import assert_problem, post
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
@@ -67,8 +68,10 @@ def job_of(fill: Fill, number: int) -> Job:
     place = Place(1, 2, 3, 4)
     stored = StoredReject((0, 1), place, fill(101), "missing-cell", fill(5000), fill(2000))
     warnings = tuple(JobWarning(code, 10**9, 10**12, fill(2000)) for code in KINDS)
+    size = len(json.dumps(fill(1), ensure_ascii=False).encode()) - 2
+    long = fill(MOST_JSON // 21 // size)
     preview = Preview(
-        records=tuple(json.dumps({"v": fill(2000), str(n): ""}, ensure_ascii=False) for n in range(20)),
+        records=tuple(json.dumps({"v": long, str(n): ""}, ensure_ascii=False) for n in range(20)),
         rejects=(stored,) * 20,
         warnings=warnings,
         read=20,
