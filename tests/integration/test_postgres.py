@@ -1,6 +1,7 @@
 """The job register, the ledger and the sink on a real Postgres."""
 
 import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -226,6 +227,26 @@ def test_jobs_are_listed_newest_first(backend: Backend) -> None:
     only = backend.jobs.list(limit=9, before=None, status=Status.PROCESSING, dataset="a")
     assert [job.id for job in only] == [jobs[2].id, jobs[0].id]
     assert not backend.jobs.list(limit=9, before=None, status=Status.FAILED, dataset=None)
+
+
+def test_a_list_reads_neither_labels_nor_columns(backend: Backend) -> None:
+    made = backend.job(metadata={"from": "x"})
+    wide = f'{{"columns": {json.dumps(["name"] * 1000)}, "decimal_columns": ["name"]}}'
+    backend.change(f"UPDATE ingestion_jobs SET detected = detected || '{wide}'")
+
+    (listed,) = backend.jobs.list(limit=9, before=None, status=None, dataset=None)
+
+    assert listed.instructions.metadata is None
+    assert listed.reading
+    assert (listed.reading.dialect.columns, listed.reading.dialect.decimal_columns) == ((), None)
+    whole = backend.found(made.id)
+    assert whole.reading
+    assert len(whole.reading.dialect.columns) == 1000
+    dialect = replace(whole.reading.dialect, columns=(), decimal_columns=None)
+    instructions = replace(whole.instructions, metadata=None)
+    assert listed == replace(
+        whole, instructions=instructions, reading=replace(whole.reading, dialect=dialect)
+    )
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -12,7 +12,7 @@ from chalicelib.core.budget import PERCENTAGE_PATTERN, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
-from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
+from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN, shown
 from chalicelib.core.options import check_options
 from chalicelib.core.uploads import UploadRequest
 
@@ -150,7 +150,7 @@ class OptionsBody(Body):
     @classmethod
     def unknown_member(cls, path: str, name: str) -> InvalidRequest:
         """Return the error for an option that does not exist."""
-        return InvalidRequest(f"There is no option {name!r}.", field=f"{path}.{name}")
+        return InvalidRequest(f"There is no option {shown(name)}.", field=f"{path}.{name}")
 
 
 class UploadBody(Body):

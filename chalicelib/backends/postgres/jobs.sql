@@ -3,7 +3,11 @@
 SELECT job.*, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
        file.requested_at IS NOT NULL AS rejects_requested, file.key AS rejects_key, file.rejects AS rejects_count,
        file.source AS rejects_source, file.error AS rejects_error
+
+-- name: from_jobs
 FROM ingestion_jobs AS job
+
+-- name: join_others
 JOIN datasets AS dataset ON dataset.id = job.dataset_id
 JOIN ingestion_jobs AS loader ON loader.id = coalesce(job.duplicate_of, job.id)
 LEFT JOIN rejects_files AS file ON file.job_id = loader.id

@@ -168,7 +168,7 @@ def warning_columns(job_id: UUID, block_no: int, warning: FileWarning) -> dict[s
 
 
 def job_of(row: Row) -> Job:
-    """Return the job in a row of `select_jobs`."""
+    """Return the job in a row that `select_jobs` selects."""
     source = _source(row)
     return Job(
         id=row["id"],

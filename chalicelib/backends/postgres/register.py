@@ -6,6 +6,7 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
+    JOIN_OTHERS,
     SELECT_JOBS,
     drop_reading,
     existing_job,
@@ -65,7 +66,7 @@ class PostgresRegister:
         """See the port."""
         with transaction_on(self._pool) as connection:
             rows = connection.execute(
-                f"{SELECT_JOBS} {_SQL['where_page']}",
+                f"{SELECT_JOBS} {_SQL['from_page']} {JOIN_OTHERS} {_SQL['newest_first']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
             return with_holders(connection, with_warnings(connection, [job_of(row) for row in rows]))

@@ -22,12 +22,22 @@ SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
--- name: where_page
-WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
-  AND (%(status)s::text IS NULL OR job.status = %(status)s)
-  AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+-- name: from_page
+-- A page of jobs without what lists leave out: of thousands of labels and columns nothing is sent.
+FROM (
+    SELECT job FROM ingestion_jobs AS job
+    WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
+      AND (%(status)s::text IS NULL OR job.status = %(status)s)
+      AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+    ORDER BY job.number DESC
+    LIMIT %(limit)s
+) AS page
+CROSS JOIN LATERAL jsonb_populate_record(page.job, jsonb_build_object(
+    'metadata', NULL, 'detected', (page.job).detected - ARRAY['columns', 'decimal_columns']
+)) AS job
+
+-- name: newest_first
 ORDER BY job.number DESC
-LIMIT %(limit)s
 
 -- name: mark_arrived
 -- The first object to arrive is the job's, even if another one replaces it later.
