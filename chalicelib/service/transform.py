@@ -65,7 +65,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         printed.records,
         len(printed.texts) - len(rows),
         rows,
-        tuple(rejected.with_excerpt() for rejected in printed.rejects),
+        tuple(rejected.with_excerpt() for rejected in interruption.asking(printed.rejects)),
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
@@ -223,7 +223,7 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
 
 def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
     """Yield the single records that can be printed; append a rejection for each that cannot."""
-    for ordinal in batch.singles:
+    for ordinal in interruption.asking(batch.singles, _ASK_EVERY):
         if ordinal % _ASK_EVERY == 0:
             interruption.check()
         try:
@@ -253,7 +253,7 @@ def _rejects(
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
         advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field), (offset, raw, row) in both:
+    for (ordinal, code, message, field), (offset, raw, row) in interruption.asking(both):
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
         yield Rejected(
