@@ -5,9 +5,12 @@ The code that it calls, however deep, calls :func:`check` between two pieces of 
 text, of a scan, of a block. No function needs a parameter for that. Other threads are not interrupted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
 
 
 class Interrupted(Exception):  # noqa: N818 - no error
@@ -32,3 +35,11 @@ def check() -> None:
     keep_going = _keep_going.get()
     if keep_going is not None and not keep_going():
         raise Interrupted
+
+
+def asking(items: Iterable[_Item], every: int = 1000) -> Iterator[_Item]:
+    """Yield the items. Raises Interrupted before the first, and after every so many, if work should stop."""
+    for number, item in enumerate(items):
+        if number % every == 0:
+            check()
+        yield item

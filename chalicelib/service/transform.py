@@ -306,9 +306,7 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
 def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[tuple[int, str]]:
     """Yield ordinal and text of single records; append a rejection for each that cannot be printed."""
     known: dict[bytes, str | RecordRejected] = {}  # what came of short records: some files repeat them
-    for ordinal in batch.singles:
-        if ordinal % _ASK_EVERY == 0:
-            interruption.check()
+    for ordinal in interruption.asking(batch.singles, _ASK_EVERY):
         source = batch.source(ordinal)
         printed = None if source is None else known.get(source)
         if printed is None:
@@ -347,7 +345,7 @@ def _rejects(
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
         advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field, repeats), (offset, raw, row) in both:
+    for (ordinal, code, message, field, repeats), (offset, raw, row) in interruption.asking(both):
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
         yield Rejected(

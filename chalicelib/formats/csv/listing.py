@@ -7,6 +7,7 @@ read or that belong to another table. What is left is regular text.
 import itertools
 from collections.abc import Callable, Iterator
 
+from chalicelib import interruption
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
 from chalicelib.formats.csv.entries import OTHER_REJECTS, REPEATED_HEADER, Entry, Listing, Span
@@ -62,7 +63,7 @@ class _Lister:
         """See :func:`list_records`."""
         data, listing, endings = self._data, Listing(), _Endings()
         after_blank = False
-        for start, end, reason, note in self._units():
+        for start, end, reason, note in interruption.asking(self._units()):
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank, listing.sheet_rows)
             listing.sheet_rows += 1
