@@ -177,7 +177,7 @@ class Job:
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
     preview: Preview | None = None  # likewise: that of this reading
-    holders: Holders | None = None  # likewise: of a job that has not ended
+    holders: Holders | None = field(default=None, compare=False)  # likewise: of a job that has not ended
     rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
     rejects_file: RejectsFile | None = None  # None: it was not asked for
     rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed
