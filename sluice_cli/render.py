@@ -120,6 +120,11 @@ def print_summary(out: Console, job: Job, errors_command: str) -> None:
         print_line(out, ("These numbers should add up, and do not: this is a bug of the service.", "red"))
     if job.counts.rejected:
         _print_frequent_rejects(out, job, errors_command)
+        if job.rejects_not_stored:
+            print_line(
+                out,
+                f"  {number(job.rejects_not_stored)} of them are counted only: the service stores no more.",
+            )
         print_line(out, "See what was rejected and why: ", (errors_command, "bold"))
     for warning in job.warnings:
         print_warning(out, warning)

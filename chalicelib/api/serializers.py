@@ -57,6 +57,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "metadata": _labels(job.instructions.metadata),
         "max_rejects": budget.declaration if budget else None,
         "on_failure": job.instructions.on_failure.value,
+        "rejects_beyond_limit": job.instructions.rejects_beyond_limit.value,
         "created_at": _time(job.times.created_at),
         "queued_at": _time(job.times.queued_at),
         "started_at": _time(job.times.started_at),
@@ -71,6 +72,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
             "duplicates": job.progress.tally.duplicates,
             "rejected": job.progress.tally.rejected,
         },
+        "rejects_not_stored": job.progress.tally.unstored,
         "attempts": job.progress.attempts,
         "parent_job": str(job.parent_job) if job.parent_job else None,
         "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
@@ -193,7 +195,7 @@ def describe_reject_count(count: RejectCount) -> dict[str, Any]:
             "offset": place.offset,
             "message": None
             if count.message is None
-            else cut(with_place(count.message, place), sizes.LONGEST_SENTENCE),
+            else cut(with_place(count.message, place, count.alike), sizes.LONGEST_SENTENCE),
         }
     return {
         "code": count.code,
@@ -214,8 +216,9 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "byte_offset": reject.place.offset,
         "field": reject.field,
         "code": reject.code,
-        "message": cut(with_place(reject.message, reject.place), sizes.LONGEST_SENTENCE),
+        "message": cut(with_place(reject.message, reject.place, reject.count), sizes.LONGEST_SENTENCE),
         "raw": cut(reject.raw, sizes.LONGEST_EXCERPT),
+        "count": reject.count,
     }
 
 

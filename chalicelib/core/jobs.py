@@ -7,7 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
@@ -26,6 +26,7 @@ class Instructions:
     preview: bool = False  # show how the file would be loaded, and wait
     max_rejects: Budget | None = None  # with more rejects the job fails; None: any number is allowed
     on_failure: OnFailure = OnFailure.KEEP
+    rejects_beyond_limit: BeyondLimit = BeyondLimit.FAIL
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Changes:
 
     options: Mapping[str, Any] = field(default_factory=dict)  # by name; None: the default
     format: Format | None = None  # None: as before
-    limits: Mapping[str, Any] = field(default_factory=dict)  # ``max_rejects`` and ``on_failure``, by name
+    limits: Mapping[str, Any] = field(default_factory=dict)  # about rejects, by name
     rereads: bool = True  # its file is read again; otherwise only the limits change
 
 

@@ -225,6 +225,7 @@ class RejectCount:
     count: int
     first: Place | None = None  # None: the rejects have been removed
     message: str | None = None
+    alike: int = 1  # records that the first one stands for
 
 
 @dataclass(frozen=True)

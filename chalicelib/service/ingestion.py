@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chalicelib import interruption, memory
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
@@ -72,6 +73,7 @@ class IngestionLimits:
     read_size: int  # of one request to the store
     range_size: int  # of the ranges that large files are split into; 0: they are not split
     loaders: int  # how many blocks may be written at once
+    max_rejects: int = MAX_REJECTS  # that are stored for a job
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Ingestion:
 
     def run(self) -> Result:
         """Run the ingestion. See :meth:`Ingester.ingest`."""
+        if self.job.progress.tally.unstored:  # a worker may have died between a block and the check
+            self._check_limit()
         self._check_budget()
         if self._range is None and self._split():
             return Result.CLAIM_DONE
@@ -229,7 +233,14 @@ class Ingestion:
             },
             self.job.id,
         )
+        if tally.unstored:
+            self._check_limit()
         self._check_budget()
+
+    def _check_limit(self) -> None:
+        """Raise TooManyRejects unless the job counts rejects on that are not stored."""
+        if self.job.instructions.rejects_beyond_limit is BeyondLimit.FAIL:
+            raise TooManyRejects(f"job {self.job.id} has more rejects than are stored")
 
     def _check_budget(self) -> None:
         """Raise TooManyRejects if the committed blocks of all workers exceed the job's budget.
@@ -250,7 +261,7 @@ class Ingestion:
         blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
         with closing(blocks):
             for block in blocks:
-                yield transform(block, self._reading.dialect)
+                yield transform(block, self._reading.dialect, most_rejects=self._limits.max_rejects)
 
 
 def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

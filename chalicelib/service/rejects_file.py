@@ -28,6 +28,8 @@ from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
+_NOT_STORED = "too-many-rejects"
+_MISSING = "{:,} more records were rejected here. They were counted and not stored, and are not in this file."
 
 
 class RejectsLedger(Protocol):
@@ -204,10 +206,14 @@ class WholeRejects:
     def _excerpts(self, block: RejectedBlock) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were stored."""
         self.has_excerpts = True
+        missing = block.rejected
         for it in self.ledger.excerpts(self.job_id, block.no):
             self.count += it.count
+            missing -= it.count
             place, raw = _place(block, it), it.raw.encode()
             yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True, count=it.count)
+        if missing > 0:
+            yield WholeReject(_NOT_STORED, _MISSING.format(missing), None, Place(block.start), b"")
 
 
 def _rejects_of(block: Block, dialect: Dialect) -> Sequence[Rejected]:

@@ -71,7 +71,8 @@ def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject], longe
 
 
 def _reason(reject: WholeReject) -> str:
-    return f"{reject.message}{_CUT if reject.is_cut else ''}{_EXCERPT if reject.is_excerpt else ''}"
+    alike = f" ({reject.count:,} in a row)" if reject.count > 1 else ""
+    return f"{reject.message}{alike}{_CUT if reject.is_cut else ''}{_EXCERPT if reject.is_excerpt else ''}"
 
 
 def _number(value: int | None) -> str:

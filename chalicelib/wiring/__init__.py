@@ -186,6 +186,7 @@ class Services:
                 read_size=settings.read_size,
                 range_size=settings.range_size,
                 loaders=settings.loaders,
+                max_rejects=settings.max_rejects,
             ),
         )
 
@@ -199,7 +200,9 @@ class Services:
         from chalicelib.backends.postgres.blocks import PostgresBlocks
         from chalicelib.service.activity import NotingWriter
 
-        return NotingWriter(PostgresBlocks(self._pool, self._destination), self.activity)
+        return NotingWriter(
+            PostgresBlocks(self._pool, self._destination, self.settings.max_rejects), self.activity
+        )
 
     @cached_property
     def activity(self) -> "Activity":

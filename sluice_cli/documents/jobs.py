@@ -152,6 +152,7 @@ class Job:
     attempts: int
     duplicate_of: str | None  # the job that had loaded the same file
     undone_rows: int | None
+    rejects_not_stored: int  # records
     error: tuple[str, str] | None  # code, message
     warnings: tuple[Warned, ...]
     rejects: tuple[RejectKind, ...]  # the most frequent first
@@ -216,6 +217,7 @@ class Job:
             counts=Counts(*(count(counts, name) for name in ("read", "inserted", "duplicates", "rejected"))),
             attempts=count(document, "attempts"),
             duplicate_of=optional_text(document.get("duplicate_of")),
+            rejects_not_stored=count(document, "rejects_not_stored"),
             undone_rows=optional_integer(document.get("undone_rows")),
             error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
             warnings=tuple(Warned.read(warning) for warning in optional_list(document, "warnings")),

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.budget import OnFailure
-from chalicelib.core.completion import Completion, nothing_loaded, too_many_rejects
+from chalicelib.core.budget import BeyondLimit, OnFailure
+from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import (
@@ -352,8 +352,7 @@ class MemoryJobs:
     def tally(self, job_id: UUID) -> Tally:
         self.ping()
         blocks = self.blocks.get(job_id, {}).values()
-        counts = ((it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks)
-        return Tally(*map(sum, zip(*counts, strict=True))) if blocks else Tally()
+        return _tally(blocks) if blocks else Tally()
 
     def fail(self, job: Job, *, owner: str, code: str, message: str) -> Status | None:
         self.ping()
@@ -374,10 +373,14 @@ class MemoryJobs:
     def _error_of_rejects(self, job: Job, *, at_end: bool) -> JobError | None:
         tally, instructions = self.tally(job.id), job.instructions
         blocks = self.blocks.get(job.id, {}).values()
-        codes = Counter(reject.code for block in blocks for reject in block.rejects)
+        codes = Counter[str]()
+        for reject in (reject for block in blocks for reject in block.rejects):
+            codes[reject.code] += reject.count
         budget = instructions.max_rejects
         if budget is not None and budget.is_exceeded(tally, at_end=at_end):
             return too_many_rejects(budget, tally, codes, instructions.on_failure)
+        if tally.unstored and instructions.rejects_beyond_limit is BeyondLimit.FAIL:
+            return beyond_limit(tally.rejected - tally.unstored, tally, codes, instructions.on_failure)
         return nothing_loaded(codes) if at_end and 0 < tally.rejected == tally.records else None
 
     def _fail(self, job: Job, error: JobError) -> Status:
@@ -587,7 +590,7 @@ class MemoryJobs:
 
 
 def _tally(blocks: Iterable[PreparedBlock]) -> Tally:
-    counts = [(it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks]
+    counts = [(it.records, len(it.rows), it.repeats, it.rejected, it.unstored) for it in blocks]
     return Tally(*map(sum, zip(*counts, strict=True)))
 
 

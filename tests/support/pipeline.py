@@ -141,10 +141,6 @@ def print_batch(batch: Batch) -> Printed:
     rejected_ordinals = [rejection.ordinal for rejection in rejections]
     assert len({*texts, *rejected_ordinals}) == len(texts) + len(rejected_ordinals)
     assert len(texts) + sum(rejection.repeats + 1 for rejection in rejections) == batch.records
-    for rejection in rejections:  # its repeats follow it, each at once or after a record
-        following = [ordinal for ordinal in (*texts, *rejected_ordinals) if ordinal > rejection.ordinal]
-        free = set(range(rejection.ordinal + 1, batch.records)).difference(following)
-        assert len(free) >= rejection.repeats
     locations = batch.locate(rejected_ordinals)
     return Printed(
         [texts[ordinal] for ordinal in sorted(texts)], list(zip(rejections, locations, strict=True))

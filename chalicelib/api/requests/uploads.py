@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType, json, structs
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
-from chalicelib.core.budget import PERCENTAGE_PATTERN, Budget, OnFailure
+from chalicelib.core.budget import PERCENTAGE_PATTERN, BeyondLimit, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
@@ -60,6 +60,7 @@ MaxRejects = (
     Annotated[int, Meta(ge=0, lt=_LARGEST_NUMBER, description=_MAX_REJECTS)]
     | Annotated[str, Meta(pattern=PERCENTAGE_PATTERN)]
 )
+BeyondLimitChoice = Annotated[BeyondLimit, Meta(description=f"one of {', '.join(BeyondLimit)}")]
 OnFailureChoice = Annotated[OnFailure, Meta(description=f"one of {', '.join(OnFailure)}")]
 Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
 WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
@@ -166,6 +167,7 @@ class UploadBody(Body):
     force: Flag | None = None
     max_rejects: MaxRejects | None = None
     on_failure: OnFailureChoice | None = None
+    rejects_beyond_limit: BeyondLimitChoice | None = None
     part_checksums: Flag | None = None
     parent_job: ParentJob | None = None
     preview: Flag | None = None
@@ -200,6 +202,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
             preview=bool(parsed.preview),
             max_rejects=None if parsed.max_rejects is None else Budget.parse(parsed.max_rejects),
             on_failure=parsed.on_failure or OnFailure.KEEP,
+            rejects_beyond_limit=parsed.rejects_beyond_limit or BeyondLimit.FAIL,
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,

@@ -14,6 +14,5 @@ def list_workers(context: RequestContext, workers: Workers) -> Response:
     limit = parse_limit(context.query, default=100, maximum=1000)
     cursor = parse_cursor(context.query, length=1)
     found = workers.list(limit=limit + 1, before=cursor[0] if cursor else None)
-    page = page_of(found, limit, lambda worker: (worker.number,))
-    documents = [serializers.describe_worker(worker) for worker in page.items]
-    return json_response({"workers": documents, "next_cursor": page.next_cursor})
+    page = page_of(found, limit, serializers.describe_worker, lambda worker: (worker.number,))
+    return json_response({"workers": page.documents, "next_cursor": page.next_cursor})

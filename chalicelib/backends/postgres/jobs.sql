@@ -19,6 +19,7 @@ CROSS JOIN LATERAL (
         coalesce(sum(inserted), 0)::bigint AS inserted,
         coalesce(sum(duplicates), 0)::bigint AS duplicates,
         coalesce(sum(rejected), 0)::bigint AS rejected,
+        coalesce(sum(unstored), 0)::bigint AS unstored,
         max(committed_at) AS last_commit
     FROM ingestion_blocks WHERE job_id = job.id
 ) AS ledger
@@ -32,7 +33,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
 -- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
-       max_rejects, max_rejects_is_share, on_failure, rolls_back
+       max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back
 FROM ingestion_jobs WHERE id = %(id)s
 
 -- name: for_change

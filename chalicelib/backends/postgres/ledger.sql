@@ -34,9 +34,9 @@ SELECT coalesce(sum(inserted), 0)::bigint AS count FROM ingestion_blocks WHERE j
 -- name: copy_ledger
 -- As if the file had been loaded again: all of its rows exist already.
 INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
-                              records, inserted, duplicates, rejected)
+                              records, inserted, duplicates, rejected, reject_rows, unstored)
 SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
-       records, 0, inserted + duplicates, rejected
+       records, 0, inserted + duplicates, rejected, 0, unstored
 FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
 -- name: measure
@@ -58,7 +58,12 @@ WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
 -- name: rejects_kept
-SELECT count(*) FROM validation_errors WHERE job_id = %(id)s
+SELECT count(*) AS stored, coalesce(sum(count), 0)::bigint AS records FROM validation_errors WHERE job_id = %(id)s
+
+-- name: rejects_counted
+SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS stored,
+       coalesce(sum(rejected - unstored), 0)::bigint AS records
+FROM ingestion_blocks WHERE job_id = %(id)s
 
 -- name: complete
 UPDATE ingestion_jobs

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from chalicelib.core.blocks import RejectedBlock
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.jobs import (
     Instructions,
@@ -92,6 +92,7 @@ def instructions_columns(job_id: UUID, instructions: Instructions) -> dict[str, 
         "max_rejects": None if budget is None else budget.limit,
         "max_rejects_is_share": budget is not None and budget.is_share,
         "on_failure": instructions.on_failure,
+        "rejects_beyond_limit": instructions.rejects_beyond_limit,
     }
 
 
@@ -150,6 +151,7 @@ def tally_columns(tally: Tally) -> dict[str, int]:
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
         "rejected": tally.rejected,
+        "unstored": tally.unstored,
     }
 
 
@@ -270,6 +272,7 @@ def _preview_reject(reject: StoredReject) -> dict[str, Any]:
         "code": reject.code,
         "message": reject.message,
         "raw": reject.raw,
+        "count": reject.count,
     }
 
 
@@ -282,6 +285,7 @@ def reject_of(row: Row) -> StoredReject:
         code=row["code"],
         message=row["message"],
         raw=row["raw"],
+        count=row.get("count", 1),  # previews of an earlier version have none
     )
 
 
@@ -309,6 +313,7 @@ def block_reject_of(row: Row) -> Reject:
         field=row["field"],
         line=row["line"],
         sheet_row=row["sheet_row"],
+        count=row["count"],
     )
 
 
@@ -331,7 +336,12 @@ def reject_count_of(row: Row) -> RejectCount:
     """Return the count in a row of `select_counts`."""
     first = None if row["byte_offset"] is None else _place(row)
     return RejectCount(
-        code=row["code"], field=row["field"], count=row["count"], first=first, message=row["message"]
+        code=row["code"],
+        field=row["field"],
+        count=row["count"],
+        first=first,
+        message=row["message"],
+        alike=row["alike"] or 1,
     )
 
 
@@ -412,6 +422,7 @@ def _instructions(row: Row) -> Instructions:
         preview=row["preview"],
         max_rejects=budget_of(row),
         on_failure=OnFailure(row["on_failure"]),
+        rejects_beyond_limit=BeyondLimit(row["rejects_beyond_limit"]),
     )
 
 
@@ -452,7 +463,7 @@ def _progress(row: Row) -> Progress:
         attempts=row["attempts"],
         attempts_without_progress=row["vain_attempts"],
         bytes_processed=row["bytes_processed"],
-        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"]),
+        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"], row["unstored"]),
     )
 
 

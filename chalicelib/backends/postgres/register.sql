@@ -15,10 +15,11 @@ UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
 INSERT INTO ingestion_jobs
     (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force, preview,
      declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums,
-     parent_job, max_rejects, max_rejects_is_share, on_failure)
+     parent_job, max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit)
 SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
        %(force)s, %(preview)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
-       %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s
+       %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s,
+       %(rejects_beyond_limit)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
@@ -61,7 +62,8 @@ UPDATE ingestion_jobs SET preview = false, started_at = NULL WHERE id = %(id)s
 -- name: change_instructions
 UPDATE ingestion_jobs
 SET format = %(format)s, options = %(options)s, max_rejects = %(max_rejects)s,
-    max_rejects_is_share = %(max_rejects_is_share)s, on_failure = %(on_failure)s
+    max_rejects_is_share = %(max_rejects_is_share)s, on_failure = %(on_failure)s,
+    rejects_beyond_limit = %(rejects_beyond_limit)s
 WHERE id = %(id)s
 
 -- name: begin_undo

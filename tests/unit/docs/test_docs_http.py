@@ -263,6 +263,7 @@ def test_an_upload_is_answered_as_documented() -> None:
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
     others = {"format", "part_checksums", "force", "preview", "parent_job", "max_rejects", "on_failure"}
+    others.add("rejects_beyond_limit")
     assert request.keys() | others == {quoted(row[0]) for row in fields}
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
