@@ -73,7 +73,7 @@ class ExtraCells(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """Declarations of a client about its file; Sluice detects every member that is None from the head."""
+    """Declarations of a client about its file. What is None is not declared: detected, or a default."""
 
     delimiter: str | None = None  # a character, or BLANKS
     quote: str | None = None  # empty: there are no quotes
@@ -86,9 +86,10 @@ class Options:
     comment: str | None = None  # the first character of lines to ignore
     short_rows: ShortRows = ShortRows.REJECT
     extra_cells: ExtraCells = ExtraCells.REJECT
-    decimal: str = "."
+    # those about values are None, so that one that is declared counts before that of a parent job
+    decimal: str | None = None
     date_order: str | None = None  # DMY, MDY or YMD
-    missing_values: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] | None = None
     records: str | None = None  # JSON only: the path of the list of records in the file (RFC 6901)
 
 
@@ -248,7 +249,7 @@ class WholeReject:
     message: str
     field: str | None
     place: Place
-    raw: bytes  # the record's bytes in the text, with its line ending; cut at 1 MiB (then is_cut)
+    raw: bytes  # its bytes in the text, with its line ending; is_cut: the first of too many
     is_cut: bool = False
     is_excerpt: bool = False  # only an excerpt was kept: the object is gone
     count: int = 1  # records that it stands for

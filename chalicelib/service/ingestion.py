@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from chalicelib import memory
+from chalicelib import interruption, memory
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
@@ -17,12 +17,12 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyReje
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.cutting import cut_text
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
@@ -90,14 +90,14 @@ class Ingester:
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
 
-        ``keep_going`` is called between blocks; blocks under way are finished first.
-        Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
+        ``keep_going`` is asked between blocks and within them, see :mod:`chalicelib.interruption`; blocks
+        that are being written are finished first. Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
-        store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
+        opener = Opener(self.ledger, self.store, self.limits.text, self.limits.max_upload)
         try:
-            reading = opener.open(claim)
-            return Ingestion(self, store, claim, reading, keep_going).run()
+            with interruptible(keep_going):
+                reading = opener.open(claim)
+                return Ingestion(self, claim, reading).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -111,20 +111,17 @@ class Ingestion:
     def __init__(
         self,
         ingester: Ingester,
-        store: ObjectStore,
         claim: Claim,
         reading: Reading,
-        keep_going: Callable[[], bool],
     ) -> None:
         self._ingester = ingester
         self._limits = ingester.limits
         self._ledger = ingester.ledger
-        self._keep_going = keep_going
         self._range = claim.range
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
-            store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
+            ingester.store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
         )
 
     def run(self) -> Result:
@@ -210,8 +207,7 @@ class Ingestion:
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, block in enumerate(blocks, start=1):
-                if not self._keep_going():
-                    raise Interrupted
+                interruption.check()
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure

@@ -11,12 +11,12 @@ from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block, Framing, RejectedRecord, Segment, cut_blocks
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.service.ingestion import IngestionLimits, Result
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import Opener
 from chalicelib.service.sureness import sureness
@@ -59,12 +59,13 @@ class Previewer:
 
         Raises JobFailed, JobEnded, RetryLater.
         """
-        store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
+        limits = self.limits.text
+        opener = Opener(self.ledger, self.store, limits, self.limits.max_upload)
         try:
-            reading, detection = opener.open_to_preview(job)
-            text = ObjectText(store, reading.source, reading.dialect, self.limits.text, read_size=HEAD_SIZE)
-            preview = self._make(job, text, detection)
+            with interruptible(keep_going):
+                reading, detection = opener.open_to_preview(job)
+                text = ObjectText(self.store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
+                preview = self._make(job, text, detection)
         except Interrupted:
             return Result.INTERRUPTED
         self.previews.store(replace(job, source=reading.source, reading=reading), preview)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
 from chalicelib.core.packed_rejects import PackedRejects
@@ -29,6 +30,7 @@ from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
+_ASK_EVERY = 64  # records that are printed one by one
 NO_LIMIT = sys.maxsize
 _SHORT = 100  # bytes of a record
 _MOST_KNOWN = 1000
@@ -184,6 +186,7 @@ def _print_segments(
     notes = Notes()
     records = 0
     for segment in segments:
+        interruption.check()
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
             printer.rejects.add(
@@ -202,6 +205,7 @@ def _print_segments(
             continue
         lines = Lines(segment)
         for batch in file_format.decode(segment, dialect):
+            interruption.check()
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
@@ -302,7 +306,7 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
 def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[tuple[int, str]]:
     """Yield ordinal and text of single records; append a rejection for each that cannot be printed."""
     known: dict[bytes, str | RecordRejected] = {}  # what came of short records: some files repeat them
-    for ordinal in batch.singles:
+    for ordinal in interruption.asking(batch.singles, _ASK_EVERY):
         source = batch.source(ordinal)
         printed = None if source is None else known.get(source)
         if printed is None:
@@ -341,7 +345,7 @@ def _rejects(
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
         advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field, repeats), (offset, raw, row) in both:
+    for (ordinal, code, message, field, repeats), (offset, raw, row) in interruption.asking(both):
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
         yield Rejected(

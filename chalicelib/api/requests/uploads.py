@@ -1,9 +1,10 @@
 """The body of `POST /uploads`. `docs/http-api.md` explains its members, `docs/data.md` the options."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType, structs
+from msgspec import UNSET, Meta, UnsetType, json, structs
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
@@ -11,10 +12,11 @@ from chalicelib.core.budget import PERCENTAGE_PATTERN, BeyondLimit, Budget, OnFa
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
-from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
+from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN, shown
 from chalicelib.core.options import check_options
 from chalicelib.core.uploads import UploadRequest
 
+MOST_METADATA_BYTES = 4096  # of all labels, as JSON without white space, in UTF-8
 _MOST_LABELS = 20
 _LONGEST_LABEL = 200  # characters
 _LARGEST_NUMBER = 10**15  # below 2**53, so every JSON reader reads it exactly
@@ -149,7 +151,7 @@ class OptionsBody(Body):
     @classmethod
     def unknown_member(cls, path: str, name: str) -> InvalidRequest:
         """Return the error for an option that does not exist."""
-        return InvalidRequest(f"There is no option {name!r}.", field=f"{path}.{name}")
+        return InvalidRequest(f"There is no option {shown(name)}.", field=f"{path}.{name}")
 
 
 class UploadBody(Body):
@@ -187,6 +189,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
     options = parsed.options or OptionsBody()
     if parsed.size is not None and parsed.size > max_size:
         raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
+    _check_size(parsed.metadata)
     return UploadRequest(
         filename=parsed.filename,
         dataset=parsed.dataset,
@@ -206,6 +209,16 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
         sha256=parsed.sha256.lower() if parsed.sha256 else None,
         part_checksums=bool(parsed.part_checksums),
     )
+
+
+def _check_size(metadata: Mapping[str, Any] | None) -> None:
+    """Raise InvalidRequest if all labels together are too large."""
+    size = len(json.encode(metadata))
+    if size > MOST_METADATA_BYTES:
+        raise InvalidRequest(
+            f"metadata may have {MOST_METADATA_BYTES:,} bytes in all, as JSON in UTF-8; this has {size:,}.",
+            field="metadata",
+        )
 
 
 def option_members(body: OptionsBody) -> dict[str, Any]:

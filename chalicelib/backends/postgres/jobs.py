@@ -13,12 +13,13 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
 
 _SQL = load_queries("jobs.sql")
-SELECT_JOBS = _SQL["select_jobs"]
+SELECT_JOBS, JOIN_OTHERS = _SQL["select_jobs"], _SQL["join_others"]
 
 
 def find_job(connection: Connection, job_id: UUID) -> Job | None:
     """Return the job with its sums over the ledger; None if it is unknown."""
-    row = connection.execute(f"{SELECT_JOBS} {_SQL['where_id']}", {"id": job_id}).fetchone()
+    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']}"
+    row = connection.execute(query, {"id": job_id}).fetchone()
     return None if row is None else job_of(row)
 
 

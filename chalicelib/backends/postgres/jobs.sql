@@ -3,7 +3,11 @@
 SELECT job.*, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
        file.requested_at IS NOT NULL AS rejects_requested, file.key AS rejects_key, file.rejects AS rejects_count,
        file.source AS rejects_source, file.error AS rejects_error
+
+-- name: from_jobs
 FROM ingestion_jobs AS job
+
+-- name: join_others
 JOIN datasets AS dataset ON dataset.id = job.dataset_id
 JOIN ingestion_jobs AS loader ON loader.id = coalesce(job.duplicate_of, job.id)
 LEFT JOIN rejects_files AS file ON file.job_id = loader.id
@@ -59,5 +63,8 @@ WHERE id = %(id)s
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
     vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
-    shared_to = NULL, undone_rows = NULL
+    shared_to = NULL, undone_rows = NULL,
+    queued_at = CASE WHEN uploaded_at IS NULL THEN NULL  -- it waits for its file
+                     WHEN status = 'UNDOING' THEN queued_at  -- since it was to be read again
+                     ELSE now() END
 WHERE id = %(id)s

@@ -13,13 +13,15 @@ WHERE id = %(id)s
 
 -- name: same_content
 -- The first job that loaded the same bytes in the same way, by the rules of today. It cannot be undone until this
--- transaction ends. A dialect that was stored without rules has the first ones.
+-- transaction ends. A dialect that was stored without rules has the first ones. How a file of rejects is read depends on its
+-- parent, too, which may have been read in another way meanwhile: it is loaded again, and its rows are there already.
 SELECT other.id
 FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
     other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
     AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
     AND other.metadata IS NOT DISTINCT FROM job.metadata
-    AND other.parent_job IS NOT DISTINCT FROM job.parent_job AND other.status = 'COMPLETED'
+    AND coalesce(other.parent_job, job.parent_job) IS NULL AND other.status = 'COMPLETED'
+    AND NOT coalesce((other.detected->>'escaped')::boolean, false)
     AND other.duplicate_of IS NULL AND other.id <> job.id
     AND coalesce((other.detected->>'rules')::integer, 1) = %(rules)s
 WHERE job.id = %(id)s AND NOT job.force

@@ -6,6 +6,7 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
+    JOIN_OTHERS,
     SELECT_JOBS,
     drop_reading,
     existing_job,
@@ -30,6 +31,7 @@ from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
+from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -64,10 +66,10 @@ class PostgresRegister:
         """See the port."""
         with transaction_on(self._pool) as connection:
             rows = connection.execute(
-                f"{SELECT_JOBS} {_SQL['where_page']}",
+                f"{SELECT_JOBS} {_SQL['from_page']} {JOIN_OTHERS} {_SQL['newest_first']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
-            return with_warnings(connection, [job_of(row) for row in rows])
+            return with_holders(connection, with_warnings(connection, [job_of(row) for row in rows]))
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
@@ -156,6 +158,7 @@ def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
     job = find_job(connection, job_id)
     if job is None:
         return None
+    job = with_holders(connection, [job])[0]
     return with_preview(connection, with_rejects(connection, with_warnings(connection, [job])[0]))
 
 

@@ -23,18 +23,28 @@ SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
--- name: where_page
-WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
-  AND (%(status)s::text IS NULL OR job.status = %(status)s)
-  AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+-- name: from_page
+-- A page of jobs without what lists leave out: of thousands of labels and columns nothing is sent.
+FROM (
+    SELECT job FROM ingestion_jobs AS job
+    WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
+      AND (%(status)s::text IS NULL OR job.status = %(status)s)
+      AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+    ORDER BY job.number DESC
+    LIMIT %(limit)s
+) AS page
+CROSS JOIN LATERAL jsonb_populate_record(page.job, jsonb_build_object(
+    'metadata', NULL, 'detected', (page.job).detected - ARRAY['columns', 'decimal_columns']
+)) AS job
+
+-- name: newest_first
 ORDER BY job.number DESC
-LIMIT %(limit)s
 
 -- name: mark_arrived
 -- The first object to arrive is the job's, even if another one replaces it later.
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
-    uploaded_at = now(), updated_at = now()
+    uploaded_at = now(), updated_at = now(), queued_at = now()
 WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: duplicate_of_job
@@ -60,6 +70,7 @@ WHERE id = %(id)s
 -- A job that was rolled back has undone rows already.
 UPDATE ingestion_jobs
 SET status = %(after)s, updated_at = now(), undone_rows = coalesce(undone_rows, 0), vain_attempts = 0,
+    queued_at = CASE WHEN %(rereads)s THEN now() ELSE queued_at END,
     rereads = %(rereads)s, rolls_back = false,
     announced_at = NULL, announcements = 0,
     lease_owner = NULL, lease_until = NULL

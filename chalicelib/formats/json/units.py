@@ -29,6 +29,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.reading.patterns import repeated
 from chalicelib.rows.columns import numbers
 
@@ -156,6 +157,7 @@ def _read_on(window: Window, units: Units) -> bool:
     """Append the units that follow, one by one; return whether one is repeated: then more may follow."""
     at = units.ends[-1] if units.ends else window.at
     while (following := unit(window, at)) is not None:
+        interruption.check()
         begin, at = at, following.end
         if following.value < 0:
             units.closing = at
