@@ -146,6 +146,13 @@ def test_a_budget_reaches_the_api(server: FakeSluice, csv: Path, text: str, valu
     assert server.requests_of("POST", "/retry")[0].json == {"max_rejects": value}
 
 
+def test_what_becomes_of_rejects_beyond_the_limit_reaches_the_api(server: FakeSluice, csv: Path) -> None:
+    run(server, "upload", str(csv), "--rejects-beyond-limit", "count")
+    assert server.requests_of("POST")[0].json["rejects_beyond_limit"] == "count"
+    run(server, "retry", JOB_ID, "--rejects-beyond-limit", "count")
+    assert server.requests_of("POST", "/retry")[0].json == {"rejects_beyond_limit": "count"}
+
+
 def test_a_retry_can_remove_the_budget(server: FakeSluice) -> None:
     run(server, "retry", JOB_ID, "--max-rejects", "none", "--on-failure", "keep")
     assert server.requests_of("POST")[0].json == {"max_rejects": None, "on_failure": "keep"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api.requests.retry import parse_retry
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Changes
 from chalicelib.core.model import Format
@@ -25,6 +25,10 @@ from chalicelib.core.model import Format
         ({"on_failure": None}, None),
         ({"max_rejects": None}, Changes(limits={"max_rejects": None}, rereads=False)),
         ({"max_rejects": 7}, Changes(limits={"max_rejects": Budget(7)}, rereads=False)),
+        (
+            {"rejects_beyond_limit": "count"},
+            Changes(limits={"rejects_beyond_limit": BeyondLimit.COUNT}, rereads=False),
+        ),
         ({"on_failure": "undo"}, Changes(limits={"on_failure": OnFailure.UNDO}, rereads=False)),
         (
             {"max_rejects": "5%", "options": {"comment": None}},
@@ -53,6 +57,7 @@ def test_a_body_says_what_changes(body: Any, changes: Changes | None) -> None:
         ({"max_rejects": "5"}, "max_rejects"),
         ({"max_rejects": -1}, "max_rejects"),
         ({"on_failure": "drop"}, "on_failure"),
+        ({"rejects_beyond_limit": "drop"}, "rejects_beyond_limit"),
     ],
 )
 def test_the_member_that_is_wrong_is_named(body: Any, field: str | None) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.uploads import OptionsBody, parse_upload
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Format, Options
@@ -58,6 +58,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
         "parent_job": str(PARENT).upper(),
         "max_rejects": "0.5%",
         "on_failure": "undo",
+        "rejects_beyond_limit": "count",
     }
     assert parse_upload(body, max_size=12) == UploadRequest(
         filename="people.csv",
@@ -71,6 +72,7 @@ def test_every_member_becomes_part_of_the_request() -> None:
             preview=True,
             max_rejects=Budget(5000, is_share=True),
             on_failure=OnFailure.UNDO,
+            rejects_beyond_limit=BeyondLimit.COUNT,
         ),
         size=12,
         sha256=SHA,
@@ -92,7 +94,7 @@ def test_null_counts_as_left_out() -> None:
         "parent_job",
         "preview",
         *("dataset", "format", "size", "sha256", "metadata", "options", "force", "part_checksums"),
-        *("max_rejects", "on_failure"),
+        *("max_rejects", "on_failure", "rejects_beyond_limit"),
     )
     body = {"filename": "a", **dict.fromkeys(optional)}
     assert parse_upload(body, max_size=1) == UploadRequest("a") == parse_upload({"filename": "a"}, max_size=1)
@@ -117,6 +119,7 @@ def test_null_counts_as_left_out() -> None:
         ({"filename": "a", "size": -1}, "size"),
         *(({"filename": "a", "max_rejects": it}, "max_rejects") for it in WRONG_BUDGETS),
         *(({"filename": "a", "on_failure": it}, "on_failure") for it in ("UNDO", "", 1)),
+        *(({"filename": "a", "rejects_beyond_limit": it}, "rejects_beyond_limit") for it in ("COUNT", "", 1)),
         ({"filename": "a", "size": "1"}, "size"),
         ({"filename": "a", "size": 1.0}, "size"),
         ({"filename": "a", "size": True}, "size"),
