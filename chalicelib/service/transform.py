@@ -42,7 +42,8 @@ class Rejected(NamedTuple):
 
     def with_excerpt(self) -> Reject:
         """Return the reject as it is stored."""
-        return Reject(**{**self._asdict(), "raw": excerpt(self.raw)})
+        code, message, record, offset, raw, field, line, sheet_row = self
+        return Reject(code, message, record, offset, excerpt(raw), field, line, sheet_row)
 
 
 def transform(block: Block, dialect: Dialect) -> PreparedBlock:
