@@ -1,4 +1,4 @@
-"""Rejects that follow each other and are alike are one, and every record counts, whatever a file is made of."""
+"""Rejects that follow each other and are alike are one, and each record counts, whatever the file holds."""
 
 from collections import Counter
 from itertools import pairwise
