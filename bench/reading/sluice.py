@@ -27,6 +27,9 @@ class _Memory:
 
     data: bytes
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        return self.pin(bucket, key, version_id), self.data[:size]
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         return Source(bucket, key, "etag", len(self.data), version_id)
 

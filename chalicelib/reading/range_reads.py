@@ -19,6 +19,10 @@ def read_ahead(
     AHEAD requests are under way at a time. Closing the generator stops reading. Raises the errors of
     ``store.read``.
     """
+    if end - start <= size:  # nothing to read ahead
+        if start < end:
+            yield store.read(source, start, end)
+        return
     pending: deque[Future[bytes]] = deque()
     starts = iter(range(start, end, size))
     pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="range")

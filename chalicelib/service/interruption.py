@@ -1,7 +1,7 @@
-"""Stop reading when the work on a claim should stop."""
+"""Read objects for one claim: stop when the work should stop, and ask the store once for a small object."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.core.model import Source
 from chalicelib.reading.object_store import ObjectStore
@@ -11,19 +11,43 @@ class Interrupted(Exception):  # noqa: N818 - no error
     """The work stops here; another attempt continues it."""
 
 
-@dataclass(frozen=True)
-class InterruptibleStore:
-    """Stop reading when the work should stop: a stream may skip much text before its first block."""
+class _Beginning(NamedTuple):
+    """The first bytes of an object, or all of a small one."""
 
-    store: ObjectStore
-    keep_going: Callable[[], bool]
+    source: Source
+    data: bytes
+
+    def has(self, source: Source, start: int, end: int) -> bool:
+        return source == self.source and 0 <= start <= end <= len(self.data)
+
+
+class InterruptibleStore:
+    """Stop reading when the work should stop: a stream may skip much text before its first block.
+
+    What :meth:`begin` has read is not asked for again. One per claim; threads may share it.
+    """
+
+    def __init__(self, store: ObjectStore, keep_going: Callable[[], bool]) -> None:
+        self._store = store
+        self._keep_going = keep_going
+        self._beginning: _Beginning | None = None
+
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        """See ObjectStore."""
+        source, data = self._store.begin(bucket, key, version_id, size)
+        self._beginning = _Beginning(source, data)
+        return source, data
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See ObjectStore."""
-        return self.store.pin(bucket, key, version_id)
+        return self._store.pin(bucket, key, version_id)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         """See ObjectStore. Raises Interrupted."""
-        if not self.keep_going():
+        if not self._keep_going():
             raise Interrupted
-        return self.store.read(source, start, end)
+        beginning = self._beginning
+        if beginning is not None and beginning.has(source, start, end):
+            return beginning.data[start:end]
+        self._beginning = None  # of a large object: its blocks are read in larger pieces
+        return self._store.read(source, start, end)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chalicelib.core.jobs import Claim
 from chalicelib.core.messages import Delivery
+from chalicelib.service.alarm import Alarm, Call
 from chalicelib.service.queue import JobReceiver
 from chalicelib.telemetry import logger
 
@@ -34,8 +35,12 @@ class Leases(Protocol):
 
 @dataclass
 class Heartbeat:
-    """Renew a lease and the message's visibility from a thread, as a context manager. Times in seconds."""
+    """Renew a lease and the message's visibility, as a context manager. Times in seconds.
 
+    A claim that lasts for an interval gets a thread for that; before, ``alarm`` waits for it.
+    """
+
+    alarm: Alarm
     leases: Leases
     receiver: JobReceiver
     delivery: Delivery
@@ -44,10 +49,8 @@ class Heartbeat:
     interval: float
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _lease_ended: threading.Event = field(default_factory=threading.Event, init=False)
-
-    def __post_init__(self) -> None:
-        """Create the thread."""
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+    _call: Call = field(init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
 
     @property
     def lease_ended(self) -> bool:
@@ -56,18 +59,24 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Start the heartbeat."""
-        self._thread.start()
+        self._call = self.alarm.after(self.interval, self._start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the heartbeat."""
+        self.alarm.cancel(self._call)
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(self.interval):
+        while not self._stop.is_set():
             try:
                 if not self._renew():
                     self._lease_ended.set()
@@ -75,6 +84,7 @@ class Heartbeat:
                 self.receiver.extend(self.delivery)
             except Exception:  # noqa: BLE001 - the next heartbeat may succeed; the ledger guards the job meanwhile
                 logger.exception("lease not renewed")
+            self._stop.wait(self.interval)
 
     def _renew(self) -> bool:
         job_id = self.delivery.job_id

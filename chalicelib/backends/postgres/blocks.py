@@ -1,15 +1,21 @@
 """Write blocks: rows, rejects, warnings and the ledger's row in one transaction."""
 
+from collections.abc import Sequence
+
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.mappers import tally_columns
+from chalicelib.backends.postgres.jobs import lock_job_to_open
+from chalicelib.backends.postgres.ledger import complete_locked, open_locked
+from chalicelib.backends.postgres.mappers import Row, tally_columns
 from chalicelib.backends.postgres.rejects import add_rejects
 from chalicelib.backends.postgres.warnings import add_warnings
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
+from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
 _SQL = load_queries("blocks.sql")
@@ -25,17 +31,50 @@ class PostgresBlocks:
 
     def write(self, job: Job, block: PreparedBlock) -> Tally:
         """See the port."""
-        inserted = 0
         with transaction_on(self._pool) as connection:
-            if len(block.rows):
-                inserted = self._destination.write(
-                    connection, job, block.rows, expect_existing=self._expect_existing
-                )
-                self._expect_existing = inserted < len(block.rows)  # other loaders see it at once
-            rejected = len(block.rejects)
-            tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
+            tally = self._write_rows(connection, job, block)
             _add_to_ledger(connection, job, block, tally)
         return tally
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        """See the port."""
+        reading = job.reading
+        if reading is None:
+            raise AssertionError(f"job {job.id} is to be opened without a reading")
+        try:
+            with transaction_on(self._pool) as connection:
+                # The rows come first, as in every block: no lock is held then that another writer waits for.
+                tally = self._write_rows(connection, job, block)
+                row = _lock_unopened(connection, job)
+                open_locked(connection, job.id, reading, warnings)
+                _add_to_ledger(connection, job, block, tally)
+                return complete_locked(connection, job.id, row, block.end), tally
+        except _IsOpen:
+            return None
+
+    def _write_rows(self, connection: Connection, job: Job, block: PreparedBlock) -> Tally:
+        inserted = 0
+        if len(block.rows):
+            inserted = self._destination.write(
+                connection, job, block.rows, expect_existing=self._expect_existing
+            )
+            self._expect_existing = inserted < len(block.rows)  # other loaders see it at once
+        rejected = len(block.rejects)
+        return Tally(block.records, inserted, block.records - inserted - rejected, rejected)
+
+
+class _IsOpen(Exception):  # noqa: N818 - no error
+    """Another worker has fixed the job's reading."""
+
+
+def _lock_unopened(connection: Connection, job: Job) -> Row:
+    """Lock the job as :func:`lock_job_to_open` does. Raises _IsOpen."""
+    row = lock_job_to_open(connection, job)
+    if row["detected"] is not None:
+        raise _IsOpen
+    return row
 
 
 def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally: Tally) -> None:

@@ -1,7 +1,7 @@
 """Read objects, and sort boto3's errors by how the caller must react."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -11,7 +11,12 @@ from chalicelib.core.model import Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
+    from types_boto3_s3.type_defs import (
+        GetObjectOutputTypeDef,
+        GetObjectRequestTypeDef,
+        HeadObjectOutputTypeDef,
+        HeadObjectRequestTypeDef,
+    )
 
 _MISSING_CODES = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 _CHANGED_CODES = {"412", "PreconditionFailed", "416", "InvalidRange"}
@@ -44,6 +49,24 @@ class S3Store:
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        """Return the current object, or the given version of it, and its first ``size`` bytes.
+
+        Raises JobFailed, RetryLater.
+        """
+        # Without a range: S3 names the checksum of a whole object only. What follows is not received.
+        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
+        if version_id:
+            request["VersionId"] = version_id
+        with object_errors():
+            answer = self._client.get_object(**request)
+            with closing(answer["Body"]) as body:
+                data = body.read(size)
+        source = _source(bucket, key, answer)
+        if len(data) != min(size, source.size):
+            raise RetryLater(f"S3 sent {len(data)} of the first {min(size, source.size)} bytes of {key}")
+        return source, data
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """Return the current object, or the given version of it. Raises JobFailed, RetryLater."""
         request: HeadObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
@@ -51,16 +74,7 @@ class S3Store:
             request["VersionId"] = version_id
         with object_errors():
             head = self._client.head_object(**request)
-        version = head.get("VersionId")
-        return Source(
-            bucket,
-            key,
-            head["ETag"].strip('"'),
-            head["ContentLength"],
-            None if version == "null" else version,
-            head.get("ChecksumSHA256"),
-            head["LastModified"],
-        )
+        return _source(bucket, key, head)
 
     def read(self, source: Source, start: int, end: int) -> bytes:
         """Return bytes ``[start, end)`` of exactly that object. Raises JobFailed, RetryLater."""
@@ -86,6 +100,20 @@ class S3Store:
                 self._client.head_bucket(Bucket=bucket)
         except JobFailed as failure:
             raise RetryLater(f"bucket {bucket}: {failure}") from failure
+
+
+def _source(bucket: str, key: str, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Source:
+    """Return the object that an answer to a HEAD or a GET is about."""
+    version = answer.get("VersionId")
+    return Source(
+        bucket,
+        key,
+        answer["ETag"].strip('"'),
+        answer["ContentLength"],
+        None if version == "null" else version,
+        answer.get("ChecksumSHA256"),
+        answer["LastModified"],
+    )
 
 
 @contextmanager
