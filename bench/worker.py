@@ -43,6 +43,10 @@ class DiskStore:
         source = self.pin(bucket, key, version_id)
         return source, self.read(source, 0, min(size, source.size))
 
+    def is_current(self, source: Source) -> bool:
+        """See the port."""
+        return source == self.pin(source.bucket, source.key, source.version_id)
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See the port."""
         return Source(bucket, key, "disk", self.path.stat().st_size, version_id)

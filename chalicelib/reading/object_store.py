@@ -14,6 +14,12 @@ class ObjectStore(Protocol):
         Raises as :meth:`pin` does.
         """
 
+    def is_current(self, source: Source) -> bool:
+        """Return whether the source is still the current object of its key.
+
+        Raises as :meth:`pin` does.
+        """
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """Return the current object, or the given version of it.
 

@@ -51,15 +51,16 @@ class Alarm:
     def _run(self) -> None:
         with self._changed:
             while True:
+                while self._calls and self._calls[0].function is None:
+                    heapq.heappop(self._calls)
                 seconds = self._calls[0].due - time.monotonic() if self._calls else None
                 if seconds is None or seconds > 0:
                     self._changed.wait(seconds)
                     continue
                 call = heapq.heappop(self._calls)
                 function, call.function = call.function, None
-                if function is None:
-                    continue
                 try:
-                    function()
+                    if function is not None:
+                        function()
                 except Exception:  # noqa: BLE001 - the other calls do not depend on it
                     logger.exception("call failed")

@@ -202,12 +202,12 @@ class Ingestion:
         if source.version_id is not None:
             return
         try:
-            current = self._text.store.pin(source.bucket, source.key)
+            is_current = self._text.store.is_current(source)
         except JobFailed as failure:
             if failure.code == "source-missing":
                 return
             raise
-        if current.etag != source.etag:
+        if not is_current:
             raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
 
     def _split(self) -> bool:

@@ -38,6 +38,10 @@ class InterruptibleStore:
         self._beginning = _Beginning(source, data)
         return source, data
 
+    def is_current(self, source: Source) -> bool:
+        """See ObjectStore."""
+        return self._store.is_current(source)
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See ObjectStore."""
         return self._store.pin(bucket, key, version_id)

@@ -11,7 +11,7 @@ from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
-from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
+from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
@@ -20,7 +20,7 @@ from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
-from chalicelib.wiring.aws import s3_client
+from chalicelib.wiring.aws import http_pools, s3_client
 from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.sweep import Sweeper
 
+_S3_CONNECTIONS = 8  # beside those of the jobs
 _KEEP_SECONDS = 5.0  # that a message waits for a slot, at most
 
 
@@ -59,7 +60,8 @@ class Services:
     @cached_property
     def store(self) -> S3Store:
         """Return the store that the API and the workers read objects from."""
-        return S3Store(self._s3)
+        http = http_pools(self._s3.meta.endpoint_url, self._s3_connections)
+        return S3Store(self._s3, None if http is None else SignedReads(self._s3, http))
 
     @cached_property
     def upload_bucket(self) -> S3Bucket:
@@ -284,7 +286,11 @@ class Services:
 
     @cached_property
     def _s3(self) -> "S3Client":
-        return s3_client(self.settings.aws_endpoint_url)
+        return s3_client(self.settings.aws_endpoint_url, self._s3_connections)
+
+    @property
+    def _s3_connections(self) -> int:
+        return 2 * self.settings.worker_jobs + _S3_CONNECTIONS  # each job reads ahead
 
     @cached_property
     def _queue(self) -> Queue:

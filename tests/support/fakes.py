@@ -605,6 +605,9 @@ class MemoryStore:
         source = self.pin(bucket, key, version_id)
         return source, self.read(source, 0, min(size, source.size))
 
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         if self.missing or version_id not in (None, self.version_id):
             raise JobFailed("source-missing", "The uploaded object is no longer there.")
@@ -767,6 +770,9 @@ class MemoryServices:
 
     def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
         return self.objects.begin(bucket, key, version_id, size)
+
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         if self.forbidden:

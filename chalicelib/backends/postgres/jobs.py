@@ -35,8 +35,13 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
 
     No block of the job is committed until then.
     """
-    connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
+    wait_for_blocks(connection, job_id)
     return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+
+
+def wait_for_blocks(connection: Connection, job_id: UUID) -> None:
+    """Wait for the blocks of the job that are being committed; let no other begin until the transaction ends."""
+    connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
 
 
 def lock_processing_job(connection: Connection, job: Job) -> Row:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from chalicelib.backends.s3.signed_reads import SignedReads
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Source
 
@@ -44,10 +45,14 @@ _CLIENT_ERROR_STATUSES = range(400, 500)
 
 
 class S3Store:
-    """Read objects from S3. Implement :class:`chalicelib.reading.object_store.ObjectStore`."""
+    """Read objects from S3. Implement :class:`chalicelib.reading.object_store.ObjectStore`.
 
-    def __init__(self, client: "S3Client") -> None:
+    What ``signed`` cannot answer, or everything without it, is asked by boto3.
+    """
+
+    def __init__(self, client: "S3Client", signed: SignedReads | None = None) -> None:
         self._client = client
+        self._signed = signed
 
     def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
         """Return the current object, or the given version of it, and its first ``size`` bytes.
@@ -55,17 +60,16 @@ class S3Store:
         Raises JobFailed, RetryLater.
         """
         # Without a range: S3 names the checksum of a whole object only. What follows is not received.
-        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
-        if version_id:
-            request["VersionId"] = version_id
-        with object_errors():
-            answer = self._client.get_object(**request)
-            with closing(answer["Body"]) as body:
-                data = body.read(size)
-        source = _source(bucket, key, answer)
+        found = self._signed.begin(bucket, key, version_id, size) if self._signed else None
+        source, data = found or self._begin(bucket, key, version_id, size)
         if len(data) != min(size, source.size):
             raise RetryLater(f"S3 sent {len(data)} of the first {min(size, source.size)} bytes of {key}")
         return source, data
+
+    def is_current(self, source: Source) -> bool:
+        """Return whether the source is the current object of its key. Raises JobFailed, RetryLater."""
+        is_unchanged = self._signed is not None and self._signed.is_unchanged(source)
+        return is_unchanged or self.pin(source.bucket, source.key).etag == source.etag
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """Return the current object, or the given version of it. Raises JobFailed, RetryLater."""
@@ -92,6 +96,15 @@ class S3Store:
         if len(body) != end - start:
             raise RetryLater(f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}")
         return body
+
+    def _begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
+        if version_id:
+            request["VersionId"] = version_id
+        with object_errors():
+            answer = self._client.get_object(**request)
+            with closing(answer["Body"]) as body:
+                return _source(bucket, key, answer), body.read(size)
 
     def ping(self, bucket: str) -> None:
         """Return if the bucket answers. Raises RetryLater."""

@@ -147,6 +147,9 @@ class Generated:
         source = self.pin(bucket, key, version_id)
         return source, self.read(source, 0, size)
 
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         return Source(bucket, key, "e1", self.size, None, b64encode(b"x" * 32).decode(), NOW)
 
