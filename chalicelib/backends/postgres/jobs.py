@@ -40,7 +40,7 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
 
 
 def wait_for_blocks(connection: Connection, job_id: UUID) -> None:
-    """Wait for the blocks of the job that are being committed; let no other begin until the transaction ends."""
+    """Wait for the job's blocks that are being committed; admit no other until the transaction ends."""
     connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
 
 
