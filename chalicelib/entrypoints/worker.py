@@ -16,8 +16,8 @@ from types import FrameType
 from chalicelib import settings
 from chalicelib.core.errors import RetryLater
 from chalicelib.memory import return_large_allocations
-from chalicelib.service.batches import Batches
 from chalicelib.service.message_handler import MessageHandler
+from chalicelib.service.shared_receiver import SharedReceiver
 from chalicelib.service.sweep import Sweeper
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services, services
@@ -33,7 +33,7 @@ class Slots:
     """Work on up to ``count`` jobs at once."""
 
     handler: MessageHandler
-    batches: Batches
+    receiver: SharedReceiver
     count: int
 
     def run(self, stop: threading.Event, *, health_file: Path | None, grace_seconds: float) -> bool:
@@ -70,7 +70,7 @@ class Slots:
 
     def _tend_once(self, *, is_stopping: bool) -> None:
         try:
-            self.batches.tend(is_stopping=is_stopping)
+            self.receiver.tend(is_stopping=is_stopping)
         except RetryLater as error:  # the queue redelivers them
             logger.warning("messages not acknowledged or given back", extra={"reason": str(error)})
         except Exception:  # noqa: BLE001 - nothing restarts this thread
@@ -79,7 +79,7 @@ class Slots:
     def _work(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                for delivery in self.batches.receive(wait_seconds=_POLL_SECONDS):
+                for delivery in self.receiver.receive(wait_seconds=_POLL_SECONDS):
                     self.handler.handle(delivery, stop)
             except RetryLater as error:
                 logger.warning("trying again shortly", extra={"reason": str(error)})
@@ -109,7 +109,7 @@ def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
 
 def slots_of(sluice: Services) -> Slots:
     """Return the slots of a worker with these services. Raises SettingError."""
-    return Slots(sluice.message_handler, sluice.batches, sluice.settings.worker_jobs)
+    return Slots(sluice.message_handler, sluice.shared_receiver, sluice.settings.worker_jobs)
 
 
 def main() -> int:

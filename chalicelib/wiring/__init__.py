@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from chalicelib.backends.postgres.ledger import PostgresLedger
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
-    from chalicelib.service.batches import Batches
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
+    from chalicelib.service.shared_receiver import SharedReceiver
     from chalicelib.service.sweep import Sweeper
 
 _S3_CONNECTIONS = 8  # beside those of the jobs
@@ -209,15 +209,15 @@ class Services:
     @cached_property
     def message_handler(self) -> "MessageHandler":
         """Return the handler of a long-running worker's messages."""
-        return self._message_handler(self.batches, one_claim=False)
+        return self._message_handler(self.shared_receiver, one_claim=False)
 
     @cached_property
-    def batches(self) -> "Batches":
+    def shared_receiver(self) -> "SharedReceiver":
         """Return the receiver of a long-running worker's messages."""
-        from chalicelib.service.batches import Batches
+        from chalicelib.service.shared_receiver import SharedReceiver
 
         keep = min(_KEEP_SECONDS, self.settings.visibility_timeout / 4)
-        return Batches(self.receiver, self.jobs.ping, keep_seconds=keep)
+        return SharedReceiver(self.receiver, self.jobs.ping, keep_seconds=keep)
 
     @cached_property
     def lambda_message_handler(self) -> "MessageHandler":

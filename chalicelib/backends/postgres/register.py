@@ -60,9 +60,16 @@ class PostgresRegister:
     ) -> Sequence[Job]:
         """See the port."""
         with transaction_on(self._pool) as connection:
+            dataset_id = None
+            if dataset is not None:
+                # Asked before: given the number, Postgres knows how rare the dataset's jobs are among all.
+                known = connection.execute(_SQL["dataset_id"], {"dataset": dataset}).fetchone()
+                if known is None:
+                    return []
+                dataset_id = known["id"]
             rows = connection.execute(
                 f"{SELECT_JOBS} {_SQL['where_page']}",
-                {"limit": limit, "before": before, "status": status, "dataset": dataset},
+                {"limit": limit, "before": before, "status": status, "dataset_id": dataset_id},
             )
             return with_warnings(connection, [job_of(row) for row in rows])
 

@@ -1,4 +1,4 @@
-"""Take messages off the queue, and acknowledge them, in batches: a request for each would cost too much.
+"""Take and acknowledge messages for all slots of a worker together: a request for each would cost too much.
 
 A worker asks for more messages than it has free slots only as long as its jobs are short.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from chalicelib.core.messages import Delivery
 from chalicelib.service.queue import JobReceiver
 
-MOST = 10  # messages in a batch: what SQS allows
+MOST = 10  # messages in a request: what SQS allows
 _RECENTLY = (
     1.0  # seconds: as many messages as were handled within them are taken before there are slots for them
 )
@@ -26,7 +26,7 @@ class _Ready(NamedTuple):
     since: float
 
 
-class Batches:
+class SharedReceiver:
     """Receive messages for all slots of a worker. Implement :class:`chalicelib.service.queue.JobReceiver`.
 
     One slot at a time asks the queue, for all that wait. ``check_database`` is called before, unless a job
@@ -128,8 +128,8 @@ class Batches:
         with self._lock:
             handled, self._handled = self._handled, deque()
         while handled:
-            batch = [handled.popleft() for _ in range(min(MOST, len(handled)))]
-            self._receiver.acknowledge(*batch)
+            first = [handled.popleft() for _ in range(min(MOST, len(handled)))]
+            self._receiver.acknowledge(*first)
 
     def _take_older(self, since: float) -> _Ready | None:
         with self._lock:
