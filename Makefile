@@ -61,7 +61,7 @@ down: ## stop the stack
 	@if [ -x $(VENV_PYTHON) ]; then $(VENV_PYTHON) -m infra.local down --root $(ROOT); fi
 
 .PHONY: status
-status: $(PROJECT_READY) ## show which components run
+status: $(PROJECT_READY) ## show which components run, and what workers do
 	@$(VENV_PYTHON) -m infra.local status --root $(ROOT)
 
 .PHONY: demo

@@ -33,12 +33,17 @@ class Reason(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A record that a decoder rejected. ``ordinal`` counts the batch's records from 0."""
+    """A record that a decoder rejected. ``ordinal`` counts the batch's records from 0.
+
+    ``repeats``: so many more records are rejected alike, and stand for themselves nowhere else. They follow
+    the first one, whose ordinal and bytes are told, each at once or with one other record between.
+    """
 
     ordinal: int
     code: str
     message: str
     field: str | None = None
+    repeats: int = 0
 
 
 class Location(NamedTuple):
@@ -93,6 +98,10 @@ class Batch(ABC):
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """Decode a single record, with every number a Decimal. Raises RecordRejected."""
         raise LookupError(f"record {ordinal} is not a single")
+
+    def source(self, ordinal: int) -> bytes | None:  # noqa: ARG002 - for formats that have one
+        """Return bytes that decide on their own what :meth:`value` does; None if there are none."""
+        return None
 
     @abstractmethod
     def locate(self, ordinals: Sequence[int]) -> list[Location]:

@@ -63,8 +63,13 @@ def escape(value: str) -> str:
 
 
 def unescape(value: str) -> str:
-    """Invert :func:`escape`. A text that it never returns stays as it is."""
-    return value[1:] if value.startswith(APOSTROPHE) and _is_changed(value[1:]) else value
+    """Invert :func:`escape`, also if some program has put blanks in front since.
+
+    Any other text that it never returns stays as it is. (It returns none that begins with blanks before an
+    apostrophe and such a text: blanks and apostrophes are passed over.)
+    """
+    text = value.lstrip(WHITESPACE)
+    return text[1:] if text.startswith(APOSTROPHE) and _is_changed(text[1:]) else value
 
 
 def _is_changed(value: str) -> bool:
@@ -82,12 +87,13 @@ def unescape_column(column: pa.Array) -> pa.Array:
     """Return a column of strings with each value as :func:`unescape` returns it."""
     if APOSTROPHE.encode() not in content(column):
         return column
-    inner = pc.utf8_slice_codeunits(column, start=1)
+    text = pc.utf8_ltrim(column, characters=WHITESPACE)
+    inner = pc.utf8_slice_codeunits(text, start=1)
 
     def has(pattern: str) -> pa.Array:
         return pc.match_substring_regex(inner, pattern)
 
     number = reduce(pc.and_, (has(_HAS_DIGIT), pc.invert(has(_PLAIN_INTEGER)), has(_NUMBER_LIKE)))
     is_changed = reduce(pc.or_, (has(_FORMULA), has(_TRUTH_VALUE), number))
-    is_escaped = pc.and_(pc.starts_with(column, APOSTROPHE), is_changed)
+    is_escaped = pc.and_(pc.starts_with(text, APOSTROPHE), is_changed)
     return pc.if_else(pc.fill_null(is_escaped, fill_value=False), inner, column)

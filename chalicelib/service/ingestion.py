@@ -9,20 +9,22 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from chalicelib import memory
+from chalicelib import interruption, memory
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
+from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.cutting import cut_text
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
@@ -83,6 +85,7 @@ class IngestionLimits:
     read_size: int  # of one request to the store
     range_size: int  # of the ranges that large files are split into; 0: they are not split
     loaders: int  # how many blocks may be written at once
+    max_rejects: int = MAX_REJECTS  # that are stored for a job
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,20 @@ class Ingester:
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
 
-        ``keep_going`` is called between blocks; blocks under way are finished first.
-        Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
+        ``keep_going`` is asked between blocks and within them, see :mod:`chalicelib.interruption`; blocks
+        that are being written are finished first. Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
-        store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
+        ingester = replace(self, store=KeptBeginning(self.store))
+        opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload)
         try:
-            opening = opener.look(claim)
-            if opening.is_new:
-                ingestion = Ingestion(self, store, claim, opening.reading, keep_going)
-                if (result := ingestion.run_whole(opening.warnings)) is not None:
-                    return result
-            reading = opener.fix(claim.job, opening)
-            return Ingestion(self, store, claim, reading, keep_going).run()
+            with interruptible(keep_going):
+                opening = opener.look(claim)
+                if opening.is_new:
+                    ingestion = Ingestion(ingester, claim, opening.reading)
+                    if (result := ingestion.run_whole(opening.warnings)) is not None:
+                        return result
+                reading = opener.fix(claim.job, opening)
+                return Ingestion(ingester, claim, reading).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -125,24 +129,23 @@ class Ingestion:
     def __init__(
         self,
         ingester: Ingester,
-        store: ObjectStore,
         claim: Claim,
         reading: Reading,
-        keep_going: Callable[[], bool],
     ) -> None:
         self._ingester = ingester
         self._limits = ingester.limits
         self._ledger = ingester.ledger
-        self._keep_going = keep_going
         self._range = claim.range
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
-            store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
+            ingester.store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
         )
 
     def run(self) -> Result:
         """Run the ingestion. See :meth:`Ingester.ingest`."""
+        if self.job.progress.tally.unstored:  # a worker may have died between a block and the check
+            self._check_limit()
         self._check_budget()
         if self._range is None and self._split():
             return Result.CLAIM_DONE
@@ -170,8 +173,7 @@ class Ingestion:
             self._check_unchanged()
         except JobFailed:
             return None
-        if not self._keep_going():
-            raise Interrupted
+        interruption.check()
         start = time.perf_counter()
         text_size = None if self._text.is_plain else block.end
         job = replace(self.job, reading=replace(self._reading, text_size=text_size))
@@ -259,8 +261,7 @@ class Ingestion:
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, block in enumerate(blocks, start=1):
-                if not self._keep_going():
-                    raise Interrupted
+                interruption.check()
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
@@ -276,6 +277,8 @@ class Ingestion:
         start = time.perf_counter()
         tally = writer.write(self.job, block)
         self._tell(tally, block, start)
+        if tally.unstored:
+            self._check_limit()
         self._check_budget()
 
     def _tell(self, tally: Tally, block: PreparedBlock, start: float) -> None:
@@ -291,6 +294,11 @@ class Ingestion:
             },
             self.job.id,
         )
+
+    def _check_limit(self) -> None:
+        """Raise TooManyRejects unless the job counts rejects on that are not stored."""
+        if self.job.instructions.rejects_beyond_limit is BeyondLimit.FAIL:
+            raise TooManyRejects(f"job {self.job.id} has more rejects than are stored")
 
     def _check_budget(self) -> None:
         """Raise TooManyRejects if the committed blocks of all workers exceed the job's budget.
@@ -311,7 +319,7 @@ class Ingestion:
         blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
         with closing(blocks):
             for block in blocks:
-                yield transform(block, self._reading.dialect)
+                yield transform(block, self._reading.dialect, most_rejects=self._limits.max_rejects)
 
 
 def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

@@ -1,7 +1,9 @@
 """The lease of a busy worker: heartbeats renew it, and the message's visibility with it."""
 
+import math
 import threading
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
@@ -11,6 +13,8 @@ from chalicelib.core.messages import Delivery
 from chalicelib.service.alarm import Alarm, Call
 from chalicelib.service.queue import JobReceiver
 from chalicelib.telemetry import logger
+
+_LOOK_SECONDS = 1.0  # how often a worker looks whether it still has its lease: a canceled job ends it
 
 
 class Leases(Protocol):
@@ -29,6 +33,9 @@ class Leases(Protocol):
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         """Extend the lease; return False if another worker has it or the claim is finished."""
 
+    def holds(self, job_id: UUID, *, owner: str) -> bool:
+        """Return whether ``renew`` would extend the lease; change nothing."""
+
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """End the lease. ``without_progress``: count this attempt against the job, or the range."""
 
@@ -37,7 +44,8 @@ class Leases(Protocol):
 class Heartbeat:
     """Renew a lease and the message's visibility, as a context manager. Times in seconds.
 
-    A claim that lasts for an interval gets a thread for that; before, ``alarm`` waits for it.
+    Between two renewals it looks whether the lease has ended. A claim that lasts until the first look gets a
+    thread for that; before, ``alarm`` waits for it.
     """
 
     alarm: Alarm
@@ -59,7 +67,7 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Start the heartbeat."""
-        self._call = self.alarm.after(self.interval, self._start)
+        self._call = self.alarm.after(self.interval / self._looks, self._start)
         return self
 
     def __exit__(
@@ -76,16 +84,30 @@ class Heartbeat:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        looks = self._looks  # the last of them is a renewal
+        for number in count(1):
+            is_renewal = number % looks == 0
             try:
-                if not self._renew():
+                if not (self._renew() if is_renewal else self._holds()):
                     self._lease_ended.set()
                     return
-                self.receiver.extend(self.delivery)
-            except Exception:  # noqa: BLE001 - the next heartbeat may succeed; the ledger guards the job meanwhile
-                logger.exception("lease not renewed")
-            self._stop.wait(self.interval)
+            except Exception:  # noqa: BLE001 - the next one may succeed; the ledger guards the job meanwhile
+                if is_renewal:
+                    logger.exception("lease not renewed")
+            if self._stop.wait(self.interval / looks):
+                return
+
+    @property
+    def _looks(self) -> int:
+        """Return how many looks there are in an interval."""
+        return max(math.ceil(self.interval / _LOOK_SECONDS), 1)
+
+    def _holds(self) -> bool:
+        return self.leases.holds(self.delivery.job_id, owner=self.owner)
 
     def _renew(self) -> bool:
         job_id = self.delivery.job_id
-        return self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)
+        is_renewed = self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)
+        if is_renewed:
+            self.receiver.extend(self.delivery)
+        return is_renewed

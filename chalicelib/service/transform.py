@@ -1,6 +1,7 @@
 """The pipeline of a block: text → decoded values → rows and rejects."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple
@@ -8,8 +9,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.model import Dialect, Reject
+from chalicelib.core.packed_rejects import PackedRejects
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Batch, FileFormat, Note, Rejection
@@ -27,6 +30,11 @@ from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
+_ASK_EVERY = 64  # records that are printed one by one
+NO_LIMIT = sys.maxsize
+_SHORT = 100  # bytes of a record
+_MOST_KNOWN = 1000
+
 
 class Rejected(NamedTuple):
     """A rejected record of a block, with all bytes that the block has of it. See :class:`Reject`."""
@@ -39,21 +47,36 @@ class Rejected(NamedTuple):
     field: str | None = None
     line: int | None = None
     sheet_row: int | None = None
+    repeats: int = 0  # see Rejection
 
     def with_excerpt(self) -> Reject:
         """Return the reject as it is stored."""
-        return Reject(**{**self._asdict(), "raw": excerpt(self.raw)})
+        return Reject(
+            self.code,
+            self.message,
+            self.record,
+            self.offset,
+            excerpt(self.raw),
+            self.field,
+            self.line,
+            self.sheet_row,
+            self.repeats + 1,
+        )
 
 
-def transform(block: Block, dialect: Dialect) -> PreparedBlock:
+def transform(block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
+
+    ``most_rejects``: so many rejects are kept at most, the first ones.
 
     The file's format decodes segments into batches of values; from there on all formats share one path:
     :class:`_Printer` turns a batch into canonical records and rejects. Both kinds of values that a batch
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
-    printed = print_block(block, dialect)
+    rejects = PackedRejects()
+    kept = RejectRuns(dialect, lambda rejected: rejects.append(rejected.with_excerpt()), most_rejects)
+    printed = print_block(block, dialect, kept)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -62,36 +85,88 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         printed.records,
         len(printed.texts) - len(rows),
         rows,
-        tuple(rejected.with_excerpt() for rejected in printed.rejects),
+        rejects,
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
         warnings=(*printed.warnings, *block.warnings),
+        unstored=kept.beyond,
     )
 
 
+class RejectRuns:
+    """Pass the rejects of a block on, in file order; those that follow each other and are alike as one.
+
+    Alike are rows without a value, and the same bytes where a JSON object should begin: there is nothing in
+    them to correct. ``most``: so many are passed on at most.
+    """
+
+    def __init__(self, dialect: Dialect, pass_on: Callable[[Rejected], None], most: int = NO_LIMIT) -> None:
+        empty = format_of(dialect).empty_record
+        self._empty = empty and empty.code
+        self._has_objects = not format_of(dialect).is_flat
+        self._pass_on = pass_on
+        self._most = most
+        self._last: Rejected | None = None
+        self._repeats = 0  # of the last one
+        self.rejected = 0  # records so far
+        self.beyond = 0  # of those: records whose rejects were not passed on
+
+    def add(self, rejected: Rejected) -> None:
+        """Add the next reject of the block."""
+        records = rejected.repeats + 1
+        self.rejected += records
+        if self._last is not None and self._is_alike(self._last, rejected):
+            self._repeats += records
+            return
+        self.finish()
+        self._last, self._repeats = rejected, rejected.repeats
+
+    def finish(self) -> None:
+        """Pass on what is left."""
+        if self._last is None:
+            return
+        if self._most > 0:
+            self._most -= 1
+            self._pass_on(self._last._replace(repeats=self._repeats) if self._repeats else self._last)
+        else:
+            self.beyond += self._repeats + 1
+        self._last = None
+
+    def _is_alike(self, last: Rejected, following: Rejected) -> bool:
+        if last.code != following.code or following.record != last.record + self._repeats + 1:
+            return False
+        if last.code == self._empty:
+            return True
+        return (
+            self._has_objects
+            and last.raw == following.raw
+            and last.message == following.message
+            and not last.raw.lstrip().startswith(b"{")
+        )
+
+
 class Printed(NamedTuple):
-    """The canonical records, the rejects and the warnings of a block of ``records`` records."""
+    """The canonical records and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
-    rejects: list[Rejected]
     warnings: Sequence[FileWarning]
     records: int
     sheet_rows: int | None
 
 
-def print_block(block: Block, dialect: Dialect, *, in_order: bool = False) -> Printed:
+def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order: bool = False) -> Printed:
     """Decode, normalise and print the records of a block.
 
-    ``in_order``: the texts are in file order. Otherwise, those of single records may come after the others of
-    their batch.
+    ``rejects`` gets those that cannot be printed. ``in_order``: the texts are in file order. Otherwise, those
+    of single records may come after the others of their batch.
     """
     advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
     is_first = block.start < dialect.data_start
     rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
-    printer = _Printer(format_of(dialect), dialect, in_order=in_order)
+    printer = _Printer(format_of(dialect), dialect, rejects, in_order=in_order)
     return _print_segments(block.segments, printer, dialect, advisor, rows_before)
 
 
@@ -108,13 +183,13 @@ def _print_segments(
     """
     file_format = format_of(dialect)
     texts: list[pa.Array] = []
-    rejects: list[Rejected] = []
     notes = Notes()
     records = 0
     for segment in segments:
+        interruption.check()
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
-            rejects.append(
+            printer.rejects.add(
                 Rejected(
                     segment.code,
                     message,
@@ -130,15 +205,18 @@ def _print_segments(
             continue
         lines = Lines(segment)
         for batch in file_format.decode(segment, dialect):
+            interruption.check()
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
-            rejects += _rejects(batch, printed.rejections, before, advisor)
+            for rejected in _rejects(batch, printed.rejections, before, advisor):
+                printer.rejects.add(rejected)
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
             sheet_rows = _sum(sheet_rows, batch.sheet_rows)
+    printer.rejects.finish()
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    return Printed(whole_texts, rejects, notes.warnings, records, sheet_rows)
+    return Printed(whole_texts, notes.warnings, records, sheet_rows)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -156,7 +234,10 @@ class _PrintedBatch(NamedTuple):
 class _Printer:
     """Print batches of decoded values as canonical records."""
 
-    def __init__(self, file_format: FileFormat, dialect: Dialect, *, in_order: bool = False) -> None:
+    def __init__(
+        self, file_format: FileFormat, dialect: Dialect, rejects: RejectRuns, *, in_order: bool = False
+    ) -> None:
+        self.rejects = rejects
         self._in_order = in_order
         self._is_flat = file_format.is_flat
         self._empty_record = file_format.empty_record
@@ -168,22 +249,27 @@ class _Printer:
         A check against a schema belongs here, before values are normalised and printed: it would take the
         table's columns and the single records, and add rejections of its own.
         """
-        arrays: list[pa.Array] = []
+        arrays, places = list[pa.Array](), list[pa.Array]()  # texts, and the ordinals of their records
         rejections = list(batch.rejections)
         notes: list[Note] = []
         if batch.table is not None:
             texts, findings = self._print_table(batch.table)
             notes += _notes(batch, findings)
+            ordinals = batch.table_ordinals()
             if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
-                ordinals = batch.table_ordinals().filter(is_empty).to_pylist()
-                rejections += [Rejection(ordinal, *self._empty_record) for ordinal in ordinals]
-                texts = texts.filter(pc.invert(is_empty))
+                is_kept = pc.invert(is_empty)
+                runs = _runs(ordinals.filter(is_empty))
+                rejections += [Rejection(first, *self._empty_record, repeats=more) for first, more in runs]
+                ordinals, texts = ordinals.filter(is_kept), texts.filter(is_kept)
             arrays.append(texts)
+            places.append(ordinals)
         if batch.singles:
-            arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
+            printed = dict(_print_singles(batch, rejections))
+            arrays.append(pa.array(printed.values(), pa.string()))
+            places.append(pa.array(printed, pa.int64()))
         rejections.sort(key=lambda rejection: rejection.ordinal)
         if self._in_order and len(arrays) > 1:
-            arrays = [_in_order(batch, pa.concat_arrays(arrays), rejections)]
+            arrays = [pa.concat_arrays(arrays).take(pc.array_sort_indices(pa.concat_arrays(places)))]
         return _PrintedBatch(arrays, rejections, notes)
 
     def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
@@ -197,12 +283,13 @@ class _Printer:
         return flat.records(table.column_names, [column.values for column in columns]), findings
 
 
-def _in_order(batch: Batch, texts: pa.Array, rejections: Sequence[Rejection]) -> pa.Array:
-    """Return the texts of a batch, first those of its table and then those of its singles, in file order."""
-    rejected = pa.array([rejection.ordinal for rejection in rejections], pa.int64())
-    ordinals = pa.concat_arrays([batch.table_ordinals(), pa.array(batch.singles, pa.int64())])
-    ordinals = ordinals.filter(pc.invert(pc.is_in(ordinals, rejected)))
-    return texts.take(pc.array_sort_indices(ordinals))
+def _runs(ordinals: pa.Array) -> Iterator[tuple[int, int]]:
+    """Yield the first of each run of successive ordinals, and how many more it has."""
+    begins = pc.not_equal(pc.pairwise_diff(ordinals), 1).fill_null(True)  # noqa: FBT003 - the first one
+    firsts = ordinals.filter(begins).to_pylist()
+    starts = pc.indices_nonzero(begins).to_pylist()
+    for first, start, end in zip(firsts, starts, [*starts[1:], len(ordinals)], strict=True):
+        yield first, end - start - 1
 
 
 def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
@@ -216,15 +303,27 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
         yield Note(code, sum(finding.count for finding in alike), ordinals[first].as_py())
 
 
-def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
-    """Yield the single records that can be printed; append a rejection for each that cannot."""
-    for ordinal in batch.singles:
-        try:
-            text = canonical.record(batch.value(ordinal))
-        except RecordRejected as error:
-            rejections.append(Rejection(ordinal, error.code, str(error), error.field))
+def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[tuple[int, str]]:
+    """Yield ordinal and text of single records; append a rejection for each that cannot be printed."""
+    known: dict[bytes, str | RecordRejected] = {}  # what came of short records: some files repeat them
+    for ordinal in interruption.asking(batch.singles, _ASK_EVERY):
+        source = batch.source(ordinal)
+        printed = None if source is None else known.get(source)
+        if printed is None:
+            printed = _print_single(batch, ordinal)
+            if source is not None and len(source) <= _SHORT and len(known) < _MOST_KNOWN:
+                known[source] = printed
+        if isinstance(printed, str):
+            yield ordinal, printed
         else:
-            yield text
+            rejections.append(Rejection(ordinal, printed.code, str(printed), printed.field))
+
+
+def _print_single(batch: Batch, ordinal: int) -> str | RecordRejected:
+    try:
+        return canonical.record(batch.value(ordinal))
+    except RecordRejected as error:
+        return error.with_traceback(None)
 
 
 class _Before(NamedTuple):
@@ -246,7 +345,7 @@ def _rejects(
     both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
         advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field), (offset, raw, row) in both:
+    for (ordinal, code, message, field, repeats), (offset, raw, row) in interruption.asking(both):
         if advisor is not None and code == "encoding-error":
             message += advisor.advise(raw)  # noqa: PLW2901 - completed
         yield Rejected(
@@ -258,4 +357,5 @@ def _rejects(
             field,
             before.lines.before(offset),
             _sum(before.sheet_rows, row),
+            repeats,
         )

@@ -4,7 +4,6 @@ Source of the format: PostgreSQL documentation, "COPY", section "Binary Format";
 byte 1, then the text): `jsonb_recv` in `src/backend/utils/adt/jsonb.c`.
 """
 
-import json
 import struct
 from array import array
 
@@ -15,16 +14,15 @@ from chalicelib.core.jobs import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of the header's extension
 _TRAILER = struct.pack("!h", -1)
-_FIELDS = 6
+_FIELDS = 5
 _HASH_BYTES = 32
 _JSONB_VERSION = b"\x01"
-_NULL = struct.pack("!i", -1)
 
 
 def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
     """Encode ``rows`` (content_hash: binary(32), record: string) for COPY; return the bytes, in pieces.
 
-    Columns: first_job, last_job, dataset_id, content_hash, record, metadata.
+    Columns: first_job, last_job, dataset_id, content_hash, record.
     """
     number, dataset = struct.pack("!iq", 8, job.number), struct.pack("!ii", 4, job.dataset_id)
     # All rows of a job begin and end alike: only hash and record differ.
@@ -32,18 +30,11 @@ def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
     record = rows["record"].cast(pa.binary())
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
     content_hash = rows["content_hash"].cast(pa.binary())
-    pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
+    pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record]
     encoded = pc.binary_join_element_wise(*pieces, b"")
     # Arrow keeps the strings of an array one after another: exactly the bytes to send.
     _, _, text = encoded.buffers()
     return [_HEADER, memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0], _TRAILER]
-
-
-def _metadata(job: Job) -> bytes:
-    if job.instructions.metadata is None:
-        return _NULL
-    value = _JSONB_VERSION + json.dumps(job.instructions.metadata).encode()
-    return struct.pack("!i", len(value)) + value
 
 
 def _big_endian(numbers: pa.Array) -> pa.Array:

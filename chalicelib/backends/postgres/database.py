@@ -12,7 +12,10 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
+
+APPLICATION = "sluice"  # the name of its connections in Postgres
 
 
 class Connection(psycopg.Connection[DictRow]):
@@ -32,6 +35,17 @@ _BEGIN = """
 """
 _TRUSTED_SECONDS = 5.0  # after its last use, a connection is lent without a check
 
+# What people are told about an error, by SQLSTATE. Source: PostgreSQL documentation, appendix A.
+_TOLD = {
+    "25006": "The database takes no changes.",  # read_only_sql_transaction
+    "40001": "The database is busy with other work on the same rows.",  # serialization_failure
+    "40P01": "The database is busy with other work on the same rows.",  # deadlock_detected
+    "53100": "The database has no room left on its disk.",  # disk_full
+    "53200": "The database has no memory left.",  # out_of_memory
+    "53300": "The database has no connection left.",  # too_many_connections
+    "55P03": "The database is busy with other work on the same rows.",  # lock_not_available
+    "57014": "The database took too long.",  # query_canceled: statement_timeout
+}
 
 # A server that no longer replies is noticed after half a minute (libpq's parameters).
 _ALIVE = {
@@ -60,7 +74,7 @@ class Pool(ConnectionPool[Connection]):
                 "autocommit": True,
                 "row_factory": dict_row,
                 "connect_timeout": 5,
-                "application_name": "sluice",
+                "application_name": APPLICATION,
                 **_ALIVE,
             },
             min_size=0,
@@ -102,7 +116,8 @@ def transaction_on(pool: Pool) -> Iterator[Connection]:
         errors.ReadOnlySqlTransaction,  # the primary has become a standby
         errors.IdleInTransactionSessionTimeout,  # this process was frozen
     ) as error:
-        raise RetryLater(f"the database is not available: {error}") from error
+        told = _TOLD.get(error.sqlstate or "")
+        raise RetryLater(f"the database is not available: {error}", Dependency.DATABASE, told=told) from error
 
 
 def load_queries(name: str) -> dict[str, LiteralString]:

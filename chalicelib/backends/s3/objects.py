@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from chalicelib.backends.s3.signed_reads import SignedReads
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Source
 
@@ -63,7 +64,10 @@ class S3Store:
         found = self._signed.begin(bucket, key, version_id, size) if self._signed else None
         source, data = found or self._begin(bucket, key, version_id, size)
         if len(data) != min(size, source.size):
-            raise RetryLater(f"S3 sent {len(data)} of the first {min(size, source.size)} bytes of {key}")
+            raise RetryLater(
+                f"S3 sent {len(data)} of the first {min(size, source.size)} bytes of {key}",
+                Dependency.STORAGE,
+            )
         return source, data
 
     def is_current(self, source: Source) -> bool:
@@ -94,7 +98,10 @@ class S3Store:
             answer = self._client.get_object(**request)
             body = answer["Body"].read()
         if len(body) != end - start:
-            raise RetryLater(f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}")
+            raise RetryLater(
+                f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}",
+                Dependency.STORAGE,
+            )
         return body
 
     def _begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
@@ -112,7 +119,7 @@ class S3Store:
             with object_errors():
                 self._client.head_bucket(Bucket=bucket)
         except JobFailed as failure:
-            raise RetryLater(f"bucket {bucket}: {failure}") from failure
+            raise RetryLater(f"bucket {bucket}: {failure}", Dependency.STORAGE) from failure
 
 
 def _source(bucket: str, key: str, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Source:
@@ -146,7 +153,7 @@ def object_errors() -> Iterator[None]:
         if not may_succeed_later(error):
             # archived, encrypted with a key that only its owner has, …
             raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
-        raise RetryLater(f"S3 answered {code}: {error}") from error
+        raise RetryLater(f"S3 answered {code}: {error}", Dependency.STORAGE) from error
 
 
 def may_succeed_later(error: ClientError) -> bool:
@@ -161,7 +168,7 @@ def outages() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, HTTPClientError) as error:
-        raise RetryLater(f"S3 cannot be reached: {error}") from error
+        raise RetryLater(f"S3 cannot be reached: {error}", Dependency.STORAGE) from error
 
 
 def code_of(error: ClientError) -> str:

@@ -6,13 +6,14 @@ left.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import rejects_file, second_table
+from chalicelib.formats.csv.added_cells import legible
 from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
@@ -82,6 +83,12 @@ class _Place(NamedTuple):
 
 def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode the segment's records."""
+    readable = legible(segment, dialect)
+    batch = _decode(readable, dialect)
+    return batch if readable is segment else replace(batch, segment=segment)  # rejects are shown as they came
+
+
+def _decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     text = _plain_text(segment, dialect)
     if text is not None:
         fitted = fit(text, dialect)

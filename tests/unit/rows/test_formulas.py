@@ -86,6 +86,13 @@ def test_the_escape_is_taken_back(value: str) -> None:
     assert unescape(escape(value)) == value
 
 
+@given(texts, st.text(st.sampled_from(" \t\xa0"), min_size=1))
+def test_the_escape_is_taken_back_behind_blanks(value: str, blanks: str) -> None:
+    escaped = escape(value)
+    if escaped != value:
+        assert unescape(blanks + escaped) == value
+
+
 @given(texts)
 def test_no_escaped_text_begins_like_a_formula_even_when_it_is_trimmed(value: str) -> None:
     escaped = escape(value)
