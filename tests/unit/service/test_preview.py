@@ -143,6 +143,13 @@ class Generated:
     header: bytes = b"id,name,city,amount\n"
     read_bytes: int = 0
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        source = self.pin(bucket, key, version_id)
+        return source, self.read(source, 0, size)
+
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         return Source(bucket, key, "e1", self.size, None, b64encode(b"x" * 32).decode(), NOW)
 
