@@ -37,7 +37,7 @@ def in_steps(life: Life, job_id: UUID, ingester: Ingester, blocks: int) -> int:
     claims, result = 0, Result.INTERRUPTED
     while result is not Result.JOB_ENDED:
         written = _Written(ingester.new_writer())
-        one_go = replace(ingester, new_writer=lambda written=written: written)
+        one_go = _writing_to(ingester, written)
         result = work(life, job_id, one_go, lambda written=written: written.count < blocks)  # type: ignore[misc]
         claims += 1
     return claims
@@ -54,3 +54,7 @@ class _Written:
         tally = self.writer.write(job, block)
         self.count += 1
         return tally
+
+
+def _writing_to(ingester: Ingester, writer: "_Written") -> Ingester:
+    return replace(ingester, new_writer=lambda: writer)
