@@ -1,12 +1,14 @@
 """Ingest a file held in memory into a real Postgres, in one go or in steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
+from chalicelib.core.warnings import FileWarning
 from chalicelib.service.ingestion import BlockWriter, Ingester, Result
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.life import Life
@@ -54,6 +56,13 @@ class _Written:
         tally = self.writer.write(job, block)
         self.count += 1
         return tally
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        written = self.writer.write_whole(job, block, warnings)
+        self.count += written is not None
+        return written
 
 
 def _writing_to(ingester: Ingester, writer: "_Written") -> Ingester:
