@@ -164,6 +164,9 @@ def test_an_object_that_is_replaced_after_it_was_read_fails_its_job(make_sluice:
                 sluice.s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=b"a,b\n1,2\n")
             return tally
 
+        def write_whole(self, *_arguments: object) -> None:
+            """Leave the file to :meth:`write`: it is larger than a block."""
+
     handler = sluice.services.message_handler
     attempts = replace(handler.attempts, ingester=replace(sluice.services.ingester, new_writer=Replacing))
     claim = handler.leases.claim(job_id, owner="test", lease_seconds=60)
