@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from chalicelib.core.blocks import PreparedBlock
@@ -37,10 +38,14 @@ def in_steps(life: Life, job_id: UUID, ingester: Ingester, blocks: int) -> int:
     claims, result = 0, Result.INTERRUPTED
     while result is not Result.JOB_ENDED:
         written = _Written(ingester.new_writer())
-        one_go = replace(ingester, new_writer=lambda written=written: written)
+        one_go = replace(ingester, new_writer=partial(_itself, written))
         result = work(life, job_id, one_go, lambda written=written: written.count < blocks)  # type: ignore[misc]
         claims += 1
     return claims
+
+
+def _itself(written: "_Written") -> BlockWriter:
+    return written
 
 
 @dataclass
