@@ -289,7 +289,7 @@ def codes(*packages: str) -> set[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     others = {serializers.phase(new_job()), *Action, *(KINDS.keys() - {SECOND_TABLE})}
-    names = {it for it in texts if it.startswith("sluice-")}  # of processes, buckets and the like
+    names = {it for it in texts if it.startswith(("sluice-", "x-amz-"))}  # of processes, buckets, headers
     return {it for it in texts if re.fullmatch(r"[a-z]+(-[a-z]+)+", it)} - others - names
 
 
