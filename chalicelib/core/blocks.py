@@ -10,6 +10,8 @@ from chalicelib.core.warnings import FileWarning
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
 
+_REJECT = 400  # bytes of memory that a reject takes beside its record's text
+
 
 @dataclass(frozen=True)
 class PreparedBlock:
@@ -26,6 +28,12 @@ class PreparedBlock:
     lines: int | None = None  # line endings in it; None under rules 1
     sheet_rows: int | None = None  # in it; None: they are not counted
     warnings: Sequence[FileWarning] = ()  # one for each code
+
+    @property
+    def size(self) -> int:
+        """The bytes of memory that it takes, without the encoded rows that a writer makes of it."""
+        rejects = sum(_REJECT + len(reject.raw) for reject in self.rejects)
+        return int(self.rows.nbytes) + rejects
 
 
 @dataclass(frozen=True)

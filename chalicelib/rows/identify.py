@@ -18,12 +18,12 @@ def identify(records: pa.Array) -> pa.RecordBatch:
     """
     digest = sha256
     octets = records.cast(pa.binary())
-    digests: list[bytes] = []
+    digests = bytearray()
     for start in range(0, len(octets), _AT_ONCE):
-        digests += [digest(record).digest() for record in octets.slice(start, _AT_ONCE).to_pylist()]
-    all_digests = b"".join(digests)
-    hashes = pa.Array.from_buffers(pa.binary(32), len(digests), [None, pa.py_buffer(all_digests)])
-    keys = _first_numbers(all_digests)
+        some = octets.slice(start, _AT_ONCE).to_pylist()
+        digests += b"".join([digest(record).digest() for record in some])
+    hashes = pa.Array.from_buffers(pa.binary(32), len(records), [None, pa.py_buffer(digests)])
+    keys = _first_numbers(hashes)
     order = pc.array_sort_indices(keys)
     is_first = _is_first(keys.take(order))
     if pc.all(is_first).as_py():
@@ -33,9 +33,9 @@ def identify(records: pa.Array) -> pa.RecordBatch:
     return pa.record_batch([hashes.take(order), records.take(order)], schema=SCHEMA)
 
 
-def _first_numbers(hashes: bytes) -> pa.Array:
+def _first_numbers(hashes: pa.Array) -> pa.Array:
     """Return the first eight of each hash's 32 bytes as a number: numbers are sorted much faster."""
-    numbers = array("Q", hashes)[::4]
+    numbers = array("Q", memoryview(hashes.buffers()[1]).cast("Q")[::4].tobytes())
     numbers.byteswap()
     return pa.Array.from_buffers(pa.uint64(), len(numbers), [None, pa.py_buffer(numbers)])
 

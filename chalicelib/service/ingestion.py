@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
@@ -14,12 +14,14 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
+from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
 from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.block_memory import BlockMemory, Hold
 from chalicelib.service.cutting import cut_text
 from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
@@ -72,6 +74,7 @@ class IngestionLimits:
     read_size: int  # of one request to the store
     range_size: int  # of the ranges that large files are split into; 0: they are not split
     loaders: int  # how many blocks may be written at once
+    memory: MemoryBudget
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class Ingester:
     sender: JobSender
     new_writer: Callable[[], BlockWriter]
     limits: IngestionLimits
+    block_memory: BlockMemory = field(init=False, repr=False)  # of all jobs
+
+    def __post_init__(self) -> None:
+        """Share the memory for blocks among all jobs."""
+        object.__setattr__(self, "block_memory", BlockMemory(self.limits.memory.blocks))
 
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
@@ -92,7 +100,9 @@ class Ingester:
         Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
         store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
+        opener = Opener(
+            self.ledger, store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
+        )
         try:
             reading = opener.open(claim)
             return Ingestion(self, store, claim, reading, keep_going).run()
@@ -205,23 +215,27 @@ class Ingestion:
         loaders = self._limits.loaders
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
-            for number, block in enumerate(blocks, start=1):
+            for number, (block, hold) in enumerate(blocks, start=1):
                 if not self._keep_going():
                     raise Interrupted
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
-                writing.append(pool.submit(self._write, writer, block))
+                writing.append(pool.submit(self._write, writer, block, hold))
                 end = block.end
+                del block  # it is free once it is written
             while writing:
                 writing.popleft().result()
         return end
 
-    def _write(self, writer: BlockWriter, block: PreparedBlock) -> None:
+    def _write(self, writer: BlockWriter, block: PreparedBlock, hold: Hold) -> None:
         """Write the block. Raises TooManyRejects if the job has too many rejects then."""
         start = time.perf_counter()
-        tally = writer.write(self.job, block)
+        try:
+            tally = writer.write(self.job, block)
+        finally:
+            hold.release()
         emit_metrics(
             {
                 Metric.RECORDS_READ: tally.records,
@@ -249,12 +263,23 @@ class Ingestion:
         """Return the size of the text, in bytes; None while its end has not been read."""
         return self._reading.source.size if self._text.is_plain else self._reading.text_size
 
-    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[PreparedBlock]:
-        """Yield the gap's blocks, ready to be written."""
+    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[tuple[PreparedBlock, Hold]]:
+        """Yield the gap's blocks, ready to be written, each with the memory that is held for it.
+
+        That of a block which is not going to be written is free when the generator is closed.
+        """
         blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
         with closing(blocks):
             for block in blocks:
-                yield transform(block, self._reading.dialect)
+                hold = self._ingester.block_memory.hold(block.end - block.start, self._keep_going)
+                try:
+                    prepared = transform(block, self._reading.dialect)
+                    hold.resize(prepared.size)
+                    yield prepared, hold
+                    del prepared  # it is free once it is written
+                except BaseException:  # it will not be written
+                    hold.release()
+                    raise
 
 
 def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

@@ -28,6 +28,7 @@ class Opener:
     store: ObjectStore
     limits: DecompressionLimits  # of decompressed text
     max_upload: int  # bytes
+    max_block_size: int  # bytes: larger blocks do not fit into the worker's memory
 
     def open(self, claim: Claim) -> Reading:
         """Return what the claimed job reads, and how, as the first worker to open it fixes it.
@@ -64,7 +65,8 @@ class Opener:
 
     def _fix(self, job: Job, source: Source, detection: Detection) -> Reading:
         dialect = detection.dialect
-        block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
+        most = min(self.max_block_size, format_of(dialect).max_block_size(dialect))
+        block_size = min(job.block_size, most)
         return self.ledger.open(job, source, dialect, block_size, detection.warnings)
 
     def _detect(self, job: Job, source: Source) -> Detection:

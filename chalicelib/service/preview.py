@@ -60,7 +60,9 @@ class Previewer:
         Raises JobFailed, JobEnded, RetryLater.
         """
         store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(self.ledger, store, self.limits.text, self.limits.max_upload)
+        opener = Opener(
+            self.ledger, store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
+        )
         try:
             reading, detection = opener.open_to_preview(job)
             text = ObjectText(store, reading.source, reading.dialect, self.limits.text, read_size=HEAD_SIZE)

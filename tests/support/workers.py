@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from chalicelib.core.jobs import Claim, Job
+from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.attempt import Attempts
@@ -24,6 +25,7 @@ def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingest
         read_size=1 << 20,
         range_size=0,
         loaders=2,
+        memory=MemoryBudget(350 << 20),
     )
     bounds = {field.name for field in fields(IngestionLimits)}
     limits = replace(limits, **{name: value for name, value in changes.items() if name in bounds})
