@@ -10,7 +10,7 @@ from chalicelib.core.warnings import FileWarning
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
 
-_REJECT = 400  # bytes of memory that a reject takes beside its record's text
+_REJECT = 64  # bytes of memory that a reject takes beside its record's text
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class PreparedBlock:
     @property
     def size(self) -> int:
         """The bytes of memory that it takes, without the encoded rows that a writer makes of it."""
-        rejects = sum(_REJECT + len(reject.raw) for reject in self.rejects)
-        return int(self.rows.nbytes) + rejects
+        return int(self.rows.nbytes) + _REJECT * len(self.rejects) + self.end - self.start
 
 
 @dataclass(frozen=True)

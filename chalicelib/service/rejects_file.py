@@ -22,8 +22,9 @@ from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
 from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.object_keys import new_rejects_key
+from chalicelib.service.rejected import Rejected
 from chalicelib.service.rejects_text import rejects_name, rejects_text
-from chalicelib.service.transform import Rejected, print_block
+from chalicelib.service.transform import print_block
 from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.model import Dialect, Reject
+from chalicelib.core.model import Dialect
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
-from chalicelib.formats.interface import Batch, FileFormat, Note, Rejection
+from chalicelib.formats.interface import Batch, FileFormat, Location, Note, Reason, Rejection, Rejections
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment
 from chalicelib.reading.likely_encodings import Advisor
@@ -23,30 +24,14 @@ from chalicelib.rows.declared import Finding, apply_rules
 from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
-from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
+from chalicelib.service.rejected import Excerpts, Rejected, RejectedRecords
 
 # That are printed at once, at most: most blocks are one slice.
 MOST_CELLS = 1 << 20
 MOST_RECORDS = 1 << 17
-
-
-class Rejected(NamedTuple):
-    """A rejected record of a block, with all bytes that the block has of it. See :class:`Reject`."""
-
-    code: str
-    message: str
-    record: int
-    offset: int
-    raw: bytes
-    field: str | None = None
-    line: int | None = None
-    sheet_row: int | None = None
-
-    def with_excerpt(self) -> Reject:
-        """Return the reject as it is stored."""
-        return Reject(**{**self._asdict(), "raw": excerpt(self.raw)})
+_REJECTS_AT_ONCE = 1 << 12
 
 
 def transform(block: Block, dialect: Dialect) -> PreparedBlock:
@@ -66,7 +51,7 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         printed.records,
         len(printed.texts) - len(rows),
         rows,
-        tuple(rejected.with_excerpt() for rejected in printed.rejects),
+        Excerpts(printed.rejects),
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
@@ -78,7 +63,7 @@ class Printed(NamedTuple):
     """The canonical records, the rejects and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
-    rejects: list[Rejected]
+    rejects: RejectedRecords
     warnings: Sequence[FileWarning]
     records: int
     sheet_rows: int | None
@@ -112,7 +97,7 @@ def _print_segments(
     """
     file_format = format_of(dialect)
     texts: list[pa.Array] = []
-    rejects: list[Rejected] = []
+    rejects = RejectedRecords()
     notes = Notes()
     records = 0
     for segment in segments:
@@ -137,7 +122,8 @@ def _print_segments(
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
-            rejects += _rejects(batch, printed.rejections, before, advisor)
+            for rejected in _rejects(batch, printed.rejections, before, advisor):
+                rejects.append(rejected)
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
             sheet_rows = _sum(sheet_rows, batch.sheet_rows)
@@ -153,7 +139,7 @@ class _PrintedBatch(NamedTuple):
     """The canonical records of a batch, all its rejections by ordinal, and notes beyond the batch's own."""
 
     texts: Sequence[pa.Array]
-    rejections: Sequence[Rejection]
+    rejections: Rejections
     notes: Sequence[Note]  # one for each code
 
 
@@ -173,19 +159,20 @@ class _Printer:
         table's columns and the single records, and add rejections of its own.
         """
         arrays: list[pa.Array] = []
-        rejections = list(batch.rejections)
+        found = batch.rejections
+        rejections = found.copy() if isinstance(found, Rejections) else Rejections(found)
         notes: list[Note] = []
         if batch.table is not None:
             texts, findings = self._print_table(batch.table)
             notes += _notes(batch, findings)
             if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
-                ordinals = batch.table_ordinals().filter(is_empty).to_pylist()
-                rejections += [Rejection(ordinal, *self._empty_record) for ordinal in ordinals]
+                ordinals = batch.table_ordinals().filter(is_empty)
+                rejections.extend(chain.from_iterable(_in_pieces(ordinals)), self._empty_record)
                 texts = texts.filter(pc.invert(is_empty))
             arrays.append(texts)
         if batch.singles:
             arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
-        rejections.sort(key=lambda rejection: rejection.ordinal)
+        rejections.sort()
         if self._in_order and len(arrays) > 1:
             arrays = [_in_order(batch, pa.concat_arrays(arrays), rejections)]
         return _PrintedBatch(arrays, rejections, notes)
@@ -224,9 +211,15 @@ def slices(rows: int, columns: int) -> Iterator[tuple[int, int]]:
         yield start, min(most, rows - start)
 
 
-def _in_order(batch: Batch, texts: pa.Array, rejections: Sequence[Rejection]) -> pa.Array:
+def _in_pieces(column: pa.Array) -> Iterator[list[Any]]:
+    """Yield the values of a column for Python, some at once."""
+    for start in range(0, len(column), _REJECTS_AT_ONCE):
+        yield column.slice(start, _REJECTS_AT_ONCE).to_pylist()
+
+
+def _in_order(batch: Batch, texts: pa.Array, rejections: Rejections) -> pa.Array:
     """Return the texts of a batch, first those of its table and then those of its singles, in file order."""
-    rejected = pa.array([rejection.ordinal for rejection in rejections], pa.int64())
+    rejected = rejections.ordinals
     ordinals = pa.concat_arrays([batch.table_ordinals(), pa.array(batch.singles, pa.int64())])
     ordinals = ordinals.filter(pc.invert(pc.is_in(ordinals, rejected)))
     return texts.take(pc.array_sort_indices(ordinals))
@@ -243,13 +236,13 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
         yield Note(code, sum(finding.count for finding in alike), ordinals[first].as_py())
 
 
-def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[str]:
-    """Yield the single records that can be printed; append a rejection for each that cannot."""
+def _print_singles(batch: Batch, rejections: Rejections) -> Iterator[str]:
+    """Yield the single records that can be printed; add a rejection for each that cannot."""
     for ordinal in batch.singles:
         try:
             text = canonical.record(batch.value(ordinal))
         except RecordRejected as error:
-            rejections.append(Rejection(ordinal, error.code, str(error), error.field))
+            rejections.add(ordinal, Reason(error.code, str(error), error.field))
         else:
             yield text
 
@@ -263,26 +256,38 @@ class _Before(NamedTuple):
 
 
 def _rejects(
-    batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
+    batch: Batch, rejections: Rejections, before: _Before, advisor: Advisor | None
 ) -> Iterator[Rejected]:
-    """Yield the rejected records of a batch."""
-    if not rejections:
-        return
-    locations = batch.locate([rejection.ordinal for rejection in rejections])
-    rejections = batch.explain(rejections, [location.raw for location in locations])
-    both = list(zip(rejections, locations, strict=True))
+    """Yield the rejected records of a batch. Some are looked at at once: they take much memory so."""
     if advisor is not None:
-        advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
-    for (ordinal, code, message, field), (offset, raw, row) in both:
-        if advisor is not None and code == "encoding-error":
-            message += advisor.advise(raw)  # noqa: PLW2901 - completed
-        yield Rejected(
-            code,
-            message,
-            before.records + ordinal,
-            offset,
-            raw,
-            field,
-            before.lines.before(offset),
-            _sum(before.sheet_rows, row),
+        pieces = _located(batch, rejections)
+        advisor.learn(
+            location.raw
+            for piece in pieces
+            for rejection, location in piece
+            if rejection.code == "encoding-error"
         )
+    for piece in _located(batch, rejections):
+        found, locations = zip(*piece, strict=True)
+        explained = batch.explain(found, [location.raw for location in locations])
+        for (ordinal, code, message, field), (offset, raw, row) in zip(explained, locations, strict=True):
+            if advisor is not None and code == "encoding-error":
+                message += advisor.advise(raw)  # noqa: PLW2901 - completed
+            yield Rejected(
+                code,
+                message,
+                before.records + ordinal,
+                offset,
+                raw,
+                field,
+                before.lines.before(offset),
+                _sum(before.sheet_rows, row),
+            )
+
+
+def _located(batch: Batch, rejections: Rejections) -> Iterator[list[tuple[Rejection, Location]]]:
+    """Yield rejections and where their records are, some at once."""
+    for start in range(0, len(rejections), _REJECTS_AT_ONCE):
+        some = list(rejections.between(start, start + _REJECTS_AT_ONCE))
+        locations = batch.locate([rejection.ordinal for rejection in some])
+        yield list(zip(some, locations, strict=True))

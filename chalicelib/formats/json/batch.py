@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from chalicelib.formats.interface import Batch, Location
@@ -28,5 +29,9 @@ class JsonBatch(Batch):
 
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
         """See Batch."""
-        offsets, spans = self.offsets(), self.raws if self.spans is None else self.spans
+        offsets, spans = self._offsets, self.raws if self.spans is None else self.spans
         return [Location(offsets[ordinal], spans[ordinal]) for ordinal in ordinals]
+
+    @cached_property
+    def _offsets(self) -> Sequence[int]:
+        return self.offsets()
