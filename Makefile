@@ -13,7 +13,8 @@ LOCAL := $(CURDIR)/.local
 VENV_PYTHON := .venv/bin/python
 VENV_READY := .venv/installed
 PROJECT_READY := .venv/installed-project
-REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt bench/reading/requirements*.txt)
+REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt bench/reading/requirements*.txt \
+  tests/support/spreadsheet/requirements*.txt)
 
 # Write nothing outside the checkout. HOME stays: pip reads its settings from there.
 export TMPDIR := $(LOCAL)/tmp
@@ -60,7 +61,7 @@ down: ## stop the stack
 	@if [ -x $(VENV_PYTHON) ]; then $(VENV_PYTHON) -m infra.local down --root $(ROOT); fi
 
 .PHONY: status
-status: $(PROJECT_READY) ## show which components run
+status: $(PROJECT_READY) ## show which components run, and what workers do
 	@$(VENV_PYTHON) -m infra.local status --root $(ROOT)
 
 .PHONY: demo
@@ -108,7 +109,7 @@ lock: $(VENV_READY) ## compile the pinned requirements again
 	@for name in requirements requirements-worker requirements-dev \
 	    infra/local/requirements-localstack infra/local/requirements-lambda \
 	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers \
-    bench/reading/requirements-reading; do \
+      bench/reading/requirements-reading tests/support/spreadsheet/requirements-spreadsheet; do \
 	  more=; \
 	  case $$name in \
 	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \

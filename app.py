@@ -7,7 +7,7 @@ from chalice import app as chalice
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import request_middleware, view_decorator
-from chalicelib.api.views import datasets, health, jobs, rejects, uploads
+from chalicelib.api.views import datasets, health, jobs, rejects, uploads, workers
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
@@ -134,11 +134,18 @@ def set_dataset_options(context: RequestContext) -> chalice.Response:
     return datasets.set_options(context, services().jobs)
 
 
+@app.route("/workers")
+@view
+def list_workers(context: RequestContext) -> chalice.Response:
+    """List the workers and what they work at, newest first."""
+    return workers.list_workers(context, services().workers)
+
+
 @app.route("/healthz")
 @view
 def show_health(context: RequestContext) -> chalice.Response:
     """Show whether every dependency of Sluice answers."""
-    return health.show(context, services().dependencies)
+    return health.show(context, services().dependencies, services().workers)
 
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:
@@ -168,12 +175,13 @@ def on_job(event: chalice.SQSEvent) -> None:
 
     context: Any = event.context
     sluice = services()
-    handle_invocation(
-        event.to_dict(),
-        sluice.sqs_receiver,
-        lambda: sluice.lambda_message_handler,
-        seconds=context.get_remaining_time_in_millis() / 1000 - sluice.settings.grace_seconds,
-    )
+    with sluice.lambda_signs_of_life():
+        handle_invocation(
+            event.to_dict(),
+            sluice.sqs_receiver,
+            lambda: sluice.lambda_message_handler,
+            seconds=context.get_remaining_time_in_millis() / 1000 - sluice.settings.grace_seconds,
+        )
 
 
 if environment.lambda_workers:

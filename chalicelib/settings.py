@@ -41,6 +41,7 @@ class Settings:
     read_size: int
     range_size: int  # 0: files are not split
     max_record_size: int
+    max_rejects: int  # that are stored for a job
     loaders: int
     memory_budget: int
     worker_jobs: int
@@ -115,6 +116,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         read_size=_number(env, "SLUICE_READ_SIZE", 8 * MIB, 64 << 10, 64 * MIB),
         range_size=_number(env, "SLUICE_RANGE_SIZE", 256 * MIB, 0, 1 << 40),
         max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
+        max_rejects=_number(env, "SLUICE_MAX_REJECTS", 1_000_000, 0, 1_000_000_000),
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),
         memory_budget=_number(env, "SLUICE_MEMORY_BUDGET", 350 * MIB, 160 * MIB, 1 << 40),
         worker_jobs=_number(env, "SLUICE_WORKER_JOBS", 1, 1, 64),

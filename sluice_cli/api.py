@@ -22,6 +22,7 @@ from sluice_cli.documents.uploads import (
     read_presigned_parts,
     read_upload,
 )
+from sluice_cli.documents.workers import Worker
 from sluice_cli.errors import (
     ApiError,
     InputError,
@@ -31,7 +32,7 @@ from sluice_cli.errors import (
 )
 from sluice_cli.escaping import safe
 
-_JOBS, _REJECTS = 100, 1000  # items, at most, of one request
+_JOBS, _REJECTS, _WORKERS = 100, 1000, 1000  # items, at most, of one request
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
@@ -118,6 +119,10 @@ class Api:
     def errors(self, job_id: UUID, *, limit: int | None) -> Iterator[Page[Reject]]:
         """Yield pages of the job's rejects in file order, at most ``limit`` rejects in all."""
         return self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit, largest=_REJECTS)
+
+    def workers(self) -> Iterator[Page[Worker]]:
+        """Yield pages of workers, newest first."""
+        return self._pages("/workers", "workers", Worker.read, {}, None, largest=_WORKERS)
 
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""

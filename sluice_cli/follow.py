@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sluice_cli.documents.jobs import PENDING, Job
+from sluice_cli.documents.jobs import Job
 from sluice_cli.errors import CliError
 from sluice_cli.formatting import duration
 
 _MIN_POLL, _DEFAULT_POLL, _MAX_POLL = 0.1, 1.0, 300.0  # seconds between two requests
 _MIN_BACKOFF, _MAX_BACKOFF = 0.5, 10.0  # seconds between two attempts while there is no answer
-_LONG_PENDING = 30.0  # seconds
 
 
 class JobWatcher(Protocol):
@@ -40,15 +39,11 @@ def follow(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing | Non
     raised. Other errors are raised at once.
     """
     timing = timing or Timing()
-    started_at, warned = timing.clock(), False
     while True:
         job = _get_with_backoff(get_job, watcher, timing)
         watcher.update(job)
         if job.ended:
             return job
-        if job.status == PENDING and not warned and timing.clock() - started_at > _LONG_PENDING:
-            warned = True
-            watcher.note(f"PENDING for {duration(_LONG_PENDING)} now. Is a worker running?")
         poll = _DEFAULT_POLL if job.retry_after is None else job.retry_after
         timing.sleep(min(max(poll, _MIN_POLL), _MAX_POLL))
 

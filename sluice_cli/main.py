@@ -15,6 +15,7 @@ from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
 from sluice_cli.commands.preview import load_command, preview_command
 from sluice_cli.commands.session import Session
 from sluice_cli.commands.upload import upload_command
+from sluice_cli.commands.workers import workers_command
 
 _HELP = """
 Load files into Sluice, and see what became of every record in them.
@@ -82,5 +83,6 @@ for _command in (
     retry_command,
     undo_command,
     options_command,
+    workers_command,
 ):
     main.add_command(_command)

@@ -18,11 +18,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from sluice_cli.documents.jobs import UNDOING, Job
+from sluice_cli.documents.jobs import UNDOING, Job, Waiting
 from sluice_cli.escaping import safe
 from sluice_cli.follow import JobWatcher
 from sluice_cli.formatting import duration, shortened, size
-from sluice_cli.render import pace_phrases, print_line, progress_phrases
+from sluice_cli.render import pace_phrases, print_line, progress_phrases, waiting_phrase
 from sluice_cli.transfer.local_file import LocalFile
 from sluice_cli.transfer.put import UploadWatcher
 
@@ -65,7 +65,7 @@ class LineReporter:
 
     @contextmanager
     def job(self) -> Iterator[JobWatcher]:
-        """Print when the status changes, and every few seconds how far the job is."""
+        """Print when the status changes, what the job waits for, and every few seconds how far it is."""
         yield _JobLines(self._out, self._clock)
 
 
@@ -88,14 +88,15 @@ class _UploadLines:
 class _JobLines:
     def __init__(self, out: Console, clock: Callable[[], float]) -> None:
         self._out, self._clock = out, clock
-        self._status = ""
+        self._state: tuple[str, Waiting | None] = ("", None)
         self._printed_at = clock()
 
     def update(self, job: Job) -> None:
-        changed = job.status != self._status
-        if job.ended or not (changed or self._clock() - self._printed_at >= _LINE_INTERVAL):
+        state = (job.status, job.waiting)
+        is_due = job.waiting is None and self._clock() - self._printed_at >= _LINE_INTERVAL
+        if job.ended or not (state != self._state or is_due):
             return
-        self._status, self._printed_at = job.status, self._clock()
+        self._state, self._printed_at = state, self._clock()
         print_line(self._out, f"{job.status}: {_phrases(job, progress_phrases)}")
 
     def note(self, text: str) -> None:
@@ -117,7 +118,10 @@ class BarReporter:
 
     @contextmanager
     def job(self) -> Iterator[JobWatcher]:
-        """Show a bar of the bytes loaded, and below it rows, rows/s, time left and rejects."""
+        """Show a bar of the bytes loaded, and below it rows, rows/s, time left and rejects.
+
+        The bar of a job that waits shows no progress, and what it waits for below it.
+        """
         with _JobBars(*_columns(), console=self._out, expand=True) as bars:
             yield _JobBar(bars)
 
@@ -154,7 +158,7 @@ class _JobBar:
         self._task = bars.add_task("waiting", total=None)
 
     def update(self, job: Job) -> None:
-        total = job.bytes_total if job.status != UNDOING else None
+        total = job.bytes_total if job.status != UNDOING and job.waiting is None else None
         done = total if job.percent == 100 and total else job.bytes_processed  # noqa: PLR2004
         self._bars.update(self._task, description=job.status, completed=done or 0, total=total)
         self._bars.caption = Text(_phrases(job, pace_phrases))
@@ -173,6 +177,8 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 def _phrases(job: Job, figures: Callable[[Job], list[str]]) -> str:
+    if job.waiting is not None:
+        return waiting_phrase(job.waiting)
     if job.counts.read or job.undone_rows:
         return ", ".join(figures(job))
     return job.phase or ("" if job.ended else "waiting")

@@ -23,6 +23,7 @@ from sluice_cli.documents.jobs import (
     UNDONE,
     Counts,
     Job,
+    Waiting,
     Warned,
 )
 from sluice_cli.documents.members import Document
@@ -34,6 +35,16 @@ _COLOURS = {COMPLETED: "green", FAILED: "red", CANCELED: "yellow", EXPIRED: "yel
 _UNBOUNDED_WIDTH = 100_000  # columns: a pipe or a file has no width
 _EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
 _MOST_KINDS = 5  # of rejects in a summary
+_LONG_QUEUE = 1.0  # seconds
+_AWAITED = {
+    "upload": "the file",
+    "worker": "a worker",
+    "lease": "a lease to run out",
+    "slot": "a worker that is stuck",
+    "database": "the database",
+    "storage": "the bucket",
+    "queue": "the queue",
+}
 
 
 def console(stream: TextIO) -> Console:
@@ -89,7 +100,7 @@ def reconciliation(counts: Counts) -> str:
 def print_summary(out: Console, job: Job, errors_command: str) -> None:
     """Print how a job ended. ``errors_command`` is the command line that lists its rejects."""
     undone = job.status in (UNDOING, UNDONE)
-    took = f" in {duration(job.seconds)}" if job.seconds is not None and not undone else ""
+    took = f" in {_duration_of(job, job.seconds)}" if job.seconds is not None and not undone else ""
     into = "from" if undone else "into"
     print_line(
         out, status(job), f"{took}: {shortened(job.filename, _NAME_LIMIT)} {into} dataset {job.dataset}"
@@ -109,9 +120,27 @@ def print_summary(out: Console, job: Job, errors_command: str) -> None:
         print_line(out, ("These numbers should add up, and do not: this is a bug of the service.", "red"))
     if job.counts.rejected:
         _print_frequent_rejects(out, job, errors_command)
+        if job.rejects_not_stored:
+            print_line(
+                out,
+                f"  {number(job.rejects_not_stored)} of them are counted only: the service stores no more.",
+            )
         print_line(out, "See what was rejected and why: ", (errors_command, "bold"))
     for warning in job.warnings:
         print_warning(out, warning)
+
+
+def _duration_of(job: Job, seconds: float) -> str:
+    if job.queue_seconds < _LONG_QUEUE:
+        return duration(seconds)
+    return f"{duration(seconds)}, {duration(job.queue_seconds)} of it until a worker took it"
+
+
+def waiting_phrase(waiting: Waiting) -> str:
+    """Return what a job waits for, since when, and why."""
+    what = _AWAITED.get(waiting.what, waiting.what)
+    since = f" since {instant(waiting.since)}" if waiting.since else ""
+    return f"waiting for {what}{since}" + (f": {waiting.message}" if waiting.message else "")
 
 
 def _print_frequent_rejects(out: Console, job: Job, errors_command: str) -> None:
@@ -163,6 +192,7 @@ def print_details(out: Console, job: Job, errors_command: str) -> None:
         ("format", job.format),
         ("dataset", job.dataset),
         ("phase", job.phase if not job.ended else None),
+        ("waiting", waiting_phrase(job.waiting) if job.waiting else None),
         ("created", instant(job.created_at) if job.created_at else None),
         ("started", instant(job.started_at) if job.started_at else None),
         ("completed", instant(job.completed_at) if job.completed_at else None),

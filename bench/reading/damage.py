@@ -72,6 +72,7 @@ def extra_cell(draft: Draft) -> bool:
     """Append a cell to one or more records, or split a cell in two."""
     if len(draft.lines) < 4 or draft.width < 2:
         return False
+    code = "extra-cells"
     for place in draft.places(max(1, len(draft.lines) // 12)):
         line = draft.lines[place]
         row = list(line.cells)
@@ -80,9 +81,12 @@ def extra_cell(draft: Draft) -> bool:
             line.told = [("extra-cells-kept", row)]
         else:
             row.insert(draft.rng.randrange(1, len(row) + 1), "Jr.")
+            if not row[-1]:  # that may be the one too many
+                line.told = [("empty-extra-cells", row[:-1])]
+                code = "extra-cells|empty-extra-cells"
         line.reject()
         line.text = draft.style.record(row)
-    draft.damaged("extra-cells")
+    draft.damaged(code)
     return True
 
 
@@ -748,7 +752,7 @@ def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | N
     style = draft.style
     if len(draft.lines) < 4 or style.quoting is Quoting.NONE or draft.width < 2:
         return False
-    changed = False
+    previous = None
     for place in draft.places(2):
         line = draft.lines[place]
         written = [style.cell(cell) for cell in line.cells]
@@ -765,9 +769,11 @@ def _at_quoted_cell(draft: Draft, change: Callable[[str], str], meant: range | N
         line.left_out = LeftOut.REJECTED
         if meant is None:
             line.reject()
-        changed = True
+            if previous == place - 1:
+                line.left_out = LeftOut.ANYHOW  # one reject may hold both
+        previous = place
     draft.damaged()
-    return changed
+    return previous is not None
 
 
 def _broken(draft: Draft, char: str) -> bool:

@@ -33,8 +33,8 @@ dialect is.
 
 No options are declared. A file is
 
-- **right** if each record is stored as it is meant, or rejected where nobody can know what is meant (a
-  record with too few cells, bytes that are no text);
+- **right** if each record is stored as it is meant, or rejected where the file does not show what is meant
+  (a record with too few cells, bytes that are no text);
 - **told** if something is not as meant, and a warning that is specific for it, a reject or the failure of
   the job says so;
 - **refused** if it was not loaded because the reader was not sure, or could not read it;

@@ -1,12 +1,11 @@
 """Pages of a list: their sizes, their cursors, and the cursor of the next page."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+from chalicelib.api.sizes import MOST_PAGE, that_fit
 from chalicelib.core.errors import InvalidRequest
 
 _CURSOR_DIGITS = 18  # fits a bigint
@@ -16,34 +15,27 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Page(Generic[Item]):
-    """The items of one page. ``next_cursor`` is None on the last one."""
+class Page:
+    """The documents of one page. ``next_cursor`` is None on the last one."""
 
-    items: Sequence[Item]
+    documents: Sequence[Mapping[str, Any]]
     next_cursor: str | None
 
 
-def page_of(items: Sequence[Item], limit: int, cursor_of: Callable[[Item], tuple[int, ...]]) -> Page[Item]:
-    """Return the first ``limit`` items as a page. One more item shows that there is a next page."""
-    page = items[:limit]
-    has_more = len(items) > limit
-    return Page(page, format_cursor(*cursor_of(page[-1])) if has_more else None)
+def page_of(
+    items: Sequence[Item],
+    limit: int,
+    describe: Callable[[Item], Mapping[str, Any]],
+    cursor_of: Callable[[Item], tuple[int, ...]],
+) -> Page:
+    """Return the first items as a page: ``limit`` of them, or as many as have MOST_PAGE bytes.
 
-
-def count_that_fits(documents: Sequence[Mapping[str, Any]], most_bytes: int) -> int:
-    """Return how many of the documents, from the first one on, a page of that size in bytes may have.
-
-    At least one. The size is that in an answer of Lambda, which holds the page as a text within JSON.
+    A page has one item at least if there is one. An item beyond the page shows that there is a next page.
     """
-    if _answer_size(documents) <= most_bytes:
-        return len(documents)
-    sizes = accumulate(_answer_size([document]) for document in documents)
-    return max(1, sum(size <= most_bytes for size in sizes))
-
-
-def _answer_size(documents: Sequence[Mapping[str, Any]]) -> int:
-    text = json.dumps(documents)
-    return len(text) + text.count('"') + text.count("\\")  # each of these gets a backslash
+    documents = [describe(item) for item in items[:limit]]
+    page = that_fit(documents, MOST_PAGE) or documents[:1]
+    has_more = len(items) > len(page)
+    return Page(page, format_cursor(*cursor_of(items[len(page) - 1])) if has_more else None)
 
 
 def parse_limit(query: Mapping[str, str], *, default: int, maximum: int) -> int:

@@ -8,6 +8,7 @@ from chalice.app import ChaliceViewError, Response
 
 from chalicelib.api.responses import problem_response
 from chalicelib.core.errors import InvalidRequest, NotPossible, RetryLater
+from chalicelib.core.names import shown
 from chalicelib.service.rejects_request import NoRejectsFile, RejectsFileFailed, RejectsRemoved
 from chalicelib.telemetry import logger
 
@@ -20,14 +21,14 @@ class UnknownJob(Exception):  # noqa: N818 - names the problem
     """There is no job with this id. ``job_id`` is the client's own text, which may not be a UUID."""
 
     def __init__(self, job_id: object) -> None:
-        super().__init__(f"There is no job {str(job_id)[:100]!r}.")
+        super().__init__(f"There is no job {shown(str(job_id))}.")
 
 
 class UnknownDataset(Exception):  # noqa: N818 - names the problem
     """There is no dataset with this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no dataset {name!r}.")
+        super().__init__(f"There is no dataset {shown(name)}.")
 
 
 class TooLarge(Exception):  # noqa: N818 - names the problem

@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 from chalice.app import Response
 
+from chalicelib.api.sizes import LONGEST_SENTENCE
+from chalicelib.core.names import cut
+
 PROBLEM = "application/problem+json"
 
 
@@ -31,9 +34,16 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: Any,  # noqa: ANN401 - any JSON value
 ) -> Response:
-    """Return an error as `application/problem+json`, with the ``members`` that are not None."""
-    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    problem |= {name: value for name, value in members.items() if value is not None}
+    """Return an error as `application/problem+json`, with the ``members`` that are not None.
+
+    Texts are cut: they may repeat what a client sent.
+    """
+    texts = {"detail": detail} | {name: value for name, value in members.items() if value is not None}
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    problem |= {
+        name: cut(value, LONGEST_SENTENCE) if isinstance(value, str) else value
+        for name, value in texts.items()
+    }
     return _response(problem, status, PROBLEM, headers)
 
 

@@ -1,68 +1,89 @@
 """The JSON documents that clients get; `docs/http-api.md` explains each member.
 
-All figures of a job are sums over the ledger.
+All figures of a job are sums over the ledger. What a client or a file has chosen is cut: see
+:mod:`chalicelib.api.sizes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from chalicelib.api import sizes
+from chalicelib.api.sizes import that_fit
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
+from chalicelib.core.names import cut
 from chalicelib.core.options import declared
 from chalicelib.core.preview import Preview
 from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
 from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.uploads import SignedPart, Ticket
+from chalicelib.core.waiting import Waiting, waiting_for
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
+from chalicelib.core.workers import Worker, WorkOnJob
 from chalicelib.service.multipart import all_parts
 from chalicelib.service.rejects_request import RejectsDownload, path
 
 _DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the API
+_LONG_MEMBERS = {
+    "columns": sizes.MOST_COLUMNS,
+    "decimal_columns": sizes.MOST_NAMES,
+    "dropped": sizes.MOST_NAMES,
+}
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without columns, counts of rejects and preview, all of them long."""
+    """Return the job as a list shows it: without labels, columns, counts of rejects and preview."""
     document = describe(job, now)
-    document["detected"].pop("columns", None)
-    del document["rejects"], document["preview"]
+    for name in ("columns", "column_count", "decimal_columns"):
+        document["detected"].pop(name, None)
+    del document["metadata"], document["rejects"], document["preview"]
     return document
 
 
 def describe(job: Job, now: datetime) -> dict[str, Any]:
     """Return the job's document; its pace is measured up to ``now``."""
     error, budget = job.outcome.error, job.instructions.max_rejects
+    waiting = waiting_for(job, now)
     return {
         "id": str(job.id),
         "status": job.status.value,
         "phase": phase(job),
+        "waiting_for": waiting and _waiting(waiting),
         "dataset": job.dataset,
         "filename": job.filename,
-        "metadata": job.instructions.metadata,
+        "metadata": _labels(job.instructions.metadata),
         "max_rejects": budget.declaration if budget else None,
         "on_failure": job.instructions.on_failure.value,
+        "rejects_beyond_limit": job.instructions.rejects_beyond_limit.value,
         "created_at": _time(job.times.created_at),
+        "queued_at": _time(job.times.queued_at),
         "started_at": _time(job.times.started_at),
         "updated_at": _time(job.times.updated_at),
         "completed_at": _time(job.times.completed_at),
         "source": _source(job),
         "detected": describe_dialect(job.reading.dialect) if job.reading else {},
-        "progress": _progress(job, now),
+        "progress": _progress(job, now, is_waiting=waiting is not None),
         "counts": {
             "read": job.progress.tally.records,
             "inserted": job.progress.tally.inserted,
             "duplicates": job.progress.tally.duplicates,
             "rejected": job.progress.tally.rejected,
         },
+        "rejects_not_stored": job.progress.tally.unstored,
         "attempts": job.progress.attempts,
         "parent_job": str(job.parent_job) if job.parent_job else None,
         "duplicate_of": str(job.outcome.duplicate_of) if job.outcome.duplicate_of else None,
         "undone_rows": job.outcome.undone_rows,
-        "error": {"code": error.code, "message": error.message} if error else None,
-        "warnings": [describe_warning(warning) for warning in job.warnings],
-        "rejects": [describe_reject_count(count) for count in job.rejects],
+        "error": {"code": error.code, "message": cut(error.message, sizes.LONGEST_SENTENCE)}
+        if error
+        else None,
+        "warnings": _warnings(job.warnings, sizes.MOST_WARNINGS),
+        "rejects": that_fit(
+            [describe_reject_count(count) for count in job.rejects], sizes.MOST_REJECT_COUNTS
+        ),
         "preview": None if job.preview is None else describe_preview(job.preview),
         "links": links(job),
     }
@@ -91,6 +112,41 @@ def phase(job: Job) -> str:
     return "loading" if job.reading else "detecting"
 
 
+def _waiting(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "what": waiting.what.value,
+        "since": _seconds(waiting.since),
+        "until": None if waiting.until is None else _seconds(waiting.until),
+        "message": waiting.message,
+    }
+
+
+def describe_worker(worker: Worker) -> dict[str, Any]:
+    """Return a worker's document."""
+    return {
+        "name": worker.name,
+        "kind": worker.kind.value,
+        "version": worker.version,
+        "state": worker.state.value,
+        "started_at": _seconds(worker.started_at),
+        "seen_at": _seconds(worker.seen_at),
+        "slots": worker.slots,
+        "jobs": [_work(worker, work) for work in worker.jobs],
+    }
+
+
+def _work(worker: Worker, work: WorkOnJob) -> dict[str, Any]:
+    wait = work.wait
+    return {
+        "job_id": str(work.job_id),
+        "since": _seconds(work.since),
+        "progress_at": _seconds(work.progress_at),
+        "stuck": worker.is_stuck_at(work),
+        "waiting_for": wait
+        and {"what": wait.dependency.value, "since": _seconds(wait.since), "message": wait.message},
+    }
+
+
 def describe_warning(warning: JobWarning) -> dict[str, Any]:
     """Return a warning's document. A code that this version does not know stands for its sentence."""
     kind = KINDS.get(warning.code, WarningKind(warning.code))
@@ -107,10 +163,13 @@ def describe_warning(warning: JobWarning) -> dict[str, Any]:
 def describe_preview(preview: Preview) -> dict[str, Any]:
     """Return a preview's document. Its records are JSON as it stands: no number is rounded."""
     runner_up = preview.runner_up
+    rejects = [describe_reject(reject) for reject in preview.rejects]
     return {
-        "records": [msgspec.Raw(record.encode()) for record in preview.records],
-        "rejects": [describe_reject(reject) for reject in preview.rejects],
-        "warnings": [describe_warning(warning) for warning in preview.warnings],
+        "records": [
+            msgspec.Raw(record.encode()) for record in that_fit(preview.records, sizes.MOST_PREVIEW_RECORDS)
+        ],
+        "rejects": that_fit(rejects, sizes.MOST_PREVIEW_REJECTS),
+        "warnings": _warnings(preview.warnings, sizes.MOST_PREVIEW_REJECTS),
         "counts": {"read": preview.read, "rejected": preview.rejected},
         "text_bytes": preview.text_bytes,
         "whole_file": preview.is_whole,
@@ -134,7 +193,9 @@ def describe_reject_count(count: RejectCount) -> dict[str, Any]:
             "line": place.line,
             "row": place.sheet_row,
             "offset": place.offset,
-            "message": None if count.message is None else with_place(count.message, place),
+            "message": None
+            if count.message is None
+            else cut(with_place(count.message, place, count.alike), sizes.LONGEST_SENTENCE),
         }
     return {
         "code": count.code,
@@ -155,8 +216,9 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "byte_offset": reject.place.offset,
         "field": reject.field,
         "code": reject.code,
-        "message": with_place(reject.message, reject.place),
-        "raw": reject.raw,
+        "message": cut(with_place(reject.message, reject.place, reject.count), sizes.LONGEST_SENTENCE),
+        "raw": cut(reject.raw, sizes.LONGEST_EXCERPT),
+        "count": reject.count,
     }
 
 
@@ -184,8 +246,23 @@ def describe_options(dataset: str, options: Options) -> dict[str, Any]:
 
 def describe_dialect(dialect: Dialect) -> dict[str, Any]:
     """Return the member `detected`: the members of the dialect that apply to its format."""
-    members = {name: getattr(dialect, name) for name in dialect.members}
-    return {_DETECTED_NAMES.get(name, name): _json(value) for name, value in members.items()}
+    document: dict[str, Any] = {}
+    for name in dialect.members:
+        value = _json(getattr(dialect, name))
+        if value and name in _LONG_MEMBERS:
+            value = that_fit(value, _LONG_MEMBERS[name])
+        document[_DETECTED_NAMES.get(name, name)] = value
+        if name == "columns":
+            document["column_count"] = len(dialect.columns)
+    return document
+
+
+def _labels(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if metadata is None else dict(that_fit(list(metadata.items()), sizes.MOST_LABELS))
+
+
+def _warnings(warnings: Sequence[JobWarning], most_bytes: int) -> Sequence[dict[str, Any]]:
+    return that_fit([describe_warning(warning) for warning in warnings], most_bytes)
 
 
 def _json(value: Any) -> Any:  # noqa: ANN401 - a member of a dialect or of options
@@ -203,7 +280,7 @@ def _source(job: Job) -> dict[str, Any] | None:
     }
 
 
-def _progress(job: Job, now: datetime) -> dict[str, Any]:
+def _progress(job: Job, now: datetime, *, is_waiting: bool) -> dict[str, Any]:
     total = job.source.size if job.source else job.upload.size
     bytes_processed = job.progress.bytes_processed
     if job.status is Status.COMPLETED and total is not None:
@@ -211,7 +288,7 @@ def _progress(job: Job, now: datetime) -> dict[str, Any]:
     times = job.times
     seconds = ((times.completed_at or now) - times.started_at).total_seconds() if times.started_at else 0
     eta = None
-    if job.status is Status.PROCESSING and total and bytes_processed and seconds > 0:
+    if job.status is Status.PROCESSING and total and bytes_processed and seconds > 0 and not is_waiting:
         eta = round((total - bytes_processed) * seconds / bytes_processed, 1)
     return {
         "bytes_processed": bytes_processed,

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 
 _CACHE_SECONDS = 300  # after a rotation, the old password is used for at most this long
@@ -25,7 +26,7 @@ def with_credentials(url: str, secret: str) -> str:
     except (KeyError, TypeError, ValueError):
         problem = f"the secret {secret} has no username and password"
     if problem:  # not raised above: those errors contain the secret, and would be chained to this one
-        raise RetryLater(problem)
+        raise RetryLater(problem, Dependency.DATABASE)
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{user}:{password}@{host}").geturl()

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
@@ -37,7 +38,7 @@ def _retry_later(action: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise RetryLater(f"SQS: could not {action}: {error}") from error
+        raise RetryLater(f"SQS: could not {action}: {error}", Dependency.QUEUE) from error
 
 
 @contextmanager
@@ -84,7 +85,8 @@ class SqsSender:
                 )
             for failure in answer.get("Failed", []):
                 raise RetryLater(
-                    f"SQS: could not send job {job_id}: {failure.get('Message', failure['Code'])}"
+                    f"SQS: could not send job {job_id}: {failure.get('Message', failure['Code'])}",
+                    Dependency.QUEUE,
                 )
 
     def ping(self) -> None:

@@ -28,6 +28,12 @@ class PreparedBlock:
     lines: int | None = None  # line endings in it; None under rules 1
     sheet_rows: int | None = None  # in it; None: they are not counted
     warnings: Sequence[FileWarning] = ()  # one for each code
+    unstored: int = 0  # records rejected beyond those that ``rejects`` stand for
+
+    @property
+    def rejected(self) -> int:
+        """The number of records that were rejected."""
+        return self.records - self.repeats - len(self.rows)
 
     @property
     def size(self) -> int:

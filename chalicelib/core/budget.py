@@ -16,11 +16,21 @@ _SAMPLE = 1000  # records: a share of fewer says little before the end
 PERCENTAGE_PATTERN = rf"\A(?:100(?:\.0{{1,{_DECIMALS}}})?|[0-9]{{1,2}}(?:\.[0-9]{{1,{_DECIMALS}}})?)%\Z"
 
 
+MAX_REJECTS = 1_000_000  # that are stored for a job, unless the operator says otherwise
+
+
 class OnFailure(StrEnum):
     """What becomes of the rows of a job that fails."""
 
     KEEP = "keep"
     UNDO = "undo"
+
+
+class BeyondLimit(StrEnum):
+    """What becomes of a job with more rejects than the operator has stored for one."""
+
+    FAIL = "fail"
+    COUNT = "count"  # the others are counted, and not stored
 
 
 @dataclass(frozen=True)

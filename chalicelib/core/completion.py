@@ -45,6 +45,17 @@ def too_many_rejects(
     )
 
 
+def beyond_limit(stored: int, tally: Tally, rejects: Mapping[str, int], on_failure: OnFailure) -> JobError:
+    """Return the error of a job of which all ``stored`` rejects are stored that may be."""
+    return JobError(
+        "too-many-rejects",
+        f"{tally.rejected:,} of the {tally.records:,} records read were rejected, most often as "
+        f"{_most_frequent(rejects)}; at most {stored:,} rejects of a job are stored (SLUICE_MAX_REJECTS, the "
+        f"operator's limit). {fate_of_rows(on_failure)} Look at the rejected records, then correct the file, "
+        'or retry the job with "rejects_beyond_limit": "count", which counts the others and stores none.',
+    )
+
+
 def fate_of_rows(on_failure: OnFailure) -> str:
     """Return a sentence on what becomes of the rows of a job that fails."""
     return "What was loaded is kept." if on_failure is OnFailure.KEEP else "What was loaded is removed again."

@@ -3,9 +3,21 @@
 A bad *record* is not an error: it is data (:class:`chalicelib.core.model.Reject`).
 """
 
+from chalicelib.core.dependencies import Dependency
+
 
 class RetryLater(Exception):  # noqa: N818 - named for the reaction, not for the cause
-    """A dependency (database, object store, queue) is not available: the same work may succeed later."""
+    """A dependency (database, object store, queue) is not available: the same work may succeed later.
+
+    ``told`` is a sentence for people who are not operators; None: the one that fits any cause.
+    """
+
+    def __init__(
+        self, message: str, dependency: Dependency | None = None, *, told: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.dependency = dependency
+        self.told = told or (dependency.unavailable if dependency else message)
 
 
 class JobFailed(Exception):  # noqa: N818 - named for the reaction, not for the cause

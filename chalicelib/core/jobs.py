@@ -7,10 +7,11 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import JobWarning
+from chalicelib.core.workers import Holders
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Instructions:
 
     format: Format | None = None  # None: detect it
     options: Options = field(default_factory=Options)
-    metadata: Mapping[str, Any] | None = None  # stored with every row
+    metadata: Mapping[str, Any] | None = None  # the client's labels
     force: bool = False  # load the file even if another job has loaded the same content
     parent_job: UUID | None = None  # the job whose rejects the file holds, as the client says
     preview: bool = False  # show how the file would be loaded, and wait
     max_rejects: Budget | None = None  # with more rejects the job fails; None: any number is allowed
     on_failure: OnFailure = OnFailure.KEEP
+    rejects_beyond_limit: BeyondLimit = BeyondLimit.FAIL
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Changes:
 
     options: Mapping[str, Any] = field(default_factory=dict)  # by name; None: the default
     format: Format | None = None  # None: as before
-    limits: Mapping[str, Any] = field(default_factory=dict)  # ``max_rejects`` and ``on_failure``, by name
+    limits: Mapping[str, Any] = field(default_factory=dict)  # about rejects, by name
     rereads: bool = True  # its file is read again; otherwise only the limits change
 
 
@@ -123,12 +125,15 @@ class RejectsFile:
 
 @dataclass(frozen=True)
 class Times:
-    """The times at which a job was created, first claimed, last changed and ended."""
+    """The times at which a job was created, first claimed, last changed, ended and last put on the queue."""
 
     created_at: datetime
     started_at: datetime | None
     updated_at: datetime
     completed_at: datetime | None
+    queued_at: datetime | None = (
+        None  # when its file arrived, or a client had it loaded, retried or read again
+    )
 
 
 class Task(Enum):
@@ -173,6 +178,7 @@ class Job:
     warnings: Sequence[JobWarning] = ()  # as the register reads them: one for each code, in file order
     rejects: Sequence[RejectCount] = ()  # likewise: one for each code and field, the most frequent first
     preview: Preview | None = None  # likewise: that of this reading
+    holders: Holders | None = field(default=None, compare=False)  # likewise: of a job that has not ended
     rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
     rejects_file: RejectsFile | None = None  # None: it was not asked for
     rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed

@@ -73,7 +73,7 @@ class ExtraCells(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """Declarations of a client about its file; Sluice detects every member that is None from the head."""
+    """Declarations of a client about its file. What is None is not declared: detected, or a default."""
 
     delimiter: str | None = None  # a character, or BLANKS
     quote: str | None = None  # empty: there are no quotes
@@ -86,9 +86,10 @@ class Options:
     comment: str | None = None  # the first character of lines to ignore
     short_rows: ShortRows = ShortRows.REJECT
     extra_cells: ExtraCells = ExtraCells.REJECT
-    decimal: str = "."
+    # those about values are None, so that one that is declared counts before that of a parent job
+    decimal: str | None = None
     date_order: str | None = None  # DMY, MDY or YMD
-    missing_values: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] | None = None
     records: str | None = None  # JSON only: the path of the list of records in the file (RFC 6901)
 
 
@@ -173,7 +174,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)  # a bad file has millions of them
 class Reject:
-    """A record that was not loaded, with the reason.
+    """A record that was not loaded, with the reason; or ``count`` of them that are alike, the first one told.
 
     ``record``, ``line`` and ``sheet_row`` count from 0 within its block. ``sheet_row`` is the row in a
     spreadsheet program, where blank lines count; None: the file has no rows.
@@ -187,6 +188,7 @@ class Reject:
     field: str | None = None
     line: int | None = None
     sheet_row: int | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class Tally:
     inserted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    unstored: int = 0  # of those rejected: they are beyond the limit for rejects that are stored
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,7 @@ class RejectCount:
     count: int
     first: Place | None = None  # None: the rejects have been removed
     message: str | None = None
+    alike: int = 1  # records that the first one stands for
 
 
 @dataclass(frozen=True)
@@ -229,11 +233,12 @@ class StoredReject:
     """A reject as stored."""
 
     cursor: tuple[int, int]  # block number, record within the block
-    place: Place
+    place: Place  # of the first one
     field: str | None
     code: str
     message: str
     raw: str
+    count: int = 1  # records that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,7 @@ class WholeReject:
     message: str
     field: str | None
     place: Place
-    raw: bytes  # the record's bytes in the text, with its line ending; cut at 1 MiB (then is_cut)
+    raw: bytes  # its bytes in the text, with its line ending; is_cut: the first of too many
     is_cut: bool = False
     is_excerpt: bool = False  # only an excerpt was kept: the object is gone
+    count: int = 1  # records that it stands for

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Changes, Instructions, Job
-from chalicelib.core.model import BLANKS, Options
+from chalicelib.core.model import BLANKS, Dialect, Options
 
 _OF_VALUES = ("decimal", "date_order", "missing_values")
 _DEFAULT_QUOTE = '"'
@@ -50,14 +50,16 @@ def of_parent(parent: Job) -> Options:
 
 
 def with_parent(options: Options, parent: Job) -> Options:
-    """Return the options; those about values are the parent's where no others are declared."""
-    own = {name: value for name, value in declared(options).items() if name in _OF_VALUES}
-    return replace(options, **_values(parent) | own)
+    """Return the options; those about values are the parent's where none is declared, be it a default."""
+    own = declared(options)
+    return replace(options, **{name: value for name, value in _values(parent).items() if name not in own})
 
 
 def _values(job: Job) -> dict[str, Any]:
+    """Return the options about values with which the job's file is read, but for the defaults."""
     source = job.reading.dialect if job.reading else job.instructions.options
-    return {name: getattr(source, name) for name in _OF_VALUES}
+    values = {name: getattr(source, name) for name in _OF_VALUES}
+    return {name: value for name, value in values.items() if value not in (None, getattr(Dialect, name))}
 
 
 def change_instructions(instructions: Instructions, changes: Changes) -> Instructions:

@@ -47,11 +47,14 @@ KINDS: Mapping[str, RejectKind] = {
 }
 
 
-def with_place(message: str, place: Place) -> str:
+def with_place(message: str, place: Place, count: int = 1) -> str:
     """Return the message with the record's place as its subject, as far as it is known.
 
-    That is a spreadsheet's row, else the line, or the number of the record where lines hold several.
+    That is a spreadsheet's row, else the line, or the number of the record where lines hold several. Of
+    several records that are alike, ``count``, it is followed by their number.
     """
+    if count > 1:
+        message += f" ({count:,} in a row)"
     if not message.startswith(_SUBJECT):
         return message
     line = place.line if place.line is not None and place.line >= (place.record or 0) else None

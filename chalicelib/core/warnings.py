@@ -67,6 +67,10 @@ KINDS: Mapping[str, WarningKind] = {
         "The file holds rejects of another job. The columns that Sluice had added were dropped, and the "
         "apostrophes that it had put before values were taken off."
     ),
+    "apostrophes-kept": WarningKind(
+        "The upload names a parent job, but the file has none of the columns that Sluice adds to rejects. "
+        "So it was read like any other file: apostrophes before values were not taken off."
+    ),
     "row-names": WarningKind(
         "Every record has one cell more than the header. The first one was taken for the name of the row.",
         "header",
@@ -115,6 +119,10 @@ KINDS: Mapping[str, WarningKind] = {
         "Records have fewer cells than the header. The missing cells are empty, as declared.", "short_rows"
     ),
     "repeated-header": WarningKind("Lines that repeat the header were passed over."),
+    "rejects-of-several-jobs": WarningKind(
+        "Rejects of several jobs stand in the file, one behind the other. "
+        "Their values were all read by the options of the first job."
+    ),
     "byte-order-mark": WarningKind("Byte-order marks at the beginning of later lines were dropped."),
     "second-table": WarningKind(
         "A line among the records looks like the header of another table. "

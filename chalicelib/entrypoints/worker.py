@@ -119,11 +119,13 @@ def main() -> int:
     sweeping = threading.Thread(target=sweep_regularly, args=(sweeper, stop), name="sweep", daemon=True)
     sweeping.start()
     health_file = sluice.settings.health_file
-    in_time = slots.run(
-        stop,
-        health_file=Path(health_file) if health_file else None,
-        grace_seconds=sluice.settings.grace_seconds,
-    )
+    signs = sluice.signs_of_life()
+    with signs:
+        in_time = slots.run(
+            stop,
+            health_file=Path(health_file) if health_file else None,
+            grace_seconds=sluice.settings.grace_seconds,
+        )
     if not in_time:
         logger.error(
             "stopped before all jobs were given back: others continue them when the leases have expired"

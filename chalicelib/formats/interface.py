@@ -5,9 +5,7 @@ neither normalises nor prints them: that is the same for all formats, see :mod:`
 """
 
 from abc import ABC, abstractmethod
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -35,79 +33,17 @@ class Reason(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A record that a decoder rejected. ``ordinal`` counts the batch's records from 0."""
+    """A record that a decoder rejected. ``ordinal`` counts the batch's records from 0.
+
+    ``repeats``: so many more records are rejected alike, and stand for themselves nowhere else. They follow
+    the first one, whose ordinal and bytes are told, each at once or with one other record between.
+    """
 
     ordinal: int
     code: str
     message: str
     field: str | None = None
-
-
-class Rejections:
-    """Rejections of a batch, each in a few bytes: a block may have millions, mostly for a few reasons."""
-
-    def __init__(self, rejections: Iterable[Rejection] = ()) -> None:
-        self._ordinals = array("q")
-        self._numbers = array("q")  # of their reasons
-        self._reasons: dict[Reason, int] = {}
-        self._by_number: list[Reason] = []
-        for ordinal, code, message, column in rejections:
-            self.add(ordinal, Reason(code, message, column))
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._ordinals)
-
-    def __iter__(self) -> Iterator[Rejection]:
-        """Yield them in order."""
-        return self.between(0, len(self))
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether both hold the same rejections."""
-        return isinstance(other, Rejections) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def copy(self) -> "Rejections":
-        """Return the same rejections, to which others may be added."""
-        copied = copy(self)
-        vars(copied).update((name, copy(value)) for name, value in vars(self).items())
-        return copied
-
-    def between(self, start: int, stop: int) -> Iterator[Rejection]:
-        """Yield those from position ``start`` on, before ``stop``."""
-        places = zip(self._ordinals[start:stop], self._numbers[start:stop], strict=True)
-        for ordinal, number in places:
-            yield Rejection(ordinal, *self._by_number[number])
-
-    @property
-    def ordinals(self) -> pa.Array:
-        """Their ordinals."""
-        return pa.array(self._ordinals, pa.int64())
-
-    def add(self, ordinal: int, reason: Reason) -> None:
-        """Add the rejection of a record."""
-        self.extend((ordinal,), reason)
-
-    def extend(self, ordinals: Iterable[int], reason: Reason) -> None:
-        """Add the rejections of records for one reason."""
-        number = self._reasons.setdefault(reason, len(self._by_number))
-        if number == len(self._by_number):
-            self._by_number.append(reason)
-        before = len(self._ordinals)
-        self._ordinals.extend(ordinals)
-        self._numbers.extend(array("q", [number]) * (len(self) - before))
-
-    def sort(self) -> None:
-        """Put them in the order of their records."""
-        order = pc.array_sort_indices(self.ordinals)
-        self._ordinals, self._numbers = (
-            array(
-                "q",
-                memoryview(pa.array(places, pa.int64()).take(order).buffers()[1])[: 8 * len(order)].tobytes(),
-            )
-            for places in (self._ordinals, self._numbers)
-        )
+    repeats: int = 0
 
 
 class Location(NamedTuple):
@@ -155,13 +91,17 @@ class Batch(ABC):
     records: int
     table: pa.Table | None  # records that were decoded together, in order; None: there are none
     singles: Sequence[int] = ()  # ordinals of records that are decoded one by one, increasing
-    rejections: Sequence[Rejection] | Rejections = field(default_factory=list)  # by ordinal
+    rejections: Sequence[Rejection] = field(default_factory=list)  # by ordinal
     notes: Sequence[Note] = ()  # one for each code
     sheet_rows: int | None = None  # records and lines that are none; None: the format has no rows
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """Decode a single record, with every number a Decimal. Raises RecordRejected."""
         raise LookupError(f"record {ordinal} is not a single")
+
+    def source(self, ordinal: int) -> bytes | None:  # noqa: ARG002 - for formats that have one
+        """Return bytes that decide on their own what :meth:`value` does; None if there are none."""
+        return None
 
     @abstractmethod
     def locate(self, ordinals: Sequence[int]) -> list[Location]:
@@ -175,17 +115,10 @@ class Batch(ABC):
     def table_ordinals(self) -> pa.Array:
         """Return the ordinal of each row of the table."""
         ordinals = pa.arange(0, self.records)
-        if not self.singles and not len(self.rejections):
+        others = [*self.singles, *(rejection.ordinal for rejection in self.rejections)]
+        if not others:
             return ordinals
-        others = pa.concat_arrays([pa.array(self.singles, pa.int64()), ordinals_of(self.rejections)])
-        return ordinals.filter(pc.invert(pc.is_in(ordinals, others)))
-
-
-def ordinals_of(rejections: Sequence[Rejection] | Rejections) -> pa.Array:
-    """Return the ordinals of rejections."""
-    if isinstance(rejections, Rejections):
-        return rejections.ordinals
-    return pa.array([rejection.ordinal for rejection in rejections], pa.int64())
+        return ordinals.filter(pc.invert(pc.is_in(ordinals, pa.array(others, pa.int64()))))
 
 
 class FileFormat(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+from chalicelib import interruption
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Gap
 from chalicelib.core.warnings import FileWarning
@@ -213,6 +214,7 @@ def _segments(
 ) -> Iterator[Segment | RejectedRecord]:
     """Take the block that ends at or after ``stop``, the next line of the grid, off the window."""
     while window.offset < stop and not window.is_at_end():
+        interruption.check()
         boundary = _boundary(window, stop - window.offset, framing)
         if boundary is None:
             window.read_more()

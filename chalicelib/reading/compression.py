@@ -1,21 +1,26 @@
 """Compressed files: detect the compression from the first bytes, and decompress the content as a stream.
 
-Memory is bounded, whatever a file claims. A stream that is damaged or ends early is an error, and so is one
-that grows far beyond the size of the file (a bomb).
+Memory is bounded, whatever a file claims, and so is the time of one step: see
+:mod:`chalicelib.reading.bounded`. A stream that is damaged or ends early is an error, and so is one that
+grows far beyond the size of the file (a bomb).
 """
 
 import lzma
 import time
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chalicelib import interruption
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.warnings import FileWarning
 from chalicelib.reading import members, zip_archive
+from chalicelib.reading.bounded import MOST_IN
+from chalicelib.reading.pieces import joined, sliced
+from chalicelib.reading.zip_directory import DamagedError
 
-_DAMAGE = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError)
+_PIECE = 2 << 20  # bytes: how much is yielded at a time
+_DAMAGE = (zlib.error, lzma.LZMAError, DamagedError, OSError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -56,36 +61,59 @@ def decompress(
     limits: DecompressionLimits,
     tell: Callable[[FileWarning], None],
 ) -> Iterator[bytes]:
-    """Yield the content of a compressed file in pieces of up to 4 MiB.
+    """Yield the content of a compressed file in pieces of up to 2 MiB.
 
     ``read(start, end)`` yields bytes of the file, which has ``size`` bytes. ``tell`` is called with what was
     passed over in the file, at the latest when its content ends. Raises JobFailed for a file that is damaged,
-    ends early, is followed by other bytes, passes a limit, or is a zip archive that does not hold exactly one
-    file.
+    ends early, is followed by other bytes, passes a limit, needs too much memory, or is a zip archive that
+    does not hold exactly one file; Interrupted between two steps.
     """
-    bytes_read = content_size = 0
+    meter = _Meter(limits)
 
-    def count(chunks: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal bytes_read
-        for chunk in chunks:
-            bytes_read += len(chunk)
+    def metered(start: int, end: int) -> Iterator[bytes]:
+        for chunk in sliced(read(start, end), MOST_IN):
+            meter.take_in(chunk)
             yield chunk
 
+    if kind == "zip":
+        pieces = zip_archive.content(size, metered, tell)
+    else:
+        pieces = members.content(kind, metered(0, size), tell)
     try:
-        if kind == "zip":
-            pieces = zip_archive.content(size, lambda start, end: b"".join(count(read(start, end))), tell)
-        else:
-            pieces = members.content(kind, count(read(0, size)), tell)
-        start, seconds = time.monotonic(), 0.0
-        for piece in pieces:
-            content_size += len(piece)
-            seconds += time.monotonic() - start
-            limits.check(bytes_read, content_size, seconds)
-            yield piece
-            start = time.monotonic()
+        yield from joined(meter.give_out(pieces), _PIECE)
     except _DAMAGE as error:
         raise JobFailed(
             "corrupt-file",
-            f"The {kind} file is damaged or incomplete: "
-            f"{content_size:,} bytes came out of it, then: {error}.",
+            f"The {kind} file is damaged or incomplete: {meter.size:,} bytes came out of it, then: {error}.",
         ) from error
+
+
+class _Meter:
+    """Measure what goes into a decompressor and comes out, and how long it takes."""
+
+    def __init__(self, limits: DecompressionLimits) -> None:
+        self.size = 0  # of the content so far
+        self._bytes_read = 0
+        self._limits = limits
+        self._seconds = 0.0
+        self._start = time.monotonic()
+
+    def take_in(self, data: bytes) -> None:
+        """Count bytes of the file. Raises JobFailed beyond a limit."""
+        self._bytes_read += len(data)
+        self._check()
+
+    def give_out(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the pieces, and count them. Raises JobFailed beyond a limit, Interrupted between pieces."""
+        self._start = time.monotonic()
+        for piece in pieces:
+            interruption.check()
+            self.size += len(piece)
+            self._check()
+            if piece:
+                self._seconds += time.monotonic() - self._start
+                yield piece
+                self._start = time.monotonic()
+
+    def _check(self) -> None:
+        self._limits.check(self._bytes_read, self.size, self._seconds + time.monotonic() - self._start)

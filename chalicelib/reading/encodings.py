@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from functools import cache
 
 from chalicelib.reading import likely_encodings
+from chalicelib.reading.pieces import joined, sliced
 
 UTF8 = "utf-8"
+
+_AT_A_TIME = 256 << 10  # bytes that are transcoded
+_PIECE = 2 << 20  # bytes of UTF-8 that are yielded
 
 # U+DCFF is half of a surrogate pair: encoded, it is broken UTF-8, so the record it falls in is rejected.
 _MARK = "sluice_mark"
@@ -101,9 +105,17 @@ def to_utf8(data: bytes, encoding: str) -> bytes | None:
 
 
 def transcode(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield the pieces in UTF-8; bytes that are not valid become broken UTF-8."""
+    """Yield the pieces in UTF-8; bytes that are not valid become broken UTF-8.
+
+    A character is up to four bytes of memory meanwhile, and up to three more of UTF-8: few are converted at a
+    time. Raises Interrupted between them.
+    """
+    yield from joined(_transcoded(pieces, encoding), _PIECE)
+
+
+def _transcoded(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)(_MARK)
-    for piece in pieces:
+    for piece in sliced(pieces, _AT_A_TIME):
         yield decoder.decode(piece).encode(UTF8, "surrogatepass")
     yield decoder.decode(b"", final=True).encode(UTF8, "surrogatepass")
 

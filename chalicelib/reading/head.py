@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from chalicelib import interruption
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.model import Options, Source
 from chalicelib.core.warnings import FileWarning
 from chalicelib.reading import compression, encodings, signatures, zero_bytes
 from chalicelib.reading.excerpts import printable
 from chalicelib.reading.object_store import ObjectStore
-from chalicelib.reading.object_text import CountedReads, between
+from chalicelib.reading.object_text import CountedReads
+from chalicelib.reading.pieces import between
 
 HEAD_SIZE = 1 << 20  # bytes
 
@@ -54,6 +56,7 @@ def read_head(
     UTF-8. Raises JobFailed for a file that is not text, cannot be decompressed, has an unknown encoding or
     the mark of another than the declared one, and the store's errors.
     """
+    interruption.check()
     data = store.read(source, 0, min(source.size, HEAD_SIZE))
     signatures.refuse_other_kinds(data)
     kind = compression.kind_of(data)

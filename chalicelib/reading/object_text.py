@@ -14,6 +14,7 @@ from chalicelib.core.model import Dialect, Source
 from chalicelib.core.warnings import FileWarning
 from chalicelib.reading import compression, encodings
 from chalicelib.reading.object_store import ObjectStore
+from chalicelib.reading.pieces import between
 from chalicelib.reading.range_reads import READ_SIZE, read_ahead
 
 
@@ -44,7 +45,8 @@ class ObjectText:
         """Yield bytes ``[start, end)`` of the text, or all from ``start`` on if ``end`` is None.
 
         Only a stream without an ``end`` reads the object to its end, and tells what was passed over in it.
-        Raises JobFailed for content that cannot be decompressed, and the errors of the store.
+        Raises JobFailed for content that cannot be decompressed, Interrupted between pieces, and the errors
+        of the store.
         """
         if self.is_plain:
             size = self.source.size
@@ -92,16 +94,3 @@ def _chunks(pieces: Generator[bytes], reads: CountedReads, *, whole: bool) -> Ge
         for piece in pieces:
             yield Chunk(piece, reads.offset)
         yield Chunk(b"", reads.offset, tuple(reads.warnings) if whole else ())
-
-
-def between(pieces: Iterator[bytes], start: int, end: int | None) -> Generator[bytes]:
-    """Yield bytes ``[start, end)`` of the pieces' content."""
-    offset = 0
-    for piece in pieces:
-        before = max(start - offset, 0)
-        after = len(piece) if end is None else max(end - offset, 0)
-        if data := piece[before:after]:
-            yield data
-        offset += len(piece)
-        if end is not None and offset >= end:
-            return

@@ -10,6 +10,7 @@ as its end is found.
 from collections.abc import Iterator
 from contextlib import closing
 
+from chalicelib import interruption
 from chalicelib.core.model import Gap, Range
 from chalicelib.reading.blocks import Framing, cut_blocks
 from chalicelib.reading.object_text import ObjectText
@@ -48,6 +49,7 @@ def _line_end(text: ObjectText, start: int, framing: Framing) -> int:
     size = _FIRST_READ
     while True:
         stop = min(start + size, text.source.size)
+        interruption.check()
         data = text.store.read(text.source, start, stop)
         if (length := framing.line_end(data)) is not None:
             return start + length

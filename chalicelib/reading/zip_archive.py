@@ -1,18 +1,48 @@
 """Zip archives: find the one file that counts, and decompress it."""
 
-import io
+import bz2
+import lzma
 import re
-import zipfile
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.warnings import FileWarning
-from chalicelib.reading.excerpts import printable
+from chalicelib.reading.bounded import Decompressor, Portions, check_window, decompressed
+from chalicelib.reading.excerpts import printable, printable_bytes
+from chalicelib.reading.members import Inflater
+from chalicelib.reading.pieces import between
+from chalicelib.reading.zip_directory import DamagedError, Directory, Entry, read_directory
 
-_PIECE = 4 << 20  # bytes that are decompressed at a time
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the latter: an archive without files
 _MOST_NAMES = 3  # in a message
 _LONGEST_NAME = 60  # characters in a message
+_EXCERPT = 20  # bytes
+
+_HEADER = struct.Struct("<4s22xHH")  # of a file: magic, the lengths of its name and its extra fields
+_HEADER_MAGIC = b"PK\x03\x04"
+_ENCRYPTED = 1  # a flag
+_STORED, _DEFLATE, _BZIP2, _LZMA, _AES = 0, 8, 12, 14, 99
+_LZMA_HEAD = 9  # bytes before the packed data
+_OTHER_METHODS = {
+    1: "Shrink",
+    2: "Reduce",
+    3: "Reduce",
+    4: "Reduce",
+    5: "Reduce",
+    6: "Implode",
+    9: "Deflate64",
+    10: "PKWARE DCL Implode",
+    18: "IBM TERSE",
+    19: "IBM LZ77",
+    93: "Zstandard",
+    95: "XZ",
+    94: "MP3",
+    96: "JPEG",
+    97: "WavPack",
+    98: "PPMd",
+}
 
 # What operating systems and their file managers put beside files, in lower case
 _EXTRA_NAMES = {
@@ -37,27 +67,25 @@ def is_zip(head: bytes) -> bool:
 
 
 def content(
-    size: int, read: Callable[[int, int], bytes], tell: Callable[[FileWarning], None]
+    size: int, read: Callable[[int, int], Iterator[bytes]], tell: Callable[[FileWarning], None]
 ) -> Iterator[bytes]:
-    """Yield the content of the one file in an archive in pieces of up to 4 MiB.
+    """Yield the content of the one file in an archive in pieces of up to MOST_OUT bytes; some are empty.
 
-    ``read(start, end)`` returns bytes of the archive, which has ``size`` bytes. ``tell`` is called with the
-    files that were passed over. Raises JobFailed if other than one file counts, or that one is encrypted.
+    ``read(start, end)`` yields bytes of the archive, which has ``size`` bytes. ``tell`` is called with what
+    was passed over. Raises JobFailed if other than one file counts, or that one is encrypted, packed in a way
+    that Sluice does not read, or needs too much memory; DamagedError, EOFError, and the errors of the
+    decompressors.
     """
-    archive = zipfile.ZipFile(io.BufferedReader(_RandomAccessFile(size, read), _PIECE))
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    _refuse_documents([entry.filename for entry in entries])
-    member, extras = _choose(entries)
-    if member.flag_bits & 1:
-        raise JobFailed(
-            "unsupported-format",
-            f"The zip archive is encrypted: {_names([member])}. Upload the file itself.",
-        )
+    directory = read_directory(size, read)
+    files = [entry for entry in directory.entries if not entry.is_folder]
+    _refuse_documents([entry.name for entry in files])
+    entry, extras = _choose(files)
+    _check_method(entry)
     if extras:
         tell(FileWarning("archive-extras", len(extras), 0, _names(extras)))
-    with archive.open(member) as file:
-        while piece := file.read(_PIECE):
-            yield piece
+    if blanks := directory.blanks:
+        tell(FileWarning("bytes-after-archive", len(blanks), 0, printable_bytes(blanks, _EXCERPT)))
+    yield from _checked(_unpacked(_packed(entry, directory, read), entry), entry)
 
 
 def _refuse_documents(names: Sequence[str]) -> None:
@@ -68,10 +96,10 @@ def _refuse_documents(names: Sequence[str]) -> None:
             raise JobFailed("unsupported-format", f"The file is {sentence}.")
 
 
-def _choose(entries: Sequence[zipfile.ZipInfo]) -> tuple[zipfile.ZipInfo, list[zipfile.ZipInfo]]:
+def _choose(entries: Sequence[Entry]) -> tuple[Entry, list[Entry]]:
     """Return the file that counts, and those that do not: an empty one does not if another has content."""
-    files = [entry for entry in entries if not _is_extra(entry.filename)]
-    files = [entry for entry in files if entry.file_size] or files
+    files = [entry for entry in entries if not _is_extra(entry.name)]
+    files = [entry for entry in files if entry.size] or files
     if not files:
         raise JobFailed("unsupported-format", "The zip archive holds no file of data.")
     if len(files) > 1:
@@ -87,34 +115,91 @@ def _is_extra(name: str) -> bool:
     return base in _EXTRA_NAMES or base.startswith("._") or not _EXTRA_FOLDERS.isdisjoint(folders)
 
 
-def _names(entries: Sequence[zipfile.ZipInfo]) -> str:
-    names = [printable(entry.filename, _LONGEST_NAME) for entry in entries[:_MOST_NAMES]]
+def _names(entries: Sequence[Entry]) -> str:
+    names = [printable(entry.name, _LONGEST_NAME) for entry in entries[:_MOST_NAMES]]
     return ", ".join([*names, *(["…"] if len(entries) > _MOST_NAMES else [])])
 
 
-class _RandomAccessFile(io.RawIOBase):
-    """A seekable file over a function that reads ranges of it."""
+def _check_method(entry: Entry) -> None:
+    """Raise JobFailed for a file that is encrypted or packed in a way that Sluice does not read."""
+    if entry.flags & _ENCRYPTED or entry.method == _AES:
+        raise JobFailed(
+            "unsupported-format",
+            f"The zip archive is encrypted: {_names([entry])}. Upload the file itself.",
+        )
+    if entry.method not in (_STORED, _DEFLATE, _BZIP2, _LZMA):
+        name = _OTHER_METHODS.get(entry.method, f"method {entry.method}")
+        raise JobFailed(
+            "unsupported-compression",
+            f"{_names([entry])} is packed with {name} in the zip archive, which Sluice does not read. "
+            "Pack it with Deflate, or upload the file itself, as it is or compressed with gzip or zstd.",
+        )
 
-    def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
-        super().__init__()
-        self._size, self._read, self._at = size, read, 0
 
-    def readable(self) -> bool:
-        return True
+def _packed(
+    entry: Entry, directory: Directory, read: Callable[[int, int], Iterator[bytes]]
+) -> Iterator[bytes]:
+    """Yield the packed bytes of a file. Raises DamagedError."""
+    start = entry.offset
+    following = min(
+        (other.offset for other in directory.entries if other is not entry and other.offset >= start),
+        default=directory.start,
+    )
+    end = min(following, directory.start)
+    file = Portions(read(start, end)) if start < end else Portions(iter(()))
+    header = file.look(_HEADER.size)
+    if len(header) < _HEADER.size or not header.startswith(_HEADER_MAGIC):
+        raise DamagedError("the file is not where the directory says")
+    _, name_size, extra_size = _HEADER.unpack(header)
+    length = _HEADER.size + name_size + extra_size
+    if file.look(length)[_HEADER.size : _HEADER.size + name_size] != entry.raw_name:
+        raise DamagedError("the file has another name in the directory")
+    if start + length + entry.packed_size > end:
+        raise DamagedError("the file reaches into what follows it")
+    return between(file.rest(), length, length + entry.packed_size)
 
-    def seekable(self) -> bool:
-        return True
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
+def _unpacked(packed: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    """Yield the content of a file. It may be longer than the directory says, but only by a few bytes."""
+    if entry.method == _STORED:
+        yield from packed
+        return
+    file = Portions(packed)
+    decompressor: Decompressor
+    if entry.method == _DEFLATE:
+        decompressor = Inflater(raw=True)
+    elif entry.method == _BZIP2:
+        decompressor = bz2.BZ2Decompressor()
+    else:
+        yield from decompressed(_lzma(file), file, entry.size)  # its end need not be marked
+        return
+    yield from decompressed(decompressor, file, entry.size + 1)
 
-    def readinto(self, target: memoryview, /) -> int:  # type: ignore[override]
-        end = min(self._at + len(target), self._size)
-        if end <= self._at:
-            return 0
-        data = self._read(self._at, end)
-        target[: len(data)] = data
-        self._at = end
-        return len(data)
+
+def _lzma(file: Portions) -> lzma.LZMADecompressor:
+    """Return a decompressor by the properties that stand before the packed bytes, and take those off."""
+    head = file.look(_LZMA_HEAD)  # version, length of the properties, properties
+    if len(head) < _LZMA_HEAD or head[2:4] != b"\5\0" or head[4] >= 9 * 5 * 5:
+        raise DamagedError("the properties of its compression are wrong")
+    file.take(len(head))
+    window = int.from_bytes(head[5:], "little")
+    check_window(window)
+    rest, lc = divmod(head[4], 9)
+    pb, lp = divmod(rest, 5)
+    properties = {"id": lzma.FILTER_LZMA1, "dict_size": window, "lc": lc, "lp": lp, "pb": pb}
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[properties])
+
+
+def _checked(pieces: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    """Yield the pieces. Raises DamagedError if they are not what the directory says."""
+    crc = size = 0
+    for piece in pieces:
+        size += len(piece)
+        crc = zlib.crc32(piece, crc)
+        if size > entry.size:
+            break
+        yield piece
+    if size != entry.size:
+        raise DamagedError(f"the directory says that the file has {entry.size:,} bytes")
+    if crc != entry.crc:
+        raise DamagedError("its checksum is wrong")

@@ -5,7 +5,7 @@ It is retried with backoff while a dependency is unavailable.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from chalicelib.core.completion import fate_of_rows
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Task
 from chalicelib.core.model import Status
+from chalicelib.service.activity import Activity
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.preview import Previewer
 from chalicelib.service.register import JobRegister
@@ -69,6 +70,7 @@ class Attempts:
     rejects_files: RejectsFileMaker
     max_attempts: int  # without progress, before a job fails
     outage_seconds: float  # how long an attempt is retried while a dependency is unavailable
+    activity: Activity = field(default_factory=Activity)  # of this process
 
     def run(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Work on the claim until it is done or ``keep_going`` returns False.
@@ -90,10 +92,16 @@ class Attempts:
             wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
             stop=is_over,
             sleep=pause,
-            before_sleep=_log_retry,
+            before_sleep=self._note_retry,
             reraise=True,
         )
         return retrying(self._once, claim, keep_going)
+
+    def _note_retry(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.warning("trying again shortly", extra={"reason": str(error), "tries": state.attempt_number})
+        if isinstance(error, RetryLater):
+            self.activity.waits(state.args[0], error)
 
     def fail(self, claim: Claim, code: str, message: str) -> Status | None:
         """Let the job fail. See :meth:`Failures.fail`.
@@ -193,8 +201,3 @@ def _counted(job: Job, status: Status | None) -> Status | None:
 def seconds_since(moment: datetime) -> float:
     """Return how many seconds ago the moment was."""
     return (datetime.now(UTC) - moment).total_seconds()
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    logger.warning("trying again shortly", extra={"reason": str(error), "tries": state.attempt_number})

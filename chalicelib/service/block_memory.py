@@ -1,11 +1,10 @@
 """Keep the blocks that a worker holds within its memory."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chalicelib import interruption
 from chalicelib.core.memory_budget import FACTOR
-from chalicelib.service.interruption import Interrupted
 
 _PATIENCE = 0.5  # seconds between two looks at whether the work goes on
 
@@ -28,16 +27,16 @@ class BlockMemory:
         """The bytes that are held."""
         return self._held
 
-    def hold(self, text: int, keep_going: Callable[[], bool]) -> "Hold":
+    def hold(self, text: int) -> "Hold":
         """Wait until a block of ``text`` bytes may be prepared, and hold what it may take.
 
-        Raises Interrupted when ``keep_going`` returns False meanwhile.
+        Raises Interrupted if the work should stop meanwhile.
         """
         size = text * FACTOR
         with self._changed:
             while self._held and self._held + size > self.most:
-                if not self._changed.wait(_PATIENCE) and not keep_going():
-                    raise Interrupted
+                if not self._changed.wait(_PATIENCE):
+                    interruption.check()
             self._held += size
         return Hold(self, size)
 

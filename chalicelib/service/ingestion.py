@@ -9,21 +9,22 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from chalicelib import memory
+from chalicelib import interruption, memory
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.formats import format_of
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.block_memory import BlockMemory, Hold
 from chalicelib.service.cutting import cut_text
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
 from chalicelib.service.queue import JobSender
@@ -75,6 +76,7 @@ class IngestionLimits:
     range_size: int  # of the ranges that large files are split into; 0: they are not split
     loaders: int  # how many blocks may be written at once
     memory: MemoryBudget
+    max_rejects: int = MAX_REJECTS  # that are stored for a job
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,16 @@ class Ingester:
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
 
-        ``keep_going`` is called between blocks; blocks under way are finished first.
-        Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
+        ``keep_going`` is asked between blocks and within them, see :mod:`chalicelib.interruption`; blocks
+        that are being written are finished first. Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
-        store = InterruptibleStore(self.store, keep_going)
         opener = Opener(
-            self.ledger, store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
+            self.ledger, self.store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
         )
         try:
-            reading = opener.open(claim)
-            return Ingestion(self, store, claim, reading, keep_going).run()
+            with interruptible(keep_going):
+                reading = opener.open(claim)
+                return Ingestion(self, claim, reading).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -119,24 +121,23 @@ class Ingestion:
     def __init__(
         self,
         ingester: Ingester,
-        store: ObjectStore,
         claim: Claim,
         reading: Reading,
-        keep_going: Callable[[], bool],
     ) -> None:
         self._ingester = ingester
         self._limits = ingester.limits
         self._ledger = ingester.ledger
-        self._keep_going = keep_going
         self._range = claim.range
         self.job = replace(claim.job, source=reading.source, block_size=reading.block_size, reading=reading)
         self._reading = reading
         self._text = ObjectText(
-            store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
+            ingester.store, reading.source, reading.dialect, ingester.limits.text, ingester.limits.read_size
         )
 
     def run(self) -> Result:
         """Run the ingestion. See :meth:`Ingester.ingest`."""
+        if self.job.progress.tally.unstored:  # a worker may have died between a block and the check
+            self._check_limit()
         self._check_budget()
         if self._range is None and self._split():
             return Result.CLAIM_DONE
@@ -216,8 +217,7 @@ class Ingestion:
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
             for number, (block, hold) in enumerate(blocks, start=1):
-                if not self._keep_going():
-                    raise Interrupted
+                interruption.check()
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
@@ -247,7 +247,14 @@ class Ingestion:
             },
             self.job.id,
         )
+        if tally.unstored:
+            self._check_limit()
         self._check_budget()
+
+    def _check_limit(self) -> None:
+        """Raise TooManyRejects unless the job counts rejects on that are not stored."""
+        if self.job.instructions.rejects_beyond_limit is BeyondLimit.FAIL:
+            raise TooManyRejects(f"job {self.job.id} has more rejects than are stored")
 
     def _check_budget(self) -> None:
         """Raise TooManyRejects if the committed blocks of all workers exceed the job's budget.
@@ -271,9 +278,10 @@ class Ingestion:
         blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
         with closing(blocks):
             for block in blocks:
-                hold = self._ingester.block_memory.hold(block.end - block.start, self._keep_going)
+                hold = self._ingester.block_memory.hold(block.end - block.start)
                 try:
-                    prepared = transform(block, self._reading.dialect)
+                    rejects = self._limits.max_rejects
+                    prepared = transform(block, self._reading.dialect, most_rejects=rejects)
                     hold.resize(prepared.size)
                     yield prepared, hold
                     del prepared  # it is free once it is written

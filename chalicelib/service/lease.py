@@ -1,7 +1,9 @@
 """The lease of a busy worker: heartbeats renew it, and the message's visibility with it."""
 
+import math
 import threading
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
@@ -10,6 +12,8 @@ from chalicelib.core.jobs import Claim
 from chalicelib.core.messages import Delivery
 from chalicelib.service.queue import JobReceiver
 from chalicelib.telemetry import logger
+
+_LOOK_SECONDS = 1.0  # how often a worker looks whether it still has its lease: a canceled job ends it
 
 
 class Leases(Protocol):
@@ -28,13 +32,19 @@ class Leases(Protocol):
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
         """Extend the lease; return False if another worker has it or the claim is finished."""
 
+    def holds(self, job_id: UUID, *, owner: str) -> bool:
+        """Return whether ``renew`` would extend the lease; change nothing."""
+
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """End the lease. ``without_progress``: count this attempt against the job, or the range."""
 
 
 @dataclass
 class Heartbeat:
-    """Renew a lease and the message's visibility from a thread, as a context manager. Times in seconds."""
+    """Renew a lease and the message's visibility from a thread, as a context manager. Times in seconds.
+
+    Between two renewals it looks whether the lease has ended.
+    """
 
     leases: Leases
     receiver: JobReceiver
@@ -67,15 +77,25 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(self.interval):
+        looks = max(math.ceil(self.interval / _LOOK_SECONDS), 1)  # the last of them is a renewal
+        for number in count(1):
+            if self._stop.wait(self.interval / looks):
+                return
+            is_renewal = number % looks == 0
             try:
-                if not self._renew():
+                if not (self._renew() if is_renewal else self._holds()):
                     self._lease_ended.set()
                     return
-                self.receiver.extend(self.delivery)
-            except Exception:  # noqa: BLE001 - the next heartbeat may succeed; the ledger guards the job meanwhile
-                logger.exception("lease not renewed")
+            except Exception:  # noqa: BLE001 - the next one may succeed; the ledger guards the job meanwhile
+                if is_renewal:
+                    logger.exception("lease not renewed")
+
+    def _holds(self) -> bool:
+        return self.leases.holds(self.delivery.job_id, owner=self.owner)
 
     def _renew(self) -> bool:
         job_id = self.delivery.job_id
-        return self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)
+        is_renewed = self.leases.renew(job_id, owner=self.owner, lease_seconds=self.lease_seconds)
+        if is_renewed:
+            self.receiver.extend(self.delivery)
+        return is_renewed

@@ -102,8 +102,14 @@ class MessageHandler:
             interval=self.heartbeat_seconds,
         )
         try:
-            with heartbeat, trace_section("ingest", job_id=str(claim.job.id)):
-                result = self.attempts.run(claim, lambda: not (stop.is_set() or heartbeat.lease_ended))
+            with (
+                heartbeat,
+                self.attempts.activity.on(claim) as work,
+                trace_section("ingest", job_id=str(claim.job.id)),
+            ):
+                result = self.attempts.run(
+                    claim, lambda: work.goes_on() and not (stop.is_set() or heartbeat.lease_ended)
+                )
         except JobEnded as error:
             return self._drop(delivery, error)
         except RetryLater:

@@ -11,16 +11,16 @@ from chalicelib.core.preview import Preview
 from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block, Framing, RejectedRecord, Segment, cut_blocks
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.service.ingestion import IngestionLimits, Result
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import Opener
 from chalicelib.service.sureness import sureness
-from chalicelib.service.transform import print_block
+from chalicelib.service.transform import Rejected, RejectRuns, print_block
 from chalicelib.telemetry import logger
 
 MOST_RECORDS = 20  # that a preview shows
@@ -59,14 +59,14 @@ class Previewer:
 
         Raises JobFailed, JobEnded, RetryLater.
         """
-        store = InterruptibleStore(self.store, keep_going)
-        opener = Opener(
-            self.ledger, store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
-        )
+        limits = self.limits.text
+        most = self.limits.memory.block_size
+        opener = Opener(self.ledger, self.store, limits, self.limits.max_upload, most)
         try:
-            reading, detection = opener.open_to_preview(job)
-            text = ObjectText(store, reading.source, reading.dialect, self.limits.text, read_size=HEAD_SIZE)
-            preview = self._make(job, text, detection)
+            with interruptible(keep_going):
+                reading, detection = opener.open_to_preview(job)
+                text = ObjectText(self.store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
+                preview = self._make(job, text, detection)
         except Interrupted:
             return Result.INTERRUPTED
         self.previews.store(replace(job, source=reading.source, reading=reading), preview)
@@ -83,13 +83,15 @@ class Previewer:
             block = _whole_records(beginning, stop, dialect, framing)
             if beginning.is_whole or block.end >= stop:
                 break
-        printed = print_block(block, dialect, in_order=True)
+        rejects: list[Rejected] = []
+        runs = RejectRuns(dialect, rejects.append, MOST_REJECTS)
+        printed = print_block(block, dialect, runs, in_order=True)
         return Preview(
             records=tuple(_bounded(printed.texts.slice(0, MOST_RECORDS).to_pylist())),
-            rejects=tuple(_stored(rejected.with_excerpt()) for rejected in printed.rejects[:MOST_REJECTS]),
+            rejects=tuple(_stored(rejected.with_excerpt()) for rejected in rejects),
             warnings=tuple(map(_warning, (*printed.warnings, *block.warnings))),
             read=printed.records,
-            rejected=len(printed.rejects),
+            rejected=runs.rejected,
             text_bytes=block.end,
             is_whole=beginning.is_whole and block.end == dialect.data_start + len(beginning.data),
             sure=sureness(job.instructions.options, dialect, detection.warnings, detection.runner_up),
@@ -178,7 +180,8 @@ def _bounded(records: Sequence[str]) -> Iterator[str]:
 def _stored(reject: Reject) -> StoredReject:
     """Return a reject of the file's first block as the register returns those of a loaded file."""
     place = Place(reject.offset, reject.record + 1, _counted(reject.line), _counted(reject.sheet_row))
-    return StoredReject((0, reject.record), place, reject.field, reject.code, reject.message, reject.raw)
+    cursor = (0, reject.record)
+    return StoredReject(cursor, place, reject.field, reject.code, reject.message, reject.raw, reject.count)
 
 
 def _warning(warning: FileWarning) -> JobWarning:

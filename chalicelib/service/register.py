@@ -21,7 +21,10 @@ class JobRegister(Protocol):
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
     ) -> Sequence[Job]:
-        """Return jobs, newest first; ``before`` is the ``number`` of the last job of the previous page."""
+        """Return jobs, newest first; ``before`` is the ``number`` of the last job of the previous page.
+
+        They come without labels and columns, which may be long.
+        """
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""

@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from chalicelib import memory
+from chalicelib import interruption, memory
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Job, Reading, RejectsSource
-from chalicelib.core.model import Gap, Place, Reject, WholeReject
+from chalicelib.core.model import Dialect, Gap, Place, Reject, WholeReject
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
-from chalicelib.service.interruption import Interrupted, InterruptibleStore
 from chalicelib.service.object_keys import new_rejects_key
-from chalicelib.service.rejected import Rejected
 from chalicelib.service.rejects_text import rejects_name, rejects_text
-from chalicelib.service.transform import print_block
+from chalicelib.service.transform import Rejected, RejectRuns, print_block
 from chalicelib.telemetry import logger
 
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
-MOST = 1 << 20  # bytes kept of a record
+_NOT_STORED = "too-many-rejects"
+_MISSING = "{:,} more records were rejected here. They were counted and not stored, and are not in this file."
 
 
 class RejectsLedger(Protocol):
@@ -82,10 +82,9 @@ class RejectsFileMaker:
         """
         if job.reading is None:
             raise AssertionError(f"job {job.id} has rejects and no reading")
-        store = InterruptibleStore(self.store, keep_going)
         rejects = WholeRejects(
             self.ledger,
-            store,
+            self.store,
             self.limits,
             job.id,
             job.reading,
@@ -95,8 +94,11 @@ class RejectsFileMaker:
         is_csv = key.endswith(".csv")
         content_type = "text/csv; charset=utf-8" if is_csv else "application/x-ndjson"
         try:
-            pieces = rejects_text(job, job.reading.dialect, _while(keep_going, rejects))
-            self.bucket.write(key, iter(pieces), content_type=content_type)
+            with interruptible(keep_going):
+                pieces = rejects_text(
+                    job, job.reading.dialect, _one_by_one(rejects), longest=self.limits.max_record
+                )
+                self.bucket.write(key, iter(pieces), content_type=content_type)
         except Interrupted:
             return False
         source = RejectsSource.EXCERPTS if rejects.has_excerpts else RejectsSource.OBJECT
@@ -130,14 +132,13 @@ class RejectsFileMaker:
         return has_failed
 
 
-def _while(keep_going: Callable[[], bool], rejects: "WholeRejects") -> Iterator[WholeReject]:
+def _one_by_one(rejects: "WholeRejects") -> Iterator[WholeReject]:
     """Yield the rejects. Raises Interrupted between two blocks."""
     for number, some in enumerate(rejects.by_block(), start=1):
         yield from some
         if number % _RELEASE_MEMORY_AFTER == 0:
             memory.release_free_memory()
-        if not keep_going():
-            raise Interrupted
+        interruption.check()
 
 
 @dataclass
@@ -175,7 +176,7 @@ class WholeRejects:
                         break
                     done += 1
                     # no variable: the rejects of a block are free before the next one is cut
-                    yield self._whole(expected, print_block(block, self.reading.dialect).rejects)
+                    yield self._whole(expected, _rejects_of(block, self.reading.dialect))
                     if done == len(run):
                         break
             except JobFailed as failure:
@@ -189,25 +190,36 @@ class WholeRejects:
         gap = Gap(run[0].start, run[-1].end)
         total = self.reading.source.size if text.is_plain else self.reading.text_size
         to_end, longest = gap.end == total, self.limits.max_record
-        return cut_text(text, self.reading, gap, longest, to_end=to_end, excerpt=MOST + 1)
+        return cut_text(text, self.reading, gap, longest, to_end=to_end, excerpt=longest + 1)
 
     def _whole(self, block: RejectedBlock, found: Sequence[Rejected]) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were found, or excerpts if the ledger counts others."""
-        if len(found) != block.rejected:
+        if sum(it.repeats + 1 for it in found) != block.rejected:
             yield from self._excerpts(block)
             return
+        longest = self.limits.max_record
         for it in found:
-            self.count += 1
-            place, raw, is_cut = _place(block, it), it.raw[:MOST], len(it.raw) > MOST
-            yield WholeReject(it.code, it.message, it.field, place, raw, is_cut=is_cut)
+            self.count += it.repeats + 1
+            place, raw, is_cut = _place(block, it), it.raw[:longest], len(it.raw) > longest
+            yield WholeReject(it.code, it.message, it.field, place, raw, is_cut=is_cut, count=it.repeats + 1)
 
     def _excerpts(self, block: RejectedBlock) -> Iterator[WholeReject]:
         """Yield the rejects of a block as they were stored."""
         self.has_excerpts = True
+        missing = block.rejected
         for it in self.ledger.excerpts(self.job_id, block.no):
-            self.count += 1
+            self.count += it.count
+            missing -= it.count
             place, raw = _place(block, it), it.raw.encode()
-            yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True)
+            yield WholeReject(it.code, it.message, it.field, place, raw, is_excerpt=True, count=it.count)
+        if missing > 0:
+            yield WholeReject(_NOT_STORED, _MISSING.format(missing), None, Place(block.start), b"")
+
+
+def _rejects_of(block: Block, dialect: Dialect) -> Sequence[Rejected]:
+    rejects: list[Rejected] = []
+    print_block(block, dialect, RejectRuns(dialect, rejects.append))
+    return rejects
 
 
 def _runs(blocks: Sequence[RejectedBlock], nearest: int) -> Iterator[Sequence[RejectedBlock]]:

@@ -20,7 +20,7 @@ from chalicelib.rows.formulas import escape
 DELIMITERS = (",", ";", "\t")  # that spreadsheet programs write
 _PIECE = 1 << 16  # bytes: a piece has so many, and one record more at most
 _LINE_ENDINGS = re.compile(r"[\r\n]+")
-_CUT = " Only the beginning of this record stands here: it is longer than 1 MiB."
+_CUT = " Only the beginning of this record stands here: it is larger than records may be."
 _EXCERPT = " Only an excerpt of this record was kept."
 
 
@@ -29,12 +29,17 @@ def rejects_name(dialect: Dialect) -> str:
     return "rejects.csv" if dialect.format.is_table else "rejects.ndjson"
 
 
-def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[bytes]:
+def rejects_text(
+    job: Job, dialect: Dialect, rejects: Iterable[WholeReject], *, longest: int
+) -> Iterator[bytes]:
     """Yield the file of rejects in pieces.
 
     ``job`` and ``dialect``: those that rejected the records. ``rejects`` are taken one by one, in order.
+    ``longest``: the size of the longest record that can be read, in bytes.
     """
-    lines = _csv_lines(job, dialect, rejects) if dialect.format.is_table else map(_json_line, rejects)
+    lines = (
+        _csv_lines(job, dialect, rejects, longest) if dialect.format.is_table else map(_json_line, rejects)
+    )
     buffer = bytearray()
     for line in lines:
         buffer += line.encode()
@@ -45,7 +50,7 @@ def rejects_text(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> 
         yield bytes(buffer)
 
 
-def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> Iterator[str]:
+def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject], longest: int) -> Iterator[str]:
     columns = dialect.own_columns
     added = AddedColumns.beside(columns, job.id)
     writer = _Writer(dialect.delimiter if dialect.delimiter in DELIMITERS else ",")
@@ -57,14 +62,17 @@ def _csv_lines(job: Job, dialect: Dialect, rejects: Iterable[WholeReject]) -> It
             raw = readable(reject.raw, encodings.UTF8)
         elif reject.is_cut or (cells := reader.of(reject.code, reject.raw)) is None:
             raw = reader.text(reject.raw)
-        if reject.is_cut:  # a record that is too large again must not become rows
-            raw = _LINE_ENDINGS.sub(" ", raw)
         place = (_number(reject.place.line), raw, _number(reject.place.record))
-        yield writer.line([*(cells or [""] * len(columns)), _reason(reject), *place])
+        row = [*(cells or [""] * len(columns)), _reason(reject), *place]
+        line = writer.line(row)
+        if len(line) > longest or len(line.encode()) > longest:  # lines of such a record may become rows
+            line = writer.line(_LINE_ENDINGS.sub(" ", cell) for cell in row)
+        yield line
 
 
 def _reason(reject: WholeReject) -> str:
-    return f"{reject.message}{_CUT if reject.is_cut else ''}{_EXCERPT if reject.is_excerpt else ''}"
+    alike = f" ({reject.count:,} in a row)" if reject.count > 1 else ""
+    return f"{reject.message}{alike}{_CUT if reject.is_cut else ''}{_EXCERPT if reject.is_excerpt else ''}"
 
 
 def _number(value: int | None) -> str:

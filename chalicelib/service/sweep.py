@@ -22,6 +22,7 @@ from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
+_WORKERS_KEPT = 24 * 3600  # seconds, after their last sign of life
 _PREVIEWS_WAIT = 7 * 24 * 3600  # seconds, for their client
 _PAGE = 1000  # objects looked up at once
 
@@ -58,6 +59,9 @@ class Upkeep(Protocol):
 
     def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
         """Return purged jobs that may still have objects of rejects files."""
+
+    def forget_workers(self, *, seconds: float) -> int:
+        """Remove workers that have given no sign of life for ``seconds``; count them."""
 
     def forget_rejects_file(self, job_id: UUID) -> None:
         """Note that the job has no object of a rejects file any more."""
@@ -100,6 +104,7 @@ class Sweeper:
             "adopted": self._adopt_dropped,
             "expired": self._expire_previewed,
             "purged": self._purge,
+            "forgotten": lambda: self.upkeep.forget_workers(seconds=_WORKERS_KEPT),
         }
         counts: dict[str, int] = {}
         errors: list[Exception] = []

@@ -1,19 +1,21 @@
 """The pipeline of a block: text → decoded values → rows and rejects."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.model import Dialect
+from chalicelib.core.model import Dialect, Reject
+from chalicelib.core.packed_rejects import PackedRejects
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
-from chalicelib.formats.interface import Batch, FileFormat, Location, Note, Reason, Rejection, Rejections
+from chalicelib.formats.interface import Batch, FileFormat, Note, Rejection
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment
 from chalicelib.reading.likely_encodings import Advisor
@@ -24,25 +26,60 @@ from chalicelib.rows.declared import Finding, apply_rules
 from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
+from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
-from chalicelib.service.rejected import Excerpts, Rejected, RejectedRecords
 
 # That are printed at once, at most: most blocks are one slice.
 MOST_CELLS = 1 << 20
 MOST_RECORDS = 1 << 17
-_REJECTS_AT_ONCE = 1 << 12
+_ASK_EVERY = 64  # records that are printed one by one
+NO_LIMIT = sys.maxsize
+_SHORT = 100  # bytes of a record
+_MOST_KNOWN = 1000
 
 
-def transform(block: Block, dialect: Dialect) -> PreparedBlock:
+class Rejected(NamedTuple):
+    """A rejected record of a block, with all bytes that the block has of it. See :class:`Reject`."""
+
+    code: str
+    message: str
+    record: int
+    offset: int
+    raw: bytes
+    field: str | None = None
+    line: int | None = None
+    sheet_row: int | None = None
+    repeats: int = 0  # see Rejection
+
+    def with_excerpt(self) -> Reject:
+        """Return the reject as it is stored."""
+        return Reject(
+            self.code,
+            self.message,
+            self.record,
+            self.offset,
+            excerpt(self.raw),
+            self.field,
+            self.line,
+            self.sheet_row,
+            self.repeats + 1,
+        )
+
+
+def transform(block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
+
+    ``most_rejects``: so many rejects are kept at most, the first ones.
 
     The file's format decodes segments into batches of values; from there on all formats share one path:
     :class:`_Printer` turns a batch into canonical records and rejects. Both kinds of values that a batch
     holds, tables and single records, arrive there decoded and not yet normalised. That is the one place for a
     check against a schema.
     """
-    printed = print_block(block, dialect)
+    rejects = PackedRejects()
+    kept = RejectRuns(dialect, lambda rejected: rejects.append(rejected.with_excerpt()), most_rejects)
+    printed = print_block(block, dialect, kept)
     rows = identify(printed.texts)
     return PreparedBlock(
         block.no,
@@ -51,36 +88,88 @@ def transform(block: Block, dialect: Dialect) -> PreparedBlock:
         printed.records,
         len(printed.texts) - len(rows),
         rows,
-        Excerpts(printed.rejects),
+        rejects,
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
         warnings=(*printed.warnings, *block.warnings),
+        unstored=kept.beyond,
     )
 
 
+class RejectRuns:
+    """Pass the rejects of a block on, in file order; those that follow each other and are alike as one.
+
+    Alike are rows without a value, and the same bytes where a JSON object should begin: there is nothing in
+    them to correct. ``most``: so many are passed on at most.
+    """
+
+    def __init__(self, dialect: Dialect, pass_on: Callable[[Rejected], None], most: int = NO_LIMIT) -> None:
+        empty = format_of(dialect).empty_record
+        self._empty = empty and empty.code
+        self._has_objects = not format_of(dialect).is_flat
+        self._pass_on = pass_on
+        self._most = most
+        self._last: Rejected | None = None
+        self._repeats = 0  # of the last one
+        self.rejected = 0  # records so far
+        self.beyond = 0  # of those: records whose rejects were not passed on
+
+    def add(self, rejected: Rejected) -> None:
+        """Add the next reject of the block."""
+        records = rejected.repeats + 1
+        self.rejected += records
+        if self._last is not None and self._is_alike(self._last, rejected):
+            self._repeats += records
+            return
+        self.finish()
+        self._last, self._repeats = rejected, rejected.repeats
+
+    def finish(self) -> None:
+        """Pass on what is left."""
+        if self._last is None:
+            return
+        if self._most > 0:
+            self._most -= 1
+            self._pass_on(self._last._replace(repeats=self._repeats) if self._repeats else self._last)
+        else:
+            self.beyond += self._repeats + 1
+        self._last = None
+
+    def _is_alike(self, last: Rejected, following: Rejected) -> bool:
+        if last.code != following.code or following.record != last.record + self._repeats + 1:
+            return False
+        if last.code == self._empty:
+            return True
+        return (
+            self._has_objects
+            and last.raw == following.raw
+            and last.message == following.message
+            and not last.raw.lstrip().startswith(b"{")
+        )
+
+
 class Printed(NamedTuple):
-    """The canonical records, the rejects and the warnings of a block of ``records`` records."""
+    """The canonical records and the warnings of a block of ``records`` records."""
 
     texts: pa.Array
-    rejects: RejectedRecords
     warnings: Sequence[FileWarning]
     records: int
     sheet_rows: int | None
 
 
-def print_block(block: Block, dialect: Dialect, *, in_order: bool = False) -> Printed:
+def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order: bool = False) -> Printed:
     """Decode, normalise and print the records of a block.
 
-    ``in_order``: the texts are in file order. Otherwise, those of single records may come after the others of
-    their batch.
+    ``rejects`` gets those that cannot be printed. ``in_order``: the texts are in file order. Otherwise, those
+    of single records may come after the others of their batch.
     """
     advisor = Advisor() if dialect.encoding == encodings.UTF8 else None
     if dialect.transcoded:  # the text is UTF-8
         dialect = replace(dialect, encoding=encodings.UTF8)
     is_first = block.start < dialect.data_start
     rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
-    printer = _Printer(format_of(dialect), dialect, in_order=in_order)
+    printer = _Printer(format_of(dialect), dialect, rejects, in_order=in_order)
     return _print_segments(block.segments, printer, dialect, advisor, rows_before)
 
 
@@ -97,13 +186,13 @@ def _print_segments(
     """
     file_format = format_of(dialect)
     texts: list[pa.Array] = []
-    rejects = RejectedRecords()
     notes = Notes()
     records = 0
     for segment in segments:
+        interruption.check()
         if isinstance(segment, RejectedRecord):
             message = file_format.unreadable[segment.code]
-            rejects.append(
+            printer.rejects.add(
                 Rejected(
                     segment.code,
                     message,
@@ -119,16 +208,18 @@ def _print_segments(
             continue
         lines = Lines(segment)
         for batch in file_format.decode(segment, dialect):
+            interruption.check()
             printed = printer.print_batch(batch)
             texts += printed.texts
             before = _Before(records, sheet_rows, lines)
             for rejected in _rejects(batch, printed.rejections, before, advisor):
-                rejects.append(rejected)
+                printer.rejects.add(rejected)
             notes.add(segment, batch, records, printed.notes)
             records += batch.records
             sheet_rows = _sum(sheet_rows, batch.sheet_rows)
+    printer.rejects.finish()
     whole_texts = texts[0] if len(texts) == 1 else pa.concat_arrays([*texts, pa.array([], pa.string())])
-    return Printed(whole_texts, rejects, notes.warnings, records, sheet_rows)
+    return Printed(whole_texts, notes.warnings, records, sheet_rows)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -139,14 +230,17 @@ class _PrintedBatch(NamedTuple):
     """The canonical records of a batch, all its rejections by ordinal, and notes beyond the batch's own."""
 
     texts: Sequence[pa.Array]
-    rejections: Rejections
+    rejections: Sequence[Rejection]
     notes: Sequence[Note]  # one for each code
 
 
 class _Printer:
     """Print batches of decoded values as canonical records."""
 
-    def __init__(self, file_format: FileFormat, dialect: Dialect, *, in_order: bool = False) -> None:
+    def __init__(
+        self, file_format: FileFormat, dialect: Dialect, rejects: RejectRuns, *, in_order: bool = False
+    ) -> None:
+        self.rejects = rejects
         self._in_order = in_order
         self._is_flat = file_format.is_flat
         self._empty_record = file_format.empty_record
@@ -158,23 +252,27 @@ class _Printer:
         A check against a schema belongs here, before values are normalised and printed: it would take the
         table's columns and the single records, and add rejections of its own.
         """
-        arrays: list[pa.Array] = []
-        found = batch.rejections
-        rejections = found.copy() if isinstance(found, Rejections) else Rejections(found)
+        arrays, places = list[pa.Array](), list[pa.Array]()  # texts, and the ordinals of their records
+        rejections = list(batch.rejections)
         notes: list[Note] = []
         if batch.table is not None:
             texts, findings = self._print_table(batch.table)
             notes += _notes(batch, findings)
+            ordinals = batch.table_ordinals()
             if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
-                ordinals = batch.table_ordinals().filter(is_empty)
-                rejections.extend(chain.from_iterable(_in_pieces(ordinals)), self._empty_record)
-                texts = texts.filter(pc.invert(is_empty))
+                is_kept = pc.invert(is_empty)
+                runs = _runs(ordinals.filter(is_empty))
+                rejections += [Rejection(first, *self._empty_record, repeats=more) for first, more in runs]
+                ordinals, texts = ordinals.filter(is_kept), texts.filter(is_kept)
             arrays.append(texts)
+            places.append(ordinals)
         if batch.singles:
-            arrays.append(pa.array(_print_singles(batch, rejections), pa.string()))
-        rejections.sort()
+            printed = dict(_print_singles(batch, rejections))
+            arrays.append(pa.array(printed.values(), pa.string()))
+            places.append(pa.array(printed, pa.int64()))
+        rejections.sort(key=lambda rejection: rejection.ordinal)
         if self._in_order and len(arrays) > 1:
-            arrays = [_in_order(batch, pa.concat_arrays(arrays), rejections)]
+            arrays = [pa.concat_arrays(arrays).take(pc.array_sort_indices(pa.concat_arrays(places)))]
         return _PrintedBatch(arrays, rejections, notes)
 
     def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
@@ -211,18 +309,13 @@ def slices(rows: int, columns: int) -> Iterator[tuple[int, int]]:
         yield start, min(most, rows - start)
 
 
-def _in_pieces(column: pa.Array) -> Iterator[list[Any]]:
-    """Yield the values of a column for Python, some at once."""
-    for start in range(0, len(column), _REJECTS_AT_ONCE):
-        yield column.slice(start, _REJECTS_AT_ONCE).to_pylist()
-
-
-def _in_order(batch: Batch, texts: pa.Array, rejections: Rejections) -> pa.Array:
-    """Return the texts of a batch, first those of its table and then those of its singles, in file order."""
-    rejected = rejections.ordinals
-    ordinals = pa.concat_arrays([batch.table_ordinals(), pa.array(batch.singles, pa.int64())])
-    ordinals = ordinals.filter(pc.invert(pc.is_in(ordinals, rejected)))
-    return texts.take(pc.array_sort_indices(ordinals))
+def _runs(ordinals: pa.Array) -> Iterator[tuple[int, int]]:
+    """Yield the first of each run of successive ordinals, and how many more it has."""
+    begins = pc.not_equal(pc.pairwise_diff(ordinals), 1).fill_null(True)  # noqa: FBT003 - the first one
+    firsts = ordinals.filter(begins).to_pylist()
+    starts = pc.indices_nonzero(begins).to_pylist()
+    for first, start, end in zip(firsts, starts, [*starts[1:], len(ordinals)], strict=True):
+        yield first, end - start - 1
 
 
 def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
@@ -236,15 +329,27 @@ def _notes(batch: Batch, findings: Sequence[Finding]) -> Iterator[Note]:
         yield Note(code, sum(finding.count for finding in alike), ordinals[first].as_py())
 
 
-def _print_singles(batch: Batch, rejections: Rejections) -> Iterator[str]:
-    """Yield the single records that can be printed; add a rejection for each that cannot."""
-    for ordinal in batch.singles:
-        try:
-            text = canonical.record(batch.value(ordinal))
-        except RecordRejected as error:
-            rejections.add(ordinal, Reason(error.code, str(error), error.field))
+def _print_singles(batch: Batch, rejections: list[Rejection]) -> Iterator[tuple[int, str]]:
+    """Yield ordinal and text of single records; append a rejection for each that cannot be printed."""
+    known: dict[bytes, str | RecordRejected] = {}  # what came of short records: some files repeat them
+    for ordinal in interruption.asking(batch.singles, _ASK_EVERY):
+        source = batch.source(ordinal)
+        printed = None if source is None else known.get(source)
+        if printed is None:
+            printed = _print_single(batch, ordinal)
+            if source is not None and len(source) <= _SHORT and len(known) < _MOST_KNOWN:
+                known[source] = printed
+        if isinstance(printed, str):
+            yield ordinal, printed
         else:
-            yield text
+            rejections.append(Rejection(ordinal, printed.code, str(printed), printed.field))
+
+
+def _print_single(batch: Batch, ordinal: int) -> str | RecordRejected:
+    try:
+        return canonical.record(batch.value(ordinal))
+    except RecordRejected as error:
+        return error.with_traceback(None)
 
 
 class _Before(NamedTuple):
@@ -256,38 +361,27 @@ class _Before(NamedTuple):
 
 
 def _rejects(
-    batch: Batch, rejections: Rejections, before: _Before, advisor: Advisor | None
+    batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
 ) -> Iterator[Rejected]:
-    """Yield the rejected records of a batch. Some are looked at at once: they take much memory so."""
+    """Yield the rejected records of a batch."""
+    if not rejections:
+        return
+    locations = batch.locate([rejection.ordinal for rejection in rejections])
+    rejections = batch.explain(rejections, [location.raw for location in locations])
+    both = list(zip(rejections, locations, strict=True))
     if advisor is not None:
-        pieces = _located(batch, rejections)
-        advisor.learn(
-            location.raw
-            for piece in pieces
-            for rejection, location in piece
-            if rejection.code == "encoding-error"
+        advisor.learn(location.raw for rejection, location in both if rejection.code == "encoding-error")
+    for (ordinal, code, message, field, repeats), (offset, raw, row) in interruption.asking(both):
+        if advisor is not None and code == "encoding-error":
+            message += advisor.advise(raw)  # noqa: PLW2901 - completed
+        yield Rejected(
+            code,
+            message,
+            before.records + ordinal,
+            offset,
+            raw,
+            field,
+            before.lines.before(offset),
+            _sum(before.sheet_rows, row),
+            repeats,
         )
-    for piece in _located(batch, rejections):
-        found, locations = zip(*piece, strict=True)
-        explained = batch.explain(found, [location.raw for location in locations])
-        for (ordinal, code, message, field), (offset, raw, row) in zip(explained, locations, strict=True):
-            if advisor is not None and code == "encoding-error":
-                message += advisor.advise(raw)  # noqa: PLW2901 - completed
-            yield Rejected(
-                code,
-                message,
-                before.records + ordinal,
-                offset,
-                raw,
-                field,
-                before.lines.before(offset),
-                _sum(before.sheet_rows, row),
-            )
-
-
-def _located(batch: Batch, rejections: Rejections) -> Iterator[list[tuple[Rejection, Location]]]:
-    """Yield rejections and where their records are, some at once."""
-    for start in range(0, len(rejections), _REJECTS_AT_ONCE):
-        some = list(rejections.between(start, start + _REJECTS_AT_ONCE))
-        locations = batch.locate([rejection.ordinal for rejection in some])
-        yield list(zip(some, locations, strict=True))

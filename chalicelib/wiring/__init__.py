@@ -7,12 +7,15 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from chalicelib import __version__
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
+from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
 from chalicelib.backends.sqs import SqsReceiver
+from chalicelib.core.workers import WorkerKind
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
@@ -30,9 +33,13 @@ if TYPE_CHECKING:
     from chalicelib.backends.postgres.ledger import PostgresLedger
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
+    from chalicelib.service.activity import Activity
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
+    from chalicelib.service.signs_of_life import SignsOfLife
     from chalicelib.service.sweep import Sweeper
+
+_SIGNS_IN_A_LEASE = 6  # a silent worker shows before its lease runs out: see chalicelib.core.workers
 
 
 class Services:
@@ -96,6 +103,11 @@ class Services:
     def rejects_files(self) -> RejectsFiles:
         """Return the service that hands out rejects files."""
         return RejectsFiles(self.jobs, self.rejects_wishes, self.sender, self.signer)
+
+    @cached_property
+    def workers(self) -> PostgresWorkers:
+        """Return the signs of life of all workers."""
+        return PostgresWorkers(self._pool)
 
     @property
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
@@ -177,6 +189,7 @@ class Services:
                 range_size=settings.range_size,
                 loaders=settings.loaders,
                 memory=budget,
+                max_rejects=settings.max_rejects,
             ),
         )
 
@@ -188,8 +201,42 @@ class Services:
     def new_block_writer(self) -> "BlockWriter":
         """Return a writer for the blocks of one job."""
         from chalicelib.backends.postgres.blocks import PostgresBlocks
+        from chalicelib.service.activity import NotingWriter
 
-        return PostgresBlocks(self._pool, self._destination)
+        return NotingWriter(
+            PostgresBlocks(self._pool, self._destination, self.settings.max_rejects), self.activity
+        )
+
+    @cached_property
+    def activity(self) -> "Activity":
+        """Return what the slots of this process do."""
+        from chalicelib.service.activity import Activity
+
+        return Activity()
+
+    def signs_of_life(self) -> "SignsOfLife":
+        """Return a context in which this process gives signs of life."""
+        return self._signs_of_life(WorkerKind.PROCESS)
+
+    def lambda_signs_of_life(self) -> "SignsOfLife":
+        """Return a context in which this invocation gives signs of life, once it has taken a while."""
+        return self._signs_of_life(WorkerKind.LAMBDA)
+
+    def _signs_of_life(self, kind: WorkerKind) -> "SignsOfLife":
+        from chalicelib.service.signs_of_life import SignsOfLife
+
+        is_lambda = kind is WorkerKind.LAMBDA
+        interval = self.settings.lease_seconds / _SIGNS_IN_A_LEASE
+        return SignsOfLife(
+            self.workers,
+            self.activity,
+            name=self.owner,
+            kind=kind,
+            version=__version__,
+            slots=1 if is_lambda else self.settings.worker_jobs,
+            interval=interval,
+            first_after=interval if is_lambda else 0,
+        )
 
     @cached_property
     def ledger(self) -> "PostgresLedger":
@@ -239,6 +286,7 @@ class Services:
             ),
             max_attempts=receiver.max_deliveries,
             outage_seconds=self.settings.outage_seconds,
+            activity=self.activity,
         )
         return MessageHandler(
             self.jobs,
@@ -260,8 +308,8 @@ class Services:
 
     @cached_property
     def _pool(self) -> database.Pool:
-        # of a worker: every loader of every job, its lease, one for look-ups, one for sweeps
-        size = self.settings.worker_jobs * (self.settings.loaders + 1) + 2
+        # of a worker: every loader of every job, its lease; look-ups, sweeps, signs of life
+        size = self.settings.worker_jobs * (self.settings.loaders + 1) + 3
         required(self.settings.database_url, "DATABASE_URL")  # fail at the start, not in the pool's thread
         return database.Pool(self.database_url, size=size, idle_seconds=self.settings.lease_seconds)
 

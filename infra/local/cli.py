@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from infra.local import installs, processes, stack
+from infra.local import installs, processes, stack, workers
 from infra.local.env_file import read_env_file
 from infra.steps.errors import StepError
 from infra.steps.layout import DEFAULT_ROOT, Layout
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     up.set_defaults(command=run_up)
     for name, command, description in (
         ("down", run_down, "stop all components that up started"),
-        ("status", run_status, "show which components run"),
+        ("status", run_status, "show which components run, and what workers do"),
         ("install", run_install, "install the requirements of up, so that up is quick"),
     ):
         commands.add_parser(name, parents=[root], help=description).set_defaults(command=command)
@@ -81,7 +81,7 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Print which components run, and their logs."""
+    """Print which components run, their logs, and the workers that are registered."""
     layout = Layout.at(arguments.root)
     missing = False
     for name in (*stack.SERVICES, "worker"):
@@ -89,8 +89,12 @@ def run_status(arguments: argparse.Namespace) -> int:
         missing = missing or record is None
         text = f"runs, process {record.pid}" if record else "does not run"
         to_terminal(line(name, f"{text}, log {layout.log(name)}"))
-    url = read_env_file(layout).get("SLUICE_URL")
+    env = read_env_file(layout)
+    url = env.get("SLUICE_URL")
     to_terminal(line("app", url or "is not deployed"))
+    if "DATABASE_URL" in env:
+        for text in workers.worker_lines(env["DATABASE_URL"]):
+            to_terminal(line("workers", text))
     return 3 if missing or not url else 0
 
 

@@ -18,7 +18,7 @@ def quote(value: str) -> str:
 def write_env_file(layout: Layout, env: Mapping[str, str]) -> None:
     """Write `KEY=value` lines for `set -a; . FILE; set +a`, atomically.
 
-    Only the owner may read the file: it holds the database's password.
+    Only the owner may read the file: it holds the passwords of the database and of Redis.
     """
     half = layout.env_file.with_name(f"env.{os.getpid()}")
     half.touch(mode=0o600)

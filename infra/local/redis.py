@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from infra.steps.environment import own_env
 from infra.steps.errors import StepError
 from infra.steps.layout import Layout
 
+PASSWORD = "requirepass"  # noqa: S105 - the setting's name
 SETTINGS = {
     "bind": ports.HOST,
     "appendonly": "yes",
@@ -37,24 +39,31 @@ class Redis:
         self._layout = layout
         self._port = port
         self._data = layout.data / "redis"
+        # The server reads its password from this file: every user of the machine sees the command line.
+        self._password_file = layout.data / "redis-password.conf"
 
     def url(self) -> str:
-        """Return the URL for clients."""
-        return f"redis://{self.address()}/0"
+        """Return the URL for clients, with the password."""
+        return f"redis://:{self._password()}@{self.address()}/0"
 
     def address(self) -> str:
         """See `Service`."""
         return f"{ports.HOST}:{self._port}"
 
     def prepare(self) -> None:
-        """See `Service`."""
+        """Create the data directory and the password if they do not exist."""
         self._data.mkdir(mode=0o700, exist_ok=True)
+        if not self._password_file.exists():
+            half = self._password_file.with_suffix(".new")
+            half.touch(mode=0o600)
+            half.write_text(f"{PASSWORD} {secrets.token_urlsafe(24)}\n")
+            half.replace(self._password_file)
 
     def command(self) -> Command:
         """See `Service`."""
         settings = {**SETTINGS, "port": str(self._port), "dir": str(self._data)}
         options = [word for name in settings for word in (f"--{name}", settings[name])]
-        argv = (str(binary()), *options)
+        argv = (str(binary()), str(self._password_file), *options)
         return Command(argv, own_env(self._layout), self._layout.root)
 
     def healthy(self) -> bool:
@@ -67,8 +76,11 @@ class Redis:
 
     def _info(self) -> str:
         with socket.create_connection((ports.HOST, self._port), timeout=2) as connection:
-            connection.sendall(b"INFO\r\nQUIT\r\n")
+            connection.sendall(f"AUTH {self._password()}\r\nINFO\r\nQUIT\r\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+
+    def _password(self) -> str:
+        return self._password_file.read_text().removeprefix(PASSWORD).strip()
 
 
 def on_path() -> Path | None:

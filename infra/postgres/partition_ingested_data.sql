@@ -17,7 +17,8 @@
 --
 -- KEPT: columns, checks, indexes and their names, the owner, privileges on the table, storage parameters such as the
 -- room for updates, and the order of rows, on which undo relies to be fast. NOT KEPT, as Sluice creates none:
--- privileges on single columns, triggers, policies. A view on the table makes it fail: drop the view before.
+-- privileges on single columns, triggers, policies. The view ingested_rows is made again, with the privileges on it. Any
+-- other view on the table, or on that view, makes it fail: drop it before.
 --
 -- DIFFERENCES AFTERWARDS. Undo walks the table a thousand pages at a time, now of every partition: eight times as many
 -- rows per transaction. And COPY passes rows to partitions in batches, so writers no longer take their locks in the
@@ -49,11 +50,20 @@ DO $$
 DECLARE
     partitions constant integer := 8;
     plain constant regclass := 'ingested_data';
+    rows_view constant regclass := to_regclass('ingested_rows');  -- migration 0015 makes it
+    view_query constant text := pg_get_viewdef(rows_view);
     indexes constant text[] := ARRAY(
         SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = plain AND NOT indisprimary
     );
     storage constant text := (
         SELECT coalesce('WITH (' || array_to_string(reloptions, ', ') || ')', '') FROM pg_class WHERE oid = plain
+    );
+    privileges constant text[] := ARRAY(
+        SELECT format('GRANT %s ON %I TO %s %s', privilege_type, relname,
+                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                      CASE WHEN is_grantable THEN 'WITH GRANT OPTION' END)
+        FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+        WHERE oid IN (plain, rows_view) AND grantee <> relowner
     );
     statement text;
 BEGIN
@@ -74,13 +84,11 @@ BEGIN
     END LOOP;
     INSERT INTO ingested_data SELECT * FROM ingested_data_plain;
 
-    FOR statement IN
-        SELECT format('GRANT %s ON ingested_data TO %s %s', privilege_type,
-                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
-                      CASE WHEN is_grantable THEN 'WITH GRANT OPTION' END)
-        FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
-        WHERE oid = plain AND grantee <> relowner
-    LOOP
+    IF rows_view IS NOT NULL THEN
+        DROP VIEW ingested_rows;
+        EXECUTE 'CREATE VIEW ingested_rows AS ' || view_query;
+    END IF;
+    FOREACH statement IN ARRAY privileges LOOP
         EXECUTE statement;
     END LOOP;
     DROP TABLE ingested_data_plain;

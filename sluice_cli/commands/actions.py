@@ -9,6 +9,7 @@ from sluice_cli.commands.budget import NONE, max_rejects_option
 from sluice_cli.commands.file_options import changes_body, format_option, options_option
 from sluice_cli.commands.session import (
     Session,
+    beyond_limit_option,
     exit_status,
     follow_option,
     job_argument,
@@ -42,6 +43,7 @@ def cancel_command(ctx: click.Context, *, job_id: UUID, as_json: bool) -> None:
 @options_option
 @max_rejects_option(may_be_none=True)
 @on_failure_option
+@beyond_limit_option
 @follow_option
 @rejects_option
 @json_option
@@ -54,6 +56,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     options: dict[str, object],
     max_rejects: int | str | None,
     on_failure: str | None,
+    rejects_beyond_limit: str | None,
     wait: bool,
     fail_on_rejects: bool,
     as_json: bool,
@@ -73,7 +76,11 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     """
     if fail_on_rejects and not wait:
         raise click.UsageError("--fail-on-rejects can only be given with --follow.", ctx)
-    limits = {"max_rejects": max_rejects, "on_failure": on_failure}
+    limits = {
+        "max_rejects": max_rejects,
+        "on_failure": on_failure,
+        "rejects_beyond_limit": rejects_beyond_limit,
+    }
     changed = {name: None if value == NONE else value for name, value in limits.items() if value is not None}
     body = {**changes_body(options, file_format), **changed}
     act(

@@ -39,6 +39,13 @@ on_failure_option = click.option(
     help="What becomes of the rows that are loaded if the job fails. Default: keep.",
 )
 
+beyond_limit_option = click.option(
+    "--rejects-beyond-limit",
+    type=click.Choice(["fail", "count"]),
+    help="What becomes of a job with more rejects than the service stores: it fails, or the others are "
+    "counted only. Default: fail.",
+)
+
 
 @dataclass(frozen=True)
 class Session:

@@ -18,6 +18,7 @@ from sluice_cli.commands.budget import max_rejects_option
 from sluice_cli.commands.file_options import format_option, options_option
 from sluice_cli.commands.session import (
     Session,
+    beyond_limit_option,
     exit_status,
     json_option,
     on_failure_option,
@@ -45,6 +46,7 @@ _SETTLED_BY_RESUME = {
     "parent_job": "--parent-job",
     "max_rejects": "--max-rejects",
     "on_failure": "--on-failure",
+    "rejects_beyond_limit": "--rejects-beyond-limit",
 }
 
 
@@ -61,6 +63,7 @@ _SETTLED_BY_RESUME = {
 )
 @max_rejects_option(may_be_none=False)
 @on_failure_option
+@beyond_limit_option
 @click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
@@ -80,6 +83,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     parent_job: UUID | None,
     max_rejects: int | str | None,
     on_failure: str | None,
+    rejects_beyond_limit: str | None,
     resume: UUID | None,
     no_follow: bool,
     fail_on_warnings: bool,
@@ -107,6 +111,7 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
         else:
             new = NewUpload(file.name, file.size, dataset, file_format, options, force=force)
             new = replace(new, parent_job=parent_job, max_rejects=max_rejects, on_failure=on_failure)
+            new = replace(new, rejects_beyond_limit=rejects_beyond_limit)
             job_id = upload.begin(new)
         if no_follow and as_json:
             render.print_document(api.job(job_id).document)

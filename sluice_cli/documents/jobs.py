@@ -107,6 +107,27 @@ class RejectKind:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What a job waits for, in one word and in a sentence, and since when."""
+
+    what: str
+    since: datetime | None
+    message: str
+
+    @classmethod
+    def read_from(cls, document: Document) -> Self | None:
+        """Return the member ``waiting_for`` of a job document, None if the job does not wait."""
+        waiting = optional_object(document, "waiting_for")
+        if not waiting:
+            return None
+        return cls(
+            what=optional_text(waiting.get("what")) or "",
+            since=optional_moment(waiting.get("since")),
+            message=optional_text(waiting.get("message")) or "",
+        )
+
+
+@dataclass(frozen=True)
 class Job:
     """A job document.
 
@@ -119,6 +140,7 @@ class Job:
     id: str
     status: str
     phase: str | None
+    waiting: Waiting | None
     dataset: str
     filename: str
     format: str | None
@@ -130,10 +152,12 @@ class Job:
     attempts: int
     duplicate_of: str | None  # the job that had loaded the same file
     undone_rows: int | None
+    rejects_not_stored: int  # records
     error: tuple[str, str] | None  # code, message
     warnings: tuple[Warned, ...]
     rejects: tuple[RejectKind, ...]  # the most frequent first
     created_at: datetime | None
+    queued_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
 
@@ -154,10 +178,21 @@ class Job:
 
     @property
     def seconds(self) -> float | None:
-        """Return the time from the job's start to its end, None until it has ended."""
-        if self.completed_at is None or self.started_at is None:
+        """Return the time from when the job was queued to its end, None until it has ended.
+
+        With a service of an earlier version, which does not tell when that was: since a worker took it.
+        """
+        begin = self.queued_at or self.started_at
+        if self.completed_at is None or begin is None:
             return None
-        return (self.completed_at - self.started_at).total_seconds()
+        return (self.completed_at - begin).total_seconds()
+
+    @property
+    def queue_seconds(self) -> float:
+        """Return the part of these seconds before a worker took the job."""
+        if self.queued_at is None or self.started_at is None:
+            return 0.0
+        return max((self.started_at - self.queued_at).total_seconds(), 0.0)
 
     @classmethod
     def read(cls, answer: object, retry_after: float | None = None) -> Self:
@@ -171,6 +206,7 @@ class Job:
             id=str(required_job_id(document, "id")),
             status=safe(required_text(document, "status")),
             phase=optional_text(document.get("phase")),
+            waiting=Waiting.read_from(document),
             dataset=optional_text(document.get("dataset")) or "",
             filename=optional_text(document.get("filename")) or "",
             format=optional_text(optional_object(document, "detected").get("format")),
@@ -181,11 +217,13 @@ class Job:
             counts=Counts(*(count(counts, name) for name in ("read", "inserted", "duplicates", "rejected"))),
             attempts=count(document, "attempts"),
             duplicate_of=optional_text(document.get("duplicate_of")),
+            rejects_not_stored=count(document, "rejects_not_stored"),
             undone_rows=optional_integer(document.get("undone_rows")),
             error=(safe(error.get("code", "")), safe(error.get("message", ""))) if error else None,
             warnings=tuple(Warned.read(warning) for warning in optional_list(document, "warnings")),
             rejects=tuple(RejectKind.read(kind) for kind in optional_list(document, "rejects")),
             created_at=optional_moment(document.get("created_at")),
+            queued_at=optional_moment(document.get("queued_at")),
             started_at=optional_moment(document.get("started_at")),
             completed_at=optional_moment(document.get("completed_at")),
         )

@@ -32,6 +32,7 @@ class NewUpload:
     preview: bool = False
     max_rejects: int | str | None = None
     on_failure: str | None = None
+    rejects_beyond_limit: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -47,6 +48,7 @@ class NewUpload:
             "preview": self.preview or None,
             "max_rejects": self.max_rejects,
             "on_failure": self.on_failure,
+            "rejects_beyond_limit": self.rejects_beyond_limit,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

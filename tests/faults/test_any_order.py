@@ -60,7 +60,7 @@ class Play:
         limits = self.ingester.limits
         opener = Opener(self.ingester.ledger, self.ingester.store, limits.text, limits.max_upload, 1 << 22)
         reading = self.claim.job.reading or opener.open(self.claim)
-        ingestion = Ingestion(self.ingester, self.ingester.store, self.claim, reading, lambda: True)
+        ingestion = Ingestion(self.ingester, self.claim, reading)
         self.claim = replace(self.claim, job=ingestion.job)
         total = ingestion._text_size()
         gaps = self.ingester.ledger.gaps(ingestion.job.id, total)

@@ -135,7 +135,7 @@ def containers(
     address = services["AWS_ENDPOINT_URL"].removeprefix("http://")
     addresses = {
         "postgresql://sluice:local-only@postgres:5432/sluice": empty_database_url,
-        "redis://redis:6379": services["REDIS_URL"].removesuffix("/0"),
+        "redis://:local-only@redis:6379": services["REDIS_URL"].removesuffix("/0"),
         "localstack:4566": address,
         "localhost:4566": address,
         resources.DEAD_LETTERS: f"{name}-dlq",

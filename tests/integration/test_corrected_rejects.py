@@ -32,7 +32,7 @@ def loaded(life: Life, data: bytes, job_id: UUID) -> Job:
 def rejects_of(job: Job, data: bytes) -> bytes:
     assert job.reading is not None
     dialect = job.reading.dialect
-    return b"".join(rejects_text(job, dialect, whole_rejects(data, dialect)))
+    return b"".join(rejects_text(job, dialect, whole_rejects(data, dialect), longest=10**6))
 
 
 def records(life: Life) -> list[dict[str, str]]:
@@ -71,29 +71,39 @@ def test_corrected_rejects_are_loaded_and_nothing_is_doubled(life: Life, named: 
     assert again.progress.tally == Tally(3, 0, 3, 0)
 
 
+def same_content(life: Life, job_id: UUID) -> UUID | None:
+    """Return the job that has loaded SOURCE as the job would load it."""
+    claim = life.leases.claim(job_id, owner="me", lease_seconds=60)
+    assert claim is not None
+    return life.ledger.complete_as_duplicate(claim.job, SOURCE)
+
+
 def test_a_file_that_was_loaded_without_a_parent_is_read_again_with_one(life: Life) -> None:
     """The same bytes are read in another way."""
-    first = register(life)
-    claim = life.leases.claim(first, owner="me", lease_seconds=60)
-    assert claim is not None
     loaded_job = loaded_as(life, None)
-    other = register(life, parent=first)
-    taken = life.leases.claim(other, owner="me", lease_seconds=60)
-    assert taken is not None
 
-    assert life.ledger.complete_as_duplicate(taken.job, SOURCE) is None
-
-    same = life.leases.claim(register(life), owner="me", lease_seconds=60)
-    assert same is not None
-    assert life.ledger.complete_as_duplicate(same.job, SOURCE) == loaded_job
+    assert same_content(life, register(life, parent=loaded_job)) is None
+    assert same_content(life, register(life)) == loaded_job
 
 
-def loaded_as(life: Life, parent: UUID | None) -> UUID:
-    """Return a job that has loaded SOURCE."""
+MARKED = b"a,b,_sluice_rejects_of_%s\n1,2,1\n3,4,2\n"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_rejects_file_is_read_again(life: Life, named: bool) -> None:
+    """Its parent may have been read again meanwhile, with other options."""
+    parent = register(life)
+    data = b"a,b\n1,2\n" if named else MARKED % str(parent).encode()
+    first = loaded_as(life, parent if named else None, data)
+    assert life.found(first).parent_job == parent
+
+    assert same_content(life, register(life, parent=parent if named else None)) is None
+
+
+def loaded_as(life: Life, parent: UUID | None, data: bytes = b"a,b\n1,2\n3,4\n") -> UUID:
+    """Return a job that has loaded SOURCE, which holds the data."""
     job_id = register(life, parent=parent)
-    _, ingester = opened_by(
-        life, MemoryStore(b"a,b\n1,2\n3,4\n", SOURCE.etag, SOURCE.version_id, SOURCE.checksum)
-    )
+    _, ingester = opened_by(life, MemoryStore(data, SOURCE.etag, SOURCE.version_id, SOURCE.checksum))
     work(life, job_id, ingester)
     life.change(f"UPDATE ingestion_jobs SET size = {SOURCE.size} WHERE id = '{job_id}'")
     assert life.found(job_id).status is Status.COMPLETED

@@ -1,17 +1,25 @@
 """The life of a job on a real Postgres: what leads to what; cancel and retry."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
+from threading import Event
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from psycopg import errors
 
+from chalicelib.backends.postgres.database import APPLICATION
+from chalicelib.backends.postgres.holding import Patience
+from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.core.errors import JobEnded, JobFailed, NotPossible, RetryLater
-from chalicelib.core.jobs import Job, Reading
+from chalicelib.core.jobs import Changes, Job, Reading
 from chalicelib.core.lifecycle import TRANSITIONS, Action, possible
-from chalicelib.core.model import Status, Tally
+from chalicelib.core.model import Reject, Status, Tally
 from tests.support.blocks import block
 from tests.support.life import DAY, DIALECT, QUIET, SOURCE, UNFINISHED, Life
 
@@ -120,6 +128,98 @@ def test_a_block_waits_for_a_cancel_and_is_rolled_back_whole(life: Life) -> None
         with pytest.raises(JobEnded):
             loading.result()
     assert life.sql("SELECT FROM ingested_data UNION ALL SELECT FROM ingestion_blocks") == []
+
+
+class Held(Sequence[Reject]):
+    """Rejects of which the block's transaction gets no more than the first until they are released."""
+
+    def __init__(self) -> None:
+        self.reached, self.released = Event(), Event()
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 0:
+            return Reject("missing-cell", "Too few.", 0, 0, "raw")
+        self.reached.set()
+        assert self.released.wait(60)
+        raise IndexError
+
+
+def hasty(life: Life) -> PostgresRegister:
+    return PostgresRegister(life.pool, Patience(commit=0.1, longest=30))
+
+
+def test_cancel_ends_a_block_that_does_not_come_to_its_commit(life: Life) -> None:
+    job, other, rejects = life.job(), life.job(), Held()
+    with ThreadPoolExecutor() as threads:
+        loading = threads.submit(life.load, job, replace(block(0, ["a"]), records=3, rejects=rejects))
+        assert rejects.reached.wait(60)
+        beside = Held()
+        of_other = threads.submit(life.load, other, replace(block(0, ["b"]), records=2, rejects=beside))
+        assert beside.reached.wait(60)
+        canceled = hasty(life).act(job.id, Action.CANCEL)
+        assert canceled is not None
+        assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally())
+        rejects.released.set()
+        beside.released.set()
+        with pytest.raises(RetryLater):
+            loading.result()
+        assert of_other.result().inserted == 1  # its transaction was none of those that were ended
+    with pytest.raises(JobEnded):
+        life.load(job, block(0, ["a"], rejects=1))
+    assert life.sql("SELECT record->>'v' FROM ingested_data") == [("b",)]
+
+
+ADMITTED = "SELECT pg_advisory_xact_lock_shared(hashtextextended('{}', 0))"
+RENEWED = "UPDATE ingestion_jobs SET lease_until = now() WHERE id = '{}'"
+
+
+@pytest.mark.parametrize("statement", [ADMITTED, RENEWED], ids=["block", "heartbeat"])
+@pytest.mark.parametrize(
+    ("status", "action"), [(Status.PROCESSING, Action.CANCEL), (Status.COMPLETED, Action.UNDO)]
+)
+def test_an_action_ends_the_transaction_of_a_frozen_process(
+    life: Life, status: Status, action: Action, statement: str
+) -> None:
+    job_id, other_id = life.job_in(status), life.job_in(status)
+    frozen, beside = (psycopg.connect(life.url, application_name=APPLICATION) for _ in range(2))
+    with closing(frozen), closing(beside):
+        frozen.execute(statement.format(job_id).encode())
+        beside.execute(ADMITTED.format(other_id).encode())
+        acted = hasty(life).act(job_id, action)
+        assert acted is not None
+        assert acted.status is TRANSITIONS[action].after
+        with pytest.raises(errors.AdminShutdown):
+            frozen.execute("SELECT 1")
+        beside.execute("SELECT 1")
+
+
+def test_an_action_ends_no_transaction_of_another_program(life: Life) -> None:
+    job = life.job()
+    impatient = PostgresRegister(life.pool, Patience(commit=0.1, again=0.1, longest=1, idle=0))
+    with psycopg.connect(life.url) as connection:
+        connection.execute(RENEWED.format(job.id).encode())
+        with pytest.raises(RetryLater):
+            impatient.act(job.id, Action.CANCEL)
+        connection.execute("SELECT 1")
+    assert life.found(job.id).status is Status.PROCESSING
+
+
+def test_an_action_that_the_job_does_not_allow_ends_no_block(life: Life) -> None:
+    job, rejects = life.job(), Held()
+    with ThreadPoolExecutor() as threads:
+        loading = threads.submit(life.load, job, replace(block(0, ["a"]), records=3, rejects=rejects))
+        assert rejects.reached.wait(60)
+        with pytest.raises(NotPossible):
+            hasty(life).act(job.id, Action.UNDO)
+        with pytest.raises(NotPossible):
+            hasty(life).reread(job.id, Changes())
+        with pytest.raises(NotPossible):
+            hasty(life).load(job.id, None)
+        rejects.released.set()
+        assert loading.result().inserted == 1
 
 
 def test_an_endless_stream_of_blocks_does_not_starve_a_cancel(life: Life) -> None:

@@ -41,6 +41,16 @@ def test_a_second_owner_has_to_wait_for_the_lease_to_run_out(life: Life, status:
     assert life.leases.claim(job_id, owner="me", lease_seconds=60) is None
 
 
+@pytest.mark.parametrize("status", Status)
+def test_a_worker_holds_a_lease_that_it_could_renew(life: Life, status: Status) -> None:
+    job_id = life.job_in(status)
+    before = life.everything()
+    holds = {owner: life.leases.holds(job_id, owner=owner) for owner in ("me", "other")}
+    assert life.everything() == before
+    assert holds == {owner: life.leases.renew(job_id, owner=owner, lease_seconds=60) for owner in holds}
+    assert holds["me"] is (status in (Status.PROCESSING, Status.UNDOING))
+
+
 def test_only_one_of_many_gets_a_job(life: Life) -> None:
     for job_id in [life.pending() for _ in range(5)]:
         taken = at_once(*[partial(life.do, job_id, Action.CLAIM, owner) for owner in "abcd"])

@@ -76,6 +76,7 @@ def test_a_range_whose_lease_has_run_out_is_taken_over(life: Life, shared: UUID)
     life.later(50)
     assert life.leases.renew(shared, owner="b", lease_seconds=60)
     assert not life.leases.renew(shared, owner="d", lease_seconds=60)
+    assert [life.leases.holds(shared, owner=owner) for owner in "bd"] == [True, False]
     life.later(20)
     taken = [claim(life, shared, "d"), claim(life, shared, "e"), claim(life, shared, "f")]
     assert [it.range for it in taken if it] == [RANGES[0], RANGES[2]]

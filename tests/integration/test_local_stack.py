@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -82,6 +83,24 @@ def test_up_reports_the_addresses_that_are_in_the_file(layout: Layout) -> None:
     assert layout.env_file.stat().st_mode & 0o777 == 0o600
     shell = ["bash", "-c", 'set -a; . "$0"; set +a; echo -n "$DATABASE_URL"', str(layout.env_file)]
     assert subprocess.check_output(shell, text=True) == env["DATABASE_URL"]
+
+
+def test_redis_refuses_clients_without_its_password(layout: Layout) -> None:
+    with_password = urlsplit(up()["REDIS_URL"])
+
+    with redis.Redis(port=with_password.port or 0) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    password = with_password.password or ""
+    assert len(password) >= 24
+    command = processes.arguments_of(pid(layout, "redis"))
+    assert not any(password in argument for argument in command)
+    files = [path for path in layout.root.rglob("*") if path.is_file() and password in read(path)]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert not any(path.is_relative_to(layout.logs) for path in files)
+
+
+def read(path: Path) -> str:
+    return path.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("name", STORES)

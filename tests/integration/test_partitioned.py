@@ -75,8 +75,11 @@ def load_more(life: Life) -> list[object]:
 
 
 def everything(life: Life) -> list[tuple[object, ...]]:
+    """Return all rows, as the table and the view have them. The ids of jobs are random."""
     return life.sql(
-        "SELECT first_job, last_job, dataset_id, content_hash, record, metadata FROM ingested_data"
+        "SELECT first_job, last_job, dataset_id, content_hash, record, dataset, of_jobs.metadata"
+        " FROM ingested_data JOIN (SELECT dataset, content_hash, metadata FROM ingested_rows) AS of_jobs"
+        " USING (content_hash) JOIN datasets ON name = dataset AND datasets.id = dataset_id"
         " ORDER BY dataset_id, content_hash"
     )
 
@@ -165,10 +168,17 @@ def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable
         " UNION ALL SELECT attname, format_type(atttypid, atttypmod) || attnotnull FROM pg_attribute"
         " WHERE attrelid = 'ingested_data'::regclass AND attnum > 0 ORDER BY 1, 2"
     )
-    before = life.sql(about)
+    life.change("GRANT SELECT ON ingested_rows TO pg_write_all_data")
+    view = (
+        "SELECT pg_get_viewdef(oid), relowner::regrole::text, relacl::text FROM pg_class"
+        " WHERE oid = 'ingested_rows'::regclass"
+    )
+    before, view_before = life.sql(about), life.sql(view)
     assert len(before) == 2 + 2 + 3 + 6
+    assert "pg_write_all_data=r" in view_before[0][2]
     partition(plain_url)
     assert life.sql(about) == before
+    assert life.sql(view) == view_before
 
 
 def test_a_partitioned_table_is_not_partitioned_again(

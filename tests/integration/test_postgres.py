@@ -1,6 +1,7 @@
 """The job register, the ledger and the sink on a real Postgres."""
 
 import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -74,10 +75,37 @@ def test_datasets_are_apart_and_jobs_are_remembered(backend: Backend) -> None:
 
 
 @in_either_table
-def test_labels_of_later_jobs_are_added(backend: Backend) -> None:
-    for labels in ({"from": "x", "run": "1"}, None, {"run": "2"}):
-        backend.load(backend.job(metadata=labels), block(0, ["a"]))
-    assert backend.sql("SELECT metadata FROM ingested_data") == [({"from": "x", "run": "2"},)]
+def test_a_row_has_the_labels_of_the_jobs_that_brought_it_first_and_last(backend: Backend) -> None:
+    labels = ({"from": "x", "run": "1"}, {"between": "them"}, {"run": "2"})
+    jobs = [backend.job(metadata=of_job) for of_job in labels]
+    for job in jobs:
+        backend.load(job, block(0, ["a"]))
+    backend.load(backend.job(dataset="other"), block(0, ["a"]))
+
+    assert backend.sql(
+        "SELECT dataset, record, first_job_id, last_job_id, first_metadata, last_metadata, metadata"
+        " FROM ingested_rows WHERE dataset = 'default'"
+    ) == [("default", {"v": "a"}, jobs[0].id, jobs[2].id, labels[0], labels[2], {"from": "x", "run": "2"})]
+    assert backend.sql("SELECT metadata, first_metadata FROM ingested_rows WHERE dataset = 'other'") == [
+        (None, None)
+    ]
+    assert backend.sql("SELECT DISTINCT metadata FROM ingested_data") == [(None,)]
+
+
+@in_either_table
+def test_labels_that_an_earlier_version_stored_with_rows_stay(backend: Backend) -> None:
+    for labels in ({"from": "x", "run": "1"}, {"run": "2"}):
+        backend.load(backend.job(metadata=labels), block(0, ["a", "b"]))
+    # as it wrote them, of all the jobs that had brought a row
+    backend.change("""UPDATE ingested_data SET metadata = '{"from": "x", "run": "2", "between": "them"}'""")
+    before = backend.sql("SELECT record, metadata FROM ingested_data ORDER BY content_hash")
+    backend.load(backend.job(metadata={"run": "3"}), block(0, ["a"]))
+
+    assert backend.sql("SELECT record, metadata FROM ingested_data ORDER BY content_hash") == before
+    assert backend.sql("SELECT record ->> 'v', metadata FROM ingested_rows ORDER BY 1") == [
+        ("a", {"from": "x", "run": "3", "between": "them"}),
+        ("b", {"from": "x", "run": "2", "between": "them"}),
+    ]
 
 
 @in_either_table
@@ -201,6 +229,26 @@ def test_jobs_are_listed_newest_first(backend: Backend) -> None:
     assert not backend.jobs.list(limit=9, before=None, status=Status.FAILED, dataset=None)
 
 
+def test_a_list_reads_neither_labels_nor_columns(backend: Backend) -> None:
+    made = backend.job(metadata={"from": "x"})
+    wide = f'{{"columns": {json.dumps(["name"] * 1000)}, "decimal_columns": ["name"]}}'
+    backend.change(f"UPDATE ingestion_jobs SET detected = detected || '{wide}'")
+
+    (listed,) = backend.jobs.list(limit=9, before=None, status=None, dataset=None)
+
+    assert listed.instructions.metadata is None
+    assert listed.reading
+    assert (listed.reading.dialect.columns, listed.reading.dialect.decimal_columns) == ((), None)
+    whole = backend.found(made.id)
+    assert whole.reading
+    assert len(whole.reading.dialect.columns) == 1000
+    dialect = replace(whole.reading.dialect, columns=(), decimal_columns=None)
+    instructions = replace(whole.instructions, metadata=None)
+    assert listed == replace(
+        whole, instructions=instructions, reading=replace(whole.reading, dialect=dialect)
+    )
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.permutations(range(8)), st.sets(st.integers(0, 7)))
 def test_gaps_are_what_no_block_covers(backend: Backend, order: list[int], loaded: set[int]) -> None:
@@ -257,7 +305,7 @@ def test_an_unknown_job_is_none(backend: Backend) -> None:
 def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Backend, statement: str) -> None:
     """The other way round, each row of the table is compared with each hash: that takes hours."""
     queries = database.load_queries("ingested_data.sql")
-    parameters = {"job": 2, "dataset": 1, "metadata": None, "hashes": bytes(64), "count": 2}
+    parameters = {"job": 2, "dataset": 1, "hashes": bytes(64), "count": 2}
     with psycopg.connect(backend.url) as connection:
         connection.execute("ANALYZE ingested_data")  # it is empty: that is what Postgres knows of it
         connection.execute(

@@ -143,11 +143,13 @@ def test_a_killed_worker_is_replaced(life: Life) -> None:
     assert dead is not None
     assert claim(life, job.id) is None
     assert life.leases.renew(job.id, owner="dead", lease_seconds=60)
+    assert life.leases.holds(job.id, owner="dead")
     life.later(61)
     assert life.upkeep.take_silent(seconds=60, limit=9) == [job.id]
     assert life.upkeep.take_silent(seconds=60, limit=9) == []
     made = make(life, maker, job.id)
     assert not life.leases.renew(job.id, owner="dead", lease_seconds=60)
+    assert not life.leases.holds(job.id, owner="dead")
     lost = (dead.job, "dead", "rejects/late", 1, RejectsSource.OBJECT)
     assert not life.rejects_files.finish(lost[0], owner=lost[1], key=lost[2], rejects=lost[3], source=lost[4])
     assert life.found(job.id).rejects_file == made

@@ -91,6 +91,17 @@ def reject(number: int, **members: object) -> dict[str, Any]:
     return document | members
 
 
+def waiting(what: str = "database", **members: object) -> dict[str, Any]:
+    """Return the member ``waiting_for`` of a job document. ``members`` replace its own."""
+    document: dict[str, Any] = {
+        "what": what,
+        "since": "2025-11-23T14:07:12Z",
+        "until": None,
+        "message": "The database has no room left on its disk.",
+    }
+    return document | members
+
+
 @dataclass
 class Request:
     """A request that the server received."""
@@ -147,6 +158,7 @@ class FakeSluice:
         }
         self.defaults: dict[str, dict[str, Any]] = {}
         self.jobs: list[dict[str, Any]] = [job()]
+        self.workers: list[dict[str, Any]] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -201,7 +213,11 @@ class FakeSluice:
         return self.actions.get(action, problem(404, "Not Found", "There is no such job."))
 
     def _get(self, path: str, query: Mapping[str, str]) -> Answer | None:
-        lists = {"/jobs": ("jobs", self.jobs), f"/jobs/{JOB_ID}/errors": ("errors", self.rejects)}
+        lists = {
+            "/jobs": ("jobs", self.jobs),
+            "/workers": ("workers", self.workers),
+            f"/jobs/{JOB_ID}/errors": ("errors", self.rejects),
+        }
         if path in lists:
             return _page(*lists[path], query, self.most_rejects)
         if path.startswith(f"/jobs/{JOB_ID}/rejects."):

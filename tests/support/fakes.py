@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.budget import OnFailure
-from chalicelib.core.completion import Completion, nothing_loaded, too_many_rejects
+from chalicelib.core.budget import BeyondLimit, OnFailure
+from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import (
     Changes,
@@ -41,6 +42,7 @@ from chalicelib.core.preview import Preview
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.core.uploads import SignedDownload, SignedUpload
 from chalicelib.core.warnings import FileWarning, JobWarning
+from chalicelib.core.workers import SignOfLife, Worker
 from chalicelib.service.actions import JobActions
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
@@ -50,6 +52,44 @@ from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
 
 FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
+
+
+@dataclass
+class MemoryWorkers:
+    """The signs of life: those that were stored, and workers as they are read."""
+
+    signs: list[SignOfLife] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    unattended: bool = False
+    down: bool = False
+
+    def renew(self, sign: SignOfLife) -> None:
+        self.ping()
+        self.signs.append(sign)
+
+    def remove(self, name: str) -> None:
+        self.ping()
+        self.removed.append(name)
+
+    def list(self, *, limit: int, before: int | None) -> Sequence[Worker]:
+        self.ping()
+        newest = sorted(self.workers, key=lambda it: -it.number)
+        return [it for it in newest if before is None or it.number < before][:limit]
+
+    def has_unattended_jobs(self, *, seconds: float) -> bool:
+        assert seconds > 0
+        return self.unattended
+
+    def forget(self, seconds: float) -> int:
+        kept = [it for it in self.workers if it.unseen_seconds < seconds]
+        count = len(self.workers) - len(kept)
+        self.workers = kept
+        return count
+
+    def ping(self) -> None:
+        if self.down:
+            raise RetryLater("the database is down", Dependency.DATABASE)
 
 
 @dataclass
@@ -65,6 +105,7 @@ class MemoryJobs:
     files: dict[UUID, RejectsFile] = field(default_factory=dict)  # that were asked for
     makers: dict[UUID, str] = field(default_factory=dict)  # who makes which
     attempts: Counter[UUID] = field(default_factory=Counter)  # to make them
+    workers: MemoryWorkers = field(default_factory=MemoryWorkers)
     down: bool = False
 
     def put(self, job: Job) -> Job:
@@ -203,9 +244,15 @@ class MemoryJobs:
         self._withdraw(job_id)
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        return lease_seconds > 0 and self.holds(job_id, owner=owner)
+
+    def holds(self, job_id: UUID, *, owner: str) -> bool:
         self.ping()
-        holders = {self.makers.get(job_id), self.owners.get(job_id), *self.ranges.get(job_id, {}).values()}
-        return lease_seconds > 0 and owner in holders
+        return owner in {
+            self.makers.get(job_id),
+            self.owners.get(job_id),
+            *self.ranges.get(job_id, {}).values(),
+        }
 
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         self.ping()
@@ -305,8 +352,7 @@ class MemoryJobs:
     def tally(self, job_id: UUID) -> Tally:
         self.ping()
         blocks = self.blocks.get(job_id, {}).values()
-        counts = ((it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks)
-        return Tally(*map(sum, zip(*counts, strict=True))) if blocks else Tally()
+        return _tally(blocks) if blocks else Tally()
 
     def fail(self, job: Job, *, owner: str, code: str, message: str) -> Status | None:
         self.ping()
@@ -327,10 +373,14 @@ class MemoryJobs:
     def _error_of_rejects(self, job: Job, *, at_end: bool) -> JobError | None:
         tally, instructions = self.tally(job.id), job.instructions
         blocks = self.blocks.get(job.id, {}).values()
-        codes = Counter(reject.code for block in blocks for reject in block.rejects)
+        codes = Counter[str]()
+        for reject in (reject for block in blocks for reject in block.rejects):
+            codes[reject.code] += reject.count
         budget = instructions.max_rejects
         if budget is not None and budget.is_exceeded(tally, at_end=at_end):
             return too_many_rejects(budget, tally, codes, instructions.on_failure)
+        if tally.unstored and instructions.rejects_beyond_limit is BeyondLimit.FAIL:
+            return beyond_limit(tally.rejected - tally.unstored, tally, codes, instructions.on_failure)
         return nothing_loaded(codes) if at_end and 0 < tally.rejected == tally.records else None
 
     def _fail(self, job: Job, error: JobError) -> Status:
@@ -518,6 +568,9 @@ class MemoryJobs:
             self.jobs[job.id] = changed(job, purged_at=NOW)
         return len(old)
 
+    def forget_workers(self, *, seconds: float) -> int:
+        return self.workers.forget(seconds)
+
     def _end(self, job_id: UUID, status: Status, error: JobError | None) -> None:
         self.owners.pop(job_id, None)
         self.ranges.pop(job_id, None)
@@ -537,7 +590,7 @@ class MemoryJobs:
 
 
 def _tally(blocks: Iterable[PreparedBlock]) -> Tally:
-    counts = [(it.records, len(it.rows), it.repeats, len(it.rejects)) for it in blocks]
+    counts = [(it.records, len(it.rows), it.repeats, it.rejected, it.unstored) for it in blocks]
     return Tally(*map(sum, zip(*counts, strict=True)))
 
 
@@ -706,6 +759,7 @@ class MemoryServices:
     def __init__(self) -> None:
         self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
         self.jobs = MemoryJobs()
+        self.workers = self.jobs.workers
         self.sender = MemoryQueue()
         self.signer = FixedSigner()
         self.upload_bucket = MemoryUploads()

@@ -11,6 +11,7 @@ import psycopg
 
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.holding import Patience
 from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.leases import PostgresLeases
 from chalicelib.backends.postgres.ledger import PostgresLedger
@@ -20,6 +21,7 @@ from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.splits import PostgresSplits
 from chalicelib.backends.postgres.undo import PostgresUndo
 from chalicelib.backends.postgres.upkeep import PostgresUpkeep
+from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
 from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
@@ -66,6 +68,7 @@ class Backend:
         self.previews = PostgresPreviews(self.pool)
         self.undo = PostgresUndo(self.pool, IngestedData())
         self.rejects_files = PostgresRejectsFiles(self.pool)
+        self.workers = PostgresWorkers(self.pool)
 
     def writer(self) -> PostgresBlocks:
         return PostgresBlocks(self.pool, IngestedData())
@@ -109,12 +112,17 @@ class Backend:
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement.encode()).fetchall()
 
+    def change(self, statement: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
 
 class Life(Backend):
     """The backend over a fresh database, and time that passes when it is told to."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
+        self.jobs = PostgresRegister(self.pool, Patience(commit=30, longest=30))  # however slow the machine
         self.upkeep = PostgresUpkeep(self.pool)
 
     def pending(self, *, preview: bool = False) -> UUID:
@@ -208,17 +216,14 @@ class Life(Backend):
         parts = [f"SELECT '{name}', it::text FROM {name} AS it" for name in tables]
         return self.sql(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
 
-    def change(self, statement: str) -> None:
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
-
     def later(self, seconds: float) -> None:
         """As if so much time had passed."""
         shift = f"'%1$I = %1$I - make_interval(secs => {seconds})'"
         shifts = self.sql(
             f"SELECT table_name, string_agg(format({shift}, column_name), ', ')"
             " FROM information_schema.columns"
-            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges', 'rejects_files')"
+            " WHERE table_name IN ('ingestion_jobs', 'ingestion_blocks', 'ingestion_ranges',"
+            " 'rejects_files', 'workers')"
             " AND data_type LIKE 'timestamp%'"
             " GROUP BY table_name"
         )

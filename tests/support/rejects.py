@@ -32,8 +32,8 @@ class MemoryRejects:
         self.jobs.ping()
         found, records, lines, rows = [], 0, 0, 0
         for block in sorted(self.jobs.blocks.get(job_id, {}).values(), key=lambda block: block.no):
-            if block.rejects:
-                counts = (len(block.rejects), records, lines, rows)
+            if block.rejected:
+                counts = (block.rejected, records, lines, rows)
                 found.append(RejectedBlock(block.no, block.start, block.end, *counts))
             records, lines = records + block.records, lines + (block.lines or 0)
             rows += block.sheet_rows or 0

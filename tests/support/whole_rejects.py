@@ -58,4 +58,4 @@ def raw_records(data: bytes, dialect: Dialect, max_record: int = MAX_RECORD) -> 
 def rejects_file(data: bytes, dialect: Dialect, *, max_record: int = MAX_RECORD) -> bytes:
     """Return the file of a text's rejects."""
     rejects = whole_rejects(data, dialect, max_record=max_record)
-    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects))
+    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects, longest=max_record))

@@ -84,6 +84,10 @@ class Sluice:
     def finished(self, job_id: UUID) -> Job:
         return self.wait_for(job_id, lambda job: job.status.is_terminal)
 
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.env["DATABASE_URL"]) as connection:
+            connection.execute(statement.encode())
+
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
         with psycopg.connect(self.env["DATABASE_URL"]) as connection:
             return connection.execute(statement.encode(), parameters).fetchall()

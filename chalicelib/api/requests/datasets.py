@@ -4,6 +4,7 @@ from chalicelib.api.requests.parsing import parse, parse_value
 from chalicelib.api.requests.uploads import Dataset, OptionsBody, to_options
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.model import Options
+from chalicelib.core.names import shown
 
 
 class DefaultOptionsBody(OptionsBody):
@@ -19,7 +20,7 @@ class DefaultOptionsBody(OptionsBody):
     @classmethod
     def unknown_member(cls, path: str, name: str) -> InvalidRequest:
         """Return the error for an option that does not exist."""
-        return InvalidRequest(f"There is no option {name!r}.", field=f"{path}.{name}" if path else name)
+        return InvalidRequest(f"There is no option {shown(name)}.", field=f"{path}.{name}" if path else name)
 
 
 def parse_default_options(body: object) -> Options:

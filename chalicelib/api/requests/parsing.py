@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.names import shown
 from chalicelib.reading import encodings
 
 
@@ -35,7 +36,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     @classmethod
     def unknown_member(cls, path: str, name: str) -> InvalidRequest:
         """Return the error for a member that is not declared."""
-        return InvalidRequest(f"There is no field {name!r} here.", field=_join(path, name))
+        return InvalidRequest(f"There is no field {shown(name)} here.", field=_join(path, name))
 
 
 BodyType = TypeVar("BodyType", bound=Body)

@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from chalicelib.api.requests.parsing import Body, parse
 from chalicelib.api.requests.uploads import (
+    BeyondLimitChoice,
     FileFormat,
     MaxRejects,
     OnFailureChoice,
@@ -24,6 +25,7 @@ class RetryBody(Body):
     format: FileFormat | None = None
     max_rejects: MaxRejects | UnsetType | None = UNSET
     on_failure: OnFailureChoice | None = None
+    rejects_beyond_limit: BeyondLimitChoice | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -56,6 +58,8 @@ def _limits(body: RetryBody) -> dict[str, Any]:
         limits["max_rejects"] = None if body.max_rejects is None else Budget.parse(body.max_rejects)
     if body.on_failure is not None:
         limits["on_failure"] = body.on_failure
+    if body.rejects_beyond_limit is not None:
+        limits["rejects_beyond_limit"] = body.rejects_beyond_limit
     return limits
 
 

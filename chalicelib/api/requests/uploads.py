@@ -1,20 +1,22 @@
 """The body of `POST /uploads`. `docs/http-api.md` explains its members, `docs/data.md` the options."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType, structs
+from msgspec import UNSET, Meta, UnsetType, json, structs
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
-from chalicelib.core.budget import PERCENTAGE_PATTERN, Budget, OnFailure
+from chalicelib.core.budget import PERCENTAGE_PATTERN, BeyondLimit, Budget, OnFailure
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
-from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN
+from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN, shown
 from chalicelib.core.options import check_options
 from chalicelib.core.uploads import UploadRequest
 
+MOST_METADATA_BYTES = 4096  # of all labels, as JSON without white space, in UTF-8
 _MOST_LABELS = 20
 _LONGEST_LABEL = 200  # characters
 _LARGEST_NUMBER = 10**15  # below 2**53, so every JSON reader reads it exactly
@@ -58,6 +60,7 @@ MaxRejects = (
     Annotated[int, Meta(ge=0, lt=_LARGEST_NUMBER, description=_MAX_REJECTS)]
     | Annotated[str, Meta(pattern=PERCENTAGE_PATTERN)]
 )
+BeyondLimitChoice = Annotated[BeyondLimit, Meta(description=f"one of {', '.join(BeyondLimit)}")]
 OnFailureChoice = Annotated[OnFailure, Meta(description=f"one of {', '.join(OnFailure)}")]
 Label = Annotated[str, Meta(max_length=_LONGEST_LABEL, pattern=TEXT_PATTERN)]
 WholeNumber = Annotated[int, Meta(gt=-_LARGEST_NUMBER, lt=_LARGEST_NUMBER)]
@@ -148,7 +151,7 @@ class OptionsBody(Body):
     @classmethod
     def unknown_member(cls, path: str, name: str) -> InvalidRequest:
         """Return the error for an option that does not exist."""
-        return InvalidRequest(f"There is no option {name!r}.", field=f"{path}.{name}")
+        return InvalidRequest(f"There is no option {shown(name)}.", field=f"{path}.{name}")
 
 
 class UploadBody(Body):
@@ -164,6 +167,7 @@ class UploadBody(Body):
     force: Flag | None = None
     max_rejects: MaxRejects | None = None
     on_failure: OnFailureChoice | None = None
+    rejects_beyond_limit: BeyondLimitChoice | None = None
     part_checksums: Flag | None = None
     parent_job: ParentJob | None = None
     preview: Flag | None = None
@@ -185,6 +189,7 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
     options = parsed.options or OptionsBody()
     if parsed.size is not None and parsed.size > max_size:
         raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
+    _check_size(parsed.metadata)
     return UploadRequest(
         filename=parsed.filename,
         dataset=parsed.dataset,
@@ -197,12 +202,23 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
             preview=bool(parsed.preview),
             max_rejects=None if parsed.max_rejects is None else Budget.parse(parsed.max_rejects),
             on_failure=parsed.on_failure or OnFailure.KEEP,
+            rejects_beyond_limit=parsed.rejects_beyond_limit or BeyondLimit.FAIL,
         ),
         declared=frozenset(option_members(options)),
         size=parsed.size,
         sha256=parsed.sha256.lower() if parsed.sha256 else None,
         part_checksums=bool(parsed.part_checksums),
     )
+
+
+def _check_size(metadata: Mapping[str, Any] | None) -> None:
+    """Raise InvalidRequest if all labels together are too large."""
+    size = len(json.encode(metadata))
+    if size > MOST_METADATA_BYTES:
+        raise InvalidRequest(
+            f"metadata may have {MOST_METADATA_BYTES:,} bytes in all, as JSON in UTF-8; this has {size:,}.",
+            field="metadata",
+        )
 
 
 def option_members(body: OptionsBody) -> dict[str, Any]:

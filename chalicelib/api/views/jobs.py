@@ -7,7 +7,7 @@ from chalice.app import Response
 
 from chalicelib.api import serializers
 from chalicelib.api.context import RequestContext
-from chalicelib.api.pagination import count_that_fits, page_of, parse_cursor, parse_limit
+from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
 from chalicelib.api.requests.jobs import parse_jobs_query
 from chalicelib.api.requests.retry import parse_retry
 from chalicelib.api.responses import exact_json_response, json_response
@@ -16,7 +16,6 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.service.actions import JobActions
 from chalicelib.service.register import JobRegister
 
-_MOST_BYTES = 5_000_000  # of a page, in an answer of Lambda: AWS takes 6 MB of it, with headers
 POLL_SECONDS = "1"  # for `Retry-After`
 
 
@@ -61,10 +60,11 @@ def list_jobs(context: RequestContext, jobs: JobRegister) -> Response:
     matches = jobs.list(
         limit=query.limit + 1, before=query.before, status=query.status, dataset=query.dataset
     )
-    page = page_of(matches, query.limit, lambda job: (job.number,))
     now = datetime.now(UTC)
-    documents = [serializers.summarise(job, now) for job in page.items]
-    return json_response({"jobs": documents, "next_cursor": page.next_cursor})
+    page = page_of(
+        matches, query.limit, lambda job: serializers.summarise(job, now), lambda job: (job.number,)
+    )
+    return json_response({"jobs": page.documents, "next_cursor": page.next_cursor})
 
 
 def list_errors(context: RequestContext, jobs: JobRegister) -> Response:
@@ -74,10 +74,8 @@ def list_errors(context: RequestContext, jobs: JobRegister) -> Response:
     rejects = jobs.rejects(context.job_id, limit=limit + 1, after=(cursor[0], cursor[1]) if cursor else None)
     if not rejects:
         find(context, jobs)  # it is needed only to say that there is no such job
-    documents = [serializers.describe_reject(reject) for reject in rejects]
-    count = min(limit, count_that_fits(documents, _MOST_BYTES))
-    page = page_of(rejects, count, lambda reject: reject.cursor)
-    return json_response({"errors": documents[:count], "next_cursor": page.next_cursor})
+    page = page_of(rejects, limit, serializers.describe_reject, lambda reject: reject.cursor)
+    return json_response({"errors": page.documents, "next_cursor": page.next_cursor})
 
 
 def find(context: RequestContext, jobs: JobRegister) -> Job:

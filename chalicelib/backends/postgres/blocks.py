@@ -1,12 +1,15 @@
 """Write blocks: rows, rejects, warnings and the ledger's row in one transaction."""
 
+from itertools import islice
+
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tally_columns
-from chalicelib.backends.postgres.rejects import add_rejects
+from chalicelib.backends.postgres.rejects import add_rejects, wait_for_rejects
 from chalicelib.backends.postgres.warnings import add_warnings
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.budget import MAX_REJECTS
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
@@ -18,9 +21,12 @@ _SQL = load_queries("blocks.sql")
 class PostgresBlocks:
     """Implement :class:`chalicelib.service.ingestion.BlockWriter`. One per job; its loaders may share it."""
 
-    def __init__(self, pool: Pool, destination: Destination[Connection]) -> None:
+    def __init__(
+        self, pool: Pool, destination: Destination[Connection], max_rejects: int = MAX_REJECTS
+    ) -> None:
         self._pool = pool
         self._destination = destination
+        self._max_rejects = max_rejects  # that are stored for a job
         self._expect_existing = False  # a file with existing rows tends to have more of them
 
     def write(self, job: Job, block: PreparedBlock) -> Tally:
@@ -32,15 +38,30 @@ class PostgresBlocks:
                     connection, job, block.rows, expect_existing=self._expect_existing
                 )
                 self._expect_existing = inserted < len(block.rows)  # other loaders see it at once
-            rejected = len(block.rejects)
-            tally = Tally(block.records, inserted, block.records - inserted - rejected, rejected)
-            _add_to_ledger(connection, job, block, tally)
+            connection.execute(_SQL["admit_block"], {"job_id": job.id})
+            stored, unstored = self._storable(connection, job, block)
+            duplicates = block.records - inserted - block.rejected
+            tally = Tally(block.records, inserted, duplicates, block.rejected, unstored)
+            _add_to_ledger(connection, job, block, tally, stored)
+            add_warnings(connection, job.id, block.no, block.warnings)
+            add_rejects(connection, job.id, block.no, block.rejects, stored=stored)
         return tally
 
+    def _storable(self, connection: Connection, job: Job, block: PreparedBlock) -> tuple[int, int]:
+        """Return how many of the block's rejects may be stored, and how many records have none then."""
+        count = len(block.rejects)
+        if not count:
+            return 0, block.unstored
+        room = max(self._max_rejects - wait_for_rejects(connection, job.id), 0)
+        if count <= room:
+            return count, block.unstored
+        return room, block.unstored + sum(it.count for it in islice(block.rejects, room, None))
 
-def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally: Tally) -> None:
-    """Write the block's row in the ledger, its rejects and its warnings."""
-    connection.execute(_SQL["admit_block"], {"job_id": job.id})
+
+def _add_to_ledger(
+    connection: Connection, job: Job, block: PreparedBlock, tally: Tally, reject_rows: int
+) -> None:
+    """Write the block's row in the ledger."""
     try:
         cursor = connection.execute(
             _SQL["insert_block"],
@@ -54,6 +75,7 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
                 "source_offset": block.source_offset,
                 "lines": block.lines,
                 "sheet_rows": block.sheet_rows,
+                "reject_rows": reject_rows,
                 **tally_columns(tally),
             },
         )
@@ -61,5 +83,3 @@ def _add_to_ledger(connection: Connection, job: Job, block: PreparedBlock, tally
         raise BlockAlreadyCommitted(f"block {block.no} of job {job.id} is in the ledger already") from None
     if not cursor.rowcount:
         raise JobEnded(f"job {job.id} is no longer PROCESSING, or is read in another way")
-    add_warnings(connection, job.id, block.no, block.warnings)
-    add_rejects(connection, job.id, block.no, block.rejects)

@@ -4,7 +4,6 @@ Source of the format: PostgreSQL documentation, "COPY", section "Binary Format";
 byte 1, then the text): `jsonb_recv` in `src/backend/utils/adt/jsonb.c`.
 """
 
-import json
 import struct
 from array import array
 from collections.abc import Iterator
@@ -17,19 +16,18 @@ from chalicelib.core.jobs import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of the header's extension
 _TRAILER = struct.pack("!h", -1)
-_FIELDS = 6
+_FIELDS = 5
 _HASH_BYTES = 32
 _JSONB_VERSION = b"\x01"
 _PIECE = 4 << 20  # bytes of rows that are encoded at once
-_NULL = struct.pack("!i", -1)
 
 
 @dataclass(frozen=True)
 class EncodedRows:
     """Rows (content_hash: binary(32), record: string), encoded for COPY whenever they are iterated over.
 
-    Columns: first_job, last_job, dataset_id, content_hash, record, metadata. The encoded rows of a large
-    block are never in memory together.
+    Columns: first_job, last_job, dataset_id, content_hash, record. The encoded rows of a large block are
+    never in memory together.
     """
 
     job: Job
@@ -51,18 +49,11 @@ def _encode(job: Job, rows: pa.RecordBatch) -> memoryview:
     record = rows["record"].cast(pa.binary())
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
     content_hash = rows["content_hash"].cast(pa.binary())
-    pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record, _metadata(job)]
+    pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record]
     encoded = pc.binary_join_element_wise(*pieces, b"")
     # Arrow keeps the strings of an array one after another: exactly the bytes to send.
     _, _, text = encoded.buffers()
     return memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0]
-
-
-def _metadata(job: Job) -> bytes:
-    if job.instructions.metadata is None:
-        return _NULL
-    value = _JSONB_VERSION + json.dumps(job.instructions.metadata).encode()
-    return struct.pack("!i", len(value)) + value
 
 
 def _big_endian(numbers: pa.Array) -> pa.Array:

@@ -10,9 +10,11 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 
 Connection = psycopg.Connection[DictRow]
+APPLICATION = "sluice"  # the name of its connections in Postgres
 
 # A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
 # within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
@@ -23,6 +25,17 @@ _LIMITS = """
            set_config('statement_timeout', '10min', true)
 """
 
+# What people are told about an error, by SQLSTATE. Source: PostgreSQL documentation, appendix A.
+_TOLD = {
+    "25006": "The database takes no changes.",  # read_only_sql_transaction
+    "40001": "The database is busy with other work on the same rows.",  # serialization_failure
+    "40P01": "The database is busy with other work on the same rows.",  # deadlock_detected
+    "53100": "The database has no room left on its disk.",  # disk_full
+    "53200": "The database has no memory left.",  # out_of_memory
+    "53300": "The database has no connection left.",  # too_many_connections
+    "55P03": "The database is busy with other work on the same rows.",  # lock_not_available
+    "57014": "The database took too long.",  # query_canceled: statement_timeout
+}
 
 # A server that no longer replies is noticed after half a minute (libpq's parameters).
 _ALIVE = {
@@ -46,7 +59,7 @@ class Pool(ConnectionPool[Connection]):
         super().__init__(
             url,
             connection_class=Connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": "sluice", **_ALIVE},
+            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": APPLICATION, **_ALIVE},
             min_size=0,
             max_size=size,
             timeout=wait_seconds,
@@ -80,7 +93,8 @@ def transaction_on(pool: Pool) -> Iterator[Connection]:
         errors.ReadOnlySqlTransaction,  # the primary has become a standby
         errors.IdleInTransactionSessionTimeout,  # this process was frozen
     ) as error:
-        raise RetryLater(f"the database is not available: {error}") from error
+        told = _TOLD.get(error.sqlstate or "")
+        raise RetryLater(f"the database is not available: {error}", Dependency.DATABASE, told=told) from error
 
 
 def load_queries(name: str) -> dict[str, LiteralString]:

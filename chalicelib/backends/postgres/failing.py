@@ -5,8 +5,8 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Connection, load_queries
 from chalicelib.backends.postgres.jobs import has_blocks, remove_ranges
 from chalicelib.backends.postgres.mappers import Row, budget_of, transition_columns
-from chalicelib.core.budget import OnFailure
-from chalicelib.core.completion import nothing_loaded, too_many_rejects
+from chalicelib.core.budget import BeyondLimit, OnFailure
+from chalicelib.core.completion import beyond_limit, nothing_loaded, too_many_rejects
 from chalicelib.core.jobs import Job, JobError
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Status, Tally
@@ -46,6 +46,14 @@ def error_of_rejects(
     if budget is not None and budget.is_exceeded(tally, at_end=at_end):
         return too_many_rejects(
             budget, tally, _codes(connection, job_id, tally.rejected), OnFailure(row["on_failure"])
+        )
+    if tally.unstored and row["rejects_beyond_limit"] == BeyondLimit.FAIL:
+        stored = connection.execute(_SQL["reject_rows"], {"id": job_id}).fetchone()
+        return beyond_limit(
+            stored["count"] if stored else 0,
+            tally,
+            _codes(connection, job_id, tally.rejected),
+            OnFailure(row["on_failure"]),
         )
     if at_end and 0 < tally.records == tally.rejected:
         return nothing_loaded(_codes(connection, job_id, tally.rejected))

@@ -16,11 +16,15 @@ WHERE id = %(id)s
 
 -- name: tally
 SELECT coalesce(sum(records), 0)::bigint AS records, coalesce(sum(inserted), 0)::bigint AS inserted,
-       coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(rejected), 0)::bigint AS rejected
+       coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(rejected), 0)::bigint AS rejected,
+       coalesce(sum(unstored), 0)::bigint AS unstored
 FROM ingestion_blocks WHERE job_id = %(id)s
+
+-- name: reject_rows
+SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS count FROM ingestion_blocks WHERE job_id = %(id)s
 
 -- name: counts_by_code
 SELECT code, sum(count)::bigint AS count FROM reject_counts WHERE job_id = %(id)s GROUP BY code
 
 -- name: rejects_by_code
-SELECT code, count(*) AS count FROM validation_errors WHERE job_id = %(id)s GROUP BY code
+SELECT code, sum(count)::bigint AS count FROM validation_errors WHERE job_id = %(id)s GROUP BY code

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import errors
-from psycopg.types.json import Jsonb
 
 from chalicelib.backends.postgres.copy_format import EncodedRows
 from chalicelib.backends.postgres.database import Connection, load_queries
@@ -63,11 +62,9 @@ def _job_parameters(job: Job) -> dict[str, int]:
 
 def _new_rows(connection: Connection, statement: str, job: Job, rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return the rows that do not exist yet, as the statement finds."""
-    metadata = job.instructions.metadata
     parameters = {
         "job": job.number,
         "dataset": job.dataset_id,
-        "metadata": None if metadata is None else Jsonb(metadata),
         "hashes": _concatenate(rows["content_hash"]),
         "count": len(rows),
     }

@@ -1,5 +1,5 @@
 -- name: copy_rows
-COPY ingested_data (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
+COPY ingested_data (first_job, last_job, dataset_id, content_hash, record) FROM STDIN (FORMAT binary)
 
 -- name: use_indexes
 -- Each hash is looked up in the index. Without statistics of the table, or with old ones, Postgres may assume that it
@@ -12,9 +12,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 -- Marks this job as the last one of the existing rows of other jobs. `hashes`: 32 bytes each, concatenated. Returns
 -- how many were marked, and their positions in the list unless all of them were.
 WITH marked AS (
-    UPDATE ingested_data AS old SET
-        last_job = %(job)s,
-        metadata = coalesce(old.metadata || %(metadata)s::jsonb, old.metadata, %(metadata)s::jsonb)
+    UPDATE ingested_data AS old SET last_job = %(job)s
     FROM (
         SELECT position, %(dataset)s::integer AS dataset_id,
                substr(%(hashes)b::bytea, 32 * position + 1, 32) AS content_hash
@@ -37,23 +35,21 @@ WHERE EXISTS (
 
 -- name: stage
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_rows
-    (first_job bigint, last_job bigint, dataset_id integer, content_hash bytea, record jsonb, metadata jsonb)
+    (first_job bigint, last_job bigint, dataset_id integer, content_hash bytea, record jsonb)
 ON COMMIT DELETE ROWS
 
 -- name: copy_staged
-COPY staged_rows (first_job, last_job, dataset_id, content_hash, record, metadata) FROM STDIN (FORMAT binary)
+COPY staged_rows (first_job, last_job, dataset_id, content_hash, record) FROM STDIN (FORMAT binary)
 
 -- name: upsert_staged
 -- Only a row that this statement inserted has this job as first and last: a job that meets its own row again does not
 -- change it, and so does not hide that another job brought it too (see undo). xmax would show it, too, but partitioned
 -- tables do not return it.
 WITH written AS (
-    INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record, metadata)
-    SELECT first_job, last_job, dataset_id, content_hash, record, metadata
+    INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record)
+    SELECT first_job, last_job, dataset_id, content_hash, record
     FROM staged_rows ORDER BY content_hash
-    ON CONFLICT (dataset_id, content_hash) DO UPDATE SET
-        last_job = excluded.last_job,
-        metadata = coalesce(old.metadata || excluded.metadata, old.metadata, excluded.metadata)
+    ON CONFLICT (dataset_id, content_hash) DO UPDATE SET last_job = excluded.last_job
     WHERE old.first_job <> excluded.first_job
     RETURNING old.first_job = old.last_job AS inserted
 )

@@ -13,12 +13,13 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
 
 _SQL = load_queries("jobs.sql")
-SELECT_JOBS = _SQL["select_jobs"]
+SELECT_JOBS, JOIN_OTHERS = _SQL["select_jobs"], _SQL["join_others"]
 
 
 def find_job(connection: Connection, job_id: UUID) -> Job | None:
     """Return the job with its sums over the ledger; None if it is unknown."""
-    row = connection.execute(f"{SELECT_JOBS} {_SQL['where_id']}", {"id": job_id}).fetchone()
+    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']}"
+    row = connection.execute(query, {"id": job_id}).fetchone()
     return None if row is None else job_of(row)
 
 
@@ -30,13 +31,18 @@ def existing_job(connection: Connection, job_id: UUID) -> Job:
     return job
 
 
+def look_at_job(connection: Connection, job_id: UUID) -> Row | None:
+    """Return the job's row as :func:`lock_job` does, without locking it."""
+    return connection.execute(_SQL["look_at_job"], {"id": job_id}).fetchone()
+
+
 def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     """Lock the job until the transaction ends, and return its row; None if it is unknown.
 
     No block of the job is committed until then.
     """
     connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
-    return connection.execute(_SQL["lock_job"], {"id": job_id}).fetchone()
+    return connection.execute(f"{_SQL['look_at_job']} {_SQL['for_change']}", {"id": job_id}).fetchone()
 
 
 def lock_processing_job(connection: Connection, job: Job) -> Row:

@@ -3,7 +3,11 @@
 SELECT job.*, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
        file.requested_at IS NOT NULL AS rejects_requested, file.key AS rejects_key, file.rejects AS rejects_count,
        file.source AS rejects_source, file.error AS rejects_error
+
+-- name: from_jobs
 FROM ingestion_jobs AS job
+
+-- name: join_others
 JOIN datasets AS dataset ON dataset.id = job.dataset_id
 JOIN ingestion_jobs AS loader ON loader.id = coalesce(job.duplicate_of, job.id)
 LEFT JOIN rejects_files AS file ON file.job_id = loader.id
@@ -15,6 +19,7 @@ CROSS JOIN LATERAL (
         coalesce(sum(inserted), 0)::bigint AS inserted,
         coalesce(sum(duplicates), 0)::bigint AS duplicates,
         coalesce(sum(rejected), 0)::bigint AS rejected,
+        coalesce(sum(unstored), 0)::bigint AS unstored,
         max(committed_at) AS last_commit
     FROM ingestion_blocks WHERE job_id = job.id
 ) AS ledger
@@ -26,10 +31,13 @@ WHERE job.id = %(id)s
 -- Waits for blocks that are being committed, and admits no other until this transaction ends. See admit_block.
 SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
--- name: lock_job
+-- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
-       max_rejects, max_rejects_is_share, on_failure, rolls_back
-FROM ingestion_jobs WHERE id = %(id)s FOR NO KEY UPDATE
+       max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back
+FROM ingestion_jobs WHERE id = %(id)s
+
+-- name: for_change
+FOR NO KEY UPDATE
 
 -- name: has_blocks
 SELECT EXISTS (SELECT FROM ingestion_blocks WHERE job_id = %(id)s) AS has_blocks
@@ -55,5 +63,8 @@ WHERE id = %(id)s
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = NULL, updated_at = now(), error_code = NULL, error_message = NULL,
     vain_attempts = 0, announced_at = NULL, announcements = 0, lease_owner = NULL, lease_until = NULL,
-    shared_to = NULL, undone_rows = NULL
+    shared_to = NULL, undone_rows = NULL,
+    queued_at = CASE WHEN uploaded_at IS NULL THEN NULL  -- it waits for its file
+                     WHEN status = 'UNDOING' THEN queued_at  -- since it was to be read again
+                     ELSE now() END
 WHERE id = %(id)s

@@ -44,6 +44,12 @@ class PostgresLeases:
                 connection.execute(statement, lease).rowcount for statement in statements
             ) or renew_file(connection, job_id, owner=owner, lease_seconds=lease_seconds)
 
+    def holds(self, job_id: UUID, *, owner: str) -> bool:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = connection.execute(_SQL["holds"], {"id": job_id, "owner": owner}).fetchone()
+        return row is not None and bool(row["holds"])
+
     def release(self, job_id: UUID, *, owner: str, without_progress: bool) -> None:
         """See the port."""
         with transaction_on(self._pool) as connection:

@@ -41,6 +41,16 @@ UPDATE ingestion_ranges
 SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE job_id = %(id)s AND lease_owner = %(owner)s
 
+-- name: holds
+SELECT EXISTS (
+    SELECT FROM ingestion_jobs
+    WHERE id = %(id)s AND status IN ('PROCESSING', 'UNDOING') AND lease_owner = %(owner)s
+) OR EXISTS (
+    SELECT FROM ingestion_ranges WHERE job_id = %(id)s AND lease_owner = %(owner)s
+) OR EXISTS (
+    SELECT FROM rejects_files WHERE job_id = %(id)s AND lease_owner = %(owner)s AND made_at IS NULL
+) AS holds
+
 -- name: release
 UPDATE ingestion_jobs
 SET lease_owner = NULL, lease_until = NULL, updated_at = now(),

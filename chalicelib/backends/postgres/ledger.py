@@ -21,6 +21,7 @@ from chalicelib.backends.postgres.mappers import (
     transition_columns,
 )
 from chalicelib.backends.postgres.warnings import set_head_warnings
+from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, JobError, Reading
@@ -83,8 +84,11 @@ class PostgresLedger:
             if is_open != (job.reading is not None) or has_blocks(connection, job.id):
                 return None  # another worker is loading it
             budget = budget_of(row)
-            if budget is not None and budget.is_exceeded(tally_of(connection, original["id"]), at_end=True):
+            tally = tally_of(connection, original["id"])
+            if budget is not None and budget.is_exceeded(tally, at_end=True):
                 return None  # it fails with rejects of its own
+            if tally.unstored and row["rejects_beyond_limit"] == BeyondLimit.FAIL:
+                return None  # likewise
             remove_ranges(connection, job.id)
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
@@ -124,8 +128,11 @@ class PostgresLedger:
                     "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
                 )
             tally = tally_of(connection, job.id)
-            kept = connection.execute(_SQL["rejects_kept"], {"id": job.id}).fetchone()
-            if kept is None or kept["count"] != tally.rejected:
+            kept, counted = (
+                connection.execute(_SQL[statement], {"id": job.id}).fetchone()
+                for statement in ("rejects_kept", "rejects_counted")
+            )
+            if kept != counted:
                 raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
             if error := error_of_rejects(connection, job.id, row, tally, at_end=True):
                 return _FAILURES[fail_locked(connection, job.id, row, error)]

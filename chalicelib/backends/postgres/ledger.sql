@@ -13,13 +13,15 @@ WHERE id = %(id)s
 
 -- name: same_content
 -- The first job that loaded the same bytes in the same way, by the rules of today. It cannot be undone until this
--- transaction ends. A dialect that was stored without rules has the first ones.
+-- transaction ends. A dialect that was stored without rules has the first ones. How a file of rejects is read depends on its
+-- parent, too, which may have been read in another way meanwhile: it is loaded again, and its rows are there already.
 SELECT other.id
 FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
     other.dataset_id = job.dataset_id AND other.checksum = %(checksum)s AND other.size = %(size)s
     AND other.options = job.options AND other.format IS NOT DISTINCT FROM job.format
     AND other.metadata IS NOT DISTINCT FROM job.metadata
-    AND other.parent_job IS NOT DISTINCT FROM job.parent_job AND other.status = 'COMPLETED'
+    AND coalesce(other.parent_job, job.parent_job) IS NULL AND other.status = 'COMPLETED'
+    AND NOT coalesce((other.detected->>'escaped')::boolean, false)
     AND other.duplicate_of IS NULL AND other.id <> job.id
     AND coalesce((other.detected->>'rules')::integer, 1) = %(rules)s
 WHERE job.id = %(id)s AND NOT job.force
@@ -32,9 +34,9 @@ SELECT coalesce(sum(inserted), 0)::bigint AS count FROM ingestion_blocks WHERE j
 -- name: copy_ledger
 -- As if the file had been loaded again: all of its rows exist already.
 INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
-                              records, inserted, duplicates, rejected)
+                              records, inserted, duplicates, rejected, reject_rows, unstored)
 SELECT %(id)s, block_no, start_offset, end_offset, source_offset, lines, sheet_rows,
-       records, 0, inserted + duplicates, rejected
+       records, 0, inserted + duplicates, rejected, 0, unstored
 FROM ingestion_blocks WHERE job_id = %(duplicate_of)s
 
 -- name: measure
@@ -56,7 +58,12 @@ WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
 -- name: rejects_kept
-SELECT count(*) FROM validation_errors WHERE job_id = %(id)s
+SELECT count(*) AS stored, coalesce(sum(count), 0)::bigint AS records FROM validation_errors WHERE job_id = %(id)s
+
+-- name: rejects_counted
+SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS stored,
+       coalesce(sum(rejected - unstored), 0)::bigint AS records
+FROM ingestion_blocks WHERE job_id = %(id)s
 
 -- name: complete
 UPDATE ingestion_jobs

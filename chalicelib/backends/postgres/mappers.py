@@ -1,13 +1,15 @@
 """Map between domain objects and database rows, by hand: renaming a member never renames a column."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from chalicelib.core.blocks import RejectedBlock
-from chalicelib.core.budget import Budget, OnFailure
+from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.jobs import (
     Instructions,
     Job,
@@ -39,6 +41,7 @@ from chalicelib.core.model import (
 from chalicelib.core.options import declared
 from chalicelib.core.preview import Preview, RunnerUp, Sureness
 from chalicelib.core.warnings import FileWarning, JobWarning
+from chalicelib.core.workers import Hold, SignOfLife, SlotReport, Wait, Worker, WorkerKind, WorkOnJob
 
 Row = Mapping[str, Any]
 
@@ -89,6 +92,7 @@ def instructions_columns(job_id: UUID, instructions: Instructions) -> dict[str, 
         "max_rejects": None if budget is None else budget.limit,
         "max_rejects_is_share": budget is not None and budget.is_share,
         "on_failure": instructions.on_failure,
+        "rejects_beyond_limit": instructions.rejects_beyond_limit,
     }
 
 
@@ -147,6 +151,7 @@ def tally_columns(tally: Tally) -> dict[str, int]:
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
         "rejected": tally.rejected,
+        "unstored": tally.unstored,
     }
 
 
@@ -165,7 +170,7 @@ def warning_columns(job_id: UUID, block_no: int, warning: FileWarning) -> dict[s
 
 
 def job_of(row: Row) -> Job:
-    """Return the job in a row of `select_jobs`."""
+    """Return the job in a row that `select_jobs` selects."""
     source = _source(row)
     return Job(
         id=row["id"],
@@ -267,6 +272,7 @@ def _preview_reject(reject: StoredReject) -> dict[str, Any]:
         "code": reject.code,
         "message": reject.message,
         "raw": reject.raw,
+        "count": reject.count,
     }
 
 
@@ -279,6 +285,7 @@ def reject_of(row: Row) -> StoredReject:
         code=row["code"],
         message=row["message"],
         raw=row["raw"],
+        count=row.get("count", 1),  # previews of an earlier version have none
     )
 
 
@@ -306,6 +313,7 @@ def block_reject_of(row: Row) -> Reject:
         field=row["field"],
         line=row["line"],
         sheet_row=row["sheet_row"],
+        count=row["count"],
     )
 
 
@@ -328,8 +336,76 @@ def reject_count_of(row: Row) -> RejectCount:
     """Return the count in a row of `select_counts`."""
     first = None if row["byte_offset"] is None else _place(row)
     return RejectCount(
-        code=row["code"], field=row["field"], count=row["count"], first=first, message=row["message"]
+        code=row["code"],
+        field=row["field"],
+        count=row["count"],
+        first=first,
+        message=row["message"],
+        alike=row["alike"] or 1,
     )
+
+
+def sign_columns(sign: SignOfLife) -> dict[str, Any]:
+    """Return the parameters that store a worker's sign of life."""
+    return {
+        "name": sign.name,
+        "kind": sign.kind,
+        "version": sign.version,
+        "age": sign.seconds,
+        "interval": sign.interval,
+        "slots": sign.slots,
+        "jobs": Jsonb([_report_value(report) for report in sign.jobs]),
+    }
+
+
+def _report_value(report: SlotReport) -> dict[str, Any]:
+    wait = report.wait
+    return {
+        "job": str(report.job_id),
+        "owner": report.owner,
+        "age": round(report.seconds, 3),
+        "idle": round(report.idle_seconds, 3),
+        "wait": wait and {"for": wait.dependency, "message": wait.message, "age": round(wait.seconds, 3)},
+    }
+
+
+def worker_of(row: Row) -> Worker:
+    """Return the worker in a row of `select` in `workers.sql`."""
+    return Worker(
+        number=row["number"],
+        name=row["name"],
+        kind=WorkerKind(row["kind"]),
+        version=row["version"],
+        started_at=row["started_at"],
+        seen_at=row["seen_at"],
+        unseen_seconds=row["unseen_seconds"],
+        interval=row["interval_seconds"],
+        slots=row["slots"],
+        jobs=tuple(_work_of(report, row["seen_at"]) for report in row["jobs"]),
+    )
+
+
+def _work_of(report: Mapping[str, Any], seen_at: datetime) -> WorkOnJob:
+    wait = report["wait"]
+    return WorkOnJob(
+        job_id=UUID(report["job"]),
+        owner=report["owner"],
+        since=_before(seen_at, report["age"]),
+        progress_at=_before(seen_at, report["idle"]),
+        wait=wait and Wait(Dependency(wait["for"]), wait["message"], _before(seen_at, wait["age"])),
+    )
+
+
+def _before(moment: datetime, seconds: float) -> datetime:
+    return moment - timedelta(seconds=seconds)
+
+
+def hold_of(row: Row) -> Hold:
+    """Return the lease and its holder in a row of `holders` in `workers.sql`."""
+    worker = None if row["name"] is None else worker_of(row)
+    jobs = worker.jobs if worker else ()
+    work = next((it for it in jobs if (it.job_id, it.owner) == (row["job_id"], row["owner"])), None)
+    return Hold(row["until"], row["seconds_left"], worker, work)
 
 
 def _place(row: Row) -> Place:
@@ -346,6 +422,7 @@ def _instructions(row: Row) -> Instructions:
         preview=row["preview"],
         max_rejects=budget_of(row),
         on_failure=OnFailure(row["on_failure"]),
+        rejects_beyond_limit=BeyondLimit(row["rejects_beyond_limit"]),
     )
 
 
@@ -386,7 +463,7 @@ def _progress(row: Row) -> Progress:
         attempts=row["attempts"],
         attempts_without_progress=row["vain_attempts"],
         bytes_processed=row["bytes_processed"],
-        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"]),
+        tally=Tally(row["records"], row["inserted"], row["duplicates"], row["rejected"], row["unstored"]),
     )
 
 
@@ -416,6 +493,7 @@ def _times(row: Row) -> Times:
         started_at=row["started_at"],
         updated_at=max(row["updated_at"], row["last_commit"] or row["updated_at"]),
         completed_at=row["completed_at"],
+        queued_at=row["queued_at"],
     )
 
 

@@ -1,16 +1,19 @@
 """The job register: create, read and list jobs, and change their status for clients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
+    JOIN_OTHERS,
     SELECT_JOBS,
     drop_reading,
     existing_job,
     find_job,
     has_blocks,
     lock_job,
+    look_at_job,
     make_pending,
     remove_ranges,
 )
@@ -28,6 +31,7 @@ from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
+from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -40,8 +44,9 @@ _SQL = load_queries("register.sql")
 class PostgresRegister:
     """Implement :class:`chalicelib.service.register.JobRegister`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, patience: Patience = PATIENCE) -> None:
         self._pool = pool
+        self._patience = patience
 
     def create(self, new: NewJob) -> Job:
         """See the port."""
@@ -61,10 +66,10 @@ class PostgresRegister:
         """See the port."""
         with transaction_on(self._pool) as connection:
             rows = connection.execute(
-                f"{SELECT_JOBS} {_SQL['where_page']}",
+                f"{SELECT_JOBS} {_SQL['from_page']} {JOIN_OTHERS} {_SQL['newest_first']}",
                 {"limit": limit, "before": before, "status": status, "dataset": dataset},
             )
-            return with_warnings(connection, [job_of(row) for row in rows])
+            return with_holders(connection, with_warnings(connection, [job_of(row) for row in rows]))
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
@@ -78,40 +83,56 @@ class PostgresRegister:
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
-            if row is None:
-                return None
-            _check(row, action)
+
+        def change(connection: Connection, row: Row) -> None:
             _take(connection, job_id, action, row)
-            return _job_with_findings(connection, job_id)
+
+        return self._change(job_id, (action,), change)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
-            if row is None:
-                return None
-            _check(row, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
+
+        def change(connection: Connection, row: Row) -> None:
             _change_instructions(connection, job_id, changes)
             was_loaded = row["status"] == Status.COMPLETED or has_blocks(connection, job_id)
             action = Action.REREAD if changes.rereads and was_loaded else Action.RETRY
             _take(connection, job_id, action, row)
-            return _job_with_findings(connection, job_id)
+
+        return self._change(job_id, (Action.RETRY, *([Action.REREAD] if changes.rereads else [])), change)
 
     def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
-            if row is None:
-                return None
-            _check(row, Action.LOAD)
+
+        def change(connection: Connection, _row: Row) -> None:
             if changes is not None:
                 _change_instructions(connection, job_id, changes)
             if changes is not None and changes.rereads:
                 drop_reading(connection, job_id, same_object=True)
             make_pending(connection, job_id, Action.LOAD)
             connection.execute(_SQL["begin_loading"], {"id": job_id})
+
+        return self._change(job_id, (Action.LOAD,), change)
+
+    def _change(
+        self, job_id: UUID, actions: Sequence[Action], change: Callable[[Connection, Row], None]
+    ) -> Job | None:
+        """Make the change to a job that allows one of the actions, and return the job; None if it is unknown.
+
+        ``change`` gets the job's locked row. Raises NotPossible, and what ``change`` raises.
+        """
+        with transaction_on(self._pool) as connection:
+            seen = look_at_job(connection, job_id)
+            if seen is None:
+                return None
+            _check(seen, *actions)  # before any block's transaction is ended for it
+
+            def locked() -> None:
+                row = lock_job(connection, job_id)
+                if row is not None:  # jobs are never deleted
+                    _check(row, *actions)
+                    change(connection, row)
+
+            change_job(connection, job_id, locked, self._patience)
             return _job_with_findings(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
@@ -137,6 +158,7 @@ def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
     job = find_job(connection, job_id)
     if job is None:
         return None
+    job = with_holders(connection, [job])[0]
     return with_preview(connection, with_rejects(connection, with_warnings(connection, [job])[0]))
 
 

@@ -15,25 +15,36 @@ UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
 INSERT INTO ingestion_jobs
     (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force, preview,
      declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums,
-     parent_job, max_rejects, max_rejects_is_share, on_failure)
+     parent_job, max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit)
 SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
        %(force)s, %(preview)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
-       %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s
+       %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s,
+       %(rejects_beyond_limit)s
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
--- name: where_page
-WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
-  AND (%(status)s::text IS NULL OR job.status = %(status)s)
-  AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+-- name: from_page
+-- A page of jobs without what lists leave out: of thousands of labels and columns nothing is sent.
+FROM (
+    SELECT job FROM ingestion_jobs AS job
+    WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
+      AND (%(status)s::text IS NULL OR job.status = %(status)s)
+      AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+    ORDER BY job.number DESC
+    LIMIT %(limit)s
+) AS page
+CROSS JOIN LATERAL jsonb_populate_record(page.job, jsonb_build_object(
+    'metadata', NULL, 'detected', (page.job).detected - ARRAY['columns', 'decimal_columns']
+)) AS job
+
+-- name: newest_first
 ORDER BY job.number DESC
-LIMIT %(limit)s
 
 -- name: mark_arrived
 -- The first object to arrive is the job's, even if another one replaces it later.
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
-    uploaded_at = now(), updated_at = now()
+    uploaded_at = now(), updated_at = now(), queued_at = now()
 WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
 
 -- name: duplicate_of_job
@@ -51,13 +62,15 @@ UPDATE ingestion_jobs SET preview = false, started_at = NULL WHERE id = %(id)s
 -- name: change_instructions
 UPDATE ingestion_jobs
 SET format = %(format)s, options = %(options)s, max_rejects = %(max_rejects)s,
-    max_rejects_is_share = %(max_rejects_is_share)s, on_failure = %(on_failure)s
+    max_rejects_is_share = %(max_rejects_is_share)s, on_failure = %(on_failure)s,
+    rejects_beyond_limit = %(rejects_beyond_limit)s
 WHERE id = %(id)s
 
 -- name: begin_undo
 -- A job that was rolled back has undone rows already.
 UPDATE ingestion_jobs
 SET status = %(after)s, updated_at = now(), undone_rows = coalesce(undone_rows, 0), vain_attempts = 0,
+    queued_at = CASE WHEN %(rereads)s THEN now() ELSE queued_at END,
     rereads = %(rereads)s, rolls_back = false,
     announced_at = NULL, announcements = 0,
     lease_owner = NULL, lease_until = NULL

@@ -1,6 +1,6 @@
 """Store the rejects of jobs, and read them: one by one, or counted by code and field."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -14,28 +14,41 @@ _SQL = load_queries("rejects.sql")
 _MOST_COUNTS = 100  # that a job shows, and that a block adds
 
 
-def add_rejects(connection: Connection, job_id: UUID, block_no: int, rejects: Sequence[Reject]) -> None:
-    """Add the rejects of a block to its job, and their counts."""
+def wait_for_rejects(connection: Connection, job_id: UUID) -> int:
+    """Return how many rejects of the job are stored; no other block with rejects is committed meanwhile."""
+    connection.execute(_SQL["wait_for_rejects"], {"job_id": job_id})
+    row = connection.execute(_SQL["reject_rows"], {"job_id": job_id}).fetchone()
+    return 0 if row is None else int(row["count"])
+
+
+def add_rejects(
+    connection: Connection, job_id: UUID, block_no: int, rejects: Sequence[Reject], *, stored: int
+) -> None:
+    """Add the first ``stored`` rejects of a block to its job, and the counts of all."""
     if not rejects:
         return
-    alike = defaultdict[tuple[str, str | None], list[Reject]](list)
+    firsts: dict[tuple[str, str | None], Reject] = {}
+    counts = Counter[tuple[str, str | None]]()
     with connection.cursor() as cursor:
         with cursor.copy(_SQL["copy_rejects"]) as copy:
-            for reject in rejects:
+            for number, reject in enumerate(rejects):
                 kind = (reject.code, reject.field)
-                if len(alike) >= _MOST_COUNTS and kind not in alike:
+                if len(firsts) >= _MOST_COUNTS and kind not in firsts:
                     kind = (reject.code, None)
-                alike[kind].append(reject)
+                firsts.setdefault(kind, reject)
+                counts[kind] += reject.count
+                if number >= stored:
+                    continue
                 copy.write_row(
                     (
                         *(job_id, block_no, reject.record, reject.offset),
                         *(reject.field, reject.code, reject.message, reject.raw),
-                        *(reject.line, reject.sheet_row),
+                        *(reject.line, reject.sheet_row, reject.count),
                     )
                 )
         rows = [
-            reject_count_columns(job_id, block_no, len(some), replace(some[0], field=field))
-            for (_, field), some in alike.items()
+            reject_count_columns(job_id, block_no, counts[kind], replace(first, field=kind[1]))
+            for kind, first in firsts.items()
         ]
         for row in rows:  # no pipeline: behind one, Postgres does not end a transaction that is idle
             cursor.execute(_SQL["add_count"], row)

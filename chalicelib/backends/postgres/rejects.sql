@@ -1,5 +1,13 @@
 -- name: copy_rejects
-COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row) FROM STDIN
+COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row, count) FROM STDIN
+
+-- name: wait_for_rejects
+-- Of the blocks of a job that have rejects, one at a time is committed from here on, so that none sees too few of them. A
+-- block may have as many rejects as take minutes.
+SELECT set_config('lock_timeout', '5min', true), pg_advisory_xact_lock(hashtextextended(%(job_id)s::text, 1))
+
+-- name: reject_rows
+SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS count FROM ingestion_blocks WHERE job_id = %(job_id)s
 
 -- name: add_count
 INSERT INTO reject_counts (job_id, block_no, code, field, count, record, line, sheet_row, byte_offset)
@@ -23,7 +31,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 WITH loader AS (
     SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
 ), page AS MATERIALIZED (
-    SELECT block_no, record, line, sheet_row, byte_offset, field, code, message, raw
+    SELECT block_no, record, line, sheet_row, byte_offset, field, code, message, raw, count
     FROM validation_errors
     WHERE job_id = (SELECT job_id FROM loader) AND (block_no, record) > (%(after_block)s, %(after_record)s)
     ORDER BY block_no, record
@@ -39,7 +47,7 @@ WITH loader AS (
     WHERE job_id = (SELECT job_id FROM loader) AND block_no <= (SELECT max(block_no) FROM page)
     WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
-SELECT block_no, page.record AS ordinal, byte_offset, field, code, message, raw,
+SELECT block_no, page.record AS ordinal, byte_offset, field, code, message, raw, page.count,
        CASE WHEN is_next THEN block.records + page.record + 1 END AS record,
        CASE WHEN is_next THEN block.lines + page.line + 1 END AS line,
        CASE WHEN is_next THEN block.sheet_rows + page.sheet_row + 1 END AS sheet_row
@@ -49,12 +57,11 @@ ORDER BY block_no, ordinal
 -- name: select_counts
 -- One row for each code and field, the most frequent first, with the first place. Places count from 1 in the file, once
 -- every earlier block is in the ledger.
-SELECT code, nullif(field, '') AS field, kind.count, first.byte_offset,
-       (SELECT message FROM validation_errors AS error
-        WHERE error.job_id = %(job_id)s AND error.block_no = first.block_no AND error.record = first.record) AS message,
-       CASE WHEN before.is_whole THEN before.records + record + 1 END AS record,
-       CASE WHEN before.is_whole THEN before.lines + line + 1 END AS line,
-       CASE WHEN before.is_whole THEN before.sheet_rows + sheet_row + 1 END AS sheet_row
+SELECT kind.code, nullif(kind.field, '') AS field, kind.count, first.byte_offset,
+       error.message, error.count AS alike,
+       CASE WHEN before.is_whole THEN before.records + first.record + 1 END AS record,
+       CASE WHEN before.is_whole THEN before.lines + first.line + 1 END AS line,
+       CASE WHEN before.is_whole THEN before.sheet_rows + first.sheet_row + 1 END AS sheet_row
 FROM (
     SELECT code, field, min(block_no) AS block_no, sum(count)::bigint AS count
     FROM reject_counts WHERE job_id = %(job_id)s
@@ -70,5 +77,7 @@ CROSS JOIN LATERAL (
                 THEN coalesce(sum(sheet_rows) FILTER (WHERE block_no < first.block_no), 0)::bigint END AS sheet_rows
     FROM ingestion_blocks WHERE job_id = %(job_id)s AND block_no <= first.block_no
 ) AS before
+LEFT JOIN validation_errors AS error
+    ON error.job_id = first.job_id AND error.block_no = first.block_no AND error.record = first.record
 WHERE first.job_id = %(job_id)s
-ORDER BY kind.count DESC, code, field
+ORDER BY kind.count DESC, kind.code, kind.field

@@ -71,7 +71,7 @@ WHERE rejected > 0
 ORDER BY block_no
 
 -- name: excerpts
-SELECT code, message, record, byte_offset, raw, field, line, sheet_row
+SELECT code, message, record, byte_offset, raw, field, line, sheet_row, count
 FROM validation_errors
 WHERE job_id = %(id)s AND block_no = %(block_no)s AND record > %(after)s
 ORDER BY record LIMIT %(limit)s

@@ -6,6 +6,7 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.backends.postgres.rejects_files import forget_file, purged_files, take_silent_files
+from chalicelib.backends.postgres.workers import forget_workers
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.sweeping import UnseenJob
 
@@ -64,6 +65,11 @@ class PostgresUpkeep:
         """See the port."""
         with transaction_on(self._pool) as connection:
             forget_file(connection, job_id)
+
+    def forget_workers(self, *, seconds: float) -> int:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            return forget_workers(connection, seconds=seconds)
 
     def purge(self, *, days: int, limit: int) -> int:
         """See the port."""

@@ -79,9 +79,9 @@ DELETE FROM job_previews WHERE job_id = ANY(%(ids)s)
 -- The sums stay, as one row per job.
 WITH removed AS (DELETE FROM ingestion_blocks WHERE job_id = ANY(%(ids)s) RETURNING *)
 INSERT INTO ingestion_blocks (job_id, block_no, start_offset, end_offset, source_offset,
-                              records, inserted, duplicates, rejected, committed_at)
+                              records, inserted, duplicates, rejected, reject_rows, unstored, committed_at)
 SELECT job_id, -1, 0, sum(end_offset - start_offset), max(source_offset),
-       sum(records), sum(inserted), sum(duplicates), sum(rejected), max(committed_at)
+       sum(records), sum(inserted), sum(duplicates), sum(rejected), 0, sum(unstored), max(committed_at)
 FROM removed GROUP BY job_id
 
 -- name: mark_purged

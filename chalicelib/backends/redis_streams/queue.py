@@ -10,6 +10,7 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from chalicelib.backends.redis_streams import scripts
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
@@ -29,7 +30,7 @@ def _retry_later(action: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise RetryLater(f"Redis: could not {action}: {error}") from error
+        raise RetryLater(f"Redis: could not {action}: {error}", Dependency.QUEUE) from error
 
 
 def _group_is_missing(error: ResponseError) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Source
 
@@ -76,7 +77,10 @@ class S3Store:
             answer = self._client.get_object(**request)
             body = answer["Body"].read()
         if len(body) != end - start:
-            raise RetryLater(f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}")
+            raise RetryLater(
+                f"S3 sent {len(body)} of the {end - start} bytes at {start} of {source.key}",
+                Dependency.STORAGE,
+            )
         return body
 
     def ping(self, bucket: str) -> None:
@@ -85,7 +89,7 @@ class S3Store:
             with object_errors():
                 self._client.head_bucket(Bucket=bucket)
         except JobFailed as failure:
-            raise RetryLater(f"bucket {bucket}: {failure}") from failure
+            raise RetryLater(f"bucket {bucket}: {failure}", Dependency.STORAGE) from failure
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def object_errors() -> Iterator[None]:
         if not may_succeed_later(error):
             # archived, encrypted with a key that only its owner has, …
             raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
-        raise RetryLater(f"S3 answered {code}: {error}") from error
+        raise RetryLater(f"S3 answered {code}: {error}", Dependency.STORAGE) from error
 
 
 def may_succeed_later(error: ClientError) -> bool:
@@ -120,7 +124,7 @@ def outages() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, HTTPClientError) as error:
-        raise RetryLater(f"S3 cannot be reached: {error}") from error
+        raise RetryLater(f"S3 cannot be reached: {error}", Dependency.STORAGE) from error
 
 
 def code_of(error: ClientError) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from chalicelib.backends.s3.objects import code_of, may_succeed_later, outages
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
@@ -149,7 +150,7 @@ class S3Bucket:
             with suppress(RetryLater):  # the bucket's lifecycle rule removes its parts
                 self.abort(key, upload_id)
             if isinstance(error, NotPossible):  # somebody else ended the upload
-                raise RetryLater(f"S3 did not take {key}: {error}") from error
+                raise RetryLater(f"S3 did not take {key}: {error}", Dependency.STORAGE) from error
             raise
 
     def _send(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
@@ -207,7 +208,7 @@ def _upload_errors() -> Iterator[None]:
         if code_of(error) in _INVALID_PARTS_CODES:
             sentence = f"S3 cannot put the parts together ({code_of(error)}). Send them again."
             raise NotPossible(sentence) from error
-        raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
+        raise RetryLater(f"S3 answered {code_of(error)}: {error}", Dependency.STORAGE) from error
 
 
 @contextmanager
@@ -218,7 +219,7 @@ def _write_errors() -> Iterator[None]:
             yield
         except ClientError as error:
             if may_succeed_later(error):
-                raise RetryLater(f"S3 answered {code_of(error)}: {error}") from error
+                raise RetryLater(f"S3 answered {code_of(error)}: {error}", Dependency.STORAGE) from error
             raise
 
 

@@ -6,15 +6,14 @@ left.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache, partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
-
-import pyarrow as pa
 
 from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import rejects_file, second_table
+from chalicelib.formats.csv.added_cells import legible
 from chalicelib.formats.csv.entries import Entry, Span, Spot
 from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
@@ -23,7 +22,7 @@ from chalicelib.formats.csv.inner_headers import inner_headers, may_follow_blank
 from chalicelib.formats.csv.listing import list_records
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
-from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejection, Rejections
+from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejection
 from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import rules
@@ -56,11 +55,7 @@ class CsvBatch(Batch):
         """See Batch."""
         if self.dialect.dropped:  # they are being corrected by a person who has read the first explanation
             return rejections
-        return self._explainer.explain(rejections, raws)
-
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return Explainer.of(self, self.dialect)
+        return Explainer.of(self, self.dialect).explain(rejections, raws)
 
     def value(self, ordinal: int) -> Mapping[str, Any]:
         """See Batch."""
@@ -88,12 +83,18 @@ class _Place(NamedTuple):
 
 def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     """Decode the segment's records."""
+    readable = legible(segment, dialect)
+    batch = _decode(readable, dialect)
+    return batch if readable is segment else replace(batch, segment=segment)  # rejects are shown as they came
+
+
+def _decode(segment: Segment, dialect: Dialect) -> CsvBatch:
     text = _plain_text(segment, dialect)
     if text is not None:
         fitted = fit(text, dialect)
         if _is_ordinary(text, fitted, dialect, segment.quotes):
             place = _Place(segment, dialect, _spots_of(segment, dialect), fitted.rows)
-            return _batch(place, fitted, range(fitted.rows), Rejections())
+            return _batch(place, fitted, range(fitted.rows), {})
     return _decode_listed(segment, dialect)
 
 
@@ -112,7 +113,7 @@ def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
 
 def _is_ordinary(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int | None) -> bool:
     """Return whether the text holds nothing but rows of one table, with one kind of line ending."""
-    if len(fitted.rejected) or fitted.notes:
+    if fitted.rejected or fitted.notes:
         has_header = _header_lines(dialect).may_hold(text)
         is_even = _has_one_ending(text) and not _has_blank_line(text) and not has_header
     else:
@@ -168,20 +169,11 @@ def _header_lines(dialect: Dialect) -> HeaderLines:
 def _spots_of(segment: Segment, dialect: Dialect) -> Callable[[Sequence[int]], list[Spot]]:
     """Return a function that finds records in a segment without blank lines, comments and the like."""
 
-    @cache
-    def bounds() -> tuple[pa.Array, pa.Array] | None:
-        return csv_quotes.record_bounds(segment.data, dialect)
-
-    @cache
-    def entries() -> Sequence[Entry]:
-        return list_records(segment, dialect).entries
-
     def spots(ordinals: Sequence[int]) -> list[Spot]:
-        spans = bounds()
+        spans = csv_quotes.record_spans(segment.data, dialect, ordinals)
         if spans is None:
-            return _spots_of_entries(entries(), ordinals)
-        chosen = (column.take(pa.array(ordinals, pa.int64())).to_pylist() for column in spans)
-        return list(zip(*chosen, ordinals, strict=True))
+            return _spots_of_entries(list_records(segment, dialect).entries, ordinals)
+        return [(start, end, ordinal) for (start, end), ordinal in zip(spans, ordinals, strict=True)]
 
     return spots
 
@@ -198,10 +190,8 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
     loaded, fitted = _fit_listed(segment, entries, dialect)
     if second_table.find_among_rows(listing, fitted, loaded, dialect):
         loaded, fitted = _fit_listed(segment, entries, dialect)
-    rejected = Rejections()
-    for ordinal, entry in enumerate(entries):
-        if entry.reason is not None:
-            rejected.add(ordinal, entry.reason)
+    rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
+
     first_places = {code: (len(places), *places[0]) for code, places in listing.notes.items()}
     if listing.mixed_endings is not None:
         first_places["mixed-line-endings"] = listing.mixed_endings
@@ -233,19 +223,20 @@ def _location(segment: Segment, span: Span | None) -> Location | None:
     return Location(segment.offset + start, segment.data[start:end])
 
 
-def _batch(place: _Place, fitted: Fitted, ordinals: Sequence[int], rejections: Rejections) -> CsvBatch:
+def _batch(
+    place: _Place, fitted: Fitted, ordinals: Sequence[int], rejected: Mapping[int, Reason]
+) -> CsvBatch:
     """Return a batch of rows with the given ordinals, and of the records that were rejected before."""
-    records = fitted.rows + len(rejections)
-    for row, code, message, column in fitted.rejected:
-        rejections.add(ordinals[row], Reason(code, message, column))
-    rejections.sort()
+    reasons = dict(rejected)
+    records = fitted.rows + len(reasons)
+    reasons.update((ordinals[row], reason) for row, reason in fitted.rejected)
     wide = {ordinals[row]: cells for row, cells in sorted(fitted.wide.items())}
-    notes = [Note(code, len(rows), ordinals[min(rows)]) for code, rows in fitted.notes.items()]
+    notes = [Note(code, len(rows), ordinals[rows[0]]) for code, rows in fitted.notes.items()]
     batch = CsvBatch(
         records,
         fitted.table,
         singles=list(wide),
-        rejections=rejections,
+        rejections=[Rejection(ordinal, *reasons[ordinal]) for ordinal in sorted(reasons)],
         notes=[*place.notes, *notes],
         segment=place.segment,
         dialect=place.dialect,

@@ -76,7 +76,7 @@ def _detect(
         rows = _first_rows(head, dialect, choice.hypothesis)
         if marker is not None:
             rows = [[unescape(cell) for cell in row] for row in rows]
-        numeric = decimal_columns(rows, dialect.columns, options.missing_values)
+        numeric = decimal_columns(rows, dialect.columns, dialect.missing_values)
         dialect = replace(dialect, decimal_columns=numeric)
     dialect = replace(dialect, encoding=head.encoding)
     teller = _Teller(head.data, choice)
@@ -139,9 +139,9 @@ def _dialect(head: Head, options: Options, choice: Choice) -> Dialect:
         comment=options.comment,
         short_rows=options.short_rows,
         extra_cells=options.extra_cells,
-        decimal=options.decimal,
+        decimal=options.decimal or Dialect.decimal,
         date_order=options.date_order,
-        missing_values=options.missing_values,
+        missing_values=options.missing_values or (),
     )
 
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 from chalicelib.formats.interface import Reason
 
+# notes of lines that were passed over as headers: those of the file itself, and those of other rejects files
+REPEATED_HEADER, OTHER_REJECTS = "repeated-header", "rejects-of-several-jobs"
+HEADERS = (REPEATED_HEADER, OTHER_REJECTS)
+
 Span = tuple[int, int]  # start and end in the segment, in bytes
 Spot = tuple[int, int, int]  # a span, and the number of sheet rows before it in the segment
 

@@ -1,8 +1,7 @@
 """Read regular CSV text into a table of the header's columns, and fit rows with other numbers of cells."""
 
-from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ from chalicelib.formats.csv.arrow import read_table
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.values import Kind, kind_of
-from chalicelib.formats.interface import Reason, Rejections
+from chalicelib.formats.interface import Reason
 from chalicelib.rows.columns import whole
 from chalicelib.rows.text import WHITESPACE
 
@@ -29,15 +28,6 @@ _WIDEST = 100  # columns that a table gets in addition
 _MOST_SPACE = 64 << 20  # bytes that columns with few values may take
 
 
-def _numbers(numbers: Iterable[int] = ()) -> "array[int]":
-    return array("q", numbers)
-
-
-def _numbers_of(column: pa.Array) -> "array[int]":
-    """Return a column of int64, which begins where its buffer does, as an array of Python."""
-    return array("q", memoryview(column.buffers()[1])[: 8 * len(column)].tobytes())
-
-
 @dataclass
 class Fitted:
     """The rows of a text, by their numbers from 0: each is in the table, in ``wide``, or rejected."""
@@ -45,8 +35,8 @@ class Fitted:
     table: pa.Table
     rows: int
     wide: dict[int, list[str]] = field(default_factory=dict)  # with too many cells for the table
-    rejected: Rejections = field(default_factory=Rejections)  # in order, by row
-    notes: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(_numbers))  # rows, by code
+    rejected: list[tuple[int, Reason]] = field(default_factory=list)  # in order
+    notes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # rows, by code
 
 
 def fit(text: bytes, dialect: Dialect) -> Fitted:
@@ -56,31 +46,18 @@ def fit(text: bytes, dialect: Dialect) -> Fitted:
         return Fitted(_table([[] for _ in dialect.columns], dialect.columns), 0)
     usual = _usual_width(text, dialect)
     table, ragged = _read(text, dialect, usual)
-    rows = table.num_rows + sum(len(group.rows) for group in ragged.values())
+    rows = table.num_rows + len(ragged)
     if usual == width and not ragged:
         return Fitted(table.rename_columns(list(dialect.columns)), rows)
     return _Fitting(dialect, rows).fit(table, ragged)
 
 
 class _Ragged:
-    """Rows with one number of cells, and their texts: a block may have millions."""
+    """Rows with one number of cells, and their texts."""
 
     def __init__(self) -> None:
-        self.rows = _numbers()
-        self.text = bytearray()  # of all rows, each with a line feed
-        self._ends = _numbers()
-
-    def add(self, row: int, text: str) -> None:
-        self.rows.append(row)
-        self.text += text.encode()
-        self._ends.append(len(self.text))
-        self.text += b"\n"
-
-    def texts(self) -> Iterator[bytes]:
-        start = 0
-        for end in self._ends:
-            yield bytes(self.text[start:end])
-            start = end + 1
+        self.rows: list[int] = []
+        self.texts: list[str] = []
 
 
 class _Fitting:
@@ -93,39 +70,45 @@ class _Fitting:
         self._singly: list[tuple[int, list[str]]] = []  # rows to be put together
         self._kinds: Mapping[int, Kind] = {}  # of columns whose cells are values of one type
 
-    def fit(self, table: pa.Table, ragged: Mapping[int, _Ragged]) -> Fitted:
-        """Fit the rows of the table, which has the usual width, and the ragged ones, by their width."""
+    def fit(self, table: pa.Table, ragged: Mapping[int, tuple[int, str]]) -> Fitted:
+        """Fit the rows of the table, which has the usual width, and the ragged ones, given width and text."""
         if table.num_columns == self._width:
             self._kinds = column_kinds(table)
-        others: Sequence[int] = range(table.num_rows)
-        if ragged:
-            rows = pa.arange(0, self._fitted.rows)
-            elsewhere = pa.concat_arrays([pa.array(group.rows, pa.int64()) for group in ragged.values()])
-            others = _numbers_of(rows.filter(pc.invert(pc.is_in(rows, elsewhere))))
+        groups: dict[int, _Ragged] = defaultdict(_Ragged)
+        for row, (width, text) in ragged.items():
+            groups[width].rows.append(row)
+            groups[width].texts.append(text)
+        others = (
+            [row for row in range(self._fitted.rows) if row not in ragged]
+            if ragged
+            else range(table.num_rows)
+        )
         if others:
             self._add(others, [whole(column) for column in table.columns])
-        for width, group in ragged.items():
+        for width, group in groups.items():
             self._add_group(width, group)
         fitted = self._fitted
-        fitted.rejected.sort()
+        fitted.rejected.sort(key=lambda rejected: rejected[0])
+        for rows in fitted.notes.values():
+            rows.sort()
         fitted.table = self._joined()
         return fitted
 
     def _add_group(self, width: int, group: _Ragged) -> None:
         if width < self._width and self._dialect.short_rows is ShortRows.REJECT:
-            self._reject_short(group.rows, width, [self._is_blank(text) for text in group.texts()])
+            self._reject_short(group.rows, width, [self._is_blank(text) for text in group.texts])
         elif len(group.rows) < _FEW or width > self._width + _WIDEST:
-            for row, text in zip(group.rows, group.texts(), strict=True):
-                self._add_singly(row, [cell.decode() for cell in self._grammar.cells(text)])
+            for row, text in zip(group.rows, group.texts, strict=True):
+                self._add_singly(row, [cell.decode() for cell in self._grammar.cells(text.encode())])
         else:
-            table, _ = _read(bytes(group.text), self._dialect, width)
+            table, _ = _read("\n".join(group.texts).encode(), self._dialect, width)
             self._add(group.rows, [whole(column) for column in table.columns])
 
-    def _is_blank(self, text: bytes) -> bool:
+    def _is_blank(self, text: str) -> bool:
         """Return whether all cells of a row are empty, given its text."""
-        if text.decode().strip(self._dialect.delimiter + self._dialect.quote + WHITESPACE):
+        if text.strip(self._dialect.delimiter + self._dialect.quote + WHITESPACE):
             return False
-        return not any(cell.decode().strip(WHITESPACE) for cell in self._grammar.cells(text))
+        return not any(cell.decode().strip(WHITESPACE) for cell in self._grammar.cells(text.encode()))
 
     def _add(self, rows: Sequence[int], columns: list[pa.Array]) -> None:
         """Add rows that all have as many cells as there are columns."""
@@ -203,7 +186,7 @@ class _Fitting:
         if treatment is ExtraCells.REJECT:
             self._note("extra-cells", rows)
             reason = ragged_reason(self._width, cells)
-            self._fitted.rejected.extend(rows, reason)
+            self._fitted.rejected += [(row, reason) for row in rows]
             return False
         self._note("extra-cells-dropped" if treatment is ExtraCells.DROP else "extra-cells-kept", rows)
         return True
@@ -211,15 +194,14 @@ class _Fitting:
     def _reject_short(self, rows: Sequence[int], cells: int, are_blank: Sequence[bool]) -> None:
         """Reject rows with too few cells; one of empty cells is blank, whatever their number."""
         reason = ragged_reason(self._width, cells)
-        blank = _numbers(row for row, is_blank in zip(rows, are_blank, strict=True) if is_blank)
-        short = _numbers(row for row, is_blank in zip(rows, are_blank, strict=True) if not is_blank)
-        self._fitted.rejected.extend(blank, BLANK_ROW)
-        self._fitted.rejected.extend(short, reason)
-        self._note("short-rows", short)
+        self._fitted.rejected += [
+            (row, BLANK_ROW if is_blank else reason) for row, is_blank in zip(rows, are_blank, strict=True)
+        ]
+        self._note("short-rows", [row for row, is_blank in zip(rows, are_blank, strict=True) if not is_blank])
 
     def _note(self, code: str, rows: Sequence[int]) -> None:
         if rows:
-            self._fitted.notes[code].extend(rows)
+            self._fitted.notes[code] += rows
 
     def _joined(self) -> pa.Table:
         """Return all rows that were added, in order."""
@@ -233,7 +215,7 @@ class _Fitting:
         names = [*self._dialect.columns, *extra_names(self._dialect, most - self._width)]
         if not self._parts:
             return _table([[] for _ in names], names)
-        order = _numbers(row for rows, _ in self._parts for row in rows)
+        order = [row for rows, _ in self._parts for row in rows]
         columns = [
             pa.concat_arrays(
                 [
@@ -311,12 +293,12 @@ def _usual_width(text: bytes, dialect: Dialect) -> int:
     return usual if 2 * count > len(lines) and usual <= width + _WIDEST else width
 
 
-def _read(text: bytes, dialect: Dialect, width: int) -> tuple[pa.Table, Mapping[int, _Ragged]]:
-    """Return the rows with ``width`` cells; all others by their number of cells."""
-    ragged: dict[int, _Ragged] = defaultdict(_Ragged)
+def _read(text: bytes, dialect: Dialect, width: int) -> tuple[pa.Table, dict[int, tuple[int, str]]]:
+    """Return the rows with ``width`` cells; number of cells and text of all others, by their row."""
+    ragged: dict[int, tuple[int, str]] = {}
 
     def on_ragged(row: arrow_csv.InvalidRow) -> str:
-        ragged[row.actual_columns].add(row.number - 1, row.text)
+        ragged[row.number - 1] = (row.actual_columns, row.text)
         return "skip"
 
     if text.startswith(BOM):  # Arrow would drop it

@@ -208,6 +208,15 @@ class Grammar:
                 found.append(self._escaped.sub(rb"\1", text) if self._escaped else text)
         return found or [b""]
 
+    def cell_spans(self, record: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where each cell of a regular record begins, and ends with its delimiter."""
+        start = self.start(record, 0)
+        while match := self._cell.match(record, start):
+            yield start, match.end()
+            if not match[3]:
+                return
+            start = match.end()
+
     def raw_cell(self, record: bytes, number: int) -> bytes:
         """Return what a cell of a regular record holds between its quotes; empty without such a cell."""
         cells = islice(self._cells(record, self.start(record, 0), len(record)), number, None)

@@ -139,6 +139,8 @@ def has_second_line(header: Sequence[str], table: Table) -> bool:
         is_word = _is_unit(cells[0])
         return is_word and len(rows) > _FEWEST and all(kind_of(cell) is Kind.TEXT for cell in rows[0].cells)
     units = sum(map(_is_unit, cells))
+    if units >= _FEWEST:
+        units += cells.count("-")  # a column without a unit
     return 0 < len(cells) <= units * 2 and all(kind_of(cell) in (Kind.TEXT, Kind.EMPTY) for cell in cells)
 
 

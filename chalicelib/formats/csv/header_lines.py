@@ -3,7 +3,7 @@
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.header import column_names
-from chalicelib.formats.csv.rejects_file import header_cells
+from chalicelib.formats.csv.rejects_file import header_cells, is_marker
 
 
 class HeaderLines:
@@ -21,11 +21,16 @@ class HeaderLines:
         odd = {"_", "@", "-", '"', dialect.delimiter, dialect.quote, dialect.escape}
         plain = [name for name in named if name.isascii() and odd.isdisjoint(name)]
         self.may_be_repeated = dialect.header and len(columns) > 1 and bool(named)
+        self._marker = next((name.encode() for name in dialect.dropped if is_marker(name)), b"")
         self._word = plain[0].encode() if plain else b""
 
     def may_hold(self, raw: bytes) -> bool:
         """Return whether a record may be the header, at a glance."""
         return self.may_be_repeated and self._word in raw
+
+    def is_own(self, raw: bytes) -> bool:
+        """Return whether a header is the file's own. That of rejects of another job is not."""
+        return self._marker in raw.lower()
 
     def is_header(self, raw: bytes) -> bool:
         """Return whether a regular record equals the header, once its cells are normalised.

@@ -64,7 +64,7 @@ class InnerHeaders:
         named, worded = self._find_in(fitted.table) if fitted.table.num_rows else ([], [])
         if not named and not worded and not wide:
             return []
-        elsewhere = {*fitted.rejected.ordinals.to_pylist(), *fitted.wide}
+        elsewhere = {row for row, _ in fitted.rejected} | fitted.wide.keys()
         rows = [row for row in range(fitted.rows) if row not in elsewhere]  # those of the table
         certain = {*wide, *(rows[row] for row in named)}
         return [

@@ -6,9 +6,10 @@ read or that belong to another table. What is left is regular text.
 
 from collections.abc import Callable, Iterator
 
+from chalicelib import interruption
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import second_table
-from chalicelib.formats.csv.entries import Entry, Listing, Span
+from chalicelib.formats.csv.entries import OTHER_REJECTS, REPEATED_HEADER, Entry, Listing, Span
 from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
@@ -67,7 +68,7 @@ class _Lister:
         """See :func:`list_records`."""
         data, listing, endings = self._data, Listing(), _Endings()
         after_blank = False
-        for start, end, reason, note in self._units():
+        for start, end, reason, note in interruption.asking(self._units()):
             ordinal = len(listing.entries)
             entry = Entry(start, end, reason, note == JOINED, after_blank, listing.sheet_rows)
             listing.sheet_rows += 1
@@ -82,7 +83,8 @@ class _Lister:
                 raw = data[entry.start : end]
                 endings.count(raw, ordinal, (start, end))
                 if self._may_repeat and self._header.may_hold(raw) and self._header.is_header(raw):
-                    listing.notes["repeated-header"].append((ordinal, (start, end)))
+                    code = REPEATED_HEADER if self._header.is_own(raw) else OTHER_REJECTS
+                    listing.notes[code].append((ordinal, (start, end)))
                     after_blank = False
                     continue
                 entry.reason = self._fault(raw)

@@ -47,8 +47,8 @@ def quotes(data: bytes, dialect: Dialect) -> pa.Array | None:
     return None if neighbours.translate(None, borders) else offsets
 
 
-def record_bounds(data: bytes, dialect: Dialect) -> tuple[pa.Array, pa.Array] | None:
-    """Return the starts and the ends of all records.
+def record_spans(data: bytes, dialect: Dialect, ordinals: Sequence[int]) -> list[tuple[int, int]] | None:
+    """Return start and end of the records with the given ordinals, which increase.
 
     Every line ending outside quotes ends a record or a blank line, which is none. Returns None where
     :func:`quotes` does.
@@ -69,8 +69,9 @@ def record_bounds(data: bytes, dialect: Dialect) -> tuple[pa.Array, pa.Array] | 
     starts = starts.filter(pc.less(starts, len(data)))
     stops = pa.concat_arrays([starts.slice(1), pa.array([len(data)], pa.int64())])
     is_blank = pc.is_in(text.take(starts), pa.array([LF, CR], pa.uint8()))
-    is_record = pc.invert(is_blank)
-    return starts.filter(is_record), stops.filter(is_record)
+    indices = pa.array(ordinals, pa.int64())
+    bounds = [column.filter(pc.invert(is_blank)).take(indices).to_pylist() for column in (starts, stops)]
+    return list(zip(*bounds, strict=True))
 
 
 def first_end(data: bytes, offsets: Sequence[int], start: int) -> int | None:

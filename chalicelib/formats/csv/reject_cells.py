@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chalicelib.core.model import Dialect
+from chalicelib.formats.csv.added_cells import legible_record
 from chalicelib.formats.csv.fit import ragged_reason
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.pieces import BOM
@@ -56,17 +57,21 @@ class RejectCells:
         return readable(_without_ending(raw), self._encoding)
 
     def _split(self, raw: bytes) -> Sequence[str] | None:
-        """Return all cells of a record; None if it is not regular, or not text."""
-        if b"\0" in raw or encodings.to_utf8(raw, self._encoding) is None:
+        """Return all cells of a record; None if it is not regular, or not text.
+
+        Columns that Sluice added may hold anything.
+        """
+        text = legible_record(raw, self._dialect, self._encoding)
+        if b"\0" in text or encodings.to_utf8(text, self._encoding) is None:
             return None
         if self._is_plain(raw):
-            return _without_ending(raw).decode(self._encoding).split(self._dialect.delimiter)
+            return readable(_without_ending(raw), self._encoding).split(self._dialect.delimiter)
         match = self._grammar.last_record.match(raw)
         if match is None or match.end() != len(raw):
             joined = self._grammar.joined_record.match(raw) if self._dialect.crlf else None
             if joined is None or joined.end() != len(raw):
                 return None
-        return [cell.decode(self._encoding) for cell in self._grammar.cells(raw)]
+        return [readable(cell, self._encoding) for cell in self._grammar.cells(raw)]
 
     def _is_plain(self, raw: bytes) -> bool:
         """Return whether a record is a line that only delimiters divide."""

@@ -148,6 +148,11 @@ def as_rejects_file(dialect: Dialect, added: Sequence[str], job_id: str | None) 
     return dialect
 
 
+def is_marker(name: str) -> bool:
+    """Return whether a column's name is a marker."""
+    return _NAMED.fullmatch(name.strip().lower()) is not None
+
+
 def header_cells(cells: Sequence[str], dialect: Dialect) -> list[str]:
     """Return the cells of what may be a header, as those of the dialect's file.
 

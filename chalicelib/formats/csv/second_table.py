@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chalicelib.core.model import Dialect
-from chalicelib.formats.csv.entries import Listing
+from chalicelib.formats.csv.entries import HEADERS, Listing
 from chalicelib.formats.csv.fit import Fitted
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.formats.csv.inner_headers import inner_headers
@@ -57,7 +57,7 @@ def find_among_rows(listing: Listing, fitted: Fitted, loaded: Sequence[int], dia
     found = inner_headers(dialect).find(fitted)
     if not found:
         return False
-    repeated = [ordinal for ordinal, _ in listing.notes.get("repeated-header", ())]
+    repeated = [ordinal for code in HEADERS for ordinal, _ in listing.notes.get(code, ())]
     noted = {ordinal for ordinal, _ in listing.notes.get(SECOND_TABLE, ())}
     end = 0
     for row, is_certain in found:

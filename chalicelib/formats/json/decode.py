@@ -3,25 +3,29 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import lt
+from itertools import accumulate, count, groupby
+from operator import add, lt, not_
 
 from chalicelib.formats.interface import Location, Note, Reason, Rejection
 from chalicelib.formats.json.batch import JsonBatch
 from chalicelib.formats.json.columns import Reader
 from chalicelib.formats.json.members import spliced
-from chalicelib.formats.json.parse import NOT_AN_OBJECT
+from chalicelib.formats.json.parse import NOT_AN_OBJECT, parse_record
 from chalicelib.formats.json.units import NAME, PIECE, WHITE, Layout, Unit, Units, Window, scan, space_end
 from chalicelib.reading.blocks import Segment
+from chalicelib.rows.canonical import RecordRejected
 
 _SCALAR = re.compile(  # RFC 8259 sections 3 and 6; strings are left to the parser
     rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null"
 )
 _OBJECT, _ARRAY = b"{", b"["
+MOST_UNITS = 1 << 16  # that are decoded together
 COMMAS = "commas-between-lines"
 
 _LEADING = Reason("json-syntax", "The list begins with a comma: a value is missing before it.")
 _MISSING = Reason("json-syntax", "A comma has no value after it.")
 _NO_COMMA = Reason("json-syntax", "There is no comma between this value and the one before it.")
+_BESIDE = 2  # between the ordinals of two commas that are missing, with a value between them
 _NO_NAME = Reason("json-syntax", "A name in quotes and a colon are missing before this value.")
 _JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is not a value.")
 
@@ -45,22 +49,61 @@ def decode(
     ``first``: the segment begins where the data of the file does, so no comma is due. ``passes_commas``: a
     comma between values one after another is passed over instead of rejected.
     """
-    data, at, size, reader = segment.data, 0, PIECE, Reader()
+    data, at, size = segment.data, 0, PIECE
+    decoder = _Decoder(segment, layout, passes_commas)
     while at < len(data):
         stop = min(at + size, len(data))
-        units = scan(Window(data, at, stop, layout, ended=stop == len(data)))
-        if _are_tidy(units, layout, first=first):
-            yield _tidy_batch(segment, units, reader)
-        else:
-            records = list(_records(data, units, layout, first=first))
-            notes: Sequence[Note] = ()
-            if passes_commas and layout is Layout.SEQUENCE:
-                records, notes = _without_commas(segment, records)
-            yield _batch(segment, records, reader, notes)
-        if units.closing is not None or stop == len(data):
+        size *= 4
+        for units in scan(Window(data, at, stop, layout, ended=stop == len(data))):
+            for part in units.parts(MOST_UNITS):
+                yield decoder.batch(part, first=first)
+                first = False
+            if units.repeats:
+                yield decoder.repeats(units)
+            if units.ends:
+                at, size = units.end, PIECE
+            if units.closing is not None:
+                return
+        if stop == len(data):
             return
-        size = PIECE if units.ends else size * 4
-        at, first = (units.ends[-1], False) if units.ends else (at, first)
+
+
+class _Decoder:
+    """Decode units of a segment. See :func:`decode`."""
+
+    def __init__(self, segment: Segment, layout: Layout, passes_commas: bool) -> None:  # noqa: FBT001
+        self._segment = segment
+        self._layout = layout
+        self._passes_commas = passes_commas and layout is Layout.SEQUENCE
+        self._reader = Reader()
+
+    def batch(self, units: Units, *, first: bool) -> JsonBatch:
+        """Return the batch of units, without those that are repeats."""
+        if _are_tidy(units, self._layout, first=first):
+            return _tidy_batch(self._segment, units, self._reader)
+        if self._layout is Layout.ARRAY and not first and _are_containers(units):
+            return _batch_without_commas(self._segment, units, self._reader)
+        records = list(_records(self._segment.data, units, self._layout, first=first))
+        notes: Sequence[Note] = ()
+        if self._passes_commas:
+            records, notes = _without_commas(self._segment, records)
+        return _batch(self._segment, records, self._reader, notes)
+
+    def repeats(self, units: Units) -> JsonBatch:
+        """Return the batch of the repeats of the last unit, which differ in nothing but their places."""
+        (record,) = _records(self._segment.data, units.last(), self._layout, first=False)
+        place = self._segment.offset + record.start + units.period
+        raw = record.span or record.raw
+
+        def offsets() -> list[int]:
+            return [place]
+
+        if self._passes_commas and record.raw == b",":
+            notes = [Note(COMMAS, units.repeats, 0, Location(place, raw))]
+            return JsonBatch(0, None, notes=notes, raws=[raw], offsets=offsets)
+        reason = record.reason or _reason(record.raw)
+        rejections = [Rejection(0, *reason, repeats=units.repeats - 1)]
+        return JsonBatch(units.repeats, None, (), rejections, raws=[raw], offsets=offsets)
 
 
 def _are_tidy(units: Units, layout: Layout, *, first: bool) -> bool:
@@ -70,8 +113,11 @@ def _are_tidy(units: Units, layout: Layout, *, first: bool) -> bool:
     commas = [layout.is_enclosed] * len(units.ends)
     if commas and first:
         commas[0] = False
-    are_containers = units.starts == units.values and all(map(lt, units.values, units.ends))
-    return are_containers and units.commas == commas
+    return _are_containers(units) and units.commas == commas
+
+
+def _are_containers(units: Units) -> bool:
+    return units.starts == units.values and all(map(lt, units.values, units.ends))
 
 
 def _tidy_batch(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
@@ -87,6 +133,58 @@ def _tidy_batch(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
     return JsonBatch(len(raws), table, singles, rejections, raws=raws, offsets=offsets)
 
 
+def _batch_without_commas(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
+    """Return the batch of containers in an array, of which some have no comma before them.
+
+    Those that follow each other are one rejection.
+    """
+    raws = [segment.data[start:end] for start, end in zip(units.starts, units.ends, strict=True)]
+    missing = list(map(not_, units.commas))
+    ordinals = list(
+        map(add, accumulate(missing), count())
+    )  # the rejection of a comma stands before its value
+    table, rest = reader.read(raws)
+    arrays = {index for index in rest if raws[index].startswith(_ARRAY)}
+    rejections = list[Rejection]()
+    start = 0
+    for is_missing, some in groupby(missing):
+        length = sum(1 for _ in some)
+        if is_missing:
+            rejections.append(Rejection(ordinals[start] - 1, *_NO_COMMA, repeats=length - 1))
+        start += length
+    before = -1
+    for index in sorted(arrays):
+        repeats_last = index == before + 1 and index > 0 and raws[index] == raws[before]
+        if repeats_last and before in arrays and missing[index] == missing[before]:
+            rejections[-1] = rejections[-1]._replace(repeats=rejections[-1].repeats + 1)
+        else:
+            rejections.append(Rejection(ordinals[index], *NOT_AN_OBJECT))
+        before = index
+
+    def offsets() -> list[int]:
+        return [segment.offset + start for start in units.starts]
+
+    return JsonBatch(
+        len(raws) + sum(missing),
+        table,
+        [ordinals[index] for index in rest if index not in arrays],
+        sorted(rejections),
+        raws=raws,
+        offsets=offsets,
+        ordinals=ordinals,
+        objects=[ordinal for index, ordinal in enumerate(ordinals) if index not in arrays],
+    )
+
+
+def _reason(raw: bytes) -> Reason:
+    """Return the reason to reject what is no object."""
+    try:
+        parse_record(raw)
+    except RecordRejected as error:
+        return Reason(error.code, str(error), error.field)
+    raise AssertionError("what has no brace is no object")
+
+
 def _without_commas(segment: Segment, records: list[_Record]) -> tuple[list[_Record], Sequence[Note]]:
     """Return the records without commas between them, and what was passed over."""
     kept = [record for record in records if record.raw != b","]
@@ -98,10 +196,15 @@ def _without_commas(segment: Segment, records: list[_Record]) -> tuple[list[_Rec
 
 
 def _batch(segment: Segment, records: list[_Record], reader: Reader, notes: Sequence[Note]) -> JsonBatch:
-    rejections, objects, junk = [], [], []
+    rejections, objects, junk = list[Rejection](), list[int](), list[int]()
+    last = -_BESIDE  # the ordinal of the last comma that is missing
     for ordinal, record in enumerate(records):
-        if record.reason is not None:
+        if record.reason is _NO_COMMA and last == ordinal - _BESIDE:
+            rejections[-1] = rejections[-1]._replace(repeats=rejections[-1].repeats + 1)
+            last = ordinal
+        elif record.reason is not None:
             rejections.append(Rejection(ordinal, *record.reason))
+            last = ordinal if record.reason is _NO_COMMA else -_BESIDE
         elif record.raw.startswith(_OBJECT):
             objects.append(ordinal)
         else:
@@ -121,6 +224,7 @@ def _batch(segment: Segment, records: list[_Record], reader: Reader, notes: Sequ
         names=[record.name for record in records],
         spans=[record.span or record.raw for record in records],
         offsets=offsets,
+        objects=sorted([*junk, *objects]),
     )
 
 

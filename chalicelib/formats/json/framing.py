@@ -5,7 +5,7 @@ than a record: each ``max_record`` bytes of it are then a unit of their own.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import sub
 
@@ -55,15 +55,19 @@ class JsonFraming:
         while (begin := self._after_blanks(data, begin, at)) < at:
             size = size or self._first_look(at - begin)
             window = self._window(data, begin, size, final=final)
-            units = self._until_blank(window, scan(window))
-            if boundary := self._in_units(begin, units, at):
-                return self._if_certain(data, boundary, final=final)
-            if units.ends:
-                begin, size = units.ends[-1], 0
-            elif window.stop == len(data):
+            for some in scan(window):
+                units = self._until_blank(replace(window, at=begin), some)
+                if boundary := self._in_units(begin, units, at):
+                    return self._if_certain(data, boundary, final=final)
+                if units.ends:
+                    begin, size = units.end, 0
+                if begin >= at or len(units.ends) < len(some.ends):
+                    break
+            if size == 0:
+                continue
+            if window.stop == len(data):
                 return self._at_end(window) if final else None
-            else:
-                size = self._wider(window)
+            size = self._wider(window)
         return self._if_certain(data, Boundary(begin), final=final)
 
     def line_end(self, data: bytes) -> int | None:
@@ -116,6 +120,8 @@ class JsonFraming:
             return Boundary(begin, code=TOO_LARGE, separators=separators, length=length)
         if len(ends) == count and self.layout is not Layout.SINGLE:
             return Boundary(ends[-1])
+        if units.repeats and units.end >= at:
+            return Boundary(at + (units.ends[-1] - at) % units.period)
         if units.closing is None:
             return None
         return Boundary(units.closing, code=TRAILING, rest=partial(after_records, tokens=self.path))

@@ -15,22 +15,26 @@ outside strings (RFC 8259 section 7), whatever else is wrong inside. Junk is any
 numbers and literals: none of them is a record. A backslash escapes a quote or a backslash everywhere, not in
 strings alone: where it is not allowed there is no valid JSON anyway.
 
-Two readers agree: :func:`unit` reads token by token and is the specification; :func:`regular` finds the
-same containers column-wise, up to the first unexpected content between them.
+Three readers agree: :func:`unit` reads token by token and is the specification; :func:`regular` finds the
+same containers column-wise, up to the first unexpected content between them; and where a unit without a
+container is repeated, byte by byte, the others are counted.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.reading.patterns import repeated
 from chalicelib.rows.columns import numbers
 
 PIECE = 1 << 20  # bytes that are scanned together
+_FEWEST = 32  # repeats of a unit that are worth a run
 
 WHITE = b" \t\n\r"  # RFC 8259 section 2
 _STRING = rb'"[^"\\]*+' + repeated(rb'\\.[^"\\]*+') + b'"'
@@ -103,20 +107,42 @@ class Units:
     ends: list[int] = field(default_factory=list)
     closing: int | None = None  # where the layout ends, right after these units
     open: bool = False  # an incomplete container follows
+    # So many more units follow, each of ``period`` bytes: those of the last one, which has no container.
+    repeats: int = 0
+    period: int = 0
+
+    @property
+    def end(self) -> int:
+        """Return where the last unit ends, of those that are repeated the last one. There must be one."""
+        return self.ends[-1] + self.repeats * self.period
+
+    def last(self) -> "Units":
+        """Return the last unit, alone."""
+        return Units(self.commas[-1:], self.starts[-1:], self.values[-1:], self.ends[-1:])
+
+    def parts(self, most: int) -> Iterator["Units"]:
+        """Yield the units, at most so many at a time, without what follows them."""
+        for start in range(0, len(self.ends), most):
+            part = slice(start, start + most)
+            yield Units(self.commas[part], self.starts[part], self.values[part], self.ends[part])
 
     def first(self, count: int) -> "Units":
         """Return the first ``count`` units."""
         return Units(self.commas[:count], self.starts[:count], self.values[:count], self.ends[:count])
 
 
-def scan(window: Window) -> Units:
-    """Return the whole units in the window."""
+def scan(window: Window) -> Iterator[Units]:
+    """Yield the whole units in the window, in runs; only the last one may be closed, open or empty."""
     if window.layout is Layout.SINGLE:
-        return _single(window)
+        yield _single(window)
+        return
     units = regular(window) if window.stop - window.at <= PIECE else Units()
     if not units.open:
-        _read_on(window, units)
-    return units
+        while _read_on(window, units):
+            yield units
+            window = replace(window, at=units.end)
+            units = Units()
+    yield units
 
 
 def _single(window: Window) -> Units:
@@ -127,18 +153,49 @@ def _single(window: Window) -> Units:
     return Units([False], [only.start], [only.value], [only.end], closing=only.end)
 
 
-def _read_on(window: Window, units: Units) -> None:
-    """Append the units that follow, one by one."""
+def _read_on(window: Window, units: Units) -> bool:
+    """Append the units that follow, one by one; return whether one is repeated: then more may follow."""
     at = units.ends[-1] if units.ends else window.at
     while (following := unit(window, at)) is not None:
-        at = following.end
+        interruption.check()
+        begin, at = at, following.end
         if following.value < 0:
             units.closing = at
-            return
+            return False
         units.commas.append(following.comma)
         units.starts.append(following.start)
         units.values.append(following.value)
         units.ends.append(at)
+        may_repeat = following.value == at and following.comma is window.layout.is_enclosed
+        if may_repeat and (repeats := _repeats(window, begin, at)):
+            units.repeats, units.period = repeats, at - begin
+            return True
+    return False
+
+
+def _repeats(window: Window, begin: int, end: int) -> int:
+    """Return how many units behind the one that lies between the offsets have its bytes; 0 if they are few.
+
+    The last one may go on behind that, so it does not count.
+    """
+    data, period = window.data, end - begin
+    if not data.startswith(data[begin:end], end) or not _is_repeated(window, begin, end, _FEWEST * period):
+        return 0
+    size = _FEWEST * period  # that are known to be repeated, a multiple of the period
+    while _is_repeated(window, begin, end, 2 * size):
+        size *= 2
+    step = size
+    while step > period:
+        step = step // period // 2 * period or period
+        while _is_repeated(window, begin + size, end + size, step):
+            size += step
+    return size // period - 1
+
+
+def _is_repeated(window: Window, begin: int, end: int, size: int) -> bool:
+    """Return whether ``size`` bytes at ``end`` are those at ``begin``."""
+    data = window.data
+    return end + size <= window.stop and data[end : end + size] == data[begin : begin + size]
 
 
 def unit(window: Window, at: int) -> Unit | None:
@@ -200,9 +257,9 @@ def container_end(data: bytes, at: int, stop: int) -> int | None:
 
 
 def regular(window: Window) -> Units:
-    """Return the first units of the window, up to one that is not a container with the required comma.
+    """Return the first units of the window, up to one that is not a container.
 
-    The first container may have a comma before it or none.
+    In an array a container may have a comma before it or none.
     """
     if window.layout is Layout.MEMBERS:
         return _regular_members(window)
@@ -211,13 +268,14 @@ def regular(window: Window) -> Units:
     if not starts or starts[0] != start:
         return Units()
     gaps = [window.data[end:begin] for end, begin in zip(ends, starts[1:], strict=False)]
-    separator = b"," if window.layout.is_enclosed else b""
-    wrong = {gap for gap in set(gaps) if gap.strip(WHITE) != separator}
+    separators_of = {gap: gap.strip(WHITE) for gap in set(gaps)}
+    allowed = (b",", b"") if window.layout.is_enclosed else (b"",)
+    wrong = {gap for gap, separator in separators_of.items() if separator not in allowed}
     if wrong:
         until = next(n for n, gap in enumerate(gaps, start=1) if gap in wrong)
         starts, ends = starts[:until], ends[:until]
     whole = starts[: len(ends)]
-    commas = ([comma] + [window.layout.is_enclosed] * len(ends))[: len(ends)]
+    commas = [comma, *(bool(separators_of[gap]) for gap in gaps[: len(ends)])][: len(ends)]
     return Units(commas, whole, whole.copy(), ends, open=len(starts) > len(ends))
 
 

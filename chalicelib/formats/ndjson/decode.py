@@ -7,7 +7,7 @@ from itertools import accumulate
 from chalicelib.formats.interface import Location, Note
 from chalicelib.formats.json.batch import JsonBatch
 from chalicelib.formats.json.columns import Reader
-from chalicelib.formats.json.decode import COMMAS
+from chalicelib.formats.json.decode import COMMAS, MOST_UNITS
 from chalicelib.reading.blocks import Segment
 
 PIECE = 1 << 21  # bytes that are read together
@@ -26,7 +26,11 @@ def decode(segment: Segment, *, passes_commas: bool = True) -> Iterator[JsonBatc
         lines = data[start:end].split(b"\n")
         if not lines[-1]:
             lines.pop()
-        yield _batch(lines, segment.offset + start, reader, passes_commas=passes_commas)
+        offset = segment.offset + start
+        for first in range(0, len(lines), MOST_UNITS):
+            some = lines[first : first + MOST_UNITS]
+            yield _batch(some, offset, reader, passes_commas=passes_commas)
+            offset += sum(map(len, some)) + len(some)
         start = end
 
 

@@ -72,7 +72,7 @@ def _check_job(connection: Connection, job: UUID, counts: Expected) -> int:
     assert rejected == counts.rejected, f"{job}: rejected"
     assert inserted <= len(counts.distinct), f"{job}: inserted"
     rejects = connection.execute(
-        "SELECT code, count(*) FROM validation_errors WHERE job_id = %s GROUP BY code", (job,)
+        "SELECT code, sum(count) FROM validation_errors WHERE job_id = %s GROUP BY code", (job,)
     ).fetchall()
     assert dict(rejects) == dict(counts.rejects), f"{job}: rejects"
     return int(inserted)

@@ -3,8 +3,8 @@
 It is `chalicelib.entrypoints.worker`, with some methods of its parts wrapped before it starts.
 Nothing in the service knows of this. Environment variables say what goes wrong:
 
-- ``FAULT``: ``PART.METHOD before|after N kill|stop``, such as ``blocks.write after 3 kill``: at the third
-  call of that method the process sends itself SIGKILL, or SIGSTOP.
+- ``FAULT``: ``PART.METHOD before|after N kill|stop|hang``, such as ``blocks.write after 3 kill``: at the
+  third call of that method the process sends itself SIGKILL or SIGSTOP, or the thread hangs.
 - ``FAULT_THIEF=N``: each claim takes the lease from its holder, and each renewal says yes. After a claim
   it waits until the job was claimed N times, so that N such workers work on it at once.
 """
@@ -27,7 +27,7 @@ from chalicelib.backends.s3 import S3Store
 from chalicelib.entrypoints import worker
 from chalicelib.wiring import services
 
-SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "hang": None}
 PATIENCE = 60.0  # seconds
 
 # Whose methods may be named in FAULT; "sender" and "receiver" are those of the queue.
@@ -54,7 +54,7 @@ def main() -> int:
     return worker.main()
 
 
-def arm(owner: Any, method: str, when: str, number: int, what: signal.Signals) -> None:
+def arm(owner: Any, method: str, when: str, number: int, what: signal.Signals | None) -> None:
     """At the call ``number`` of the method, in whatever thread, the process signals itself."""
     original = getattr(owner, method)
     lock, calls = threading.Lock(), 0
@@ -77,7 +77,10 @@ def arm(owner: Any, method: str, when: str, number: int, what: signal.Signals) -
     setattr(owner, method, wrapped)
 
 
-def _strike(what: signal.Signals) -> None:
+def _strike(what: signal.Signals | None) -> None:
+    if what is None:
+        threading.Event().wait()
+        return
     os.kill(os.getpid(), what)
     # it need not arrive at once: until then this thread does nothing more
     time.sleep(PATIENCE if what is signal.SIGKILL else 1)
@@ -115,7 +118,7 @@ def steal(others: int) -> None:
         return True
 
     leases: Any = PostgresLeases
-    leases.claim, leases.renew = claim, renew
+    leases.claim, leases.renew, leases.holds = claim, renew, renew
 
 
 if __name__ == "__main__":

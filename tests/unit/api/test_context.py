@@ -47,7 +47,7 @@ def test_a_job_id_that_is_no_uuid_names_no_job() -> None:
     context = RequestContext.of(request(), {"job_id": "x" * 200})
     with pytest.raises(UnknownJob) as error:
         _ = context.job_id
-    assert str(error.value) == f"There is no job '{'x' * 100}'."
+    assert str(error.value) == f"There is no job '{'x' * 100}…'."
 
 
 def test_a_request_without_a_query_has_an_empty_one() -> None:

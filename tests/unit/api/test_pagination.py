@@ -1,14 +1,12 @@
 """Pages of a list."""
 
-import json
-from typing import Any
-
 import pytest
 from chalice.test import Client
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.api.pagination import count_that_fits, format_cursor, page_of, parse_cursor
+from chalicelib.api.pagination import format_cursor, page_of, parse_cursor
+from chalicelib.api.sizes import MOST_PAGE
 from tests.support.api_client import assert_problem
 
 BIGINT = 10**18 - 1
@@ -36,30 +34,31 @@ def test_a_cursor_comes_back_as_it_was_given(numbers: list[int]) -> None:
     assert parse_cursor({"cursor": format_cursor(*numbers)}, length=len(numbers)) == tuple(numbers)
 
 
+def pages(texts: list[str], limit: int) -> list[list[str]]:
+    """Return the pages that a client sees that goes from one to the next."""
+    found: list[list[str]] = []
+    after: int | None = 0
+    while after is not None:
+        rest = list(enumerate(texts, 1))[after:]
+        page = page_of(rest[: limit + 1], limit, lambda item: {"text": item[1]}, lambda item: (item[0],))
+        found.append([document["text"] for document in page.documents])
+        after = int(page.next_cursor) if page.next_cursor else None
+    return found
+
+
 @pytest.mark.parametrize(
-    ("found", "items", "next_cursor"),
-    [([], [], None), ([1, 2], [1, 2], None), ([1, 2, 3], [1, 2], "2")],
+    ("texts", "found"),
+    [([], [[]]), (["a", "b"], [["a", "b"]]), (["a", "b", "c"], [["a", "b"], ["c"]])],
 )
-def test_one_item_more_than_the_limit_means_a_next_page(
-    found: list[int], items: list[int], next_cursor: Any
-) -> None:
-    page = page_of(found, 2, lambda item: (item,))
-    assert (page.items, page.next_cursor) == (items, next_cursor)
+def test_one_item_more_than_the_limit_means_a_next_page(texts: list[str], found: list[list[str]]) -> None:
+    assert pages(texts, 2) == found
 
 
-DOCUMENTS = st.lists(st.fixed_dictionaries({"message": st.text(), "line": st.integers() | st.none()}))
-
-
-@given(documents=DOCUMENTS, most=st.integers(0, 2000))
-def test_a_page_is_cut_where_an_answer_of_lambda_would_be_too_large(
-    documents: list[dict[str, Any]], most: int
-) -> None:
-    def size(count: int) -> int:
-        return len(json.dumps(json.dumps(documents[:count])))
-
-    count = count_that_fits(documents, most)
-    quotes = 2  # around the text
-    assert count <= 1 or size(count) <= most + quotes
-    if count < len(documents):
-        assert size(count + 1) > most
-        assert count >= 1
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from([1, 1000, MOST_PAGE // 3, MOST_PAGE]), max_size=6), st.integers(1, 5))
+def test_pages_have_all_items_once_however_long_they_are(lengths: list[int], limit: int) -> None:
+    texts = ["x" * length for length in lengths]
+    found = pages(texts, limit)
+    assert [text for page in found for text in page] == texts
+    assert all(0 < len(page) <= limit for page in found[:-1])
+    assert all(len(page) == 1 or sum(map(len, page)) <= MOST_PAGE for page in found)

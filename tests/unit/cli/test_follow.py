@@ -123,12 +123,6 @@ def test_a_refusal_is_not_retried() -> None:
     assert (clock.slept, watcher.notes) == ([], [])
 
 
-def test_a_job_that_stays_pending_is_noted_once() -> None:
-    watcher = RecordingWatcher()
-    follow(script(*[answer("PENDING", 10)] * 9, answer("COMPLETED")), watcher, Clock().timing())
-    assert watcher.notes == ["PENDING for 30 s now. Is a worker running?"]
-
-
 @pytest.mark.parametrize(
     "answer",
     [

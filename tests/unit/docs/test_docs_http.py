@@ -4,7 +4,7 @@ import ast
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -22,20 +22,25 @@ from chalicelib.api.requests.retry import RetryBody, parse_retry
 from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.api.views import datasets, health, uploads
 from chalicelib.api.views import jobs as jobs_views
+from chalicelib.api.views import workers as workers_views
 from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.budget import Budget
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Part, RejectsSource
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Place, RejectCount, Source, Status, StoredReject, Tally
 from chalicelib.core.preview import Sureness
 from chalicelib.core.uploads import SignedDownload
+from chalicelib.core.waiting import PATIENCE, Obstacle
 from chalicelib.core.warnings import JobWarning
+from chalicelib.core.workers import Wait, WorkOnJob
 from chalicelib.service.rejects_request import RejectsDownload
 from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices, MemoryStore
 from tests.support.jobs import new_job
 from tests.support.previewing import World
+from tests.support.worker_states import hold, holders, work, worker
 
 JOB = "GET /jobs/{job_id}"
 DIVISION = ("size", "part_size", "part_count")
@@ -67,7 +72,7 @@ def test_the_job_is_what_describe_gives() -> None:
     source, counts, detected = document["source"], document["counts"], document["detected"]
     times: dict[str, Any] = {
         name: datetime.fromisoformat(document[name])
-        for name in ("created_at", "started_at", "updated_at", "completed_at")
+        for name in ("created_at", "queued_at", "started_at", "updated_at", "completed_at")
     }
     job = new_job(
         id=UUID(document["id"]),
@@ -77,7 +82,7 @@ def test_the_job_is_what_describe_gives() -> None:
         max_rejects=Budget.parse(document["max_rejects"]),
         source=Source(**source),
         arrived_at=times["created_at"],
-        dialect=dialect_of(detected),
+        dialect=dialect_of({name: detected[name] for name in detected if name != "column_count"}),
         attempts=1,
         bytes_processed=source["size"],
         tally=Tally(counts["read"], counts["inserted"], counts["duplicates"], counts["rejected"]),
@@ -153,17 +158,21 @@ def test_every_member_of_the_dialect_is_documented(form: Format) -> None:
     assert serializers.describe_dialect(Dialect(form, 0)).keys() <= set(re.findall("`([a-z_]+)`", row[1]))
 
 
-def test_lists_leave_the_columns_out() -> None:
+def test_lists_leave_out_what_is_long() -> None:
     now = datetime.fromisoformat("2025-11-23T14:56:58Z")
     job = new_job(
         source=Source("bucket", "key", "etag", 1), dialect=Dialect(Format.CSV, 0, columns=("name",))
     )
     whole = serializers.describe(job, now)
-    del whole["detected"]["columns"]
-    del whole["rejects"], whole["preview"]
+    long, of_dialect = {"metadata", "rejects", "preview"}, {"columns", "column_count", "decimal_columns"}
+    for name in long:
+        del whole[name]
+    for name in of_dialect:
+        del whole["detected"][name]
 
-    assert "`detected.columns`" in section("http-api.md", "`GET /jobs`")
     assert serializers.summarise(job, now) == whole
+    named = re.findall("`([a-z_]+)`", section("http-api.md", "`GET /jobs`"))
+    assert long | of_dialect <= set(named)
 
 
 def test_the_documented_formats_are_those_of_the_code() -> None:
@@ -254,6 +263,7 @@ def test_an_upload_is_answered_as_documented() -> None:
     assert given.status_code == 202
     assert given.headers.keys() == {"Content-Type", "Location", "Retry-After"}
     others = {"format", "part_checksums", "force", "preview", "parent_job", "max_rejects", "on_failure"}
+    others.add("rejects_beyond_limit")
     assert request.keys() | others == {quoted(row[0]) for row in fields}
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
@@ -326,17 +336,56 @@ def test_a_problem_is_written_as_documented() -> None:
 
 
 def test_health_is_answered_as_documented() -> None:
-    well, ill = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
+    well, ill, deep = map(json.loads, blocks(section("http-api.md", "`GET /healthz`"), "json"))
     services = MemoryServices()
 
-    assert health.show(RequestContext(), services.dependencies).body == well
+    assert health.show(RequestContext(), services.dependencies, services.workers).body == well
     services.jobs.down = True
-    response = health.show(RequestContext(), services.dependencies)
+    response = health.show(RequestContext(), services.dependencies, services.workers)
     assert response.headers["Retry-After"] == "5"
     assert {**response.body, "request_id": ill["request_id"]} == ill
+    services.jobs.down = False
+    (silent,) = deep["workers"]["silent"]
+    services.workers.workers = [worker(), worker(name=silent, unseen=99)]
+    context = RequestContext(query={"deep": "1"})
+    assert health.show(context, services.dependencies, services.workers).body == deep
 
 
-@pytest.mark.parametrize(("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000)])
+def test_a_worker_is_what_describe_gives() -> None:
+    document = example("GET /workers")
+    (shown,) = document["workers"]
+    services = MemoryServices()
+    (job,) = shown["jobs"]
+    since, progress_at = map(datetime.fromisoformat, (job["since"], job["progress_at"]))
+    told = job["waiting_for"]
+    waits = Wait(Dependency(told["what"]), told["message"], datetime.fromisoformat(told["since"]))
+    members: dict[str, Any] = {name: shown[name] for name in ("name", "version", "slots")}
+    members |= {name: datetime.fromisoformat(shown[name]) for name in ("started_at", "seen_at")}
+    at_work = WorkOnJob(UUID(job["job_id"]), "owner", since, progress_at, waits)
+    services.workers.workers = [worker(jobs=[at_work], **members)]
+
+    assert workers_views.list_workers(RequestContext(), services.workers).body == document
+    markdown = section("http-api.md", "`GET /workers`")
+    assert [name for row in table(markdown, "member", "") for name in names(row[0])] == list(shown)
+
+
+def test_what_a_job_waits_for_is_documented() -> None:
+    markdown = section("http-api.md", "What a job waits for").split("\n### ")[0]
+    (document,) = map(json.loads, blocks(markdown, "json"))
+    waits = Wait(Dependency.DATABASE, document["message"], datetime.fromisoformat(document["since"]))
+    holder = worker(jobs=[work(wait=waits)])
+    job = new_job(status=Status.PROCESSING, updated_at=waits.since, holders=holders(hold(holder)))
+
+    now = waits.since + timedelta(seconds=PATIENCE)
+    assert serializers.describe(job, now)["waiting_for"] == document
+    assert [quoted(row[0]) for row in table(markdown, "member", "")] == list(document)
+    assert [quoted(row[0]) for row in table(markdown, "`what`", "")] == list(Obstacle)
+    assert f"less than {PATIENCE:.0f} seconds" in markdown
+
+
+@pytest.mark.parametrize(
+    ("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000), ("GET /workers", 1000)]
+)
 def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: int) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
     told = re.fullmatch(r"how many, 1 to ([\d,]+); (\d+) if it is left out", row[1])
@@ -348,12 +397,13 @@ def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: 
         asked.append(limit)
         return []
 
+    views = {"GET /jobs": jobs_views.list_jobs, "GET /workers": workers_views.list_workers}
     jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
         list=lambda limit, **_: note(limit),
         rejects=lambda _, limit, **__: note(limit),
     )
-    view = jobs_views.list_jobs if title == "GET /jobs" else jobs_views.list_errors
+    view: Any = views.get(title, jobs_views.list_errors)
 
     def ask(query: dict[str, str]) -> Any:
         path = {"job_id": "00000000-0000-4000-8000-000000000000"}

@@ -18,7 +18,9 @@ from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import Claim
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Source, Status
+from chalicelib.core.workers import WorkerKind
 from chalicelib.entrypoints.lambda_worker import MessageKept, handle_invocation
+from chalicelib.service.signs_of_life import SignsOfLife
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryServices, MemoryStore
 from tests.support.jobs import new_job
 from tests.support.paths import CHECKOUT
@@ -73,6 +75,11 @@ class Services:
         queue = self.sqs_receiver
         ingester = new_ingester(self.jobs, self.store, loaders=1, sender=queue)
         self.lambda_message_handler = new_handler(self.jobs, ingester, queue, one_claim=True)
+
+    def lambda_signs_of_life(self) -> SignsOfLife:
+        activity = self.lambda_message_handler.attempts.activity
+        workers, kind = self.jobs.workers, WorkerKind.LAMBDA
+        return SignsOfLife(workers, activity, name="me", kind=kind, version="1", slots=1, interval=60)
 
     @property
     def status(self) -> Status:

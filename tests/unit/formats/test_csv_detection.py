@@ -149,6 +149,69 @@ READ = {
     ),
     "paths": ("id,path\n1,C:\\temp\\x\n2,D:\\data\\y\n", ",", ("id", "path"), set()),
     "cloc": ("lat:lon\n1.5:2.5\n3.5:4.5\n", ":", ("lat", "lon"), set()),
+    "single quoted column of a number": ("'nr'\n1\n", None, ("nr",), set()),
+    "single quoted column of texts and numbers": ("'nr'\n'A-1'\n2.5\n", None, ("nr",), set()),
+    "single quoted header": ("'nr'\n", None, ("nr",), set()),
+    "apostrophe in a header": ("'nr\n1\n", None, ("'nr",), set()),
+    "single quotes below a title": (
+        "Report, 2025\n'id';'note'\n'1';'a: b'\n'2';'c'\n;\n;\n;\n",
+        ";",
+        ("id", "note"),
+        {"lines-before-header"},
+    ),
+    "colons between values": (
+        (
+            "ada@example.com:72 kWh:4713,89:-64.95:true:EX-728\n"
+            "bob@example.com:39 kWh:8036,26:53.14:true:GX-950\n"
+            "cy@example.com:68 kWh:6920,87:80.76:false:FX-724\n"
+        ),
+        ":",
+        ("ada@example.com", "72 kWh", "4713,89", "-64.95", "true", "EX-728"),
+        {"header-like-data"},
+    ),
+    "blanks between values": (
+        (
+            "ada@x.com 62.8% 17:58:23 6879.81 8610,13\nbob@x.com 14.0% 20:54:20 8182.09 8510,86\n"
+            "cy@x.com 65.2% 19:26:21 5454.40 3903,09\n"
+        ),
+        "blanks",
+        ("ada@x.com", "62.8%", "17:58:23", "6879.81", "8610,13"),
+        {"header-like-data"},
+    ),
+    "blanks between decimals": (
+        "x y z\n0.650 0.581 0.012\n0.059 0.022 0.457\n",
+        "blanks",
+        ("x", "y", "z"),
+        set(),
+    ),
+    "blanks between texts in quotes": (
+        '"id" "town" "file"\n1 "York" "/var/log/a.log"\n2 "Cork" "/var/log/b.log"\n',
+        "blanks",
+        ("id", "town", "file"),
+        set(),
+    ),
+    "1col telephone numbers": ("phone\n030 123 456\n0171 234 567\n040 999 888\n", None, ("phone",), set()),
+    "1col sizes": ("size\n10 x 20 cm\n5 x 12 cm\n7 x 9 cm\n", None, ("size",), set()),
+    "1col ranges": ("range\n0 - 9\n10 - 19\n20 - 29\n", None, ("range",), set()),
+    "1col and delimiters at the ends": ("email\na@x.com;\nb@y.org;\n", ";", ("email",), set()),
+    "double quotes in single ones": (
+        '\'id\',\'list\'\n1,\'["c","0","x, y"]\'\n2,\'["a","1","x, z"]\'\n3,\'["b","2","x, w"]\'\n',
+        ",",
+        ("id", "list"),
+        set(),
+    ),
+    "blanks between few values": (
+        "id at amount note name\n1 - 5.5 N_1 Ann\n2 4 7.5 N_2 Bo\n3 - 9.5 N_3 Cy\n4 - 1.5 Y_4 Di\n",
+        "blanks",
+        ("id", "at", "amount", "note", "name"),
+        set(),
+    ),
+    "units and dashes": (
+        "mail,copy,count,date,sum\nmm,UTC,-,-,-\na@x.org,b@x.org,1,2025-01-02,2.5\nc@x.org,d@x.org,3,2025-01-03,4.5\n",
+        ",",
+        ("mail", "copy", "count", "date", "sum"),
+        {"second-header-line"},
+    ),
     "mixed semis header": ("a;b,c;d\n1;2,5;3\n2;3,5;4\n", ";", ("a", "b,c", "d"), set()),
 }
 UNCLEAR = {
@@ -156,6 +219,8 @@ UNCLEAR = {
     "unclear": "name,city\nAnn,York,UK\nBo,Rome,IT\n",
     "a header without the delimiter of all rows": "places\na;b\nd;e\ng;h\n",
     "two delimiters": "a|b;c\nd|e;f\ng|h;i\n",
+    "a list of addresses": "address\n1 High St, York, N1\n2 Low St, Ely, N2\n3 Mid St, Ulm, N3\n",
+    "groups of a number": "a b c\n1 234 567\n2 345 678\n3 456 789\n",
     "commas and pipes alike": "name|lat,lon\nAda|1.5,2.5\nBob|3.5,4.5\nCy|5.5,6.5\n",
 }
 
@@ -232,6 +297,15 @@ def test_a_plain_table_is_read_without_a_warning(delimiter: str, width: int, dat
     found = detect(text.encode(), Format.CSV)
     assert (found.dialect.delimiter, found.dialect.columns) == (delimiter, tuple(header))
     assert not found.warnings
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.sampled_from(["", ",", ",x"]))
+def test_two_apostrophes_at_the_ends_of_cells_are_no_quotes(first: int, between: int, ragged: str) -> None:
+    rows = [[str(number), f"town {number}"] for number in range(first + between + 10)]
+    rows[first][1], rows[first + between + 1][1] = "'s-Hertogenbosch", "James'"
+    lines = [",".join(row) for row in rows]
+    lines[first + (between > 0)] += ragged
+    assert detect("\n".join(["id,town", *lines]).encode(), Format.CSV).dialect.quote == '"'
 
 
 @given(st.data())

@@ -40,7 +40,7 @@ class Counter:
         for module in (json_framing, json_decode):
             patch.setattr(module, "scan", self.scan)
 
-    def scan(self, window: Window) -> Units:
+    def scan(self, window: Window) -> Iterator[Units]:
         self.scanned += window.stop - window.at
         return self._scan(window)
 

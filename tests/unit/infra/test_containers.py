@@ -90,7 +90,7 @@ def test_containers_get_existing_settings(name: str) -> None:
     assert loaded.queue_url == f"http://localstack:4566/queue/{REGION}/000000000000/{resources.QUEUE}"
     assert loaded.dead_letter_queue_url == loaded.queue_url.replace(resources.QUEUE, resources.DEAD_LETTERS)
     redis = settings.load(service(name, SLUICE_QUEUE_BACKEND="redis")["environment"])
-    assert (redis.queue_backend, redis.redis_url) == ("redis", "redis://redis:6379/0")
+    assert (redis.queue_backend, redis.redis_url) == ("redis", "redis://:local-only@redis:6379/0")
 
 
 def test_containers_share_settings_and_hosts() -> None:
@@ -104,6 +104,11 @@ def test_containers_share_settings_and_hosts() -> None:
     changed = service("worker", POSTGRES_PASSWORD="changed")["environment"]["DATABASE_URL"]
     assert changed == "postgresql://sluice:changed@postgres:5432/sluice"
     assert service("postgres", POSTGRES_PASSWORD="changed")["environment"]["POSTGRES_PASSWORD"] == "changed"
+    worker = service("worker", REDIS_PASSWORD="changed")["environment"]["REDIS_URL"]
+    assert worker == "redis://:changed@redis:6379/0"
+    redis = service("redis", REDIS_PASSWORD="changed")
+    assert redis["command"][-2:] == ["--requirepass", "changed"]
+    assert redis["environment"]["REDISCLI_AUTH"] == "changed"
 
 
 def test_ports_are_published_on_the_loopback_interface_and_upload_urls_use_them() -> None:

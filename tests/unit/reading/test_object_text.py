@@ -10,6 +10,7 @@ import pytest
 from chalicelib.core.model import Dialect, Format, Gap, Source
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_named, format_of
+from chalicelib.reading import compression, encodings
 from chalicelib.reading.blocks import Segment, cut_blocks
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_text import Chunk, ObjectText
@@ -22,6 +23,12 @@ CONTENT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(64)) for n in r
 def object_text(data: bytes, read_size: int = 1000, **dialect: Any) -> ObjectText:
     read_as = Dialect(Format.CSV, 0, columns=("a", "b"), **dialect)
     return ObjectText(MemoryStore(data), Source("bucket", "key", "e1", len(data)), read_as, LIMITS, read_size)
+
+
+def _in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the text come in pieces as small as those that are decompressed and transcoded."""
+    for module in (compression, encodings):
+        monkeypatch.setattr(module, "_PIECE", 1)
 
 
 def test_offsets_of_a_plain_text_are_those_of_the_object() -> None:
@@ -40,8 +47,9 @@ def test_offsets_of_a_plain_text_are_those_of_the_object() -> None:
     ids=["gzip", "gzip and zeros", "utf-16"],
 )
 def test_chunks_of_any_other_text_carry_how_far_the_object_was_read(
-    data: bytes, dialect: dict[str, Any]
+    data: bytes, dialect: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _in_small_pieces(monkeypatch)
     text = object_text(data, **dialect)
     chunks = list(text.stream(0, None))
     assert b"".join(chunk.data for chunk in chunks) == CONTENT
@@ -51,7 +59,8 @@ def test_chunks_of_any_other_text_carry_how_far_the_object_was_read(
     assert offsets[-1] == len(data)
 
 
-def test_blocks_carry_how_far_the_object_was_read() -> None:
+def test_blocks_carry_how_far_the_object_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_small_pieces(monkeypatch)
     data = gzip.compress(CONTENT)
     text = object_text(data, compression="gzip")
     blocks = list(

@@ -7,12 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.memory_budget import FACTOR, PROCESS, MemoryBudget
+from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.service.block_memory import BlockMemory
-from chalicelib.service.interruption import Interrupted
-
-
-def going() -> bool:
-    return True
 
 
 @given(st.integers(160, 1 << 20), st.integers(1, 64), st.integers(1, 4))
@@ -31,11 +27,11 @@ def test_default_blocks_fit_into_the_default_budget() -> None:
 
 def test_a_block_waits_for_the_memory_of_others() -> None:
     memory = BlockMemory(100 * FACTOR)
-    first = memory.hold(60, going)
-    with pytest.raises(Interrupted):
-        memory.hold(60, lambda: False)
+    first = memory.hold(60)
+    with interruptible(lambda: False), pytest.raises(Interrupted):
+        memory.hold(60)
     first.resize(40 * FACTOR)  # it is prepared
-    second = memory.hold(60, going)
+    second = memory.hold(60)
     assert memory.held == 100 * FACTOR
     for hold in (first, second, second):  # a second release changes nothing
         hold.release()
@@ -44,17 +40,17 @@ def test_a_block_waits_for_the_memory_of_others() -> None:
 
 def test_a_block_that_is_larger_than_the_memory_goes_alone() -> None:
     memory = BlockMemory(10)
-    hold = memory.hold(100, going)
-    with pytest.raises(Interrupted):
-        memory.hold(1, lambda: False)
+    hold = memory.hold(100)
+    with interruptible(lambda: False), pytest.raises(Interrupted):
+        memory.hold(1)
     hold.release()
-    memory.hold(1, going).release()
+    memory.hold(1).release()
 
 
 def test_a_waiting_block_goes_on_when_another_is_written() -> None:
     memory = BlockMemory(FACTOR)
-    first = memory.hold(1, going)
-    waiting = threading.Thread(target=lambda: memory.hold(1, going).release())
+    first = memory.hold(1)
+    waiting = threading.Thread(target=lambda: memory.hold(1).release())
     waiting.start()
     first.release()
     waiting.join(60)

@@ -14,7 +14,7 @@ from chalicelib.formats import format_of
 from chalicelib.formats.interface import Note
 from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import HEAD_SIZE
-from chalicelib.service.transform import _Printer
+from chalicelib.service.transform import Rejected, RejectRuns, _Printer
 from tests.support import european_numbers as european
 from tests.support.pipeline import look, outcome
 
@@ -40,7 +40,7 @@ def notes(data: bytes, dialect: Dialect) -> list[Note]:
     """Return what is told of a file that is one segment."""
     file_format = format_of(dialect)
     segment = Segment(dialect.data_start, data[dialect.data_start :], regular=True)
-    printer = _Printer(file_format, dialect)
+    printer = _Printer(file_format, dialect, RejectRuns(dialect, list[Rejected]().append))
     return [
         note for batch in file_format.decode(segment, dialect) for note in printer.print_batch(batch).notes
     ]

@@ -5,23 +5,28 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import OnFailure
+from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Claim, Instructions, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Source, Status, Tally
+from chalicelib.service import lease
 from chalicelib.service.message_handler import Outcome
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
 from tests.support.metrics import written_metrics
 from tests.support.workers import new_handler, new_ingester, with_ingester
+
+if TYPE_CHECKING:
+    from chalicelib.core.workers import SlotReport
 
 
 class World:
@@ -150,6 +155,32 @@ def test_an_outage_is_retried_with_backoff_while_the_job_is_held() -> None:
     world.consume()
     assert world.status is Status.COMPLETED
     assert world.jobs.jobs[world.job.id].progress.attempts == 1
+
+
+def test_a_worker_reports_at_which_job_it_works_and_what_it_waits_for() -> None:
+    world = World()
+    reports: list[SlotReport] = []
+
+    class Watched(MemoryStore):
+        def read(self, source: Source, start: int, end: int) -> bytes:
+            reports.extend(world.handler.attempts.activity.reports())
+            if len(reports) == 1:
+                raise RetryLater("S3 is down", Dependency.STORAGE)
+            return super().read(source, start, end)
+
+    world.handler = with_ingester(world.handler, store=Watched(FILE))
+    world.consume()
+    assert world.status is Status.COMPLETED
+    assert {(report.job_id, report.owner.partition("/")[0]) for report in reports} == {(world.job.id, "me")}
+    first, second = reports[:2]
+    assert first.wait is None
+    assert second.wait is not None
+    assert (second.wait.dependency, second.wait.message) == (
+        Dependency.STORAGE,
+        "The bucket does not answer.",
+    )
+    assert second.idle_seconds < second.seconds  # it has come to places where it may stop
+    assert world.handler.attempts.activity.reports() == []
 
 
 def test_a_long_outage_requeues_the_job_without_counting_an_attempt() -> None:
@@ -368,6 +399,26 @@ def test_an_outage_at_a_worker_that_lost_its_job_requeues_nothing() -> None:
     assert not world.queue.waiting
     assert not world.queue.returned
     assert world.jobs.owners[world.job.id] == "another"
+
+
+def test_a_canceled_job_is_given_up_between_two_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks for that: it does not wait for the next renewal."""
+    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.01)
+    world = World()
+
+    class Canceled(MemoryStore):
+        def read(self, *args: Any) -> bytes:
+            world.jobs.act(world.job.id, Action.CANCEL)
+            for thread in threading.enumerate():
+                if thread.name == "heartbeat":
+                    thread.join(5)
+            return super().read(*args)
+
+    world.handler = replace(with_ingester(world.handler, store=Canceled(FILE)), heartbeat_seconds=1000)
+    world.consume()
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    assert not world.jobs.blocks
+    assert world.jobs.jobs[world.job.id].status is Status.CANCELED
 
 
 @pytest.mark.parametrize("trouble", ["release", "send"])

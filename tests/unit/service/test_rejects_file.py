@@ -16,7 +16,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Format, Source, Status, WholeReject
 from chalicelib.service.message_handler import MessageHandler, Outcome
-from chalicelib.service.rejects_file import MOST, WholeRejects
+from chalicelib.service.rejects_file import WholeRejects
 from chalicelib.service.rejects_request import download_name
 from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore, MemoryUploads
 from tests.support.jobs import NOW, changed, new_job
@@ -162,10 +162,16 @@ def test_what_the_ingestion_rejected_is_found_again(lines: list[str], block_size
     assert [(it.place.offset, it.code) for it in found] == [(it.offset, it.code) for it in stored]
 
 
-def test_a_record_that_is_too_large_is_cut() -> None:
-    world = World(b"a,b\n1,2\n" + b"x" * (MOST + 10) + b"\n3,4\n")
-    ((reject,), _) = world.rejects()
-    assert (reject.code, len(reject.raw), reject.is_cut) == ("record-too-large", MOST, True)
+@pytest.mark.parametrize("longest", [5000, 3 << 20])
+def test_a_record_is_cut_only_if_it_is_larger_than_records_may_be(longest: int) -> None:
+    world = World(
+        b"a,b\n1,2\n" + b"x" * (longest - 1) + b"\n" + b"x" * longest + b"\n3,4\n", max_record=longest
+    )
+    (found, _) = world.rejects()
+    assert [(it.code, len(it.raw), it.is_cut) for it in found] == [
+        ("missing-cell", longest, False),
+        ("record-too-large", longest, True),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["csv", "gzip", "array"])

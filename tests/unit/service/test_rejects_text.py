@@ -29,8 +29,8 @@ texts = st.text(st.sampled_from(ALPHABET), max_size=6) | st.text(
 )
 
 
-def file_of(rejects: Sequence[WholeReject], dialect: Dialect) -> bytes:
-    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects))
+def file_of(rejects: Sequence[WholeReject], dialect: Dialect, *, longest: int = 1 << 20) -> bytes:
+    return b"".join(rejects_text(new_job(id=JOB), dialect, rejects, longest=longest))
 
 
 def rows_of(data: bytes, delimiter: str = ",") -> list[list[str]]:
@@ -99,12 +99,27 @@ def test_what_was_cut_and_what_is_an_excerpt_is_said() -> None:
     )[1:]
 
     assert cut[2:5] == [
-        "A sentence. Only the beginning of this record stands here: it is longer than 1 MiB.",
+        "A sentence. Only the beginning of this record stands here: it is larger than records may be.",
         "4",
         "Zoë,x",
     ]
     assert excerpt[2:5] == ["A sentence. Only an excerpt of this record was kept.", "4", "Zoë,x …"]
     assert cut[:2] == excerpt[:2] == ["", ""]
+
+
+def test_lines_of_a_row_that_is_too_large_to_be_read_again_do_not_become_rows() -> None:
+    lines = "a,b,c,d,e,f\n" * 20
+    raw = f'{lines}"x" y'.encode()
+    dialect = columns_of("name", "city")
+    rejects = [reject_of(raw, "stray-quote"), reject_of(b"Bob,Cork\n")]
+
+    again = file_of(rejects, dialect, longest=150)
+
+    found = outcome(again, look(again), max_record=150)
+    assert found.records == {'{"city":"Cork","name":"Bob"}'}
+    assert [code for code, _ in found.rejects] == ["record-too-large"]
+    whole = file_of(rejects, dialect, longest=1000)
+    assert [row[4] for row in rows_of(whole)[1:]] == [raw.decode(), ""]
 
 
 def test_places_that_are_not_known_are_empty() -> None:
@@ -364,7 +379,66 @@ def test_the_header_of_another_rejects_file_behind_the_first_is_passed_over() ->
     found = read_file(data)
 
     assert found.records == {'{"-city":"York","name":"Ada"}', '{"-city":"-","name":"Bob"}'}
+    assert [warning.code for warning in found.warnings] == ["rejects-file", "rejects-of-several-jobs"]
+
+
+def test_the_header_of_the_same_rejects_behind_the_first_is_a_repeated_one() -> None:
+    header = f"name,-city,_reason,_line,_raw,{MARKER}\n"
+
+    found = read_file(f"{header}Ada,York,x,1,,1\n{header}Bob,'-,x,1,,1\n".encode())
+
     assert [warning.code for warning in found.warnings] == ["rejects-file", "repeated-header"]
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("block_size", [1 << 20, 60])
+def test_bytes_that_are_no_text_in_added_columns_cost_no_record(quoting: int, block_size: int) -> None:
+    """A spreadsheet program has saved the file in ANSI; the names and quotes are those of a reason."""
+    rows = [
+        ["id", "city", *ADDED],
+        ["1", "York", "Part of it reads in cp1252 “Željko”.", "2", "", "1"],
+        ["2", "'-Ely", 'Row 3 … “é, "x”\ny', "3", "Žel", "2"],
+        ["3", "Köln", "Row 4", "4", "", "3"],
+        ["", "", "Row 5 €", "5", "D,Ž", "4"],
+    ]
+    data = saved_again(rows, ",", "cp1252", quoting)
+    dialect = look(data)
+
+    found = outcome(data, dialect, block_size=block_size)
+
+    assert found.records == {'{"city":"York","id":"1"}', '{"city":"-Ely","id":"2"}'}
+    assert [code for code, _ in found.rejects] == ["encoding-error", "not-corrected"]
+    second = rows_of(rejects_file(data, dialect))[1:]
+    assert [row[4] for row in second] == [
+        # what stands there is what came
+        '"3","K\\xf6ln","Row 4","4","","3"' if quoting == csv.QUOTE_ALL else "3,K\\xf6ln,Row 4,4,,3",
+        "D,\\x8e",
+    ]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_file_with_blanks_behind_its_delimiters_is_unescaped(quoted: bool, is_first: bool) -> None:
+    """A program has put a blank behind each comma."""
+    added = [MARKER, "_reason", "_line", "_raw"] if is_first else ADDED
+    names = [*added, "id", "-city"] if is_first else ["id", "-city", *added]
+    marked = (
+        [["7", "x", "1", ""], ["8", "x", "2", ""]] if is_first else [["x", "1", "", "7"], ["x", "2", "", "8"]]
+    )
+    values = [["1", "'-5"], ["2", "''=x"]]
+    rows = [
+        names,
+        *(
+            [*mark, *value] if is_first else [*value, *mark]
+            for mark, value in zip(marked, values, strict=True)
+        ),
+    ]
+    lines = (", ".join(f'"{cell}"' if quoted else cell for cell in row) for row in rows)
+
+    found = read_file("".join(f"{line}\r\n" for line in lines).encode())
+
+    assert found.records == {'{"-city":"-5","id":"1"}', '{"-city":"\'=x","id":"2"}'}
+    assert not found.rejects
 
 
 def test_a_file_with_no_other_columns_fails() -> None:
@@ -393,7 +467,7 @@ def test_pieces_are_small_however_many_rejects_there_are() -> None:
             taken += 1
             yield reject_of(b"Ada")
 
-    pieces = rejects_text(new_job(id=JOB), columns_of("name", "city"), rejects())
+    pieces = rejects_text(new_job(id=JOB), columns_of("name", "city"), rejects(), longest=1 << 20)
     first = next(pieces)
 
     assert taken < 5_000

@@ -11,7 +11,7 @@ from chalicelib.formats.csv.detection.evidence import STRONG, Hypothesis, hypoth
 from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser, lines_of
 from chalicelib.formats.csv.detection.table import Shift, find_table
 from chalicelib.formats.csv.header import MAX_HEADER
-from chalicelib.formats.csv.values import Kind
+from chalicelib.formats.csv.values import Kind, kind_of
 from chalicelib.reading.head import HEAD_SIZE, Head
 from chalicelib.rows import text
 
@@ -23,7 +23,6 @@ _CLOSE = 0.92  # of the best score: another hypothesis is as likely
 _FAR_WORSE = 0.6  # of the score of another one: a hypothesis that was declared in the file itself
 _RUN = re.compile(r"\S {2,}\S")
 _SURE = 0.9  # fit of rows whose delimiter does not occur in the header
-_FEWEST = 2  # records in single quotes, in a file of one column
 _PAIR = 2  # cells that a comma, a colon or a blank often divides in a text
 _ENOUGH = 3  # rows
 _WEAK = (",", ":", BLANKS)  # delimiters that often stand in texts
@@ -121,6 +120,8 @@ def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options
     """Return the best hypothesis, or that of a file of one column. Raises JobFailed `dialect-unclear`."""
     plausible = [hypothesis for hypothesis in found if _is_plausible(hypothesis)]
     if not plausible:
+        if ended := [hypothesis for hypothesis in found if _ends_records(hypothesis)]:
+            return ended[0]
         single = _one_column(lines, options)
         unexplained = [hypothesis for hypothesis in found if _is_sure_but_for_the_header(hypothesis)]
         if unexplained and not _is_one_kind(single):
@@ -130,7 +131,11 @@ def _decide(found: Sequence[Hypothesis], lines: Sequence[Line], options: Options
     plausible = _without_commas_in_texts(plausible, lines)
     best = plausible[0]
     if _divides_values(best, options) and _is_one_kind(single := _one_column(lines, options)):
+        if best.delimiter == BLANKS and _divides_header_alike(best):
+            raise _unclear([best, single])
         return single
+    if _may_be_list(best) and _are_texts(best, lines):
+        raise _unclear([best, _one_column(lines, options)])
     if best.table.fit < _LEAST_FIT and len(best.table.rows) >= _FEW:
         raise _unclear([best, _one_column(lines, options)])
     rivals = [hypothesis for hypothesis in plausible[1:] if hypothesis.score > _CLOSE * best.score]
@@ -197,6 +202,15 @@ def _is_plausible(hypothesis: Hypothesis) -> bool:
     return is_divided and (hypothesis.score > 0 or hypothesis.delimiter not in (BLANKS, ":"))
 
 
+def _ends_records(hypothesis: Hypothesis) -> bool:
+    """Return whether the delimiter stands at the ends of the records of one column, and not in the header."""
+    table = hypothesis.table
+    header = hypothesis.parsed.records[table.first]
+    ended = sum(len(row.cells) > 1 and not any(row.cells[1:]) for row in table.rows)
+    may_be = hypothesis.delimiter in STRONG or (hypothesis.delimiter == "," and ended > 1)
+    return may_be and len(header.cells) == 1 and ended >= max(_SURE * len(table.rows), 1)
+
+
 def _is_sure_but_for_the_header(hypothesis: Hypothesis) -> bool:
     rows = hypothesis.table.rows
     usual = hypothesis.table.usual_width
@@ -205,6 +219,17 @@ def _is_sure_but_for_the_header(hypothesis: Hypothesis) -> bool:
         and len(rows) >= _ENOUGH
         and sum(len(row.cells) == usual for row in rows) >= _SURE * len(rows)
         and (usual > _PAIR or hypothesis.delimiter not in (",", BLANKS, ":"))
+        and not (hypothesis.delimiter == BLANKS and _repeats_word(hypothesis))
+    )
+
+
+def _repeats_word(hypothesis: Hypothesis) -> bool:
+    """Return whether all records have the same word in some place, as values such as `10 x 20 cm` do."""
+    usual = hypothesis.table.usual_width
+    rows = [row.cells for row in hypothesis.table.rows if len(row.cells) == usual]
+    return any(
+        len(set(cells)) == 1 and kind_of(cells[0]) in (Kind.TEXT, Kind.EMPTY)
+        for cells in zip(*rows, strict=True)
     )
 
 
@@ -213,6 +238,27 @@ def _divides_values(best: Hypothesis, options: Options) -> bool:
     is_headed = options.header is not False and best.table.first == 0
     may_be_text = best.delimiter == ":" or (best.delimiter == "," and best.table.first > 0)
     return best.delimiter == BLANKS or (may_be_text and not is_headed)
+
+
+def _divides_header_alike(best: Hypothesis) -> bool:
+    """Return whether the header has as many cells as the records, more than a short text has words."""
+    own = len(best.parsed.records[best.table.first].cells)
+    return best.table.first == 0 and own == best.table.usual_width > _PAIR
+
+
+def _may_be_list(best: Hypothesis) -> bool:
+    """Return whether the first line may name the only column, in which each value holds commas.
+
+    It is the only line before a header that is no other than the records.
+    """
+    return best.delimiter == "," and best.table.first == 1 and not best.table.is_distinct
+
+
+def _are_texts(best: Hypothesis, lines: Sequence[Line]) -> bool:
+    """Return whether a blank stands behind each comma of the records and of their header, as in a text."""
+    table = best.table
+    texts = [lines[record.line].text for record in best.parsed.records[table.first :]]
+    return not best.parsed.enclosed and all(line.count(",") == line.count(", ") for line in texts)
 
 
 def _check_one_column(single: Hypothesis, lines: Sequence[Line]) -> None:
@@ -235,8 +281,14 @@ def _unclear_lines(why: str, single: Hypothesis) -> JobFailed:
 
 
 def _is_one_kind(single: Hypothesis) -> bool:
-    """Return whether the lines of a file of one column are values of one type as they stand."""
-    return single.table.kinds[0] not in (Kind.TEXT, Kind.EMPTY)
+    """Return whether the lines of a file of one column are values of one type as they stand.
+
+    Some telephone numbers look like numbers.
+    """
+    if single.table.kinds[0] not in (Kind.TEXT, Kind.EMPTY):
+        return True
+    kinds = [kind_of(row.cells[0]) for row in single.table.rows[:_GLANCE]]
+    return bool(kinds) and sum(kind in (Kind.NUMBER, Kind.CODE) for kind in kinds) >= _SURE * len(kinds)
 
 
 def _one_column(lines: Sequence[Line], options: Options) -> Hypothesis:
@@ -245,9 +297,15 @@ def _one_column(lines: Sequence[Line], options: Options) -> Hypothesis:
     hypotheses = [hypothesis for quote in quotes if (hypothesis := _one_column_quoted(lines, quote, options))]
     if not hypotheses:
         raise JobFailed("empty-file", "The file holds nothing but blank lines.")
-    single = hypotheses[-1].parsed
-    is_single_quoted = _FEWEST <= len(single.records) == single.enclosed
-    return hypotheses[-1] if is_single_quoted else hypotheses[0]
+    return hypotheses[-1] if _is_quoted(hypotheses[-1].parsed) else hypotheses[0]
+
+
+def _is_quoted(parsed: Parsed) -> bool:
+    """Return whether quotes enclose the first record, and every other one that is not a number."""
+    first, *others = parsed.records
+    return bool(first.enclosed) and all(
+        record.enclosed or kind_of(record.cells[0]) is Kind.NUMBER for record in others
+    )
 
 
 def _one_column_quoted(lines: Sequence[Line], quote: str, options: Options) -> Hypothesis | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.core.model import BLANKS, Options
-from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser
+from chalicelib.formats.csv.detection.sample import Line, Parsed, Parser, Record
 from chalicelib.formats.csv.detection.table import Shift, Table, find_table
 from chalicelib.formats.csv.values import Kind, kind_of
 
@@ -34,6 +34,7 @@ _LOOSE = 0.4  # of the score, if every record has quotes within cells that they 
 _COVERED = 0.6  # of the score, for a table that follows a preamble of very many lines
 _LAID_OUT = 0.9  # fit of a table that blanks divide
 _FINALISTS, _FIRST_ROUND = 3, 500  # delimiters that are tried on all lines, after so many
+_FEW_TYPED, _BLANKS_BETWEEN_VALUES = 3, 0.7  # columns that a text of values has; how usual blanks are in more
 _RARE = 5  # one line in so many has a delimiter at least
 _FIRST = 3  # lines that may be the header
 _PAIR = 2
@@ -117,17 +118,21 @@ def _is_frequent(char: str, lines: Sequence[Line]) -> bool:
 def _best_quoting(lines: Sequence[Line], joined: str, delimiter: str, options: Options) -> Hypothesis | None:
     """Return the hypothesis with this delimiter whose quotes and escapes fit best; None without records.
 
-    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do. In any other
-    file quotes are text.
+    Double quotes are quotes if they enclose cells at all, single quotes if no double ones do, or if these
+    make most records irregular. In any other file quotes are text.
     """
     if options.quote is not None:
         return _best_escape(lines, joined, delimiter, options.quote, options)
     double = _best_escape(lines, joined, delimiter, '"', options)
-    if double is None or (double.parsed.encloses and _is_double_quoted(double.parsed)):
+    if double is None:
+        return double
+    are_double = double.parsed.encloses and _is_double_quoted(double.parsed)
+    if are_double and 2 * double.parsed.irregular < len(double.parsed.records):
         return double
     if "'" in joined and delimiter != "'":
         single = _best_escape(lines, joined, delimiter, "'", options)
-        if single is not None and _is_single_quoted(single.parsed):
+        is_regular = single is not None and (not are_double or not single.parsed.irregular)
+        if single is not None and is_regular and _is_single_quoted(single, lines):
             return single
     return double if _is_double_quoted(double.parsed) else _best_escape(lines, joined, delimiter, "", options)
 
@@ -184,14 +189,32 @@ def _is_double_quoted(parsed: Parsed) -> bool:
     return parsed.unclosed < _MANY or parsed.followed + parsed.unclosed <= 2 * quoted
 
 
-def _is_single_quoted(parsed: Parsed) -> bool:
-    """Return whether single quotes are quotes: they enclose a column, the header, or cells that need them."""
+def _is_single_quoted(hypothesis: Hypothesis, lines: Sequence[Line]) -> bool:
+    """Return whether single quotes are quotes: they enclose a column, the header, or cells that need them.
+
+    Two apostrophes that enclose a delimiter or a line ending by accident are none: without quotes, the lines
+    between them are records.
+    """
+    parsed = hypothesis.parsed
     if not parsed.enclosed or (parsed.followed + parsed.unclosed) * 10 > parsed.enclosed:
         return False
-    header = parsed.records[0]
+    header = parsed.records[hypothesis.table.first]
     encloses_header = header.enclosed == len(header.cells) > 1
-    encloses_column = parsed.enclosed * 10 >= 9 * max(len(parsed.records) - 1, 1)
-    return encloses_header or encloses_column or parsed.needed * 2 >= parsed.enclosed
+    filled = sum(any(record.cells) for record in parsed.records)
+    encloses_column = parsed.enclosed * 10 >= 9 * max(filled - 1, 1)
+    if encloses_header or encloses_column:
+        return True
+    plain = Parser(hypothesis.delimiter, "", hypothesis.escape)
+    joined = sum(_joins_records(record, lines, plain, hypothesis.table.width) for record in parsed.records)
+    return parsed.needed > joined and (parsed.needed - joined) * 2 >= parsed.enclosed - joined
+
+
+def _joins_records(record: Record, lines: Sequence[Line], plain: Parser, width: int) -> bool:
+    """Return whether quotes enclose what would be whole records, mostly, without them."""
+    if not record.enclosed or (record.lines == 1 and len(record.cells) == width):
+        return False
+    texts = [line.text for line in lines[record.line : record.line + record.lines]]
+    return 2 * sum(len(plain.split(text)) == width for text in texts) >= len(texts)
 
 
 def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
@@ -203,6 +226,8 @@ def _score(delimiter: str, parsed: Parsed, table: Table) -> float:
     prior = _PRIORS.get(delimiter, 0.8)
     if delimiter == ":":
         prior *= _share_outside_values(parsed)
+    if delimiter == BLANKS and width > _FEW_TYPED and not {Kind.TEXT, Kind.EMPTY}.intersection(table.kinds):
+        prior = _BLANKS_BETWEEN_VALUES
     agreement = 1.0
     if table.shift in (Shift.ROW_NAMES, Shift.UNNAMED, Shift.EMPTY):
         agreement = 0.9
@@ -226,7 +251,11 @@ def _is_laid_out(parsed: Parsed, table: Table) -> bool:
     shows_values = len(typed) * 2 >= table.width or any(kind is not Kind.NUMBER for kind in typed)
     if table.width == _PAIR:  # two words are often one text
         shows_values = len(typed) == _PAIR
-    return shows_values or parsed.needed > 0 or parsed.runs * 2 > len(parsed.records)
+    header = parsed.records[table.first]
+    if table.first == 0 and len(header.cells) == table.width > _FEW_TYPED and len(table.rows) > _FEW_TYPED:
+        shows_values = shows_values or (len(typed) >= _PAIR and table.is_distinct)  # words do not go on so
+    shows_quotes = parsed.needed > 0 or parsed.enclosed >= len(parsed.records)
+    return shows_values or shows_quotes or parsed.runs * 2 > len(parsed.records)
 
 
 def _share_outside_values(parsed: Parsed) -> float:
@@ -252,11 +281,11 @@ def _types(delimiter: str, parsed: Parsed, table: Table) -> float:
                 total, count = total + 0.15, count + 0.25
                 continue
             count += 1
-            total += 1.0 if kind is not Kind.TEXT else _text_quality(cell, others)
+            total += 1.0 if kind is not Kind.TEXT else _text_quality(cell, delimiter, others)
     return total / count if count else 0.5
 
 
-def _text_quality(cell: str, others: Sequence[str]) -> float:
+def _text_quality(cell: str, delimiter: str, others: Sequence[str]) -> float:
     """Return how much a cell without a type looks like one text, and not like half of one or like several."""
     if cell[0] in "\"'" and not cell.endswith(cell[0]):
         return 0.1
@@ -264,7 +293,12 @@ def _text_quality(cell: str, others: Sequence[str]) -> float:
         return 0.1
     if "," in others and "," in cell:
         return 0.25 if _CLOSE_COMMA.search(cell) else 0.5
-    words = cell.split(" ")
-    if len(words) > _FEW and sum(kind_of(word) is not Kind.TEXT for word in words) * 2 > len(words):
+    if _holds_values(cell, " ") or (delimiter != ":" and _holds_values(cell, ":")):
         return 0.2
     return 0.6 if len(cell) < _LONG else 0.5
+
+
+def _holds_values(cell: str, divider: str) -> bool:
+    """Return whether the divider makes three pieces or more of a cell, most of which are values."""
+    pieces = cell.split(divider)
+    return len(pieces) > _FEW and sum(kind_of(piece) is not Kind.TEXT for piece in pieces) * 2 > len(pieces)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from chalicelib import interruption
 from chalicelib.core.model import BLANKS
 from chalicelib.reading.patterns import repeated
 
@@ -113,6 +114,7 @@ class Parser:
         parsed = Parsed()
         index = 0
         while index < len(lines):
+            interruption.check()
             text = lines[index].text
             count = 1
             if text.strip(" \t"):

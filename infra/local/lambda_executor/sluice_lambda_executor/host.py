@@ -1,8 +1,11 @@
 """LocalStack in host mode: `python -m sluice_lambda_executor.host`.
 
-Like `python -m localstack.runtime.main`, but with another folder for the content of S3. LocalStack 4.12.0
-uses one folder for all LocalStacks of a machine, whatever their settings: two of them would remove each
-other's buckets, and one of another user could not write.
+Like `python -m localstack.runtime.main`, but with two things of LocalStack 4.12.0 mended:
+
+- It uses one folder for the content of S3 for all LocalStacks of a machine, whatever their settings: two of
+  them would remove each other's buckets, and one of another user could not write.
+- Of the IPv4 address in `GATEWAY_LISTEN` it takes the port only, and listens on all interfaces. A client of
+  LocalStack may create functions, which run as this user.
 """
 
 # mypy does not see the environment that LocalStack is installed in.
@@ -11,8 +14,10 @@ other's buckets, and one of another user could not write.
 import tempfile
 from pathlib import Path
 
+from localstack import config
 from localstack.runtime.main import main
 from localstack.services.s3 import provider
+from twisted.internet import reactor
 
 
 def keep_s3_apart() -> None:
@@ -25,6 +30,21 @@ def keep_s3_apart() -> None:
     provider.DEFAULT_S3_TMP_DIR = str(folder)
 
 
+def listen_where_told() -> None:
+    """Make every TCP server of this process's event loop listen on the host in `GATEWAY_LISTEN`.
+
+    A server that names an interface itself keeps it.
+    """
+    host = config.GATEWAY_LISTEN[0].host
+    listen = reactor.listenTCP
+
+    def listen_tcp(port: int, factory: object, backlog: int = 50, interface: str = "") -> object:
+        return listen(port, factory, backlog, interface or host)
+
+    reactor.listenTCP = listen_tcp
+
+
 if __name__ == "__main__":
     keep_s3_apart()
+    listen_where_told()
     main()

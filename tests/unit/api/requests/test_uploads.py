@@ -130,6 +130,7 @@ def test_null_counts_as_left_out() -> None:
         ({"filename": "a", "metadata": {"a": {"b": 1}}}, "metadata"),
         ({"filename": "a", "metadata": {"a": None}}, "metadata"),
         ({"filename": "a", "metadata": {"a": "x" * 201}}, "metadata"),
+        ({"filename": "a", "metadata": dict.fromkeys(map(str, range(20)), "x" * 200)}, "metadata"),
         ({"filename": "a", "metadata": {"\ud800": 1}}, "metadata"),
         ({"filename": "a", "metadata": {"a": float("nan")}}, "metadata"),
         ({"filename": "a", "metadata": {"a": 10**15}}, "metadata"),
@@ -178,6 +179,10 @@ def test_the_member_that_is_wrong_is_named(body: Any, field: str | None) -> None
                 "metadata must be an object of up to 20 texts, numbers or booleans, "
                 "each name and text up to 200 characters."
             ),
+        ),
+        (
+            {"filename": "a", "metadata": dict.fromkeys("abcdefghijklmnopqrst", "é" * 150)},
+            "metadata may have 4,096 bytes in all, as JSON in UTF-8; this has 6,141.",
         ),
         ({"filename": "a", "options": 1}, "options must be an object."),
         ({"filename": "a", "colour": 1}, "There is no field 'colour' here."),
@@ -247,3 +252,13 @@ def test_any_json_is_accepted_or_refused_with_a_reason(body: Any) -> None:
     else:
         assert request.filename.strip()
         assert request.size is None or 0 <= request.size <= 100
+
+
+@given(character=st.sampled_from('aé€𐍈\x01"'), count=st.integers(1, 20), length=st.integers(0, 200))
+def test_labels_are_measured_in_bytes_of_json(character: str, count: int, length: int) -> None:
+    labels = {f"label {number}": character * length for number in range(count)}
+    size = len(json.dumps(labels, ensure_ascii=False, separators=(",", ":")).encode())
+    if size <= 4096:
+        assert parse_upload({"filename": "a", "metadata": labels}, max_size=1).instructions.metadata == labels
+    else:
+        assert f"this has {size:,}." in refusal({"filename": "a", "metadata": labels}).message

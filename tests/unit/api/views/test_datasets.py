@@ -66,7 +66,9 @@ def test_an_upload_has_the_datasets_options_where_it_declares_no_others(
     assert uploaded(client, services, {}) == Options(delimiter=";", short_rows=ShortRows.PAD, decimal=",")
     # A member that is declared counts, also if it is what Sluice does anyway.
     declared = {"short_rows": "reject", "decimal": ".", "extra_cells": "drop"}
-    assert uploaded(client, services, declared) == Options(delimiter=";", extra_cells=ExtraCells.DROP)
+    assert uploaded(client, services, declared) == Options(
+        delimiter=";", extra_cells=ExtraCells.DROP, decimal="."
+    )
     assert post(client, "/uploads", {"filename": "a.csv"}).status_code == 202
     assert [it.instructions.options for it in services.jobs.jobs.values()][-1] == Options()
 

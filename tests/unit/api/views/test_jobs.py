@@ -15,6 +15,7 @@ from chalicelib.rows.identify import SCHEMA
 from tests.support.api_client import assert_problem
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
+from tests.support.worker_states import hold, holders, wait, work, worker
 
 
 def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> None:
@@ -36,6 +37,31 @@ def test_a_job_shows_how_far_it_is(client: Client, services: MemoryServices) -> 
     assert body["progress"]["percent"] == 25.0
     assert body["progress"]["eta_seconds"] > 0
     assert body["error"] is None
+
+
+def test_a_job_that_waits_says_for_what_and_has_no_time_left(
+    client: Client, services: MemoryServices
+) -> None:
+    job = services.jobs.put(
+        new_job(
+            status=Status.PROCESSING,
+            source=Source("bucket", "key", "etag", 1000),
+            arrived_at=NOW,
+            started_at=NOW,
+            bytes_processed=250,
+            holders=holders(hold(worker(seen=60, jobs=[work(seen=60, wait=wait(20))]))),
+        )
+    )
+    body = client.http.get(f"/jobs/{job.id}").json_body
+    assert body["waiting_for"] == {
+        "what": "database",
+        "since": "2026-01-02T03:04:25Z",
+        "until": None,
+        "message": "The database has no room left on its disk.",
+    }
+    assert body["progress"]["eta_seconds"] is None
+    (listed,) = client.http.get("/jobs").json_body["jobs"]
+    assert listed["waiting_for"] == body["waiting_for"]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_rejects_of_a_job_go_where_its_rows_are(client: Client, services: Me
     assert (job.dataset, job.parent_job) == ("crm", parent.id)
     assert job.upload.key.startswith("uploads/crm/")
     assert job.instructions.format is Format.CSV
-    assert job.instructions.options == Options(decimal=",")
+    assert job.instructions.options == Options(decimal=",", missing_values=())
     assert client.http.get(f"/jobs/{job_id}").json_body["parent_job"] == str(parent.id)
 
 
