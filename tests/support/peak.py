@@ -61,7 +61,8 @@ class Drops(MemoryJobs):
         for piece in EncodedRows(job, block.rows):
             assert piece
         assert sum(1 for _ in block.rejects) == len(block.rejects)
-        return super().write(job, replace(block, rows=block.rows.slice(0, 0), rejects=()))
+        rows, repeats = block.rows.slice(0, 0), block.records
+        return super().write(job, replace(block, rows=rows, repeats=repeats, rejects=()))
 
 
 def peak(shape: str) -> float:
