@@ -183,13 +183,18 @@ QUEUES = {"sqs": sqs_queue, "redis": redis_queue}
 
 @contextmanager
 def worker(
-    program: Sequence[str], env: Mapping[str, str], health_file: Path, folder: Path
+    program: Sequence[str],
+    env: Mapping[str, str],
+    health_file: Path,
+    folder: Path,
+    *,
+    checkout: Path = CHECKOUT,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the process of a worker that polls its queue. Raises RuntimeError if it does not start."""
     own = {**env, **MALLOC, "SLUICE_HEALTH_FILE": str(health_file)}
     command = [sys.executable, "-m", *program]
     with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=own, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=checkout, env=own, stdout=log, stderr=log)
     try:
         while not health_file.exists():
             if process.poll() is not None:

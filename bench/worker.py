@@ -11,13 +11,16 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chalicelib import settings
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source, Tally
+from chalicelib.core.warnings import FileWarning
 from chalicelib.entrypoints.worker import slots_of
 from chalicelib.memory import return_large_allocations
 from chalicelib.reading.object_store import ObjectStore
@@ -34,6 +37,15 @@ class DiskStore:
     """An ObjectStore with one file."""
 
     path: Path
+
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        """See the port."""
+        source = self.pin(bucket, key, version_id)
+        return source, self.read(source, 0, min(size, source.size))
+
+    def is_current(self, source: Source) -> bool:
+        """See the port."""
+        return source == self.pin(source.bucket, source.key, source.version_id)
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """See the port."""
@@ -54,9 +66,18 @@ class NoRows:
 
     def write(self, job: Job, block: PreparedBlock) -> Tally:
         """See the port."""
+        return self.ledger.write(job, self._without_rows(block))
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        """See the port."""
+        return self.ledger.write_whole(job, self._without_rows(block), warnings)
+
+    def _without_rows(self, block: PreparedBlock) -> PreparedBlock:
         if self.folder is not None:
             (self.folder / f"{block.start:015}.copy").write_bytes(copy_lines(block))
-        return self.ledger.write(job, replace(block, rows=block.rows.slice(0, 0)))
+        return replace(block, rows=block.rows.slice(0, 0))
 
 
 def copy_lines(block: PreparedBlock) -> bytes:

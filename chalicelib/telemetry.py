@@ -6,6 +6,7 @@ The correlation id is the job's id, from its upload to its last block: `job_id` 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
@@ -49,10 +49,10 @@ class Metric(StrEnum):
 
 
 _UNITS = {
-    Metric.BYTES_LOADED: MetricUnit.Bytes,
-    Metric.BLOCK_TIME: MetricUnit.Milliseconds,
-    Metric.QUEUE_TIME: MetricUnit.Seconds,
-    Metric.JOB_TIME: MetricUnit.Seconds,
+    Metric.BYTES_LOADED: "Bytes",
+    Metric.BLOCK_TIME: "Milliseconds",
+    Metric.QUEUE_TIME: "Seconds",
+    Metric.JOB_TIME: "Seconds",
 }
 
 
@@ -61,13 +61,16 @@ def emit_metrics(values: dict[Metric, float], job_id: UUID | None = None) -> Non
 
     Source of the format: Amazon CloudWatch User Guide, "Embedded metric format".
     """
-    line = EphemeralMetrics(namespace=_NAMESPACE, service=_SERVICE)
-    for metric, value in values.items():
-        line.add_metric(metric.value, _UNITS.get(metric, MetricUnit.Count), value)
-    if job_id is not None:
-        line.add_metadata("job_id", str(job_id))
-    # in one write: Powertools prints in two, and another thread's line may come between
-    sys.stdout.write(f"{json.dumps(line.serialize_metric_set(), separators=(',', ':'))}\n")
+    told = [{"Name": metric, "Unit": _UNITS.get(metric, "Count")} for metric in values]
+    kind = {"Namespace": _NAMESPACE, "Dimensions": [["service"]], "Metrics": told}
+    line: dict[str, Any] = {
+        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [kind]},
+        "service": _SERVICE,
+        **({} if job_id is None else {"job_id": str(job_id)}),
+        **{metric: [value] for metric, value in values.items()},
+    }
+    # in one write: another thread's line may come between two
+    sys.stdout.write(f"{json.dumps(line, separators=(',', ':'))}\n")
 
 
 @contextmanager

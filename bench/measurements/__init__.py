@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Measurement
-from bench.measurements import again, functions, growth, latency, memory, peers, shapes, workers
+from bench.measurements import again, functions, growth, latency, memory, peers, shapes, small, workers
 from bench.stack import Stack
 
 # Takes the stack, the number of rounds and the rows of the narrow file.
@@ -13,6 +13,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "peers": peers.measure,
     "again": again.measure,
     "workers": workers.measure,
+    "small": small.measure,
     "growth": growth.measure,
     "memory": memory.measure,
     "latency": latency.measure,

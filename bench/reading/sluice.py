@@ -27,6 +27,12 @@ class _Memory:
 
     data: bytes
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        return self.pin(bucket, key, version_id), self.data[:size]
+
+    def is_current(self, source: Source) -> bool:
+        return source == self.pin(source.bucket, source.key)
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         return Source(bucket, key, "etag", len(self.data), version_id)
 

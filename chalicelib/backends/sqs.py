@@ -23,7 +23,7 @@ from chalicelib.telemetry import logger
 
 if TYPE_CHECKING:  # the stubs are a development dependency
     from types_boto3_sqs import SQSClient
-    from types_boto3_sqs.type_defs import MessageTypeDef
+    from types_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef, MessageTypeDef
 
 MAX_WAIT_SECONDS = 20  # ReceiveMessage: WaitTimeSeconds
 MAX_BATCH = 10  # ReceiveMessage: MaxNumberOfMessages; SendMessageBatch: Entries
@@ -47,15 +47,18 @@ def _tolerate_not_held(job_id: UUID) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if not _is_not_held(error):
+        if not _is_not_held(error.response["Error"]["Code"], error.response["Error"].get("Message", "")):
             raise
-        logger.warning("message is held by another receiver, or was deleted", extra={"job_id": str(job_id)})
+        _tell_not_held(job_id)
 
 
-def _is_not_held(error: ClientError) -> bool:
-    code = error.response["Error"]["Code"].rpartition(".")[2]
-    about_receipt = "ReceiptHandle" in error.response["Error"].get("Message", "")
-    return code in NOT_HELD_CODES or (code == "InvalidParameterValue" and about_receipt)
+def _tell_not_held(job_id: UUID) -> None:
+    logger.warning("message is held by another receiver, or was deleted", extra={"job_id": str(job_id)})
+
+
+def _is_not_held(code: str, message: str) -> bool:
+    code = code.rpartition(".")[2]
+    return code in NOT_HELD_CODES or (code == "InvalidParameterValue" and "ReceiptHandle" in message)
 
 
 def parse_body(body: str) -> UUID | None:
@@ -143,10 +146,10 @@ class SqsReceiver:
             }
         )
 
-    def acknowledge(self, delivery: Delivery) -> None:
-        """Delete the message. Raises RetryLater."""
-        with _retry_later(f"acknowledge job {delivery.job_id}"), _tolerate_not_held(delivery.job_id):
-            self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=delivery.receipt)
+    def acknowledge(self, *deliveries: Delivery) -> None:
+        """Delete the messages. Raises RetryLater."""
+        for first in range(0, len(deliveries), MAX_BATCH):
+            self._delete(deliveries[first : first + MAX_BATCH])
 
     def extend(self, delivery: Delivery) -> None:
         """Restart the visibility timeout, if this receiver still holds the message. Raises RetryLater."""
@@ -210,6 +213,20 @@ class SqsReceiver:
             queue = self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
             self._dead_letter_url = queue["QueueUrl"]
         return self._dead_letter_url
+
+    def _delete(self, deliveries: Sequence[Delivery]) -> None:
+        entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "ReceiptHandle": delivery.receipt}
+            for number, delivery in enumerate(deliveries)
+        ]
+        with _retry_later("acknowledge messages"):
+            answer = self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        failures = answer.get("Failed", [])
+        for failure in failures:
+            job_id = deliveries[int(failure["Id"])].job_id
+            if not _is_not_held(failure["Code"], failure.get("Message", "")):
+                raise RetryLater(f"SQS: could not acknowledge job {job_id}: {failure['Code']}")
+            _tell_not_held(job_id)
 
     def _hide(self, delivery: Delivery, seconds: int) -> None:
         self._client.change_message_visibility(

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,13 +17,14 @@ from chalicelib import settings
 from chalicelib.core.errors import RetryLater
 from chalicelib.memory import return_large_allocations
 from chalicelib.service.message_handler import MessageHandler
-from chalicelib.service.queue import JobReceiver
+from chalicelib.service.shared_receiver import SharedReceiver
 from chalicelib.service.sweep import Sweeper
 from chalicelib.telemetry import logger
 from chalicelib.wiring import Services, services
 
 _POLL_SECONDS = 5.0  # an idle worker notices a stop within this time
 _SWEEP_PATIENCE = 5.0  # seconds for a sweep under way to end; cutting one short is harmless
+_TEND_SECONDS = 1.0  # between looks at the messages that wait
 _PAUSE_SECONDS = 2.0  # after the queue or the database did not answer
 
 
@@ -33,8 +33,7 @@ class Slots:
     """Work on up to ``count`` jobs at once."""
 
     handler: MessageHandler
-    receiver: JobReceiver
-    check_database: Callable[[], None]  # raises RetryLater
+    receiver: SharedReceiver
     count: int
 
     def run(self, stop: threading.Event, *, health_file: Path | None, grace_seconds: float) -> bool:
@@ -47,7 +46,8 @@ class Slots:
             threading.Thread(target=self._work, args=(stop,), name=f"slot-{number}", daemon=True)
             for number in range(self.count)
         ]
-        for thread in threads:
+        tending = threading.Thread(target=self._tend, args=(stop,), name="queue", daemon=True)
+        for thread in [*threads, tending]:
             thread.start()
         deadline = None
         while any(thread.is_alive() for thread in threads):
@@ -59,13 +59,27 @@ class Slots:
                 deadline = deadline or time.monotonic() + grace_seconds
                 if time.monotonic() > deadline:
                     return False
+        tending.join(_POLL_SECONDS)
+        self._tend_once(is_stopping=True)
         return True
+
+    def _tend(self, stop: threading.Event) -> None:
+        """Tend the messages that wait for a slot or for their acknowledgement."""
+        while not stop.wait(_TEND_SECONDS):
+            self._tend_once(is_stopping=False)
+
+    def _tend_once(self, *, is_stopping: bool) -> None:
+        try:
+            self.receiver.tend(is_stopping=is_stopping)
+        except RetryLater as error:  # the queue redelivers them
+            logger.warning("messages not acknowledged or given back", extra={"reason": str(error)})
+        except Exception:  # noqa: BLE001 - nothing restarts this thread
+            logger.exception("messages not acknowledged or given back")
 
     def _work(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                self.check_database()  # a message received during an outage would only use up a delivery
-                for delivery in self.receiver.receive(limit=1, wait_seconds=_POLL_SECONDS):
+                for delivery in self.receiver.receive(wait_seconds=_POLL_SECONDS):
                     self.handler.handle(delivery, stop)
             except RetryLater as error:
                 logger.warning("trying again shortly", extra={"reason": str(error)})
@@ -95,7 +109,7 @@ def sweep_regularly(sweeper: Sweeper, stop: threading.Event) -> None:
 
 def slots_of(sluice: Services) -> Slots:
     """Return the slots of a worker with these services. Raises SettingError."""
-    return Slots(sluice.message_handler, sluice.receiver, sluice.jobs.ping, sluice.settings.worker_jobs)
+    return Slots(sluice.message_handler, sluice.shared_receiver, sluice.settings.worker_jobs)
 
 
 def main() -> int:

@@ -8,6 +8,18 @@ from chalicelib.core.model import Source
 class ObjectStore(Protocol):
     """Read objects."""
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        """Return the current object, or the given version of it, with its first ``size`` bytes.
+
+        Raises as :meth:`pin` does.
+        """
+
+    def is_current(self, source: Source) -> bool:
+        """Return whether the source is still the current object of its key.
+
+        Raises as :meth:`pin` does.
+        """
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         """Return the current object, or the given version of it.
 

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from chalicelib import interruption
 from chalicelib.core.model import Source
+from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
 
 READ_SIZE = 8 << 20  # bytes a request: fewer, larger requests are faster, and each is held in memory
@@ -21,6 +22,10 @@ def read_ahead(
     AHEAD requests are under way at a time. Closing the generator stops reading. Raises Interrupted before
     each piece and while one does not come, and the errors of ``store.read``.
     """
+    if isinstance(store, KeptBeginning) and (kept := store.kept(source, start, end)) is not None:
+        interruption.check()
+        yield kept
+        return
     pending: deque[Future[bytes]] = deque()
     starts = iter(range(start, end, size))
     pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="range")

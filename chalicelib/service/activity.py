@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import Claim, Job
 from chalicelib.core.model import Tally
+from chalicelib.core.warnings import FileWarning
 from chalicelib.core.workers import SlotReport, SlotWait
 from chalicelib.service.ingestion import BlockWriter
 
@@ -123,3 +125,11 @@ class NotingWriter:
         tally = self.writer.write(job, block)
         self.activity.wrote(job.id)
         return tally
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        """See BlockWriter."""
+        written = self.writer.write_whole(job, block, warnings)
+        self.activity.wrote(job.id)
+        return written

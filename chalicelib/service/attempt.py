@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -95,7 +96,8 @@ class Attempts:
             before_sleep=self._note_retry,
             reraise=True,
         )
-        return retrying(self._once, claim, keep_going)
+        tries = count()
+        return retrying(lambda claim: self._once(claim, keep_going, is_retry=next(tries) > 0), claim)
 
     def _note_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -115,8 +117,10 @@ class Attempts:
         status = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
         return _counted(claim.job, status)
 
-    def _once(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
-        job = self.jobs.get(claim.job.id)  # it may have changed since it was claimed: this may be a retry
+    def _once(self, claim: Claim, keep_going: Callable[[], bool], *, is_retry: bool) -> Result:
+        # A job that is open has more to it than a claim knows, and before a retry it may have changed.
+        is_known = not is_retry and claim.task is Task.JOB and claim.job.reading is None
+        job = claim.job if is_known else self.jobs.get(claim.job.id)
         if claim.task is Task.REJECTS_FILE:
             return self._make_rejects_file(job, claim, keep_going)
         if job is None or job.status.is_terminal:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
@@ -17,10 +17,12 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyReje
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.core.model import Gap, Range, Tally
+from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
 from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Framing
 from chalicelib.reading.compression import DecompressionLimits
+from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
 from chalicelib.service.block_memory import BlockMemory, Hold
@@ -43,6 +45,16 @@ class BlockWriter(Protocol):
 
         Raises BlockAlreadyCommitted when the ledger has that block, JobEnded when the job is no longer
         PROCESSING or has another reading, RetryLater when writing may succeed later.
+        """
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        """Open the job, write the only block of its text, and complete it, all in one transaction.
+
+        Does what `Ledger.open`, :meth:`write` and `Ledger.complete` do one after another, and raises what
+        they raise. The job's reading is the one to fix, ``warnings`` are those of its detection. Return None,
+        with nothing written, if another worker has opened the job.
         """
 
 
@@ -89,11 +101,7 @@ class Ingester:
     sender: JobSender
     new_writer: Callable[[], BlockWriter]
     limits: IngestionLimits
-    block_memory: BlockMemory = field(init=False, repr=False)  # of all jobs
-
-    def __post_init__(self) -> None:
-        """Share the memory for blocks among all jobs."""
-        object.__setattr__(self, "block_memory", BlockMemory(self.limits.memory.blocks))
+    block_memory: BlockMemory  # of all jobs
 
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
@@ -101,13 +109,18 @@ class Ingester:
         ``keep_going`` is asked between blocks and within them, see :mod:`chalicelib.interruption`; blocks
         that are being written are finished first. Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
-        opener = Opener(
-            self.ledger, self.store, self.limits.text, self.limits.max_upload, self.limits.memory.block_size
-        )
+        ingester = replace(self, store=KeptBeginning(self.store))
+        most = self.limits.memory.block_size
+        opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
-                reading = opener.open(claim)
-                return Ingestion(self, claim, reading).run()
+                opening = opener.look(claim)
+                if opening.is_new:
+                    ingestion = Ingestion(ingester, claim, opening.reading)
+                    if (result := ingestion.run_whole(opening.warnings)) is not None:
+                        return result
+                reading = opener.fix(claim.job, opening)
+                return Ingestion(ingester, claim, reading).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -150,6 +163,50 @@ class Ingestion:
         # Several workers may find that nothing is missing any more: one of them completes the job.
         return _RESULTS[self._ledger.complete(self.job, total)]
 
+    def run_whole(self, warnings: Sequence[FileWarning]) -> Result | None:
+        """Load a file that is one block and that no worker has opened, in one transaction.
+
+        ``warnings`` are those of its detection. Returns None, with nothing done, if it is no such file, or
+        fails: :meth:`run` loads it then, or fails with its reading stored.
+        """
+        if self._reading.source.size > self._reading.block_size:
+            return None
+        size = min(self._reading.block_size, self._text_size() or self._reading.block_size)
+        hold = self._ingester.block_memory.hold(size)
+        try:
+            return self._run_whole(warnings)
+        finally:
+            hold.release()
+
+    def _run_whole(self, warnings: Sequence[FileWarning]) -> Result | None:
+        try:
+            block = self._only_block()
+            if block is None:
+                return None
+            self._check_unchanged()
+        except JobFailed:
+            return None
+        interruption.check()
+        start = time.perf_counter()
+        text_size = None if self._text.is_plain else block.end
+        job = replace(self.job, reading=replace(self._reading, text_size=text_size))
+        written = self._ingester.new_writer().write_whole(job, block, warnings)
+        if written is None:
+            return None
+        completion, tally = written
+        self._tell(tally, block, start)
+        return _RESULTS[completion]
+
+    def _only_block(self) -> PreparedBlock | None:
+        """Return the block that is the whole text; None if there are more, or none."""
+        size = self._text_size()
+        blocks = cut_text(self._text, self._reading, Gap(0, size), self._limits.max_record, to_end=True)
+        with closing(blocks):
+            first, second = next(blocks, None), next(blocks, None)
+        if first is None or second is not None or size not in (None, first.end):
+            return None
+        return transform(first, self._reading.dialect, most_rejects=self._limits.max_rejects)
+
     def _check_unchanged(self) -> None:
         """Raise JobFailed if the object has been replaced: its newer content would never be read.
 
@@ -160,12 +217,12 @@ class Ingestion:
         if source.version_id is not None:
             return
         try:
-            current = self._text.store.pin(source.bucket, source.key)
+            is_current = self._text.store.is_current(source)
         except JobFailed as failure:
             if failure.code == "source-missing":
                 return
             raise
-        if current.etag != source.etag:
+        if not is_current:
             raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
 
     def _split(self) -> bool:
@@ -236,6 +293,13 @@ class Ingestion:
             tally = writer.write(self.job, block)
         finally:
             hold.release()
+        self._tell(tally, block, start)
+        if tally.unstored:
+            self._check_limit()
+        self._check_budget()
+
+    def _tell(self, tally: Tally, block: PreparedBlock, start: float) -> None:
+        """Write the metrics of a committed block, whose writing began at ``start``."""
         emit_metrics(
             {
                 Metric.RECORDS_READ: tally.records,
@@ -247,9 +311,6 @@ class Ingestion:
             },
             self.job.id,
         )
-        if tally.unstored:
-            self._check_limit()
-        self._check_budget()
 
     def _check_limit(self) -> None:
         """Raise TooManyRejects unless the job counts rejects on that are not stored."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from chalicelib.core.jobs import Claim
 from chalicelib.core.messages import Delivery
+from chalicelib.service.alarm import Alarm, Call
 from chalicelib.service.queue import JobReceiver
 from chalicelib.telemetry import logger
 
@@ -41,11 +42,13 @@ class Leases(Protocol):
 
 @dataclass
 class Heartbeat:
-    """Renew a lease and the message's visibility from a thread, as a context manager. Times in seconds.
+    """Renew a lease and the message's visibility, as a context manager. Times in seconds.
 
-    Between two renewals it looks whether the lease has ended.
+    Between two renewals it looks whether the lease has ended. A claim that lasts until the first look gets a
+    thread for that; before, ``alarm`` waits for it.
     """
 
+    alarm: Alarm
     leases: Leases
     receiver: JobReceiver
     delivery: Delivery
@@ -54,10 +57,8 @@ class Heartbeat:
     interval: float
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _lease_ended: threading.Event = field(default_factory=threading.Event, init=False)
-
-    def __post_init__(self) -> None:
-        """Create the thread."""
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+    _call: Call = field(init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
 
     @property
     def lease_ended(self) -> bool:
@@ -66,21 +67,25 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Start the heartbeat."""
-        self._thread.start()
+        self._call = self.alarm.after(self.interval / self._looks, self._start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the heartbeat."""
+        self.alarm.cancel(self._call)
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
-        looks = max(math.ceil(self.interval / _LOOK_SECONDS), 1)  # the last of them is a renewal
+        looks = self._looks  # the last of them is a renewal
         for number in count(1):
-            if self._stop.wait(self.interval / looks):
-                return
             is_renewal = number % looks == 0
             try:
                 if not (self._renew() if is_renewal else self._holds()):
@@ -89,6 +94,13 @@ class Heartbeat:
             except Exception:  # noqa: BLE001 - the next one may succeed; the ledger guards the job meanwhile
                 if is_renewal:
                     logger.exception("lease not renewed")
+            if self._stop.wait(self.interval / looks):
+                return
+
+    @property
+    def _looks(self) -> int:
+        """Return how many looks there are in an interval."""
+        return max(math.ceil(self.interval / _LOOK_SECONDS), 1)
 
     def _holds(self) -> bool:
         return self.leases.holds(self.delivery.job_id, owner=self.owner)

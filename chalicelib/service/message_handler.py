@@ -4,7 +4,7 @@ Of a job that has ended, its rejects file is made if a client asked for it.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from hashlib import sha256
 
@@ -13,6 +13,7 @@ from chalicelib.core.errors import JobEnded, RetryLater
 from chalicelib.core.jobs import Claim, Task
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import Status
+from chalicelib.service.alarm import Alarm
 from chalicelib.service.attempt import Attempts, seconds_since
 from chalicelib.service.ingestion import Result
 from chalicelib.service.lease import Heartbeat, Leases
@@ -48,6 +49,7 @@ class MessageHandler:
     lease_seconds: float
     heartbeat_seconds: float  # how often lease and message are renewed
     one_claim: bool = False
+    alarm: Alarm = field(default_factory=Alarm)  # starts the heartbeats of claims that last
 
     def handle(self, delivery: Delivery, stop: threading.Event) -> Outcome:
         """Work on the delivery's job until nothing more of it can be claimed, or ``stop`` is set.
@@ -94,6 +96,7 @@ class MessageHandler:
     def _work_on(self, claim: Claim, delivery: Delivery, stop: threading.Event) -> Outcome:
         self._log_claim(claim, delivery)
         heartbeat = Heartbeat(
+            self.alarm,
             self.leases,
             self.receiver,
             delivery,

@@ -1,6 +1,7 @@
 """Open a job: pin its object, detect its dialect, and fix both in the ledger."""
 
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -8,9 +9,11 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Source
 from chalicelib.core.options import with_parent
+from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
 from chalicelib.formats.interface import Detection
 from chalicelib.reading.compression import DecompressionLimits
+from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.detection import detect_dialect
 from chalicelib.service.ledger import Ledger
@@ -18,6 +21,15 @@ from chalicelib.service.ledger import Ledger
 
 class DuplicateFile(Exception):  # noqa: N818 - no error
     """Another job has loaded the same content; this job is COMPLETED."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a job reads, and how; ``is_new``: it is not fixed yet. ``warnings`` are those of its detection."""
+
+    reading: Reading
+    warnings: Sequence[FileWarning] = ()
+    is_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,29 +42,45 @@ class Opener:
     max_upload: int  # bytes
     max_block_size: int  # bytes: larger blocks do not fit into the worker's memory
 
-    def open(self, claim: Claim) -> Reading:
-        """Return what the claimed job reads, and how, as the first worker to open it fixes it.
+    def look(self, claim: Claim) -> Opening:
+        """Return what the claimed job reads, and how: as it is fixed already, or as its object shows.
 
         Raises DuplicateFile, JobFailed, JobEnded, and the errors of the store.
         """
         job = claim.job
         if job.reading is not None and not _is_untouched_since_preview(claim):
-            return job.reading
+            return Opening(job.reading)
         source = self._pin(job)
         if source.checksum is not None:
             original = self.ledger.complete_as_duplicate(job, source)
             if original is not None:
                 raise DuplicateFile(original)
-        return job.reading or self._fix(job, source, self._detect(job, source))
+        if job.reading is not None:
+            return Opening(job.reading)
+        return self._opening(job, source, self._detect(job, source))
+
+    def fix(self, job: Job, opening: Opening) -> Reading:
+        """Return the reading of the job, as the first worker to open it fixes it.
+
+        Raises JobFailed, JobEnded, RetryLater.
+        """
+        if not opening.is_new:
+            return opening.reading
+        source, dialect, block_size = (
+            opening.reading.source,
+            opening.reading.dialect,
+            opening.reading.block_size,
+        )
+        return self.ledger.open(job, source, dialect, block_size, opening.warnings)
 
     def open_to_preview(self, job: Job) -> tuple[Reading, Detection]:
-        """Return the reading as :meth:`open` does, and the detection, which says how sure it is.
+        """Return the reading, fixed, and the detection, which says how sure it is.
 
-        Whether another job has loaded the same content is not looked at. Raises as :meth:`open` does.
+        Whether another job has loaded the same content is not looked at. Raises as :meth:`look` does.
         """
         source = self._pin(job)
         detection = self._detect(job, source)
-        return job.reading or self._fix(job, source, detection), detection
+        return job.reading or self.fix(job, self._opening(job, source, detection)), detection
 
     def _pin(self, job: Job) -> Source:
         """Return the object to read. Raises JobFailed if it is not as announced, or as the reading has it."""
@@ -63,11 +91,11 @@ class Opener:
         _check_checksum(job, source)
         return source
 
-    def _fix(self, job: Job, source: Source, detection: Detection) -> Reading:
+    def _opening(self, job: Job, source: Source, detection: Detection) -> Opening:
         dialect = detection.dialect
         most = min(self.max_block_size, format_of(dialect).max_block_size(dialect))
         block_size = min(job.block_size, most)
-        return self.ledger.open(job, source, dialect, block_size, detection.warnings)
+        return Opening(Reading(source, dialect, block_size), detection.warnings, is_new=True)
 
     def _detect(self, job: Job, source: Source) -> Detection:
         """Return how the object is read. If it is a rejects file, its values are read as its parent's were.
@@ -103,7 +131,8 @@ def _pin(job: Job, store: ObjectStore) -> Source:
     (see intake), or the one that an earlier reading was of.
     """
     expected = job.source
-    pinned = store.pin(job.upload.bucket, job.upload.key, expected.version_id if expected else None)
+    version_id = expected.version_id if expected else None
+    pinned, _ = store.begin(job.upload.bucket, job.upload.key, version_id, HEAD_SIZE)
     is_exact = job.upload.expires_at is None or job.rereads
     if is_exact and expected is not None and expected.etag != pinned.etag:
         again = " again" if job.rereads else ""

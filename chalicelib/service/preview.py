@@ -14,6 +14,7 @@ from chalicelib.formats.interface import Detection
 from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block, Framing, RejectedRecord, Segment, cut_blocks
 from chalicelib.reading.head import HEAD_SIZE
+from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.service.ingestion import IngestionLimits, Result
@@ -59,13 +60,13 @@ class Previewer:
 
         Raises JobFailed, JobEnded, RetryLater.
         """
-        limits = self.limits.text
+        limits, store = self.limits.text, KeptBeginning(self.store)
         most = self.limits.memory.block_size
-        opener = Opener(self.ledger, self.store, limits, self.limits.max_upload, most)
+        opener = Opener(self.ledger, store, limits, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
                 reading, detection = opener.open_to_preview(job)
-                text = ObjectText(self.store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
+                text = ObjectText(store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
                 preview = self._make(job, text, detection)
         except Interrupted:
             return Result.INTERRUPTED

@@ -28,8 +28,8 @@ class JobReceiver(Protocol):
         A message that is not a job's id goes to the dead letters.
         """
 
-    def acknowledge(self, delivery: Delivery) -> None:
-        """Remove the message: its work is done, or not needed. Raises RetryLater."""
+    def acknowledge(self, *deliveries: Delivery) -> None:
+        """Remove the messages: their work is done, or not needed. Raises RetryLater."""
 
     def extend(self, delivery: Delivery) -> None:
         """Restart the visibility timeout. Raises RetryLater."""

@@ -13,7 +13,7 @@ from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.workers import PostgresWorkers
-from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
+from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.core.workers import WorkerKind
 from chalicelib.service.actions import JobActions
@@ -23,7 +23,7 @@ from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
-from chalicelib.wiring.aws import s3_client
+from chalicelib.wiring.aws import http_pools, s3_client
 from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from chalicelib.service.activity import Activity
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
+    from chalicelib.service.shared_receiver import SharedReceiver
     from chalicelib.service.signs_of_life import SignsOfLife
     from chalicelib.service.sweep import Sweeper
 
+_S3_CONNECTIONS = 8  # beside those of the jobs
+_KEEP_SECONDS = 5.0  # that a message waits for a slot, at most
 _SIGNS_IN_A_LEASE = 6  # a silent worker shows before its lease runs out: see chalicelib.core.workers
 
 
@@ -63,7 +66,8 @@ class Services:
     @cached_property
     def store(self) -> S3Store:
         """Return the store that the API and the workers read objects from."""
-        return S3Store(self._s3)
+        http = http_pools(self._s3.meta.endpoint_url, self._s3_connections)
+        return S3Store(self._s3, None if http is None else SignedReads(self._s3, http))
 
     @cached_property
     def upload_bucket(self) -> S3Bucket:
@@ -167,6 +171,7 @@ class Services:
         from chalicelib.backends.postgres.splits import PostgresSplits
         from chalicelib.core.memory_budget import MemoryBudget
         from chalicelib.reading.compression import DecompressionLimits
+        from chalicelib.service.block_memory import BlockMemory
         from chalicelib.service.ingestion import Ingester, IngestionLimits
 
         settings = self.settings
@@ -177,6 +182,7 @@ class Services:
             store=self.ingested_store,
             sender=self.sender,
             new_writer=self.new_block_writer,
+            block_memory=BlockMemory(budget.blocks),
             limits=IngestionLimits(
                 text=DecompressionLimits(
                     size=settings.max_text_size,
@@ -254,7 +260,15 @@ class Services:
     @cached_property
     def message_handler(self) -> "MessageHandler":
         """Return the handler of a long-running worker's messages."""
-        return self._message_handler(self.receiver, one_claim=False)
+        return self._message_handler(self.shared_receiver, one_claim=False)
+
+    @cached_property
+    def shared_receiver(self) -> "SharedReceiver":
+        """Return the receiver of a long-running worker's messages."""
+        from chalicelib.service.shared_receiver import SharedReceiver
+
+        keep = min(_KEEP_SECONDS, self.settings.visibility_timeout / 4)
+        return SharedReceiver(self.receiver, self.jobs.ping, keep_seconds=keep)
 
     @cached_property
     def lambda_message_handler(self) -> "MessageHandler":
@@ -324,7 +338,11 @@ class Services:
 
     @cached_property
     def _s3(self) -> "S3Client":
-        return s3_client(self.settings.aws_endpoint_url)
+        return s3_client(self.settings.aws_endpoint_url, self._s3_connections)
+
+    @property
+    def _s3_connections(self) -> int:
+        return 2 * self.settings.worker_jobs + _S3_CONNECTIONS  # each job reads ahead
 
     @cached_property
     def _queue(self) -> Queue:

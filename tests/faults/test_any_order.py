@@ -59,7 +59,7 @@ class Play:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
         limits = self.ingester.limits
         opener = Opener(self.ingester.ledger, self.ingester.store, limits.text, limits.max_upload, 1 << 22)
-        reading = self.claim.job.reading or opener.open(self.claim)
+        reading = self.claim.job.reading or opener.fix(self.claim.job, opener.look(self.claim))
         ingestion = Ingestion(self.ingester, self.claim, reading)
         self.claim = replace(self.claim, job=ingestion.job)
         total = ingestion._text_size()

@@ -12,6 +12,7 @@ from tests.support.faults.scenario import FIGURES, LONG, Scenario
 if TYPE_CHECKING:
     from tests.support.faults.workers import Process
 
+SMALL = "one block"  # a file that is loaded in one transaction
 # each: the faults of the workers that take the job, one after another, before one that is well
 DEATHS = {
     "taken off the queue, not claimed": ["receiver.receive after 1"],
@@ -36,6 +37,17 @@ DEATHS = {
         "destination.write after 1",
     ],
     "while completing, twice": ["ledger.complete before 1", "ledger.complete after 1"],
+    f"{SMALL}: read, nothing written": ["blocks.write_whole before 1"],
+    f"{SMALL}: between COPY and the job's lock": ["destination.write after 1"],
+    f"{SMALL}: opened, not in the ledger": ["entries.open_locked after 1"],
+    f"{SMALL}: in the ledger, not completed": ["entries._add_to_ledger after 1"],
+    f"{SMALL}: completed, not committed": ["entries.complete_locked after 1"],
+    f"{SMALL}: committed, not acknowledged": ["blocks.write_whole after 1"],
+    f"{SMALL}: at one step after another": [
+        "entries.open_locked after 1",
+        "entries.complete_locked after 1",
+        "blocks.write_whole after 1",
+    ],
 }
 
 
@@ -50,7 +62,8 @@ def test_death_at_an_exact_point_costs_no_record(
         deaths = [f"{fault} kill" for fault in DEATHS[place]]
         kind = "csv-gzip" if "measure" in deaths[0] else draw.choice(list(files.KINDS))
         lane = scenario.lane(queue)
-        scenario.load(files.make(kind, draw.random(), 800), lane)
+        rows = 30 if place.startswith(SMALL) else 800
+        scenario.load(files.make(kind, draw.random(), rows), lane)
         lanes.append((place, lane, deaths, scenario.worker(lane, fault=deaths.pop(0))))
 
     def step() -> bool:

@@ -11,10 +11,13 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
+from urllib3 import PoolManager
 
-from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store
-from chalicelib.core.errors import NotPossible, RetryLater
+from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
+from chalicelib.core.errors import JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Part
+from chalicelib.core.model import Source
+from chalicelib.wiring.aws import http_pools
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")
@@ -123,3 +126,54 @@ def test_signed_urls_take_the_signed_body_and_no_other(client: Any, name: str, b
     assert httpx.put(part.url, headers=dict(part.headers), content=b"abc").status_code == 200
     (arrived,) = bucket.parts("parts", upload_id, after=0)
     assert arrived.sha256 == sha256(b"abc")
+
+
+@pytest.fixture
+def signed(client: Any) -> SignedReads:
+    pools = http_pools(client.meta.endpoint_url, 2)
+    assert pools is not None
+    return SignedReads(client, pools)
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_an_object_begins_alike_by_a_signed_url_and_by_boto3(
+    client: Any, name: str, signed: SignedReads, *, versions: bool
+) -> None:
+    if versions:
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    encoded = base64.b64encode(hashlib.sha256(b"0123456789").digest()).decode()
+    client.put_object(Bucket=name, Key="a b/ü?#", Body=b"0123456789", ChecksumSHA256=encoded)
+    first = S3Store(client).pin(name, "a b/ü?#")
+    client.put_object(Bucket=name, Key="k", Body=b"newer")
+    for size in (4, 10, 99):
+        found = signed.begin(name, "a b/ü?#", first.version_id, size)
+        assert found == S3Store(client).begin(name, "a b/ü?#", first.version_id, size)
+        assert found == (first, b"0123456789"[:size])
+    assert first.checksum == encoded
+
+
+def test_an_object_that_is_unchanged_is_seen_without_boto3(
+    client: Any, name: str, signed: SignedReads
+) -> None:
+    client.put_object(Bucket=name, Key="k", Body=b"old")
+    source = S3Store(client).pin(name, "k")
+    assert signed.is_unchanged(source)
+    client.put_object(Bucket=name, Key="k", Body=b"new")
+    assert not signed.is_unchanged(source)
+    assert not S3Store(client, signed).is_current(source)
+    client.put_object(Bucket=name, Key="k", Body=b"old")
+    assert S3Store(client, signed).is_current(source)
+
+
+def test_what_a_signed_url_cannot_tell_is_asked_by_boto3(client: Any, name: str, signed: SignedReads) -> None:
+    store = S3Store(client, signed)
+    source = Source(name, "missing", "e", 1)
+    assert signed.begin(name, "missing", None, 1) is None
+    for ask in (lambda: store.begin(name, "missing", None, 1), lambda: store.is_current(source)):
+        with pytest.raises(JobFailed) as raised:
+            ask()
+        assert raised.value.code == "source-missing"
+    unreachable = SignedReads(boto3.client("s3", endpoint_url="http://127.0.0.1:1"), PoolManager())
+    client.put_object(Bucket=name, Key="k", Body=b"data")
+    assert unreachable.begin(name, "k", None, 9) is None
+    assert S3Store(client, unreachable).begin(name, "k", None, 9)[1] == b"data"

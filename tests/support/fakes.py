@@ -1,5 +1,6 @@
 """The ports, and the services built from them, in memory."""
 
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -105,6 +106,7 @@ class MemoryJobs:
     files: dict[UUID, RejectsFile] = field(default_factory=dict)  # that were asked for
     makers: dict[UUID, str] = field(default_factory=dict)  # who makes which
     attempts: Counter[UUID] = field(default_factory=Counter)  # to make them
+    renewing: list[threading.Thread] = field(default_factory=list)  # leases
     workers: MemoryWorkers = field(default_factory=MemoryWorkers)
     down: bool = False
 
@@ -244,9 +246,11 @@ class MemoryJobs:
         self._withdraw(job_id)
 
     def renew(self, job_id: UUID, *, owner: str, lease_seconds: float) -> bool:
+        self.renewing.append(threading.current_thread())
         return lease_seconds > 0 and self.holds(job_id, owner=owner)
 
     def holds(self, job_id: UUID, *, owner: str) -> bool:
+        self.renewing.append(threading.current_thread())
         self.ping()
         return owner in {
             self.makers.get(job_id),
@@ -588,6 +592,26 @@ class MemoryJobs:
         ledger[block.no] = block
         return _tally([block])
 
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        reading = job.reading
+        assert reading is not None
+        if self.jobs[job.id].reading is not None:
+            return None
+        before = self.jobs[job.id]
+        self.open(job, reading.source, reading.dialect, reading.block_size, warnings)
+        try:
+            tally = self.write(job, block)
+            if reading.text_size is not None:
+                self.measure(job, reading.text_size)
+            return self.complete(job, block.end), tally
+        except BaseException:
+            self.jobs[job.id] = before
+            self.blocks.pop(job.id, None)
+            self.head_warnings.pop(job.id, None)
+            raise
+
 
 def _tally(blocks: Iterable[PreparedBlock]) -> Tally:
     counts = [(it.records, len(it.rows), it.repeats, it.rejected, it.unstored) for it in blocks]
@@ -631,6 +655,13 @@ class MemoryStore:
     missing: bool = False
     errors: deque[Exception] = field(default_factory=deque)  # raised by the next reads, one each
 
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        source = self.pin(bucket, key, version_id)
+        return source, self.read(source, 0, min(size, source.size))
+
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
+
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         if self.missing or version_id not in (None, self.version_id):
             raise JobFailed("source-missing", "The uploaded object is no longer there.")
@@ -666,8 +697,8 @@ class MemoryQueue:
         assert wait_seconds >= 0
         return [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
 
-    def acknowledge(self, delivery: Delivery) -> None:
-        self.acknowledged.append(delivery)
+    def acknowledge(self, *deliveries: Delivery) -> None:
+        self.acknowledged.extend(deliveries)
 
     def extend(self, delivery: Delivery) -> None:
         self.ping()
@@ -791,6 +822,12 @@ class MemoryServices:
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
         storage = partial(self.ping, "bucket")
         return {"database": self.jobs.ping, "queue": self.sender.ping, "storage": storage}
+
+    def begin(self, bucket: str, key: str, version_id: str | None, size: int) -> tuple[Source, bytes]:
+        return self.objects.begin(bucket, key, version_id, size)
+
+    def is_current(self, source: Source) -> bool:
+        return self.pin(source.bucket, source.key).etag == source.etag
 
     def pin(self, bucket: str, key: str, version_id: str | None = None) -> Source:
         if self.forbidden:

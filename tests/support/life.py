@@ -125,9 +125,11 @@ class Life(Backend):
         self.jobs = PostgresRegister(self.pool, Patience(commit=30, longest=30))  # however slow the machine
         self.upkeep = PostgresUpkeep(self.pool)
 
-    def pending(self, *, preview: bool = False) -> UUID:
-        instructions = Instructions(preview=preview)
-        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64, instructions)
+    def pending(
+        self, *, preview: bool = False, instructions: Instructions | None = None, block_size: int = 64
+    ) -> UUID:
+        instructions = instructions or Instructions(preview=preview)
+        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), block_size, instructions)
         return self.jobs.create(new).id
 
     def job_in(self, status: Status) -> UUID:

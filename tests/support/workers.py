@@ -9,6 +9,7 @@ from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.attempt import Attempts
+from chalicelib.service.block_memory import BlockMemory
 from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
 from chalicelib.service.message_handler import MessageHandler
 from chalicelib.service.preview import Previewer
@@ -29,7 +30,7 @@ def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingest
     )
     bounds = {field.name for field in fields(IngestionLimits)}
     limits = replace(limits, **{name: value for name, value in changes.items() if name in bounds})
-    made = Ingester(jobs, jobs, store, MemoryQueue(), lambda: jobs, limits)
+    made = Ingester(jobs, jobs, store, MemoryQueue(), lambda: jobs, limits, BlockMemory(limits.memory.blocks))
     return replace(made, **{name: value for name, value in changes.items() if name not in bounds})
 
 

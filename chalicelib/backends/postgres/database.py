@@ -1,5 +1,7 @@
 """Connections to Postgres, and its errors, sorted by how the caller must react."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +15,25 @@ from psycopg_pool import ConnectionPool
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
 
-Connection = psycopg.Connection[DictRow]
 APPLICATION = "sluice"  # the name of its connections in Postgres
+
+
+class Connection(psycopg.Connection[DictRow]):
+    """A connection, with the time of its last use."""
+
+    used_at = -math.inf  # on the monotonic clock, in seconds
+
 
 # A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
 # within each transaction, because connection poolers (PgBouncer, RDS Proxy) keep no session settings. A block
-# takes about a second.
-_LIMITS = """
-    SELECT set_config('lock_timeout', '10s', true),
-           set_config('idle_in_transaction_session_timeout', %s, true),
-           set_config('statement_timeout', '10min', true)
+# takes about a second. One request: each costs as much as a small statement.
+_BEGIN = """
+    BEGIN;
+    SET LOCAL lock_timeout = '10s';
+    SET LOCAL idle_in_transaction_session_timeout = '{idle:.0f}s';
+    SET LOCAL statement_timeout = '10min'
 """
+_TRUSTED_SECONDS = 5.0  # after its last use, a connection is lent without a check
 
 # What people are told about an error, by SQLSTATE. Source: PostgreSQL documentation, appendix A.
 _TOLD = {
@@ -47,7 +57,7 @@ _ALIVE = {
 
 
 class Pool(ConnectionPool[Connection]):
-    """Lend connections; connect on first use, and check a connection before lending it.
+    """Lend connections; connect on first use, and check a connection before lending it after a pause.
 
     A callable ``url`` is called for each new connection, because passwords are rotated. Borrowing waits up to
     ``wait_seconds`` for a connection. Postgres rolls back a transaction that is idle for ``idle_seconds``.
@@ -59,16 +69,29 @@ class Pool(ConnectionPool[Connection]):
         super().__init__(
             url,
             connection_class=Connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": 5, "application_name": APPLICATION, **_ALIVE},
+            # autocommit: psycopg would begin transactions with a request of its own
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": 5,
+                "application_name": APPLICATION,
+                **_ALIVE,
+            },
             min_size=0,
             max_size=size,
             timeout=wait_seconds,
             # otherwise the pool waits about twice as long after an outage
             reconnect_timeout=wait_seconds,
-            check=ConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
-        self.idle_seconds = idle_seconds
+        self.begin = _BEGIN.format(idle=idle_seconds).encode()
+
+
+def _check(connection: Connection) -> None:
+    """Raise psycopg's error if the connection is broken; believe one that was in use a moment ago."""
+    if time.monotonic() - connection.used_at > _TRUSTED_SECONDS:
+        ConnectionPool.check_connection(connection)
 
 
 @contextmanager
@@ -80,11 +103,11 @@ def transaction_on(pool: Pool) -> Iterator[Connection]:
     """
     pool.open()  # does nothing when it is open
     try:
-        # Begin the transaction here: psycopg commits at the end of a `transaction()` block that is the first
-        # thing on a connection, so a later savepoint would commit everything.
-        with pool.connection() as connection, connection.transaction():
-            connection.execute(_LIMITS, [f"{pool.idle_seconds:.0f}s"])
+        # The pool commits or rolls back at the end. A `transaction()` within is a savepoint.
+        with pool.connection() as connection:
+            connection.execute(pool.begin, prepare=False)  # several statements cannot be prepared
             yield connection
+            connection.used_at = time.monotonic()
     except errors.ProgramLimitExceeded:  # an OperationalError that waiting does not repair
         raise
     except (

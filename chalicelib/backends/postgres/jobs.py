@@ -41,8 +41,13 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
 
     No block of the job is committed until then.
     """
-    connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
+    wait_for_blocks(connection, job_id)
     return connection.execute(f"{_SQL['look_at_job']} {_SQL['for_change']}", {"id": job_id}).fetchone()
+
+
+def wait_for_blocks(connection: Connection, job_id: UUID) -> None:
+    """Wait for the job's blocks that are being committed; admit no other until the transaction ends."""
+    connection.execute(_SQL["wait_for_blocks"], {"id": job_id})
 
 
 def lock_processing_job(connection: Connection, job: Job) -> Row:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.jobs import existing_job, lock_job
+from chalicelib.backends.postgres.jobs import existing_job, wait_for_blocks
 from chalicelib.backends.postgres.mappers import transition_columns
 from chalicelib.backends.postgres.rejects_files import claim_file, release_file, renew_file
 from chalicelib.core.jobs import Claim, Task
@@ -25,7 +25,7 @@ class PostgresLeases:
         lease |= transition_columns(Action.CLAIM)
         with transaction_on(self._pool) as connection:
             # A statement of its own: only then a block that is being committed counts as progress.
-            lock_job(connection, job_id)
+            wait_for_blocks(connection, job_id)
             if connection.execute(_SQL["claim"], lease).rowcount:
                 job = existing_job(connection, job_id)
                 return Claim(job, owner, None, job.progress.attempts_without_progress)

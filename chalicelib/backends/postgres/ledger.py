@@ -15,6 +15,7 @@ from chalicelib.backends.postgres.jobs import (
     remove_ranges,
 )
 from chalicelib.backends.postgres.mappers import (
+    Row,
     budget_of,
     dialect_column,
     source_columns,
@@ -53,9 +54,7 @@ class PostgresLedger:
         with transaction_on(self._pool) as connection:
             row = lock_job_to_open(connection, job)
             if row["detected"] is None:
-                columns = {"detected": dialect_column(dialect), "block_size": block_size}
-                connection.execute(_SQL["open_job"], {**source_columns(job.id, source), **columns})
-                set_head_warnings(connection, job.id, warnings)
+                open_locked(connection, job.id, Reading(source, dialect, block_size), warnings)
             elif (row["etag"], row["size"]) != (source.etag, source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
             reading = existing_job(connection, job.id).reading
@@ -123,23 +122,7 @@ class PostgresLedger:
             row = lock_processing_job(connection, job)
             if total != (row["size"] if row["text_size"] is None else row["text_size"]):
                 raise JobFailed("ledger-mismatch", f"The file does not have {total:,} bytes.")
-            if missing := _gaps(connection, job.id, total):
-                raise JobFailed(
-                    "ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing."
-                )
-            tally = tally_of(connection, job.id)
-            kept, counted = (
-                connection.execute(_SQL[statement], {"id": job.id}).fetchone()
-                for statement in ("rejects_kept", "rejects_counted")
-            )
-            if kept != counted:
-                raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
-            if error := error_of_rejects(connection, job.id, row, tally, at_end=True):
-                return _FAILURES[fail_locked(connection, job.id, row, error)]
-            remove_ranges(connection, job.id)
-            parameters = {"id": job.id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
-            connection.execute(_SQL["complete"], parameters)
-            return Completion.COMPLETED
+            return complete_locked(connection, job.id, row, total)
 
     def tally(self, job_id: UUID) -> Tally:
         """See the port."""
@@ -162,6 +145,41 @@ class PostgresLedger:
                 return None
             error = error_of_rejects(connection, job.id, row, tally_of(connection, job.id), at_end=False)
             return None if error is None else fail_locked(connection, job.id, row, error)
+
+
+def open_locked(
+    connection: Connection, job_id: UUID, reading: Reading, warnings: Sequence[FileWarning]
+) -> None:
+    """Fix the reading of a job that is locked and has none, with the warnings of its detection."""
+    columns = {
+        "detected": dialect_column(reading.dialect),
+        "block_size": reading.block_size,
+        "text_size": reading.text_size,
+    }
+    connection.execute(_SQL["open_job"], {**source_columns(job_id, reading.source), **columns})
+    set_head_warnings(connection, job_id, warnings)
+
+
+def complete_locked(connection: Connection, job_id: UUID, row: Row, total: int) -> Completion:
+    """Complete a PROCESSING job, given its locked row, or let it fail: see :meth:`PostgresLedger.complete`.
+
+    ``total`` is the size of its text, in bytes. Raises JobFailed if the ledger does not add up.
+    """
+    if missing := _gaps(connection, job_id, total):
+        raise JobFailed("ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing.")
+    tally = tally_of(connection, job_id)
+    kept, counted = (
+        connection.execute(_SQL[statement], {"id": job_id}).fetchone()
+        for statement in ("rejects_kept", "rejects_counted")
+    )
+    if kept != counted:
+        raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
+    if error := error_of_rejects(connection, job_id, row, tally, at_end=True):
+        return _FAILURES[fail_locked(connection, job_id, row, error)]
+    remove_ranges(connection, job_id)
+    parameters = {"id": job_id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
+    connection.execute(_SQL["complete"], parameters)
+    return Completion.COMPLETED
 
 
 def _gaps(connection: Connection, job_id: UUID, total: int | None) -> Sequence[Gap]:

@@ -1,7 +1,7 @@
 -- name: open_job
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
-    detected = %(detected)s, block_size = %(block_size)s,
+    detected = %(detected)s, block_size = %(block_size)s, text_size = %(text_size)s,
     planned_block_size = coalesce(planned_block_size, block_size), uploaded_at = coalesce(uploaded_at, now()), updated_at = now()
 WHERE id = %(id)s
 

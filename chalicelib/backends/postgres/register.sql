@@ -23,13 +23,16 @@ SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_
 FROM datasets WHERE name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
+-- name: dataset_id
+SELECT id FROM datasets WHERE name = %(dataset)s
+
 -- name: from_page
 -- A page of jobs without what lists leave out: of thousands of labels and columns nothing is sent.
 FROM (
     SELECT job FROM ingestion_jobs AS job
     WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
       AND (%(status)s::text IS NULL OR job.status = %(status)s)
-      AND (%(dataset)s::text IS NULL OR job.dataset_id = (SELECT id FROM datasets WHERE name = %(dataset)s))
+      AND (%(dataset_id)s::integer IS NULL OR job.dataset_id = %(dataset_id)s)
     ORDER BY job.number DESC
     LIMIT %(limit)s
 ) AS page

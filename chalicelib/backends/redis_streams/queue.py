@@ -49,6 +49,12 @@ def _job_id(fields: Mapping[str, str]) -> UUID | None:
         return None
 
 
+def _tell_not_held(delivery: Delivery) -> None:
+    logger.warning(
+        "message is held by another receiver, or was deleted", extra={"job_id": str(delivery.job_id)}
+    )
+
+
 class _Entry:
     """One delivered stream entry, its texts decoded."""
 
@@ -120,10 +126,12 @@ class RedisReceiver:
                 if deliveries or time.monotonic() >= deadline:
                     return deliveries
 
-    def acknowledge(self, delivery: Delivery) -> None:
-        """Remove the message, if this receiver still holds it. Raises RetryLater."""
-        with _retry_later(f"acknowledge job {delivery.job_id}"):
-            self._if_held(scripts.ACKNOWLEDGE, delivery)
+    def acknowledge(self, *deliveries: Delivery) -> None:
+        """Remove the messages that this receiver still holds. Raises RetryLater."""
+        held = [item for delivery in deliveries for item in (delivery.receipt, delivery.deliveries)]
+        with _retry_later("acknowledge messages"):
+            for number in self._run_on_group(scripts.ACKNOWLEDGE, *held, otherwise=range(len(deliveries))):
+                _tell_not_held(deliveries[number])
 
     def extend(self, delivery: Delivery) -> None:
         """Restart the visibility timeout, if this receiver still holds the message. Raises RetryLater."""
@@ -198,16 +206,17 @@ class RedisReceiver:
             logger.exception("dead letter not written", extra={"message_id": entry.id})
 
     def _if_held(self, script: str, delivery: Delivery, *args: str | int) -> None:
+        if not self._run_on_group(script, delivery.receipt, delivery.deliveries, *args, otherwise=0):
+            _tell_not_held(delivery)
+
+    def _run_on_group(self, script: str, *args: str | int, otherwise: Any) -> Any:  # noqa: ANN401 - the reply
+        """Return the script's reply; ``otherwise`` if the group is missing."""
         try:
-            is_held = self._run(script, delivery.receipt, delivery.deliveries, *args)
+            return self._run(script, *args)
         except ResponseError as error:
             if not _group_is_missing(error):
                 raise
-            is_held = 0
-        if not is_held:
-            logger.warning(
-                "message is held by another receiver, or was deleted", extra={"job_id": str(delivery.job_id)}
-            )
+            return otherwise
 
     def _remove_consumers(self, *, leaving: str = "") -> None:
         try:

@@ -71,7 +71,23 @@ local held = redis.call('XPENDING', stream, group, id, id, 1)[1]
 if not held or held[2] ~= consumer or held[4] ~= tonumber(ARGV[5]) then return 0 end
 """
 )
-ACKNOWLEDGE = _IF_HELD + "forget(id) return 1"
+# ARGV[4…] = pairs of id and number of the delivery. Returns which, counted from 0, are not the caller's.
+ACKNOWLEDGE = (
+    _COMMON
+    + """
+local others = {}
+for i = 4, #ARGV, 2 do
+  local id = ARGV[i]
+  local held = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if held and held[2] == consumer and held[4] == tonumber(ARGV[i + 1]) then
+    forget(id)
+  else
+    others[#others + 1] = (i - 4) / 2
+  end
+end
+return others
+"""
+)
 HIDE = _IF_HELD + "hide(id, ARGV[6], tonumber(ARGV[7])) return 1"
 BURY = (
     _IF_HELD

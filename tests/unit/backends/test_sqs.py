@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 from uuid import uuid4
@@ -159,7 +160,26 @@ class TestErrors:
         ],
     )
     def test_a_receipt_that_has_expired_is_ignored(self, code: str, message: str) -> None:
-        self._call_all(ClientError({"Error": {"Code": code, "Message": message}}, "x"))
+        client = self._client(ClientError({"Error": {"Code": code, "Message": message}}, "x"))
+        client.delete_message_batch.side_effect = None
+        failed = {"Id": "0", "Code": code, "Message": message, "SenderFault": True}
+        client.delete_message_batch.return_value = {"Successful": [], "Failed": [failed]}
+        self._call_all(client)
+
+    def test_a_message_that_sqs_does_not_delete_is_deleted_later(self) -> None:
+        client = Mock()
+        failed = {"Id": "1", "Code": "InternalError", "SenderFault": False}
+        client.delete_message_batch.return_value = {"Successful": [{"Id": "0"}], "Failed": [failed]}
+        another = replace(DELIVERY, job_id=uuid4())
+        with pytest.raises(RetryLater, match=f"job {another.job_id}: InternalError"):
+            receiver(client).acknowledge(DELIVERY, another)
+
+    def test_messages_are_deleted_ten_at_a_time(self) -> None:
+        client = Mock()
+        client.delete_message_batch.return_value = {"Successful": []}
+        receiver(client).acknowledge(*[DELIVERY] * 23)
+        sizes = [len(call.kwargs["Entries"]) for call in client.delete_message_batch.call_args_list]
+        assert sizes == [10, 10, 3]
 
     @pytest.mark.parametrize(
         "error",
@@ -171,12 +191,15 @@ class TestErrors:
         ids=lambda error: type(error).__name__,
     )
     def test_other_errors_are_retried_later(self, error: Exception) -> None:
-        with pytest.raises(RetryLater, match=f"SQS: could not acknowledge job {DELIVERY.job_id}: "):
-            self._call_all(error)
+        with pytest.raises(RetryLater, match="SQS: could not acknowledge messages: "):
+            self._call_all(self._client(error))
 
-    def _call_all(self, error: Exception) -> None:
+    def _client(self, error: Exception) -> Mock:
         client = Mock()
-        client.delete_message.side_effect = client.change_message_visibility.side_effect = error
+        client.delete_message_batch.side_effect = client.change_message_visibility.side_effect = error
+        return client
+
+    def _call_all(self, client: Mock) -> None:
         queue = receiver(client)
         queue.acknowledge(DELIVERY)
         queue.extend(DELIVERY)

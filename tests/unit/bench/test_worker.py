@@ -1,6 +1,7 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -12,8 +13,10 @@ from bench import peers
 from bench.peers import upsert
 from bench.worker import DiskStore, NoRows, copy_lines
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Tally
+from chalicelib.core.warnings import FileWarning
 from infra.steps.layout import Layout
 
 RECORDS = ['{"a":"x","id":"10"}', '{"a":"back\\\\slash","id":"9"}', '{"id":7,"sub":{"id":99}}']
@@ -33,6 +36,12 @@ class Ledger:
     def write(self, job: Job, block: PreparedBlock) -> Tally:
         self.blocks.append(block)
         return Tally(block.records, len(block.rows), block.records - len(block.rows), 0)
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally]:
+        assert warnings == ()
+        return Completion.COMPLETED, self.write(job, block)
 
 
 def test_copy_lines_are_in_file_order() -> None:
@@ -56,6 +65,8 @@ def test_without_a_folder_rows_are_dropped_and_the_ledger_is_written(tmp_path: P
     tally = NoRows(ledger, None).write(JOB, block(RECORDS))
     assert (tally.records, tally.inserted) == (3, 0)
     assert [(block.start, block.end, len(block.rows)) for block in ledger.blocks] == [(4096, 8192, 0)]
+    assert NoRows(ledger, None).write_whole(JOB, block(RECORDS), ()) == (Completion.COMPLETED, tally)
+    assert len(ledger.blocks[1].rows) == 0
     assert list(tmp_path.iterdir()) == []
 
 

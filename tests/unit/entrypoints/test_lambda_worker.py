@@ -47,8 +47,8 @@ class LambdaQueue(MemoryQueue):
         super().extend(delivery)
         self.said.append("extended")
 
-    def acknowledge(self, delivery: Delivery) -> None:
-        super().acknowledge(delivery)
+    def acknowledge(self, *deliveries: Delivery) -> None:
+        super().acknowledge(*deliveries)
         self.said.append("acknowledged")
 
 

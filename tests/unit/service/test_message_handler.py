@@ -23,6 +23,7 @@ from chalicelib.service.message_handler import Outcome
 from tests.support.fakes import FILE, MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
 from tests.support.metrics import written_metrics
+from tests.support.waiting import wait_for
 from tests.support.workers import new_handler, new_ingester, with_ingester
 
 if TYPE_CHECKING:
@@ -358,15 +359,19 @@ def test_a_stopped_worker_requeues_its_job() -> None:
     assert not world.jobs.owners
 
 
+def until_the_heartbeat_ends(world: "World") -> None:
+    """Return when it has found the lease lost."""
+    wait_for(lambda: bool(world.jobs.renewing))
+    world.jobs.renewing[0].join(5)
+
+
 def test_a_worker_that_lost_its_lease_stops_without_acknowledging() -> None:
     world = World(lease_seconds=0.03)
 
     class Slow(MemoryStore):
         def read(self, *args: Any) -> bytes:
             world.jobs.owners[world.job.id] = "another"
-            for thread in threading.enumerate():
-                if thread.name == "heartbeat":  # it ends when it finds the lease lost
-                    thread.join(5)
+            until_the_heartbeat_ends(world)
             return super().read(*args)
 
     world.handler = with_ingester(world.handler, store=Slow(FILE))
@@ -389,9 +394,7 @@ def test_an_outage_at_a_worker_that_lost_its_job_requeues_nothing() -> None:
     class Lost(MemoryStore):
         def read(self, *args: Any) -> bytes:
             world.jobs.owners[world.job.id] = "another"
-            for thread in threading.enumerate():
-                if thread.name == "heartbeat":
-                    thread.join(5)
+            until_the_heartbeat_ends(world)
             raise RetryLater("S3 is down")
 
     world.handler = replace(with_ingester(world.handler, store=Lost(FILE)), heartbeat_seconds=0.01)
