@@ -43,6 +43,7 @@ class Settings:
     max_record_size: int
     max_rejects: int  # that are stored for a job
     loaders: int
+    memory_budget: int
     worker_jobs: int
     lease_seconds: float
     visibility_timeout: float
@@ -117,6 +118,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         max_record_size=_number(env, "SLUICE_MAX_RECORD_SIZE", 1 * MIB, 1024, 64 * MIB),
         max_rejects=_number(env, "SLUICE_MAX_REJECTS", 1_000_000, 0, 1_000_000_000),
         loaders=_number(env, "SLUICE_LOADERS", 2, 1, 16),
+        memory_budget=_number(env, "SLUICE_MEMORY_BUDGET", 350 * MIB, 160 * MIB, 1 << 40),
         worker_jobs=_number(env, "SLUICE_WORKER_JOBS", 1, 1, 64),
         lease_seconds=_number(env, "SLUICE_LEASE_SECONDS", 30, 2, 3600),
         visibility_timeout=_number(env, "SLUICE_VISIBILITY_TIMEOUT", 45, 2, 43200),

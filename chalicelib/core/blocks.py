@@ -10,6 +10,8 @@ from chalicelib.core.warnings import FileWarning
 if TYPE_CHECKING:  # pyarrow is not in the functions' package
     import pyarrow as pa
 
+_REJECT = 64  # bytes of memory that a reject takes beside its record's text
+
 
 @dataclass(frozen=True)
 class PreparedBlock:
@@ -32,6 +34,11 @@ class PreparedBlock:
     def rejected(self) -> int:
         """The number of records that were rejected."""
         return self.records - self.repeats - len(self.rows)
+
+    @property
+    def size(self) -> int:
+        """The bytes of memory that it takes, without the encoded rows that a writer makes of it."""
+        return int(self.rows.nbytes) + _REJECT * len(self.rejects) + self.end - self.start
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,39 @@
 """Helpers for Arrow columns: bytes as a column, and joining members that few rows have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_AT_ONCE = 1 << 14  # values
+
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
     """Return the column in one piece, without the copy that `combine_chunks` always makes."""
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def in_groups(function: Callable[[pa.Array], pa.Array], columns: Sequence[pa.Array]) -> list[pa.Array]:
+    """Return what a function makes of columns of one length, given that it treats each value by itself.
+
+    Columns of few rows are given to it several at once: a call costs as much as some hundred values do.
+    """
+    rows = len(columns[0])
+    count = _AT_ONCE // max(rows, 1)  # of columns at once
+    if count <= 1:
+        return list(map(function, columns))
+    return list(_of_groups(function, columns, rows, count))
+
+
+def _of_groups(
+    function: Callable[[pa.Array], pa.Array], columns: Sequence[pa.Array], rows: int, count: int
+) -> Iterator[pa.Array]:
+    for start in range(0, len(columns), count):
+        group = columns[start : start + count]
+        values = function(pa.concat_arrays(group))
+        for number in range(len(group)):
+            yield values.slice(number * rows, rows)
 
 
 def numbers(data: bytes | pa.Buffer) -> pa.Array:

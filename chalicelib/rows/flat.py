@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.rows import canonical
-from chalicelib.rows.columns import content, join_present, octets
+from chalicelib.rows.columns import content, in_groups, join_present, octets
 
 _BACKSLASH, _QUOTE = 0x5C, 0x22
 _CONTROLS = range(0x20)
@@ -40,9 +40,10 @@ def records(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
     if not members:
         return pa.array(["{}"] * len(columns[0]), pa.string())
     optional = [bool(values.null_count) for _, values in members]
+    escaped = in_groups(escape, [values for _, values in members])
     printed = [
-        _Member(f'{before}{canonical.string(name)}:"', escape(values), f'"{after}')
-        for (name, values), (before, after) in zip(members, commas(optional), strict=True)
+        _Member(f'{before}{canonical.string(name)}:"', values, f'"{after}')
+        for (name, _), values, (before, after) in zip(members, escaped, commas(optional), strict=True)
     ]
     pieces: list[pa.Array | str] = []
     constant = "{"  # the text that all rows have before the next piece: the fewer pieces, the faster

@@ -15,6 +15,7 @@ from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
+from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
@@ -24,6 +25,7 @@ from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.block_memory import BlockMemory, Hold
 from chalicelib.service.cutting import cut_text
 from chalicelib.service.ledger import Ledger
 from chalicelib.service.opening import DuplicateFile, Opener
@@ -85,6 +87,7 @@ class IngestionLimits:
     read_size: int  # of one request to the store
     range_size: int  # of the ranges that large files are split into; 0: they are not split
     loaders: int  # how many blocks may be written at once
+    memory: MemoryBudget
     max_rejects: int = MAX_REJECTS  # that are stored for a job
 
 
@@ -98,6 +101,7 @@ class Ingester:
     sender: JobSender
     new_writer: Callable[[], BlockWriter]
     limits: IngestionLimits
+    block_memory: BlockMemory  # of all jobs
 
     def ingest(self, claim: Claim, keep_going: Callable[[], bool]) -> Result:
         """Load the gaps of the claim, or split it; complete the job once the ledger is complete.
@@ -106,7 +110,8 @@ class Ingester:
         that are being written are finished first. Raises JobFailed, JobEnded, TooManyRejects, RetryLater.
         """
         ingester = replace(self, store=KeptBeginning(self.store))
-        opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload)
+        most = self.limits.memory.block_size
+        opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
                 opening = opener.look(claim)
@@ -166,6 +171,14 @@ class Ingestion:
         """
         if self._reading.source.size > self._reading.block_size:
             return None
+        size = min(self._reading.block_size, self._text_size() or self._reading.block_size)
+        hold = self._ingester.block_memory.hold(size)
+        try:
+            return self._run_whole(warnings)
+        finally:
+            hold.release()
+
+    def _run_whole(self, warnings: Sequence[FileWarning]) -> Result | None:
         try:
             block = self._only_block()
             if block is None:
@@ -260,22 +273,26 @@ class Ingestion:
         loaders = self._limits.loaders
         blocks = self._blocks(gap, to_end=to_end)
         with closing(blocks), ThreadPoolExecutor(loaders, thread_name_prefix="load") as pool:
-            for number, block in enumerate(blocks, start=1):
+            for number, (block, hold) in enumerate(blocks, start=1):
                 interruption.check()
                 if number % _RELEASE_MEMORY_AFTER == 0:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
-                writing.append(pool.submit(self._write, writer, block))
+                writing.append(pool.submit(self._write, writer, block, hold))
                 end = block.end
+                del block  # it is free once it is written
             while writing:
                 writing.popleft().result()
         return end
 
-    def _write(self, writer: BlockWriter, block: PreparedBlock) -> None:
+    def _write(self, writer: BlockWriter, block: PreparedBlock, hold: Hold) -> None:
         """Write the block. Raises TooManyRejects if the job has too many rejects then."""
         start = time.perf_counter()
-        tally = writer.write(self.job, block)
+        try:
+            tally = writer.write(self.job, block)
+        finally:
+            hold.release()
         self._tell(tally, block, start)
         if tally.unstored:
             self._check_limit()
@@ -314,12 +331,24 @@ class Ingestion:
         """Return the size of the text, in bytes; None while its end has not been read."""
         return self._reading.source.size if self._text.is_plain else self._reading.text_size
 
-    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[PreparedBlock]:
-        """Yield the gap's blocks, ready to be written."""
+    def _blocks(self, gap: Gap, *, to_end: bool) -> Generator[tuple[PreparedBlock, Hold]]:
+        """Yield the gap's blocks, ready to be written, each with the memory that is held for it.
+
+        That of a block which is not going to be written is free when the generator is closed.
+        """
         blocks = cut_text(self._text, self._reading, gap, self._limits.max_record, to_end=to_end)
         with closing(blocks):
             for block in blocks:
-                yield transform(block, self._reading.dialect, most_rejects=self._limits.max_rejects)
+                hold = self._ingester.block_memory.hold(block.end - block.start)
+                try:
+                    rejects = self._limits.max_rejects
+                    prepared = transform(block, self._reading.dialect, most_rejects=rejects)
+                    hold.resize(prepared.size)
+                    yield prepared, hold
+                    del prepared  # it is free once it is written
+                except BaseException:  # it will not be written
+                    hold.release()
+                    raise
 
 
 def _within(claim_range: Range | None, gaps: Sequence[Gap]) -> list[Gap]:

@@ -40,6 +40,7 @@ class Opener:
     store: ObjectStore
     limits: DecompressionLimits  # of decompressed text
     max_upload: int  # bytes
+    max_block_size: int  # bytes: larger blocks do not fit into the worker's memory
 
     def look(self, claim: Claim) -> Opening:
         """Return what the claimed job reads, and how: as it is fixed already, or as its object shows.
@@ -92,7 +93,8 @@ class Opener:
 
     def _opening(self, job: Job, source: Source, detection: Detection) -> Opening:
         dialect = detection.dialect
-        block_size = min(job.block_size, format_of(dialect).max_block_size(dialect))
+        most = min(self.max_block_size, format_of(dialect).max_block_size(dialect))
+        block_size = min(job.block_size, most)
         return Opening(Reading(source, dialect, block_size), detection.warnings, is_new=True)
 
     def _detect(self, job: Job, source: Source) -> Detection:

@@ -61,7 +61,8 @@ class Previewer:
         Raises JobFailed, JobEnded, RetryLater.
         """
         limits, store = self.limits.text, KeptBeginning(self.store)
-        opener = Opener(self.ledger, store, limits, self.limits.max_upload)
+        most = self.limits.memory.block_size
+        opener = Opener(self.ledger, store, limits, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
                 reading, detection = opener.open_to_preview(job)

@@ -21,7 +21,7 @@ from chalicelib.reading.blocks import Block, RejectedRecord, Segment
 from chalicelib.reading.likely_encodings import Advisor
 from chalicelib.rows import canonical, flat, nested
 from chalicelib.rows.canonical import RecordRejected
-from chalicelib.rows.columns import whole
+from chalicelib.rows.columns import in_groups, whole
 from chalicelib.rows.declared import Finding, apply_rules
 from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
@@ -30,6 +30,9 @@ from chalicelib.rows.text import excerpt
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
+# That are printed at once, at most: most blocks are one slice.
+MOST_CELLS = 1 << 20
+MOST_RECORDS = 1 << 17
 _ASK_EVERY = 64  # records that are printed one by one
 NO_LIMIT = sys.maxsize
 _SHORT = 100  # bytes of a record
@@ -275,12 +278,35 @@ class _Printer:
     def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
         if not self._is_flat:
             return nested.records(table), []
-        columns = [
-            apply_rules(normalise_column(whole(column)), self._rules_of(name))
-            for name, column in zip(table.column_names, table.columns, strict=True)
+        texts: list[pa.Array] = []
+        findings: list[Finding] = []
+        names, columns = table.column_names, [whole(column) for column in table.columns]
+        for start, rows in slices(table.num_rows, table.num_columns):
+            some, found = self._print_columns(names, [column.slice(start, rows) for column in columns])
+            texts.append(some)
+            findings += (replace(finding, first=finding.first + start) for finding in found)
+        return texts[0] if len(texts) == 1 else pa.concat_arrays(texts), findings
+
+    def _print_columns(
+        self, names: Sequence[str], columns: Sequence[pa.Array]
+    ) -> tuple[pa.Array, Iterator[Finding]]:
+        applied = [
+            apply_rules(column, self._rules_of(name))
+            for name, column in zip(names, in_groups(normalise_column, columns), strict=True)
         ]
-        findings = [column.finding for column in columns if column.finding]
-        return flat.records(table.column_names, [column.values for column in columns]), findings
+        found = (column.finding for column in applied if column.finding)
+        return flat.records(names, [column.values for column in applied]), found
+
+
+def slices(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Yield where each slice of a table begins, and how many rows it has; at least one.
+
+    Printing a slice takes memory for each of its cells and rows: beside the decoded values and the printed
+    texts, a block takes no more than one slice does.
+    """
+    most = max(1, min(MOST_RECORDS, MOST_CELLS // columns))
+    for start in range(0, max(rows, 1), most):
+        yield start, min(most, rows - start)
 
 
 def _runs(ordinals: pa.Array) -> Iterator[tuple[int, int]]:

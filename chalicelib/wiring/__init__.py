@@ -169,16 +169,20 @@ class Services:
     def ingester(self) -> "Ingester":
         """Return the ingester."""
         from chalicelib.backends.postgres.splits import PostgresSplits
+        from chalicelib.core.memory_budget import MemoryBudget
         from chalicelib.reading.compression import DecompressionLimits
+        from chalicelib.service.block_memory import BlockMemory
         from chalicelib.service.ingestion import Ingester, IngestionLimits
 
         settings = self.settings
+        budget = MemoryBudget(settings.memory_budget, settings.worker_jobs)
         return Ingester(
             ledger=self.ledger,
             splits=PostgresSplits(self._pool),
             store=self.ingested_store,
             sender=self.sender,
             new_writer=self.new_block_writer,
+            block_memory=BlockMemory(budget.blocks),
             limits=IngestionLimits(
                 text=DecompressionLimits(
                     size=settings.max_text_size,
@@ -187,9 +191,10 @@ class Services:
                 ),
                 max_upload=settings.max_upload_size,
                 max_record=settings.max_record_size,
-                read_size=settings.read_size,
+                read_size=min(settings.read_size, budget.read_size),
                 range_size=settings.range_size,
                 loaders=settings.loaders,
+                memory=budget,
                 max_rejects=settings.max_rejects,
             ),
         )

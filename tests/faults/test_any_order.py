@@ -58,13 +58,17 @@ class Play:
     def look(self, start: int, count: int) -> list[PreparedBlock]:
         """Cuts what is missing now; a part of the blocks, as if others had been given the rest."""
         limits = self.ingester.limits
-        opener = Opener(self.ingester.ledger, self.ingester.store, limits.text, limits.max_upload)
+        opener = Opener(self.ingester.ledger, self.ingester.store, limits.text, limits.max_upload, 1 << 22)
         reading = self.claim.job.reading or opener.fix(self.claim.job, opener.look(self.claim))
         ingestion = Ingestion(self.ingester, self.claim, reading)
         self.claim = replace(self.claim, job=ingestion.job)
         total = ingestion._text_size()
         gaps = self.ingester.ledger.gaps(ingestion.job.id, total)
-        blocks = [block for gap in gaps for block in ingestion._blocks(gap, to_end=gap.end in (None, total))]
+        blocks = []
+        for gap in gaps:
+            for block, hold in ingestion._blocks(gap, to_end=gap.end in (None, total)):
+                blocks.append(block)
+                hold.release()
         return blocks[start % (len(blocks) + 1) :][:count]
 
     def commit(self, worker: Worker, which: int) -> None:

@@ -65,7 +65,7 @@ import hashlib, json, pathlib, sys
 from uuid import UUID
 from chalicelib.entrypoints import worker  # as the process imports it
 from chalicelib.api.serializers import describe_dialect
-from chalicelib.backends.postgres.copy_format import encode_rows
+from chalicelib.backends.postgres.copy_format import EncodedRows
 from chalicelib.service.ingestion import Result
 from chalicelib.core.model import Format, Options, Status
 from chalicelib.wiring import services
@@ -92,7 +92,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.*")):
         "dialect": describe_dialect(ended.reading.dialect),
         "records": [sorted(block.rows["record"].to_pylist()) for block in blocks],
         "rejects": [[(it.code, it.offset, it.field) for it in block.rejects] for block in blocks],
-        "copied": [hashlib.sha256(b"".join(encode_rows(ended, block.rows))).hexdigest() for block in blocks],
+        "copied": [hashlib.sha256(b"".join(EncodedRows(ended, block.rows))).hexdigest() for block in blocks],
     }
 services().close()
 pathlib.Path(sys.argv[2]).write_text(json.dumps(found))

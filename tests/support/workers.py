@@ -5,9 +5,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from chalicelib.core.jobs import Claim, Job
+from chalicelib.core.memory_budget import MemoryBudget
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.attempt import Attempts
+from chalicelib.service.block_memory import BlockMemory
 from chalicelib.service.ingestion import Ingester, IngestionLimits, Result
 from chalicelib.service.message_handler import MessageHandler
 from chalicelib.service.preview import Previewer
@@ -24,10 +26,11 @@ def new_ingester(jobs: MemoryJobs, store: ObjectStore, **changes: Any) -> Ingest
         read_size=1 << 20,
         range_size=0,
         loaders=2,
+        memory=MemoryBudget(350 << 20),
     )
     bounds = {field.name for field in fields(IngestionLimits)}
     limits = replace(limits, **{name: value for name, value in changes.items() if name in bounds})
-    made = Ingester(jobs, jobs, store, MemoryQueue(), lambda: jobs, limits)
+    made = Ingester(jobs, jobs, store, MemoryQueue(), lambda: jobs, limits, BlockMemory(limits.memory.blocks))
     return replace(made, **{name: value for name, value in changes.items() if name not in bounds})
 
 

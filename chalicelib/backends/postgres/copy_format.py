@@ -6,6 +6,8 @@ byte 1, then the text): `jsonb_recv` in `src/backend/utils/adt/jsonb.c`.
 
 import struct
 from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,13 +19,30 @@ _TRAILER = struct.pack("!h", -1)
 _FIELDS = 5
 _HASH_BYTES = 32
 _JSONB_VERSION = b"\x01"
+_PIECE = 4 << 20  # bytes of rows that are encoded at once
 
 
-def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
-    """Encode ``rows`` (content_hash: binary(32), record: string) for COPY; return the bytes, in pieces.
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows (content_hash: binary(32), record: string), encoded for COPY whenever they are iterated over.
 
-    Columns: first_job, last_job, dataset_id, content_hash, record.
+    Columns: first_job, last_job, dataset_id, content_hash, record. The encoded rows of a large block are
+    never in memory together.
     """
+
+    job: Job
+    rows: pa.RecordBatch
+
+    def __iter__(self) -> Iterator[memoryview | bytes]:
+        """Yield the bytes in pieces."""
+        yield _HEADER
+        most = max(1, _PIECE * len(self.rows) // max(self.rows.nbytes, 1))
+        for start in range(0, len(self.rows), most):
+            yield _encode(self.job, self.rows.slice(start, most))
+        yield _TRAILER
+
+
+def _encode(job: Job, rows: pa.RecordBatch) -> memoryview:
     number, dataset = struct.pack("!iq", 8, job.number), struct.pack("!ii", 4, job.dataset_id)
     # All rows of a job begin and end alike: only hash and record differ.
     before = struct.pack("!h", _FIELDS) + number + number + dataset + struct.pack("!i", _HASH_BYTES)
@@ -34,7 +53,7 @@ def encode_rows(job: Job, rows: pa.RecordBatch) -> list[memoryview | bytes]:
     encoded = pc.binary_join_element_wise(*pieces, b"")
     # Arrow keeps the strings of an array one after another: exactly the bytes to send.
     _, _, text = encoded.buffers()
-    return [_HEADER, memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0], _TRAILER]
+    return memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0]
 
 
 def _big_endian(numbers: pa.Array) -> pa.Array:

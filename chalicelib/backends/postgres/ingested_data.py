@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import errors
 
-from chalicelib.backends.postgres.copy_format import encode_rows
+from chalicelib.backends.postgres.copy_format import EncodedRows
 from chalicelib.backends.postgres.database import Connection, load_queries
 from chalicelib.core.jobs import Job
 
@@ -28,14 +28,14 @@ class IngestedData:
 
     def write(self, transaction: Connection, job: Job, rows: pa.RecordBatch, *, expect_existing: bool) -> int:
         """See the port."""
-        if not expect_existing and _copy_new(transaction, encode_rows(job, rows)):
+        if not expect_existing and _copy_new(transaction, EncodedRows(job, rows)):
             return len(rows)
         transaction.execute(_SQL["use_indexes"])
         for statement in ("mark_existing", "find_existing"):  # the second also finds rows of this job
             rows = _new_rows(transaction, statement, job, rows)
             if not len(rows):
                 return 0
-        encoded = encode_rows(job, rows)
+        encoded = EncodedRows(job, rows)
         return len(rows) if _copy_new(transaction, encoded) else _upsert(transaction, encoded)
 
     def count(self, transaction: Connection, job: Job) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from chalicelib import memory
 from chalicelib.core.model import Dialect
 
 
@@ -35,4 +36,5 @@ def read_table(
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         ),
+        memory_pool=memory.table_pool(),
     )

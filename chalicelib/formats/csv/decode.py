@@ -193,6 +193,8 @@ def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
     rejected = {ordinal: entry.reason for ordinal, entry in enumerate(entries) if entry.reason is not None}
 
     first_places = {code: (len(places), *places[0]) for code, places in listing.notes.items()}
+    if listing.mixed_endings is not None:
+        first_places["mixed-line-endings"] = listing.mixed_endings
     notes = [
         Note(code, count, ordinal, _location(segment, span))
         for code, (count, ordinal, span) in first_places.items()

@@ -36,3 +36,4 @@ class Listing:
     entries: list[Entry] = field(default_factory=list)
     sheet_rows: int = 0  # records and other lines
     notes: dict[str, list[tuple[int, Span | None]]] = field(default_factory=lambda: defaultdict(list))
+    mixed_endings: tuple[int, int, Span] | None = None  # how many lines, and the first: ordinal and span

@@ -4,7 +4,6 @@ Here lines are passed over (repeated headers), byte-order marks dropped, and rec
 read or that belong to another table. What is left is regular text.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from chalicelib import interruption
@@ -28,21 +27,27 @@ def list_records(segment: Segment, dialect: Dialect) -> Listing:
 
 
 class _Endings:
-    """Keep the places of the lines that end in CRLF, in LF and in CR."""
+    """Count the lines that end in CRLF, in LF and in CR, and keep the first of each."""
 
     def __init__(self) -> None:
-        self._places: dict[bytes, list[tuple[int, Span]]] = {b"\r\n": [], b"\n": [], b"\r": []}
+        self._counts = {b"\r\n": 0, b"\n": 0, b"\r": 0}
+        self._first: dict[bytes, tuple[int, Span]] = {}
 
     def count(self, raw: bytes, ordinal: int, span: Span) -> None:
         """Count a record, or a line that repeats the header."""
         if ending := ending_of(raw):
-            self._places[ending].append((ordinal, span))
+            self._counts[ending] += 1
+            if ending not in self._first:
+                self._first[ending] = ordinal, span
 
     @property
-    def mixed(self) -> list[tuple[int, Span]]:
-        """The records that end in another way than most; none if all end alike."""
-        *others, _ = sorted(self._places.values(), key=len)
-        return sorted(itertools.chain(*others))
+    def mixed(self) -> tuple[int, int, Span] | None:
+        """How many lines end in another way than most, and the first of them; None if all end alike."""
+        *others, _ = sorted(self._counts, key=self._counts.__getitem__)
+        count = sum(self._counts[ending] for ending in others)
+        if not count:
+            return None
+        return count, *min(self._first[ending] for ending in others if ending in self._first)
 
 
 class _Lister:
@@ -88,8 +93,7 @@ class _Lister:
                 listing.notes[note].append((ordinal, None))
             listing.entries.append(entry)
             after_blank = is_blank
-        if endings.mixed:
-            listing.notes["mixed-line-endings"] += endings.mixed
+        listing.mixed_endings = endings.mixed
         second_table.find(listing, data, self._dialect)
         return listing
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.backends.postgres.copy_format import encode_rows
+from chalicelib.backends.postgres.copy_format import EncodedRows
 from tests.support.jobs import new_job
 
 HASHES = st.binary(min_size=32, max_size=32)
@@ -46,7 +46,7 @@ def test_every_row_is_encoded_unchanged(rows: list[tuple[bytes, str]], number: i
         pa.array([it[1] for it in rows], pa.string()),
     )
     batch = pa.record_batch([hashes, records], names=["content_hash", "record"]).slice(start)
-    made = fields(b"".join(encode_rows(job, batch)))
+    made = fields(b"".join(EncodedRows(job, batch)))
     job_number = struct.pack("!q", number)
     assert made == [
         [job_number, job_number, struct.pack("!i", 7), content_hash, b"\x01" + record.encode()]

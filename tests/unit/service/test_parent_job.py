@@ -45,7 +45,7 @@ def opened(data: bytes, *others: Job, **changes: Any) -> Job:
     for other in others:
         jobs.put(other)
     job = jobs.put(new_job(**changes))
-    opener = Opener(jobs, MemoryStore(data), LIMITS, 1 << 30)
+    opener = Opener(jobs, MemoryStore(data), LIMITS, 1 << 30, 1 << 22)
     opener.fix(job, opener.look(Claim(job, "me", None, 1)))
     found = jobs.get(job.id)
     assert found is not None
