@@ -280,7 +280,7 @@ def test_a_file_that_cannot_be_read_fails_as_it_does_without_a_preview() -> None
 def test_a_worker_that_must_stop_stores_nothing() -> None:
     world = World(MemoryStore(b"a,b\n1,2\n"))
     previewer = new_previewer(world.jobs, new_ingester(world.jobs, world.store, **WORKER_SIZES))
-    for turns in range(2):
+    for turns in range(4):
         left = iter([True] * turns)
         assert previewer.preview(world.claim(), lambda left=left: next(left, False)) is Result.INTERRUPTED  # type: ignore[misc]
         assert (world.job.status, world.job.preview) == (Status.PROCESSING, None)
