@@ -1,8 +1,10 @@
 """Lines as a text editor counts them: each ends in LF, CRLF or CR."""
 
 
-def count_lines(data: bytes) -> int:
-    """Return the number of line endings in ``data``."""
-    if b"\r" not in data:
-        return data.count(b"\n")
-    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+def count_lines(data: bytes, start: int = 0, end: int | None = None) -> int:
+    """Return the number of line endings in ``data[start:end]``."""
+    end = len(data) if end is None else end
+    lines = data.count(b"\n", start, end)
+    if crs := data.count(b"\r", start, end):
+        lines += crs - data.count(b"\r\n", start, end)
+    return lines

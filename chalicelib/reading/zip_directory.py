@@ -151,7 +151,7 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
     at = 0
     for _ in range(count):
         if at + _ENTRY.size > len(data) or not data.startswith(_ENTRY_MAGIC, at):
-            break
+            raise DamagedError("its directory holds fewer entries than it says")
         _, flags, method, crc, packed, size, *lengths, offset = _ENTRY.unpack_from(data, at)
         name_size, extra_size, comment_size = lengths
         at += _ENTRY.size
@@ -160,7 +160,7 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
         sizes = _large_sizes(extra, (size, packed, offset))
         yield Entry(name, flags, method, crc, sizes[1], sizes[0], sizes[2])
     if at != len(data):
-        raise DamagedError("its directory holds other entries than it says")
+        raise DamagedError("its directory does not end with its last entry")
 
 
 def _large_sizes(extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:

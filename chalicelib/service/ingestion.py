@@ -192,7 +192,7 @@ class Ingestion:
             first, second = next(blocks, None), next(blocks, None)
         if first is None or second is not None or size not in (None, first.end):
             return None
-        return transform(first, self._reading.dialect)
+        return transform(first, self._reading.dialect, most_rejects=self._limits.max_rejects)
 
     def _check_unchanged(self) -> None:
         """Raise JobFailed if the object has been replaced: its newer content would never be read.

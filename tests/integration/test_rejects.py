@@ -55,7 +55,7 @@ def alone(life: Life, job_id: UUID, ingester: Ingester) -> None:
 
 
 def resumed(life: Life, job_id: UUID, ingester: Ingester) -> None:
-    assert in_steps(life, job_id, ingester, 5) > 5
+    assert in_steps(life, job_id, ingester, 2) > 5
 
 
 def split(life: Life, job_id: UUID, ingester: Ingester) -> None:

@@ -70,7 +70,7 @@ def make(life: Life, maker: RejectsFileMaker, job_id: UUID, owner: str = "me") -
 
 def resumed(life: Life) -> tuple[Job, Ingester]:
     job_id, ingester = opened_by(life, MemoryStore(FILE))
-    assert in_steps(life, job_id, ingester, 5) > 5
+    assert in_steps(life, job_id, ingester, 2) > 5
     return life.found(job_id), ingester
 
 

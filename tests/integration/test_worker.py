@@ -8,8 +8,10 @@ import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 import rfc8785
 
@@ -216,6 +218,35 @@ def test_a_canceled_load_stops_at_once_and_a_retry_finishes_it(make_sluice: Make
     sluice.services.sender.send(job_id)
     job = sluice.finished(job_id)
     assert (job.status, job.progress.tally) == (Status.COMPLETED, expected(data))
+
+
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_cancel_is_answered_while_a_block_is_being_written(
+    make_sluice: MakeSluice, tmp_path: Path, is_frozen: bool
+) -> None:
+    sluice = make_sluice()
+    other_id = sluice.upload(rows(100))
+    worker = sluice.start_worker(SLUICE_WORKER_JOBS="2")
+    sluice.finished(other_id)
+    with psycopg.connect(sluice.env["DATABASE_URL"]) as connection:
+        connection.execute("LOCK TABLE validation_errors IN SHARE MODE")
+        job_id = sluice.upload(b"a,b\n" + b"1,2\nx\n" * 1000)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY validation_errors%%'"
+        wait_for(lambda: sluice.sql(waiting) == [(1,)])
+        if is_frozen:
+            worker.send_signal(signal.SIGSTOP)
+        canceled = sluice.services.jobs.act(job_id, Action.CANCEL)  # else the lock is never free
+        assert canceled is not None
+        assert (canceled.status, canceled.progress.tally) == (Status.CANCELED, Tally())
+        if is_frozen:
+            worker.send_signal(signal.SIGCONT)
+    beside = sluice.finished(sluice.upload(b"a,b\n5,6\n"))  # the worker is as good as before
+    assert (beside.status, beside.progress.tally.inserted) == (Status.COMPLETED, 1)
+    assert sluice.sql("SELECT count(*) FROM ingestion_blocks WHERE job_id = %s", job_id) == [(0,)]
+    ended = sluice.job(job_id)
+    assert (ended.status, ended.progress.attempts) == (Status.CANCELED, 1)
+    log = "".join(path.read_text() for path in tmp_path.glob("worker-*.log"))
+    assert "Traceback" not in log
 
 
 def test_an_undone_load_leaves_nothing_even_if_the_worker_dies(make_sluice: MakeSluice) -> None:

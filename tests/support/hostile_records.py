@@ -3,7 +3,7 @@
 Each shape gives a file of about so many bytes, which reads as its format says.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib.core.model import Format
@@ -71,17 +71,9 @@ SHAPES: Mapping[str, Shape] = {
     "csv-commas": _csv(b"a,b\n", b",\n"),
     "csv-many-commas": _csv(b"a,b,c,d,e,f,g,h\n1,2,3,4,5,6,7,8\n", b",,,,,,,\n"),
     "csv-blank-cells": _csv(b"a,b\n", b" ,\n,\n"),
-    "csv-too-few-cells": _csv(b"a,b\n", b"x\n"),
-    "csv-too-many-cells": _csv(b"a,b\n1,2\n", b"1,2,3\n"),
+    "csv-too-few-cells": _csv(b"a,b\n1,2\n", b"x\n1,2\n"),
+    "csv-too-many-cells": _csv(b"a,b\n1,2\n", b"1,2,3\n1,2\n1,2\n"),
     "csv-stray-quotes": _csv(b"a,b\n1,2\n", b'"x"y,\n'),
     "csv-nul": _csv(b"a,b\n1,2\n", b"\0,\n"),
     "csv-bad-utf8": _csv(b"a,b\n1,2\n", b"\xff,\n"),
 }
-
-
-def file_of(name: str, size: int) -> bytes:
-    """Return a file of that shape and size."""
-    return SHAPES[name].file(size)
-
-
-Make = Callable[[int], bytes]

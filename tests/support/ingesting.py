@@ -1,10 +1,15 @@
 """Ingest a file held in memory into a real Postgres, in one go or in steps."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chalicelib.service.ingestion import Ingester, Result
+from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.completion import Completion
+from chalicelib.core.jobs import Job
+from chalicelib.core.model import Tally
+from chalicelib.core.warnings import FileWarning
+from chalicelib.service.ingestion import BlockWriter, Ingester, Result
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.life import Life
 from tests.support.workers import ingest, new_ingester
@@ -33,7 +38,32 @@ def in_steps(life: Life, job_id: UUID, ingester: Ingester, blocks: int) -> int:
     """Load the job, with an interruption after every few blocks; return how often it was claimed."""
     claims, result = 0, Result.INTERRUPTED
     while result is not Result.JOB_ENDED:
-        turns = iter([True] * blocks)
-        result = work(life, job_id, ingester, lambda turns=turns: next(turns, False))  # type: ignore[misc]
+        written = _Written(ingester.new_writer())
+        one_go = _writing_to(ingester, written)
+        result = work(life, job_id, one_go, lambda written=written: written.count < blocks)  # type: ignore[misc]
         claims += 1
     return claims
+
+
+@dataclass
+class _Written:
+    """A writer that counts blocks."""
+
+    writer: BlockWriter
+    count: int = 0
+
+    def write(self, job: Job, block: PreparedBlock) -> Tally:
+        tally = self.writer.write(job, block)
+        self.count += 1
+        return tally
+
+    def write_whole(
+        self, job: Job, block: PreparedBlock, warnings: Sequence[FileWarning]
+    ) -> tuple[Completion, Tally] | None:
+        written = self.writer.write_whole(job, block, warnings)
+        self.count += written is not None
+        return written
+
+
+def _writing_to(ingester: Ingester, writer: "_Written") -> Ingester:
+    return replace(ingester, new_writer=lambda: writer)

@@ -119,14 +119,30 @@ class Grammar:
         self.rest_of_cell = re.compile(repeated(text, "?"))
         escaped = pieces.escape + b"(?s:.)|" if pieces.escape else b""
         self.quote_runs = re.compile(escaped + repeated(pieces.quote or b"(?!)", "+"))
+        # up to the first run of quotes that may close a cell: all of it are doubled quotes but the last one
+        pair = repeated(pieces.quote + pieces.quote) + pieces.quote if pieces.quote else b"(?!)"
+        other = b"[^" + pieces.specials + b"]++" if pieces.specials else b"(?!)"
+        single = pair + b"(?!" + (pieces.quote or b"(?!)") + b")"
+        no_close = repeated(pieces.quote + pieces.quote, "+") + b"(?!" + (pieces.quote or b"(?!)") + b")"
+        closes = b"(?=" + pieces.after_quote + b"(?:" + pieces.between + rb"|[\r\n]|\Z))"
+        skipped = other + b"|" + escaped + no_close
+        self.next_close = re.compile(repeated(skipped) + single)
+        self.next_strict_close = re.compile(
+            repeated(skipped + b"|" + single + closes.replace(b"(?=", b"(?!", 1)) + single
+        )
         self._start = re.compile(pieces.start)
-        self._prefix = re.compile(pieces.start + repeated(pieces.cell() + pieces.between))
+        prefix = pieces.start + repeated(pieces.cell() + pieces.between)
         inline = pieces.cell(inline=True)
         self._inline_prefix = re.compile(pieces.start + repeated(inline + pieces.between))
         quote = pieces.quote or b"(?!)"
         self._opening = re.compile(pieces.blank + quote)
         self._may_open = re.compile(pieces.before_quote + quote)
         self._rest_of_quoted = re.compile(pieces.body() + quote + pieces.after_quote)
+        # regular cells, the quote that opens the next one, and what follows up to the quote that closes it
+        self._irregular = re.compile(
+            b"(" + prefix + b")(" + pieces.blank + quote + b")"
+            + b"(" + pieces.body() + quote + pieces.after_quote + b")?"
+        )  # fmt: skip
         self._cell = re.compile(
             b"(?:" + pieces.before_quote + quote + b"(" + pieces.body() + b")" + quote + pieces.after_quote
             + b"|(" + pieces.cell(joined=self.crlf, quoted=False) + b"))"
@@ -155,19 +171,17 @@ class Grammar:
 
     def fault(self, data: bytes, start: int, stop: int) -> Fault | None:
         """Return where a record that does not match stops being regular; None: it is only not complete."""
-        match = self._prefix.match(data, start, stop)
-        cell_start = match.end() if match else start
-        cell = self.count(data, start, cell_start)
-        after = self.opens(data, cell_start)
-        if after is None:
+        match = self._irregular.match(data, start, stop)
+        if match is None:
             return None
+        cell_start, after, closed = match.end(1), match.end(2), match.end(3)
+        cell = self.count(data, start, cell_start) if cell_start > start else 0
         quote = after - 1
-        if not self._may_open.match(data, cell_start):
+        if cell_start < quote and not self.skips_blanks:
             return Fault(Problem.BLANK_BEFORE_QUOTE, cell, cell_start, quote, quote)
-        closed = self._rest_of_quoted.match(data, after, stop)
-        if closed is None:
+        if closed < 0:
             return Fault(Problem.NOT_CLOSED, cell, cell_start, quote, stop)
-        return Fault(Problem.TEXT_AFTER_QUOTE, cell, cell_start, quote, closed.end())
+        return Fault(Problem.TEXT_AFTER_QUOTE, cell, cell_start, quote, closed)
 
     def spanning_cell(self, data: bytes, start: int) -> tuple[int, int, int] | None:
         """Return number (from 0), start and end of the first cell of a record that holds a line ending.

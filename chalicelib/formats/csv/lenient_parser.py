@@ -1,13 +1,9 @@
 """Parse a record with irregular quotes in the ways in which lenient readers do."""
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from chalicelib.formats.csv.grammar import CR, LF, Grammar
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterator
 
 
 class Parse(NamedTuple):
@@ -31,7 +27,7 @@ class LenientParser:
         self._data = data
         self._grammar = grammar
         self._strict_close = strict_close
-        self._runs: Iterator[re.Match[bytes]] = iter(())
+        self._next = grammar.next_strict_close if strict_close else grammar.next_close
         self._closing: list[int] = []  # the offsets of quotes that may close a cell, in the stretch looked at
         self._first, self._looked_at = 0, -1  # that stretch
         self._none_from = len(data) + 1  # no such quote stands from here on
@@ -112,7 +108,6 @@ class LenientParser:
         if not self._first <= start <= self._looked_at:
             self._closing = []
             self._first = self._looked_at = start
-            self._runs = self._grammar.quote_runs.finditer(self._data, start)
 
     def _next_closing(self, at: int) -> int | None:
         if at >= self._none_from:
@@ -127,15 +122,11 @@ class LenientParser:
 
     def _look_on(self) -> bool:
         """Look for one more quote that may close a cell; return whether there is one."""
-        for run in self._runs:
-            self._looked_at = run.end()
-            first = self._data[run.start()]
-            is_odd = (run.end() - run.start()) % 2 == 1
-            if is_odd and first == self._grammar.quote[0] and self._closes(run.end() - 1):
-                self._closing.append(run.end() - 1)
-                return True
-        self._looked_at = len(self._data)
-        return False
+        match = self._next.match(self._data, self._looked_at)
+        self._looked_at = match.end() if match else len(self._data)
+        if match:
+            self._closing.append(self._looked_at - 1)
+        return match is not None
 
 
 def count_delimiters(data: bytes, grammar: Grammar, start: int, end: int) -> int:

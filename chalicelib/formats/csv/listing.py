@@ -14,7 +14,7 @@ from chalicelib.formats.csv.entries import OTHER_REJECTS, REPEATED_HEADER, Entry
 from chalicelib.formats.csv.grammar import ending_of, grammar_of
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.pieces import BOM
-from chalicelib.formats.csv.reasons import stretch_reason
+from chalicelib.formats.csv.reasons import StretchReasons
 from chalicelib.formats.csv.scan import JOINED, Scanner
 from chalicelib.formats.interface import Reason
 from chalicelib.reading import encodings
@@ -96,13 +96,12 @@ class _Lister:
     def _units(self) -> Iterator[tuple[int, int, Reason | None, str | None]]:
         """Yield start and end of each record, blank line and comment, with what the framing decided on it."""
         data, at = self._data, 0
-        for stretch in self._segment.stretches:
-            yield from self._read(at, stretch.start)
-            reason = None
-            if stretch.code is not None:
-                reason = stretch_reason(data[stretch.start : stretch.end], stretch.code, self._dialect)
-            yield stretch.start, stretch.end, reason, stretch.note
-            at = stretch.end
+        reasons = StretchReasons(self._dialect)
+        for start, end, code, note in self._segment.stretches:
+            if at < start:
+                yield from self._read(at, start)
+            yield start, end, None if code is None else reasons.of(data[start:end], code), note
+            at = end
         yield from self._read(at, len(data))
 
     def _read(self, at: int, stop: int) -> Iterator[tuple[int, int, Reason | None, str | None]]:

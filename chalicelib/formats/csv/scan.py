@@ -160,9 +160,8 @@ class Scanner:
         return self._knows(start, 2 * self._max_record + 2)
 
     def _record_end(self, start: int) -> int | None:
-        match = self._grammar.record.match(self._data, start)
-        if match is None and self._final:
-            match = self._grammar.last_record.match(self._data, start)
+        pattern = self._grammar.last_record if self._final else self._grammar.record
+        match = pattern.match(self._data, start)
         return match.end() if match else None
 
     def _line_end(self, start: int, stop: int) -> int | None:
@@ -321,9 +320,8 @@ class Scanner:
             if end is None and (end := self._clean_end(at)) is not None:
                 evidence += weight
             if end is None:
-                end = self._damaged_line_end(at)
-            if end is None and (end := self._open_line_end(at, stop)) is not None:
-                evidence = 0.0
+                end, is_open = self._damaged_line_end(at, stop)
+                evidence = 0.0 if is_open else evidence
             if end is None or end > stop or end <= at:
                 return False
             at = end
@@ -338,34 +336,32 @@ class Scanner:
     def _clean_end(self, line: int) -> int | None:
         """Return the end of the record at ``line`` if it is whole and regular, without quotes as text."""
         if line not in self._clean_ends:
-            match = self._grammar.clean_record.match(self._data, line)
-            if match is None and self._final:
-                match = self._grammar.last_clean_record.match(self._data, line)
+            pattern = self._grammar.last_clean_record if self._final else self._grammar.clean_record
+            match = pattern.match(self._data, line)
             is_clean = match is not None and match.end() - line <= self._max_record
             self._clean_ends[line] = match.end() if match is not None and is_clean else None
         return self._clean_ends[line]
 
-    def _damaged_line_end(self, line: int) -> int | None:
-        """Return the end of a record that is not regular, but plainly ends in its first line."""
-        if self._record_end(line) is not None or (parse := self._lenient.end(line)) is None:
-            return None
-        is_line = parse.end == self._line_end(line, parse.end)
-        return parse.end if is_line and self._is_full(line, *parse) else None
+    def _damaged_line_end(self, line: int, stop: int) -> tuple[int | None, bool]:
+        """Return the end of a line that is a damaged record by itself, and whether a quote is open there.
 
-    def _open_line_end(self, line: int, stop: int) -> int | None:
-        """Return the end of a line that is whole, but for a quote that opens in it and is not closed.
-
-        None if a regular record begins there: then the quote is closed in another line.
+        It plainly ends in its line, or is whole but for a quote that opens in it and is not closed. None if
+        neither is so: a regular record that begins there has its quotes closed, perhaps in another line.
         """
         limit = line + self._max_record
-        if limit > stop or (line_end := self._line_end(line, limit)) is None:
-            return None
-        if (end := self._record_end(line)) is not None and end <= limit:
-            return None
+        record_end = self._record_end(line)
+        line_end = self._line_end(line, limit)
+        if record_end is None and (parse := self._lenient.end(line)) is not None:
+            is_line = parse.end == (line_end or self._line_end(line, parse.end))
+            if is_line and self._is_full(line, *parse):
+                return parse.end, False
+        if limit > stop or line_end is None or (record_end is not None and record_end <= limit):
+            return None, False
         fault = self._grammar.fault(self._data, line, line_end)
         if fault is None or fault.problem is not Problem.NOT_CLOSED:
-            return None
-        return line_end if self._first_line_cells(fault, line_end) == self._grammar.width else None
+            return None, False
+        is_whole = self._first_line_cells(fault, line_end) == self._grammar.width
+        return (line_end, True) if is_whole else (None, False)
 
     # Records that are regular, but perhaps only by accident
 

@@ -81,8 +81,9 @@ class _Decoder:
         """Return the batch of units, without those that are repeats."""
         if _are_tidy(units, self._layout, first=first):
             return _tidy_batch(self._segment, units, self._reader)
-        if self._layout is Layout.ARRAY and not first and _are_containers(units):
-            return _batch_without_commas(self._segment, units, self._reader)
+        begins_with_comma = first and units.commas[0]
+        if self._layout is Layout.ARRAY and _are_containers(units) and not begins_with_comma:
+            return _batch_without_commas(self._segment, units, self._reader, first=first)
         records = list(_records(self._segment.data, units, self._layout, first=first))
         notes: Sequence[Note] = ()
         if self._passes_commas:
@@ -133,13 +134,14 @@ def _tidy_batch(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
     return JsonBatch(len(raws), table, singles, rejections, raws=raws, offsets=offsets)
 
 
-def _batch_without_commas(segment: Segment, units: Units, reader: Reader) -> JsonBatch:
+def _batch_without_commas(segment: Segment, units: Units, reader: Reader, *, first: bool) -> JsonBatch:
     """Return the batch of containers in an array, of which some have no comma before them.
 
     Those that follow each other are one rejection.
     """
     raws = [segment.data[start:end] for start, end in zip(units.starts, units.ends, strict=True)]
     missing = list(map(not_, units.commas))
+    missing[0] &= not first
     ordinals = list(
         map(add, accumulate(missing), count())
     )  # the rejection of a comma stands before its value

@@ -304,7 +304,8 @@ def test_not_corrected_wide_records_are_rejected_too() -> None:
 def test_a_row_without_anything_is_blank() -> None:
     found = read_file(f"name,city,_reason,_line,_raw,{MARKER}\n,,x,1,,1\n,,,,,\n".encode())
 
-    assert [code for code, _ in found.rejects] == ["blank-row", "blank-row"]
+    (reject,) = (reject for block in found.blocks for reject in block.rejects)
+    assert (reject.code, reject.count) == ("blank-row", 2)
 
 
 def test_moved_and_removed_columns_are_told_by_their_names() -> None:

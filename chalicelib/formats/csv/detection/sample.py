@@ -19,7 +19,7 @@ _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BLANKS = re.compile(r"[ \t]+")
 MOST_LINES = 1 << 15  # that are looked at
 _MOST_LINES_IN_CELL = 40  # of a quoted cell in the head
-_MOST_IRREGULAR = 50  # records, if they are more than half: then no other is looked at closely
+_MOST_IRREGULAR = 50  # records, if they are more than a quarter: then no other is looked at closely
 _MOST_FAILURES = 20  # cells that never close, before every such cell is taken for irregular
 
 
@@ -138,7 +138,7 @@ class Parser:
         if not has_quote and not (self._escape and self._escape in text):
             return Record(index, 1, [cell.strip(" \t") for cell in self.split(text)])
         enclosed = parsed.enclosed
-        is_hopeless = parsed.irregular > _MOST_IRREGULAR and 2 * parsed.irregular > len(parsed.records)
+        is_hopeless = parsed.irregular > _MOST_IRREGULAR and 4 * parsed.irregular > len(parsed.records)
         cells = None if is_hopeless else self._regular(text, parsed)
         if cells is not None:
             return Record(index, 1, cells, enclosed=parsed.enclosed - enclosed)

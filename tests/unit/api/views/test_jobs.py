@@ -192,4 +192,5 @@ def test_rejects_come_in_file_order_in_pages(client: Client, services: MemorySer
         "code": "missing-cell",
         "message": "Too few cells.",
         "raw": "raw",
+        "count": 1,
     }
