@@ -88,10 +88,31 @@ class Pool(ConnectionPool[Connection]):
         self.begin = _BEGIN.format(idle=idle_seconds).encode()
 
 
+def _is_trusted(connection: Connection) -> bool:
+    """Return whether the connection was in use a moment ago, so that it is lent without a check."""
+    return time.monotonic() - connection.used_at <= _TRUSTED_SECONDS
+
+
 def _check(connection: Connection) -> None:
-    """Raise psycopg's error if the connection is broken; believe one that was in use a moment ago."""
-    if time.monotonic() - connection.used_at > _TRUSTED_SECONDS:
+    """Raise psycopg's error if the connection is broken, unless it is trusted."""
+    if not _is_trusted(connection):
         ConnectionPool.check_connection(connection)
+
+
+def _begin(pool: Pool) -> Connection:
+    """Borrow a connection, and begin a transaction on it. Raises psycopg's errors."""
+    while True:
+        connection = pool.getconn()
+        try:
+            connection.execute(pool.begin, prepare=False)  # several statements cannot be prepared
+        except BaseException as error:
+            is_broken = isinstance(error, psycopg.OperationalError) and connection.broken
+            is_retried = is_broken and _is_trusted(connection)  # nothing was done: another one may be whole
+            pool.putconn(connection)
+            if not is_retried:
+                raise
+        else:
+            return connection
 
 
 @contextmanager
@@ -103,11 +124,14 @@ def transaction_on(pool: Pool) -> Iterator[Connection]:
     """
     pool.open()  # does nothing when it is open
     try:
-        # The pool commits or rolls back at the end. A `transaction()` within is a savepoint.
-        with pool.connection() as connection:
-            connection.execute(pool.begin, prepare=False)  # several statements cannot be prepared
-            yield connection
-            connection.used_at = time.monotonic()
+        connection = _begin(pool)
+        try:
+            # Commits or rolls back at the end. A `transaction()` within is a savepoint.
+            with connection:
+                yield connection
+                connection.used_at = time.monotonic()
+        finally:
+            pool.putconn(connection)
     except errors.ProgramLimitExceeded:  # an OperationalError that waiting does not repair
         raise
     except (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SECONDS = 3600  # that a URL is valid; one that is not any more is left to boto3
 _SIGNED = 256  # URLs that are kept: of the objects that are being read
 _OK, _NOT_MODIFIED = 200, 304
-_CHECKSUM = {"x-amz-checksum-mode": "ENABLED"}  # part of the signature
+_CHECKSUM = {"X-Amz-Checksum-Mode": "ENABLED"}  # part of the signature
 
 
 class _Address(NamedTuple):
@@ -90,13 +90,13 @@ class SignedReads:
 
 def _source(bucket: str, key: str, answer: BaseHTTPResponse) -> Source:
     headers = answer.headers
-    version = headers.get("x-amz-version-id")
+    version = headers.get("X-Amz-Version-Id")
     return Source(
         bucket,
         key,
         headers["ETag"].strip('"'),
         int(headers["Content-Length"]),
         None if version == "null" else version,
-        headers.get("x-amz-checksum-sha256"),
+        headers.get("X-Amz-Checksum-Sha256"),
         parsedate_to_datetime(headers["Last-Modified"]),
     )
