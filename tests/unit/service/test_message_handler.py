@@ -408,20 +408,33 @@ def test_a_canceled_job_is_given_up_between_two_heartbeats(monkeypatch: pytest.M
     """The worker looks for that: it does not wait for the next renewal."""
     monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.01)
     world = World()
+    looks: list[UUID] = []
+    holds = world.jobs.holds
+
+    def noted(job_id: UUID, *, owner: str) -> bool:
+        looks.append(job_id)
+        return holds(job_id, owner=owner)
+
+    monkeypatch.setattr(world.jobs, "holds", noted)
 
     class Canceled(MemoryStore):
         def read(self, *args: Any) -> bytes:
             world.jobs.act(world.job.id, Action.CANCEL)
-            for thread in threading.enumerate():
-                if thread.name == "heartbeat":
-                    thread.join(5)
+            looks.clear()
+            wait_for(lambda: looks)
+            for thread in heartbeats():
+                thread.join()
             return super().read(*args)
 
     world.handler = replace(with_ingester(world.handler, store=Canceled(FILE)), heartbeat_seconds=1000)
     world.consume()
-    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
-    assert not world.jobs.blocks
+    assert not heartbeats()
+    assert not any(world.jobs.blocks.values())
     assert world.jobs.jobs[world.job.id].status is Status.CANCELED
+
+
+def heartbeats() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
 
 
 @pytest.mark.parametrize("trouble", ["release", "send"])
