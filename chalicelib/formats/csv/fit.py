@@ -206,6 +206,7 @@ class _Fitting:
     def _joined(self) -> pa.Table:
         """Return all rows that were added, in order."""
         if self._singly:
+            self._singly.sort(key=lambda single: single[0])  # they came by their numbers of cells
             rows = [row for row, _ in self._singly]
             cells = zip(*(row_cells for _, row_cells in self._singly), strict=True)
             self._parts.append(

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.core.blocks import PreparedBlock
@@ -54,6 +54,7 @@ def places(blocks: Sequence[PreparedBlock]) -> list[tuple[int, int]]:
     ending=endings,
     block_size=st.sampled_from([16, 64, 1 << 20]),
 )
+@example([], ["id", "na\nme", "city"], [["", "", "", ""], ["", "", "\nab\n"]], "\r", 64)
 def test_places_are_those_of_python(
     preamble: list[list[str]], header: list[str], table: list[list[str]], ending: str, block_size: int
 ) -> None:
