@@ -45,12 +45,14 @@ POISON = """
 def _poisoned():
     import os
     from chalicelib.backends.s3.objects import S3Store
-    read = S3Store.read
-    def deadly(self, source, start, end):
-        if b"poison" in (got := read(self, source, start, end))[:100]:
-            os._exit(70)
-        return got
-    S3Store.read = deadly
+    def deadly(read):
+        def reading(self, *request):
+            got = read(self, *request)
+            if b"poison" in (got if isinstance(got, bytes) else got[1])[:100]:
+                os._exit(70)
+            return got
+        return reading
+    S3Store.begin, S3Store.read = deadly(S3Store.begin), deadly(S3Store.read)
 
 _poisoned()
 """
