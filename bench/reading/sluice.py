@@ -66,8 +66,8 @@ def _read(data: bytes, options: Options) -> Reading:
     for block in _blocks(store, source, detection):
         prepared = transform(block, dialect)
         rows.update(prepared.rows["record"].to_pylist())
-        accepted += prepared.records - len(prepared.rejects)
-        rejects += prepared.rejects
+        accepted += prepared.records - prepared.rejected
+        rejects += [reject for reject in prepared.rejects for _ in range(reject.count)]
         warnings |= {warning.code for warning in prepared.warnings}
     return Reading(
         frozenset(rows),

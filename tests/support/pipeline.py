@@ -1,7 +1,9 @@
 """Takes bytes through detection, cutting and the pipeline as an ingestion does, without a database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from chalicelib.core.blocks import PreparedBlock
@@ -63,7 +65,9 @@ class Outcome:
 
     records: set[str]  # canonical
     accepted: int  # records that became one of those
-    rejects: list[tuple[str, int]]  # code, byte offset; of several that are alike the first one
+    rejects: list[tuple[str, int]] = field(compare=False)  # code, offset; of several that are alike the first
+    rejected: int  # records
+    runs: list[tuple[str, int]]  # the first of the rejects of one code that follow each other
     blocks: list[PreparedBlock] = field(default_factory=list, compare=False)
     warnings: tuple[JobWarning, ...] = ()  # one for each code, summed over the blocks
 
@@ -114,7 +118,16 @@ def outcome(  # noqa: PLR0913 - the text, and how it comes
     rejects = [(reject.code, reject.offset) for block in blocks for reject in block.rejects]
     records = {record for block in blocks for record in block.rows["record"].to_pylist()}
     accepted = sum(len(block.rows) + block.repeats for block in blocks)
-    return Outcome(records, accepted, rejects, blocks, job_warnings((), blocks))
+    rejected = sum(block.rejected for block in blocks)
+    return Outcome(records, accepted, rejects, rejected, runs(rejects), blocks, job_warnings((), blocks))
+
+
+def runs(rejects: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the first of the rejects of one code that follow each other.
+
+    Those of records that are alike are one reject, unless a block ends between them.
+    """
+    return [next(alike) for _, alike in groupby(rejects, key=itemgetter(0))]
 
 
 @dataclass

@@ -26,6 +26,7 @@ _LEADING = Reason("json-syntax", "The list begins with a comma: a value is missi
 _MISSING = Reason("json-syntax", "A comma has no value after it.")
 _NO_COMMA = Reason("json-syntax", "There is no comma between this value and the one before it.")
 _BESIDE = 2  # between the ordinals of two commas that are missing, with a value between them
+_NONE = -_BESIDE - 1  # the ordinal of none: no other is beside it
 _NO_NAME = Reason("json-syntax", "A name in quotes and a colon are missing before this value.")
 _JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is not a value.")
 
@@ -199,14 +200,14 @@ def _without_commas(segment: Segment, records: list[_Record]) -> tuple[list[_Rec
 
 def _batch(segment: Segment, records: list[_Record], reader: Reader, notes: Sequence[Note]) -> JsonBatch:
     rejections, objects, junk = list[Rejection](), list[int](), list[int]()
-    last = -_BESIDE  # the ordinal of the last comma that is missing
+    last = _NONE  # the ordinal of the last comma that is missing
     for ordinal, record in enumerate(records):
         if record.reason is _NO_COMMA and last == ordinal - _BESIDE:
             rejections[-1] = rejections[-1]._replace(repeats=rejections[-1].repeats + 1)
             last = ordinal
         elif record.reason is not None:
             rejections.append(Rejection(ordinal, *record.reason))
-            last = ordinal if record.reason is _NO_COMMA else -_BESIDE
+            last = ordinal if record.reason is _NO_COMMA else _NONE
         elif record.raw.startswith(_OBJECT):
             objects.append(ordinal)
         else:

@@ -21,7 +21,7 @@ from chalicelib.formats.interface import Location
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, rules
 from chalicelib.rows.text import normalise
-from tests.support.pipeline import Outcome, outcome
+from tests.support.pipeline import Outcome, outcome, runs
 
 NAMES = ("a", "b")
 
@@ -89,7 +89,7 @@ def reference(data: bytes, max_record: int, read_as: Dialect) -> Outcome:
                 records.append(canonical.record(dict(zip(NAMES, values(row.cells, read_as), strict=True))))
         else:
             break
-    return Outcome(set(records), len(records), rejects)
+    return Outcome(set(records), len(records), rejects, len(rejects), runs(rejects))
 
 
 def values(cells: list[str], read_as: Dialect) -> list[str]:

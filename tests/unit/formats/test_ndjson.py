@@ -15,7 +15,7 @@ from chalicelib.formats.ndjson.decode import decode
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical
 from tests.support.examples import many
-from tests.support.pipeline import detect, look, outcome, print_batch
+from tests.support.pipeline import detect, look, outcome, print_batch, runs
 
 DIALECT = Dialect(Format.NDJSON, data_start=0)
 LINES = st.lists(
@@ -74,7 +74,8 @@ def test_any_split_accounts_for_every_line(
     if found is None:
         assert not accepted
         return
-    assert (found.records, found.accepted, found.rejects) == (records, accepted, rejects)
+    assert (found.records, found.accepted, found.runs) == (records, accepted, runs(rejects))
+    assert found.rejected == len(rejects)
 
 
 OBJECTS = st.lists(

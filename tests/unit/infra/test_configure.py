@@ -332,6 +332,7 @@ NEEDED = {
     "send_message_batch": {"sqs:SendMessage"},
     "receive_message": {"sqs:ReceiveMessage"},
     "delete_message": {"sqs:DeleteMessage"},
+    "delete_message_batch": {"sqs:DeleteMessage"},
     "change_message_visibility": {"sqs:ChangeMessageVisibility"},
     "get_queue_attributes": {"sqs:GetQueueAttributes"},
     "get_secret": {"secretsmanager:GetSecretValue"},
