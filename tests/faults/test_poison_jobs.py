@@ -17,7 +17,7 @@ MOST = 3  # deliveries
 FAULTS = {
     # where it dies: whether the last worker would die there, too, if it came so far
     "leases.claim after 1 kill": False,
-    "store.read after 1 kill": True,
+    "store.begin after 1 kill": True,
     "blocks.write before 1 kill": True,
 }
 

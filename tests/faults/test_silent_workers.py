@@ -16,7 +16,7 @@ from tests.support.faults import files
 from tests.support.faults.scenario import Loading, Scenario
 
 SLOW = {"SLUICE_LEASE_SECONDS": "20", "SLUICE_VISIBILITY_TIMEOUT": "20", "SLUICE_RANGE_SIZE": "0"}
-LOADED = ("leases.claim after 1", "store.read after 2", "blocks.write before 3")
+LOADED = ("leases.claim after 1", "store.begin after 1", "blocks.write before 3")
 
 
 class Watch:
