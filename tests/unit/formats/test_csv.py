@@ -220,7 +220,8 @@ def test_what_csv_writes_is_read_back_whole(
     kept = [row for row in rows if any(map(normalise, row))]
     assert found.records == {canonical.record(dict(zip(NAMES, row, strict=True))) for row in kept}
     assert found.accepted == len(kept)
-    assert [code for code, _ in found.rejects] == ["blank-row"] * (len(rows) - len(kept))
+    assert found.rejected == len(rows) - len(kept)
+    assert {code for code, _ in found.rejects} <= {"blank-row"}
 
 
 def test_every_record_is_in_the_block_in_which_it_begins() -> None:
