@@ -13,7 +13,7 @@ from tests.support.hostile_files import SHAPES
 
 MANY = os.environ.get("SLUICE_EXAMPLES") == "many"
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as the image sets it
-# A file costs at most so many times the processor time of an ordinary one of its size: see docs/costs.md.
+# A file costs at most so many times the processor time of an ordinary one of its size.
 FACTOR = 100
 
 
