@@ -13,10 +13,11 @@ from xdist.scheduler import LoadScopeScheduling
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import scratch
 from infra.local import stack as local_stack
+from tests.support.examples import many
 from tests.support.paths import CHECKOUT
 
 # No test is a matter of time; in CI every run draws the same examples.
-settings.register_profile("sluice", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("sluice", max_examples=many(100), deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sluice")
 
 # Whoever runs pytest twice at once gives each run a folder of its own for its stack.

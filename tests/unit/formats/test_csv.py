@@ -21,6 +21,7 @@ from chalicelib.formats.interface import Location
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import canonical, rules
 from chalicelib.rows.text import normalise
+from tests.support.examples import many
 from tests.support.pipeline import Outcome, outcome, runs
 
 NAMES = ("a", "b")
@@ -113,7 +114,7 @@ def fault(raw: bytes, cells: list[str], read_as: Dialect) -> str | None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 1000]))
 @example(b'a,b\n"x\ny",z\n', 4, 1, 1000)
 @example(b'"a\r\nb",c\r\n', 5, 4, 1000)
@@ -130,7 +131,7 @@ def test_any_split_gives_what_csv_gives(
     assert replace(found, warnings=()) == reference(data, max_record, read_as)
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 2, 9]))
 @example(b"a,b\r\nc,d", 4, 60, 1)
 @example(b'a,"b"\nc,"d"e\n', 9, 60, 4)
@@ -143,7 +144,7 @@ def test_a_border_may_be_anywhere_behind_a_block(
     assert found == reference(data, max_record, dialect())
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(NASTY)
 def test_the_fast_reader_gives_what_the_slow_one_gives(data: bytes) -> None:
     regular = csv_records.regular_ends(data, dialect()) is not None
@@ -176,7 +177,7 @@ def test_quotes_are_regular_where_rfc_4180_has_them(data: bytes, places: list[in
     assert (None if quotes is None else quotes.to_pylist()) == places
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(NASTY)
 def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
     ends = csv_records.regular_ends(data, dialect())
@@ -189,7 +190,7 @@ def test_regular_ends_are_the_ends_that_csv_finds(data: bytes) -> None:
     assert ends.to_pylist() == certain
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(NASTY)
 @example(b'"\n",a\r\n"\r","\n')
 def test_the_first_end_is_one_of_the_regular_ends(data: bytes) -> None:

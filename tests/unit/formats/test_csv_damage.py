@@ -11,6 +11,7 @@ from chalicelib.core.model import Dialect, Format
 from chalicelib.rows import canonical
 from chalicelib.rows.text import normalise
 from tests.support import csv_reference
+from tests.support.examples import many
 from tests.support.pipeline import outcome
 
 
@@ -58,7 +59,7 @@ DIALECTS = {
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=150)
+@settings(max_examples=many(150))
 @given(NASTY, st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 1000]))
 @example(b'a,"b,c\n' + b"a,b,c\n" * 5 + b'a,b"c,"d\n', 8, 5, 1000)
 @example(b'"a\n' + b"a,b,c\n" * 6 + b'",b,c\na,b,c\na,b,c\na,b,c\n', 8, 5, 17)
@@ -172,7 +173,7 @@ def is_regular_by_chance(text: bytes, read_as: Dialect, start: int, end: int) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=many(200), suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_no_other_record_gets_a_value_that_it_does_not_have(kind: str, data: st.DataObject) -> None:
     style = data.draw(st.sampled_from(STYLES))

@@ -12,6 +12,7 @@ from chalicelib.formats.csv import decode as csv_decode
 from chalicelib.formats.csv.grammar import grammar_of
 from chalicelib.reading.blocks import Segment
 from tests.support import csv_reference
+from tests.support.examples import many
 
 
 def dialect(**changes: Any) -> Dialect:
@@ -61,7 +62,7 @@ TEXTS = st.lists(st.sampled_from(TOKENS), max_size=30).map(lambda tokens: "".joi
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(TEXTS)
 @example(b'"a" ,"b"\t\n5" x,y"\n')
 @example(b'\xef\xbb\xbf"a",b\n\xef\xbb\xbf\n')
@@ -92,7 +93,7 @@ def test_records_are_those_of_the_specification(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(TEXTS)
 def test_simple_records_are_passed_over_to_the_first_that_is_not(name: str, data: bytes) -> None:
     read_as = DIALECTS[name]
@@ -110,7 +111,7 @@ def test_simple_records_are_passed_over_to_the_first_that_is_not(name: str, data
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(TEXTS)
 @example(b'a,b\n"a""b" ,"\n"\n')
 @example(b"a\n,,\na,b,c\n\n")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.text import WHITESPACE, excerpt, normalise, short_name
+from tests.support.examples import many
 
 EXAMPLES = {
     "  Ada \t": "Ada",
@@ -109,7 +110,7 @@ DATE_PIECES = (
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(st.lists(st.tuples(*DATE_PIECES).map("".join), max_size=4))
 @example(["2025/09/24", "x"])
 @example(["2025/09/24T10:11"])

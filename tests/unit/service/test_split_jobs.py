@@ -20,6 +20,7 @@ from chalicelib.reading.object_text import Chunk, ObjectText
 from chalicelib.reading.split_points import range_ends
 from chalicelib.service.ingestion import Result
 from chalicelib.service.message_handler import MessageHandler, Outcome
+from tests.support.examples import many
 from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryStore
 from tests.support.jobs import changed, new_job
 from tests.support.workers import ingest, new_handler, new_ingester
@@ -46,7 +47,7 @@ def contents(data: bytes, dialect: Dialect, read_size: int = 1 << 20) -> ObjectT
 
 
 @pytest.mark.parametrize("kind", DIALECTS)
-@settings(max_examples=150)
+@settings(max_examples=many(150))
 @given(data=FILES, block_size=st.integers(8, 60), cells=st.integers(1, 5), read_size=st.integers(16, 500))
 def test_ranges_end_where_blocks_do(
     kind: str, data: bytes, block_size: int, cells: int, read_size: int
