@@ -17,6 +17,7 @@ import psycopg
 import redis
 from psycopg import conninfo
 
+from bench.processes import peak_mib
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
 from chalicelib.core.jobs import Instructions, Job
@@ -218,14 +219,6 @@ def _wait_for_end(services: Services, job_id: UUID, workers: Sequence[subprocess
     raise RuntimeError(
         f"the job did not end; the workers' statuses are {[process.poll() for process in workers]}"
     )
-
-
-def peak_mib(pid: int) -> float:
-    """Return the peak resident set of a running process in MiB, from VmHWM of Linux's proc(5)."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmHWM in /proc: memory can be measured on Linux only")
 
 
 def count(url: str) -> int:

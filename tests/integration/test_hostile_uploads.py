@@ -2,19 +2,18 @@
 
 import os
 import random
-import re
 from collections.abc import Callable
-from pathlib import Path
 
+from bench.processes import peak_mib
 from chalicelib import settings
 from chalicelib.core.model import Status
 from tests.support.hostile_files import hostile_files, random_bytes, random_structure
+from tests.support.peak import LARGE_PAGES
 from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 
 COUNT = 200
 SIZE = 10_000  # bytes
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as the image sets it
 
 
 def test_a_worker_outlives_hostile_files(make_sluice: Callable[..., Sluice]) -> None:
@@ -44,6 +43,4 @@ def test_a_worker_outlives_hostile_files(make_sluice: Callable[..., Sluice]) -> 
         assert code not in ("internal-error", "retries-exhausted", "ledger-mismatch"), (seed, name, code)
         tally = job.progress.tally
         assert tally.records == tally.inserted + tally.duplicates + tally.rejected, (seed, name, tally)
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker.pid}/status").read_text())
-    assert found is not None
-    assert int(found[1]) << 10 < settings.load({}).memory_budget, seed
+    assert peak_mib(worker.pid) * (1 << 20) < settings.load({}).memory_budget, seed

@@ -5,24 +5,18 @@ seconds, and the peak memory of the process in MiB (Linux). An ordinary file com
 Rows are encoded as Postgres gets them, and dropped.
 """
 
-import contextlib
-import io
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.processes import peak_mib
 from chalicelib.core.errors import JobFailed
-from chalicelib.core.jobs import Upload
 from chalicelib.core.model import Status
 from chalicelib.memory import return_large_allocations
-from tests.support.fakes import MemoryStore
 from tests.support.hostile_files import HostileFile, hostile_files
-from tests.support.jobs import new_job
-from tests.support.peak import Drops
-from tests.support.workers import ingest, new_ingester
+from tests.support.peak import ingest_and_drop
 
 ORDINARY = "ordinary"
 
@@ -36,32 +30,21 @@ def ordinary(size: int) -> HostileFile:
 
 def cost(file: HostileFile) -> dict[str, object]:
     """Ingest a file, and return what that costs."""
-    jobs = Drops()
-    filename = f"file.{file.extension}"
-    upload = Upload("bucket", f"uploads/default/x/{filename}")
-    job = jobs.put(new_job(status=Status.PROCESSING, block_size=4 << 20, filename=filename, upload=upload))
-    ingester = new_ingester(
-        jobs, MemoryStore(file.data), max_upload=1 << 30, max_record=1 << 20, read_size=8 << 20
-    )
     Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak is what is resident now
     start = time.process_time()
     code = None
-    with contextlib.redirect_stdout(io.StringIO()):  # metrics
-        try:
-            ingest(job, ingester, lambda: True)
-        except JobFailed as failure:
-            code = failure.code
+    try:
+        status = ingest_and_drop(f"file.{file.extension}", file.data)
+    except JobFailed as failure:
+        status, code = Status.FAILED, failure.code
     seconds = time.process_time() - start
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    peak = int(found[1]) / 1024 if found else 0.0
-    status = Status.FAILED if code else jobs.jobs[job.id].status
     return {
         "name": file.name,
         "size": len(file.data),
         "status": status.value,
         "code": code,
         "cpu": seconds,
-        "peak": peak,
+        "peak": peak_mib("self"),
     }
 
 

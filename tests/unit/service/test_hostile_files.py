@@ -10,9 +10,9 @@ from typing import Any
 from chalicelib import settings
 from tests.support.costs import ORDINARY
 from tests.support.hostile_files import SHAPES
+from tests.support.peak import LARGE_PAGES
 
 MANY = os.environ.get("SLUICE_EXAMPLES") == "many"
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as the image sets it
 # A file costs at most so many times the processor time of an ordinary one of its size.
 FACTOR = 100
 

@@ -7,9 +7,7 @@ import sys
 import pytest
 
 from chalicelib import settings
-from tests.support.peak import SHAPES
-
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as the image sets it
+from tests.support.peak import LARGE_PAGES, SHAPES
 
 
 def peak(shape: str, **variables: str) -> float:
