@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 
 PROCESS = 128 << 20  # bytes: the process with its libraries, connections and what the allocators cannot reuse
-_READING, _DECOMPRESSION = 0.12, 0.3  # parts of what is left
+_READING, _DECOMPRESSION = 0.12, 0.3  # shares of the memory beside PROCESS
 _REQUESTS = 3  # to the store whose bytes a job holds
 # Bytes that a block takes while it is prepared, for each byte of its text, whatever its shape.
 FACTOR = 24

@@ -126,7 +126,7 @@ class RejectRuns:
         self._last, self._repeats = rejected, rejected.repeats
 
     def finish(self) -> None:
-        """Pass on what is left."""
+        """Pass the last run on."""
         if self._last is None:
             return
         if self._most > 0:

@@ -1,4 +1,4 @@
-"""The limit for rejects that are stored, on a real Postgres: exact, whoever loads the blocks."""
+"""The limit for rejects that are stored, on a real Postgres: exact for any number of workers."""
 
 import random
 from collections.abc import Sequence

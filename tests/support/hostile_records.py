@@ -1,4 +1,4 @@
-"""Files that are nearly all separators, or records of which nothing can be loaded: many for their size.
+"""Files of separators, or of records that cannot be loaded: as many as their size allows.
 
 Each shape gives a file of about so many bytes, which reads as its format says.
 """
