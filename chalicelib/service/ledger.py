@@ -6,22 +6,15 @@ from uuid import UUID
 
 from chalicelib.core.completion import Completion
 from chalicelib.core.jobs import Job, Reading
-from chalicelib.core.model import Dialect, Gap, Source, Tally
+from chalicelib.core.model import Gap, Source, Tally
 from chalicelib.core.warnings import FileWarning
 
 
 class Ledger(Protocol):
     """Hold the readings and the committed blocks of jobs. Every method raises RetryLater."""
 
-    def open(
-        self,
-        job: Job,
-        source: Source,
-        dialect: Dialect,
-        block_size: int,
-        warnings: Sequence[FileWarning] = (),
-    ) -> Reading:
-        """Fix the job's reading, once, and return the reading that the first worker fixed.
+    def open(self, job: Job, reading: Reading, warnings: Sequence[FileWarning] = ()) -> Reading:
+        """Fix ``reading`` as the job's, once, and return the reading that the first worker fixed.
 
         The ``warnings`` of its detection are stored with it. Raises JobFailed if another object was fixed
         before, JobEnded if the job has ended, or was claimed again or got another reading since ``job`` was

@@ -66,12 +66,7 @@ class Opener:
         """
         if not opening.is_new:
             return opening.reading
-        source, dialect, block_size = (
-            opening.reading.source,
-            opening.reading.dialect,
-            opening.reading.block_size,
-        )
-        return self.ledger.open(job, source, dialect, block_size, opening.warnings)
+        return self.ledger.open(job, opening.reading, opening.warnings)
 
     def open_to_preview(self, job: Job) -> tuple[Reading, Detection]:
         """Return the reading, fixed, and the detection, which says how sure it is.

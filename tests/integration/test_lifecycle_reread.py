@@ -232,7 +232,7 @@ def test_a_worker_of_an_earlier_reading_changes_nothing(life: Life) -> None:
         life.load(new, block(no, [f"new {no}"]))
     before = life.everything()
     for call in (
-        partial(life.ledger.open, old, SOURCE, DIALECT, 10),
+        partial(life.ledger.open, old, Reading(SOURCE, DIALECT, 10)),
         partial(life.ledger.complete, old, 70),
         partial(life.ledger.complete_as_duplicate, old, SOURCE),
         partial(life.splits.add, old, Range(0, 30), since=None),
@@ -265,7 +265,7 @@ def test_a_worker_of_an_earlier_reading_does_not_fix_the_next_one(life: Life) ->
     old = replace(old, progress=replace(old.progress, attempts=claimed.progress.attempts))
     before = life.everything()
     with pytest.raises(JobEnded):
-        life.ledger.open(old, SOURCE, DIALECT, 10)
+        life.ledger.open(old, Reading(SOURCE, DIALECT, 10))
     assert life.everything() == before
     assert life.open(claimed, SOURCE, SEMICOLONS, 10).reading == Reading(SOURCE, SEMICOLONS, 10)
 

@@ -155,7 +155,7 @@ def write(
 
 def test_a_job_that_another_worker_has_opened_is_left_to_it(life: Life) -> None:
     job = claimed(life)
-    life.ledger.open(job, SMALL_SOURCE, DIALECT, 10)
+    life.ledger.open(job, Reading(SMALL_SOURCE, DIALECT, 10))
     before = life.everything()
     assert write(life, job) is None
     assert life.everything() == before

@@ -28,7 +28,6 @@ from chalicelib.core.jobs import (
 from chalicelib.core.lifecycle import TRANSITIONS, Action, check
 from chalicelib.core.messages import Delivery
 from chalicelib.core.model import (
-    Dialect,
     Gap,
     Options,
     Place,
@@ -309,20 +308,14 @@ class MemoryJobs:
         parent = self.jobs.get(parent_id)
         return parent if parent is not None and parent.dataset == job.dataset else None
 
-    def open(
-        self,
-        job: Job,
-        source: Source,
-        dialect: Dialect,
-        block_size: int,
-        warnings: Sequence[FileWarning] = (),
-    ) -> Reading:
+    def open(self, job: Job, reading: Reading, warnings: Sequence[FileWarning] = ()) -> Reading:
         self.ping()
         if self.jobs[job.id].reading_no != job.reading_no:
             raise JobEnded("read in another way")
         self.head_warnings[job.id] = warnings
-        reading = Reading(source, dialect, block_size)
-        self.jobs[job.id] = changed(self.jobs[job.id], source=source, block_size=block_size, reading=reading)
+        self.jobs[job.id] = changed(
+            self.jobs[job.id], source=reading.source, block_size=reading.block_size, reading=reading
+        )
         return reading
 
     def measure(self, job: Job, size: int) -> None:
@@ -600,7 +593,7 @@ class MemoryJobs:
         if self.jobs[job.id].reading is not None:
             return None
         before = self.jobs[job.id]
-        self.open(job, reading.source, reading.dialect, reading.block_size, warnings)
+        self.open(job, replace(reading, text_size=None), warnings)
         try:
             tally = self.write(job, block)
             if reading.text_size is not None:

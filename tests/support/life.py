@@ -24,7 +24,7 @@ from chalicelib.backends.postgres.upkeep import PostgresUpkeep
 from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, NotPossible
-from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
+from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Reading, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import RULES, Dialect, Format, Source, Status, Tally
 from chalicelib.core.preview import Preview, Sureness
@@ -85,7 +85,7 @@ class Backend:
         warnings: Sequence[FileWarning] = (),
     ) -> Job:
         """Open the job, and return it as it is then."""
-        self.ledger.open(job, source, dialect, block_size, warnings)
+        self.ledger.open(job, Reading(source, dialect, block_size), warnings)
         return self.found(job.id)
 
     def found(self, job_id: UUID) -> Job:

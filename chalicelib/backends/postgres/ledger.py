@@ -27,7 +27,7 @@ from chalicelib.core.completion import Completion
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, JobError, Reading
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import RULES, Dialect, Gap, Source, Status, Tally
+from chalicelib.core.model import RULES, Gap, Source, Status, Tally
 from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
@@ -42,25 +42,18 @@ class PostgresLedger:
         self._pool = pool
         self._destination = destination
 
-    def open(
-        self,
-        job: Job,
-        source: Source,
-        dialect: Dialect,
-        block_size: int,
-        warnings: Sequence[FileWarning] = (),
-    ) -> Reading:
+    def open(self, job: Job, reading: Reading, warnings: Sequence[FileWarning] = ()) -> Reading:
         """See the port."""
         with transaction_on(self._pool) as connection:
             row = lock_job_to_open(connection, job)
             if row["detected"] is None:
-                open_locked(connection, job.id, Reading(source, dialect, block_size), warnings)
-            elif (row["etag"], row["size"]) != (source.etag, source.size):
+                open_locked(connection, job.id, reading, warnings)
+            elif (row["etag"], row["size"]) != (reading.source.etag, reading.source.size):
                 raise JobFailed("source-changed", "The object was replaced while it was being loaded.")
-            reading = existing_job(connection, job.id).reading
-        if reading is None:
+            fixed = existing_job(connection, job.id).reading
+        if fixed is None:
             raise AssertionError(f"job {job.id} has no reading after it was opened")
-        return reading
+        return fixed
 
     def parent(self, job: Job, parent_id: UUID) -> Job | None:
         """See the port."""
