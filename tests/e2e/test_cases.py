@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 
 from bench.reading.scoring import Outcome, Reading, judge
 from chalicelib.core.warnings import KINDS
 from chalicelib.rows import canonical
 from tests.support.cases import CASES, Case
-from tests.support.deployed_service import finished, query, upload
+from tests.support.deployed_service import finished, http, query, upload
 
 ROWS = "SELECT record::text FROM ingested_data JOIN datasets ON id = dataset_id WHERE name = %s"
 
@@ -22,7 +21,7 @@ def test_a_file_ends_as_is_right(stack: Mapping[str, str], dataset: str, case: C
     url = stack["SLUICE_URL"]
     job_id = upload(url, case.data, filename=case.file, dataset=dataset, options=dict(case.options))
     job = finished(url, job_id)
-    errors = httpx.get(f"{url}{job['links']['errors']}", params={"limit": "100"}).json()["errors"]
+    errors = http.get(f"{url}{job['links']['errors']}", params={"limit": "100"}).json()["errors"]
     counts = job["counts"]
     assert counts["read"] == counts["inserted"] + counts["duplicates"] + counts["rejected"]
     assert counts["rejected"] == len(errors)

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import finished, query, rows, upload
+from tests.support.deployed_service import finished, http, query, rows, upload
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE
 
@@ -41,7 +40,7 @@ def test_a_file_of_any_name_becomes_rows(stack: Mapping[str, str], dataset: str,
     assert job["progress"]["percent"] == 100.0
     assert job["source"]["size"] == len(FILE)
     assert rows(stack, dataset) == 2
-    errors = httpx.get(f"{url}{job['links']['errors']}").json()["errors"]
+    errors = http.get(f"{url}{job['links']['errors']}").json()["errors"]
     assert [(it["record_number"], it["code"]) for it in errors] == [(4, "missing-cell"), (5, "blank-row")]
     assert errors[0]["byte_offset"] == FILE.index("3,Alan")
     assert errors[0]["raw"] == "3,Alan Turing"
@@ -81,8 +80,8 @@ def test_a_failed_job_says_why(stack: Mapping[str, str]) -> None:
 def test_jobs_are_listed(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     mine = [upload(url, FILE.encode(), dataset=dataset) for _ in range(3)]
-    first = httpx.get(f"{url}/jobs", params={"dataset": dataset, "limit": "2"}).json()
-    second = httpx.get(
+    first = http.get(f"{url}/jobs", params={"dataset": dataset, "limit": "2"}).json()
+    second = http.get(
         f"{url}/jobs", params={"dataset": dataset, "limit": "2", "cursor": first["next_cursor"]}
     ).json()
     assert [job["id"] for job in first["jobs"] + second["jobs"]] == mine[::-1]
@@ -96,7 +95,7 @@ def test_jobs_are_listed(stack: Mapping[str, str], dataset: str) -> None:
     [("GET", "/jobs/nonsense", 404), ("GET", "/jobs?limit=0", 400), ("POST", "/uploads", 400)],
 )
 def test_problems_carry_the_request_id(stack: Mapping[str, str], method: str, path: str, status: int) -> None:
-    response = httpx.request(
+    response = http.request(
         method, stack["SLUICE_URL"] + path, content=b"{", headers={"Content-Type": "application/json"}
     )
     assert response.status_code == status
@@ -105,7 +104,7 @@ def test_problems_carry_the_request_id(stack: Mapping[str, str], method: str, pa
 
 
 def test_healthz_checks_every_service(stack: Mapping[str, str]) -> None:
-    response = httpx.get(f"{stack['SLUICE_URL']}/healthz")
+    response = http.get(f"{stack['SLUICE_URL']}/healthz")
     assert response.status_code == 200
     assert response.json() == {"status": "ok", "checks": {"database": "ok", "queue": "ok", "storage": "ok"}}
 

@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-import httpx
 import psycopg
 import pytest
 
-from tests.support.deployed_service import finished, upload
+from tests.support.deployed_service import finished, http, upload
 from tests.support.deployment import (
     STAGE,
     Deployment,
@@ -146,7 +145,7 @@ def test_a_file_that_kills_its_worker_fails_and_its_message_is_a_dead_letter(
     with no_scheduled_sweeps():  # they would enqueue the job, which fails once it was tried often enough
         job_id = upload(dev.url, b"poison,b\n1,2\n", dataset=dataset)
         wait_for(lambda: {"job_id": job_id} in map(json_of, messages(dev.outputs["DeadLetterQueueUrl"])))
-    wait_for(lambda: dev.sweep() and httpx.get(f"{dev.url}/jobs/{job_id}").json()["error"])
+    wait_for(lambda: dev.sweep() and http.get(f"{dev.url}/jobs/{job_id}").json()["error"])
     job = finished(dev.url, job_id)
     assert (job["status"], job["error"]["code"]) == ("FAILED", "retries-exhausted")
     assert "did not get any further" in job["error"]["message"]
@@ -182,16 +181,16 @@ def test_a_message_that_is_not_a_jobs_id_becomes_a_dead_letter(dev: Deployment) 
 def test_an_event_that_fails_becomes_a_dead_letter_and_a_sweep_finds_its_file(
     dev: Deployment, database: str, services: Mapping[str, str], dataset: str
 ) -> None:
-    promised = httpx.post(f"{dev.url}/uploads", json={"filename": "f.csv", "dataset": dataset}).json()
+    promised = http.post(f"{dev.url}/uploads", json={"filename": "f.csv", "dataset": dataset}).json()
     name = urlsplit(database).path.lstrip("/")
     with database_away(services["DATABASE_URL"], name):
         target = promised["upload"]
-        assert httpx.put(target["url"], headers=target["headers"], content=b"a\n1\n").status_code == 200
+        assert http.put(target["url"], headers=target["headers"], content=b"a\n1\n").status_code == 200
         (dead,) = wait_for(lambda: messages(dev.outputs["EventsDeadLetterQueueUrl"]))
     assert promised["job_id"] in json.dumps(json.loads(dead)["requestPayload"])
     job = f"{dev.url}/jobs/{promised['job_id']}"
-    wait_for(lambda: dev.sweep() and httpx.get(job).json()["status"] == "COMPLETED")
-    assert httpx.get(job).json()["counts"]["inserted"] == 1
+    wait_for(lambda: dev.sweep() and http.get(job).json()["status"] == "COMPLETED")
+    assert http.get(job).json()["counts"]["inserted"] == 1
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from localstack_client.session import Session
 
 from chalicelib.core.model import RULES
-from tests.support.deployed_service import change, finished, query, rows, upload
+from tests.support.deployed_service import change, finished, http, query, rows, upload
 from tests.support.waiting import wait_for
 
 FILE = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(1000)) + b"short\n"
@@ -20,11 +20,11 @@ AGAIN = {"read": 1001, "inserted": 0, "duplicates": 1000, "rejected": 1}
 
 
 def act(url: str, job_id: str, action: str) -> httpx.Response:
-    return httpx.post(f"{url}/jobs/{job_id}/{action}")
+    return http.post(f"{url}/jobs/{job_id}/{action}")
 
 
 def jobs_of(url: str, dataset: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{url}/jobs", params={"dataset": dataset}).json()["jobs"]
+    found: list[dict[str, Any]] = http.get(f"{url}/jobs", params={"dataset": dataset}).json()["jobs"]
     return found
 
 
@@ -41,12 +41,12 @@ def test_a_checksum_binds_the_file(stack: Mapping[str, str], dataset: str) -> No
     second = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256))
     assert (second["counts"], second["duplicate_of"]) == (AGAIN, first["id"])
     assert second["attempts"] == 1
-    errors = [httpx.get(f"{url}/jobs/{it['id']}/errors").json()["errors"] for it in (first, second)]
+    errors = [http.get(f"{url}/jobs/{it['id']}/errors").json()["errors"] for it in (first, second)]
     assert errors[0] == errors[1] != []
     forced = finished(url, upload(url, FILE, dataset=dataset, sha256=sha256, force=True))
     assert (forced["counts"], forced["duplicate_of"]) == (AGAIN, None)
-    body = httpx.post(f"{url}/uploads", json={"filename": "f", "sha256": sha256}).json()["upload"]
-    refused = httpx.put(body["url"], headers=body["headers"], content=FILE[:-1])
+    body = http.post(f"{url}/uploads", json={"filename": "f", "sha256": sha256}).json()["upload"]
+    refused = http.put(body["url"], headers=body["headers"], content=FILE[:-1])
     assert refused.status_code == 400
 
 
@@ -81,12 +81,12 @@ def test_undo_removes_rows_that_only_this_job_brought(stack: Mapping[str, str], 
 
 def test_a_canceled_job_loads_nothing_until_it_is_retried(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
-    promised = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()
+    promised = http.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()
     job_id = promised["job_id"]
     assert act(url, job_id, "retry").status_code == 409
     canceled = act(url, job_id, "cancel")
     assert (canceled.status_code, canceled.json()["status"]) == (202, "CANCELED")
-    assert httpx.put(promised["upload"]["url"], content=FILE).status_code == 200
+    assert http.put(promised["upload"]["url"], content=FILE).status_code == 200
     assert finished(url, job_id)["status"] == "CANCELED"
     assert act(url, job_id, "cancel").status_code == 409
     retried = act(url, job_id, "retry")
@@ -100,7 +100,7 @@ def test_a_file_is_read_again_in_another_way(stack: Mapping[str, str], dataset: 
     first = finished(url, job_id)
     assert (first["status"], first["detected"]["columns"]) == ("COMPLETED", ["id|name", "city"])
     assert act(url, job_id, "retry").status_code == 409
-    options = httpx.post(f"{url}/jobs/{job_id}/retry", json={"options": {"delimiter": "|"}})
+    options = http.post(f"{url}/jobs/{job_id}/retry", json={"options": {"delimiter": "|"}})
     assert (options.status_code, options.json()["status"]) == (202, "UNDOING")
     second = finished(url, job_id)
     assert (second["status"], second["detected"]["columns"]) == ("COMPLETED", ["id", "name;city"])
@@ -130,7 +130,7 @@ def test_a_file_is_previewed_and_then_loaded(stack: Mapping[str, str], dataset: 
     assert (preview["counts"], preview["whole_file"]) == ({"read": 1001, "rejected": 1}, True)
     assert (preview["sure"]["delimiter"], preview["rejects"][0]["line"]) == ("clear", 1002)
     assert rows(stack, dataset) == 0
-    changed = httpx.post(f"{url}/jobs/{job_id}/retry", json={"options": {"missing_values": ["name 0"]}})
+    changed = http.post(f"{url}/jobs/{job_id}/retry", json={"options": {"missing_values": ["name 0"]}})
     assert (changed.status_code, changed.json()["status"]) == (202, "PENDING")
     again = finished(url, job_id)
     assert (again["status"], again["preview"]["records"][0]) == ("PREVIEWED", {"id": "0"})
@@ -147,8 +147,8 @@ def test_a_file_is_previewed_and_then_loaded(stack: Mapping[str, str], dataset: 
 def test_dropped_files_have_the_options_of_their_dataset(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     path = f"{url}/datasets/{dataset}/options"
-    assert httpx.get(path).status_code == 404
-    assert httpx.put(path, json={"delimiter": "|", "header": False}).status_code == 200
+    assert http.get(path).status_code == 404
+    assert http.put(path, json={"delimiter": "|", "header": False}).status_code == 200
     s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
     s3.put_object(Bucket=stack["SLUICE_BUCKET"], Key=f"drop/{dataset}/a.csv", Body=b"1|a;b\n2|c;d\n")
     job = finished(url, only_job(url, dataset))
@@ -200,8 +200,8 @@ def no_events(stack: Mapping[str, str]) -> Iterator[None]:
 def test_lost_events_are_reconciled(stack: Mapping[str, str], dataset: str) -> None:
     url = stack["SLUICE_URL"]
     job_id = upload(url, FILE, dataset=dataset)
-    never = httpx.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()["job_id"]
-    assert httpx.get(f"{url}/jobs/{job_id}").json()["phase"] == "awaiting-upload"
+    never = http.post(f"{url}/uploads", json={"filename": "a.csv", "dataset": dataset}).json()["job_id"]
+    assert http.get(f"{url}/jobs/{job_id}").json()["phase"] == "awaiting-upload"
     change(stack, "UPDATE ingestion_jobs SET upload_expires_at = now() WHERE id = %s", never)
     sweep(stack, job_id, never)
     assert finished(url, job_id)["counts"] == COUNTS
@@ -221,7 +221,7 @@ def test_a_dropped_file_is_loaded(stack: Mapping[str, str], dataset: str) -> Non
     [("POST", "/jobs/{}/cancel"), ("DELETE", "/uploads/{}"), ("POST", "/uploads/{}/complete")],
 )
 def test_unknown_jobs_are_not_found(stack: Mapping[str, str], method: str, path: str) -> None:
-    answer = httpx.request(method, stack["SLUICE_URL"] + path.format(uuid4()))
+    answer = http.request(method, stack["SLUICE_URL"] + path.format(uuid4()))
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
 
 

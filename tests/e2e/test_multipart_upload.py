@@ -10,12 +10,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import httpx
 import pytest
 from localstack_client.session import Session
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import finished, query, rows
+from tests.support.deployed_service import finished, http, query, rows
 from tests.support.waiting import PATIENCE, wait_for
 
 PART = 5 << 20
@@ -33,33 +32,33 @@ def url(stack: Mapping[str, str]) -> Iterator[str]:
 def test_large_files_are_sent_in_parts(stack: Mapping[str, str], url: str, dataset: str) -> None:
     data = b"id,name\n" + b"".join(b"%06d,name\n" % n for n in range(700_000))
     request = {"filename": "a.csv", "dataset": dataset, "size": len(data), "part_checksums": True}
-    begun = httpx.post(f"{url}/uploads", json=request).json()
+    begun = http.post(f"{url}/uploads", json=request).json()
     assert begun["upload"]["part_count"] == 2
     pieces = [data[:PART], data[PART:]]
     named = [{"number": n, "sha256": hashlib.sha256(it).hexdigest()} for n, it in enumerate(pieces, start=1)]
-    signed = httpx.post(f"{url}{begun['links']['parts']}", json={"parts": named}).json()["parts"]
+    signed = http.post(f"{url}{begun['links']['parts']}", json={"parts": named}).json()["parts"]
     encoded = base64.b64encode(hashlib.sha256(pieces[0]).digest()).decode()
     assert signed[0]["headers"]["x-amz-checksum-sha256"] == encoded
-    assert httpx.put(signed[1]["url"], headers=signed[1]["headers"], content=pieces[1]).status_code == 200
-    lacking = httpx.post(f"{url}{begun['links']['complete']}")
+    assert http.put(signed[1]["url"], headers=signed[1]["headers"], content=pieces[1]).status_code == 200
+    lacking = http.post(f"{url}{begun['links']['complete']}")
     assert (lacking.status_code, lacking.json()["missing"]) == (409, [1])
-    assert httpx.put(signed[0]["url"], headers=signed[0]["headers"], content=pieces[0]).status_code == 200
-    arrived = httpx.get(f"{url}{begun['links']['parts']}").json()
+    assert http.put(signed[0]["url"], headers=signed[0]["headers"], content=pieces[0]).status_code == 200
+    arrived = http.get(f"{url}{begun['links']['parts']}").json()
     assert [it["sha256"] for it in arrived["parts"]] == [it["sha256"] for it in named]
     for _ in range(2):
-        assert httpx.post(f"{url}{begun['links']['complete']}").status_code == 202
+        assert http.post(f"{url}{begun['links']['complete']}").status_code == 202
     job = finished(url, begun["job_id"])
     assert job["counts"] == {"read": 700_000, "inserted": 700_000, "duplicates": 0, "rejected": 0}
     assert rows(stack, dataset) == 700_000
-    gone = httpx.get(f"{url}{begun['links']['parts']}")
+    gone = http.get(f"{url}{begun['links']['parts']}")
     assert (gone.status_code, gone.headers["Content-Type"]) == (409, "application/problem+json")
 
 
 def test_an_aborted_upload_leaves_nothing(url: str, dataset: str) -> None:
-    begun = httpx.post(f"{url}/uploads", json={"filename": "a", "dataset": dataset, "size": PART + 1}).json()
-    assert httpx.delete(f"{url}/uploads/{begun['job_id']}").json()["status"] == "CANCELED"
-    assert httpx.get(f"{url}{begun['links']['parts']}").status_code == 409
-    assert httpx.post(f"{url}/jobs/{begun['job_id']}/retry").status_code == 409
+    begun = http.post(f"{url}/uploads", json={"filename": "a", "dataset": dataset, "size": PART + 1}).json()
+    assert http.delete(f"{url}/uploads/{begun['job_id']}").json()["status"] == "CANCELED"
+    assert http.get(f"{url}{begun['links']['parts']}").status_code == 409
+    assert http.post(f"{url}/jobs/{begun['job_id']}/retry").status_code == 409
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def test_a_client_that_is_killed_twice_resumes_its_upload(
     assert "have arrived already" in told.stdout
 
     records, distinct, bad = counted(large_file)
-    job = httpx.get(f"{url}/jobs/{job_id}").json()
+    job = http.get(f"{url}/jobs/{job_id}").json()
     expected = (records, distinct, records - distinct - bad, bad)
     assert tuple(job["counts"].values()) == expected
     assert rows(stack, dataset) == distinct
@@ -137,7 +136,7 @@ def killed_when_there_are(parts: int, url: str, log: Path, arguments: list[str])
 def arrived(url: str, log: Path) -> int:
     """How many parts S3 has of the job that the client named."""
     named = re.search(r"^job (\S+)$", log.read_text(), re.MULTILINE)
-    answer = httpx.get(f"{url}/uploads/{named[1]}/parts") if named else None
+    answer = http.get(f"{url}/uploads/{named[1]}/parts") if named else None
     return len(answer.json()["parts"]) if answer is not None and answer.is_success else 0
 
 

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
 from localstack_client.session import Session
 
-from tests.support.deployed_service import change, finished, query, upload
+from tests.support.deployed_service import change, finished, http, query, upload
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_for
 
@@ -60,7 +59,7 @@ def test_rejects_are_downloaded_whole(stack: Mapping[str, str], dataset: str, tm
     job = finished(url, job_id)
     assert job["counts"]["rejected"] == 200
     assert job["links"]["rejects"] == f"/jobs/{job_id}/rejects.csv"
-    assert httpx.get(f"{url}/jobs/{job_id}/rejects.ndjson").status_code == 404
+    assert http.get(f"{url}/jobs/{job_id}/rejects.ndjson").status_code == 404
     before = jobs_of(stack)
 
     saved = save(stack, job_id, target)
@@ -69,25 +68,25 @@ def test_rejects_are_downloaded_whole(stack: Mapping[str, str], dataset: str, tm
     assert save(stack, job_id, target).returncode == 2
     (key,) = objects_of(stack, job_id)
 
-    redirect = httpx.get(url + job["links"]["rejects"])
+    redirect = http.get(url + job["links"]["rejects"])
     assert (redirect.status_code, redirect.json()["source"]) == (303, "object")
-    downloaded = httpx.get(redirect.headers["Location"])
+    downloaded = http.get(redirect.headers["Location"])
     assert downloaded.content == target.read_bytes()
     assert downloaded.headers["Content-Disposition"] == (
         "attachment; filename=\"j_n-rejects.csv\"; filename*=UTF-8''j%C3%A4n-rejects.csv"
     )
     assert downloaded.headers["Content-Type"] == "text/csv; charset=utf-8"
 
-    assert httpx.post(f"{url}/jobs/{job_id}/undo").status_code == 202
+    assert http.post(f"{url}/jobs/{job_id}/undo").status_code == 202
     undone = finished(url, job_id)
     assert (undone["status"], undone["counts"]["rejected"]) == ("UNDONE", 0)
-    assert httpx.get(url + undone["links"]["rejects"]).status_code == 303
+    assert http.get(url + undone["links"]["rejects"]).status_code == 303
     assert objects_of(stack, job_id) == [key]
     assert jobs_of(stack) == before
 
     change(stack, "UPDATE ingestion_jobs SET completed_at = now() - interval '1 year' WHERE id = %s", job_id)
     wait_for(lambda: not swept(stack, job_id))
-    assert httpx.get(f"{url}/jobs/{job_id}/rejects.csv").status_code == 410
+    assert http.get(f"{url}/jobs/{job_id}/rejects.csv").status_code == 410
 
 
 def test_an_undo_leaves_a_file_that_nobody_had_asked_for(
@@ -96,7 +95,7 @@ def test_an_undo_leaves_a_file_that_nobody_had_asked_for(
     url, target = stack["SLUICE_URL"], tmp_path / "rejects.csv"
     job_id = upload(url, FILE, dataset=dataset)
     finished(url, job_id)
-    assert httpx.post(f"{url}/jobs/{job_id}/undo").status_code == 202
+    assert http.post(f"{url}/jobs/{job_id}/undo").status_code == 202
     finished(url, job_id)
     assert save(stack, job_id, target).returncode == 0
     with target.open(newline="", encoding="utf-8") as file:

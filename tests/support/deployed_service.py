@@ -6,18 +6,21 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
+
+# The emulator unpacks a function's package at its first request: there a request takes as long as it takes.
+http = httpx.Client(timeout=PATIENCE)
 
 ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 
 def upload(url: str, data: bytes, **request: Any) -> str:
     """Request an upload, send its object as the API says, and return the job's id."""
-    promised = httpx.post(f"{url}/uploads", json={"filename": "file.csv", **request})
+    promised = http.post(f"{url}/uploads", json={"filename": "file.csv", **request})
     assert promised.status_code == 202, promised.text
     body = promised.json()
     assert promised.headers["Location"] == f"/jobs/{body['job_id']}"
-    sent = httpx.request(
+    sent = http.request(
         body["upload"]["method"], body["upload"]["url"], headers=body["upload"]["headers"], content=data
     )
     assert sent.status_code == 200, sent.text
@@ -28,7 +31,7 @@ def finished(url: str, job_id: str) -> dict[str, Any]:
     """Wait until the job has ended and return its document."""
 
     def document() -> dict[str, Any]:
-        response = httpx.get(f"{url}/jobs/{job_id}")
+        response = http.get(f"{url}/jobs/{job_id}")
         assert response.status_code == 200, response.text
         job: dict[str, Any] = response.json()
         assert response.headers.get("Retry-After") == (None if job["status"] in ENDED else "1")

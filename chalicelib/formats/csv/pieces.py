@@ -77,7 +77,9 @@ class Pieces:
         text = self.text(inline=inline, text_quotes=text_quotes)
         if joined:
             escapes = b"|" + self._escapes(inline=inline) if self.escape else b""
-            text = repeated(self._plain(text_quotes=text_quotes) + b"++" + escapes + rb"|\n|\r(?!\n)")
+            # a quote behind a line ending opens a cell: text that is regular line by line stays so
+            ending = rb"(?:\n|\r(?!\n))" + self.no_quote
+            text = repeated(self._plain(text_quotes=text_quotes) + b"++" + escapes + b"|" + ending)
         text = (self.no_quote if text_quotes else b"") + text
         if not self.quote or not quoted:
             return b"(?:" + text + b")"
