@@ -7,8 +7,9 @@ reads again; of NDJSON and JSON files it is NDJSON.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any, NoReturn
+
+import msgspec
 
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Dialect, WholeReject
@@ -99,21 +100,13 @@ class _Writer:
 
 
 def _json_line(reject: WholeReject) -> str:
-    members: dict[str, object] = {
-        "_reason": _reason(reject),
-        "_code": reject.code,
-        "_line": reject.place.line,
-        "_record_number": reject.place.record,
-    }
+    numbers = f'"_line": {_to_json(reject.place.line)}, "_record_number": {_to_json(reject.place.record)}'
+    members = f'"_reason": {_to_json(_reason(reject))}, "_code": {_to_json(reject.code)}, {numbers}'
     record = None if reject.is_cut or reject.is_excerpt else _json_value(reject.raw)
-    if record is None:
-        members["_raw"] = readable(reject.raw.strip(b" \t\r\n"), encodings.UTF8)
-        return _json(members) + "\n"
-    return f'{_json(members)[:-1]}, "record": {record}}}\n'
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    if record is not None:
+        return f'{{{members}, "record": {record}}}\n'
+    raw = readable(reject.raw.strip(b" \t\r\n"), encodings.UTF8)
+    return f'{{{members}, "_raw": {_to_json(raw)}}}\n'
 
 
 def _json_value(raw: bytes) -> str | None:
@@ -125,11 +118,28 @@ def _json_value(raw: bytes) -> str | None:
         text = raw.decode().strip(" \t\r\n")
     except UnicodeDecodeError:
         return None
-    for candidate in (text, text.removesuffix(",")):
-        with suppress(ValueError, RecursionError):
-            _decoder.decode(candidate)
-            return _LINE_ENDINGS.sub(" ", candidate)
-    return None
+    text = text.removesuffix(",")
+    if not _is_json(text):
+        return None
+    return _LINE_ENDINGS.sub(" ", text) if "\n" in text or "\r" in text else text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _skim(text)
+    except RecursionError:
+        return False
+    except ValueError:
+        return _HALF in text.lower() and _is_valid(text)
+    return True
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        _decoder.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -140,4 +150,9 @@ def _as_is(lexeme: str) -> Any:  # noqa: ANN401 - nothing is made of numbers
     return lexeme
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+_skim = msgspec.json.Decoder(
+    msgspec.Raw
+).decode  # fast, and refuses half of a surrogate pair, which JSON may hold
+_HALF = "\\ud"  # begins one, in either case
 _decoder = json.JSONDecoder(parse_float=_as_is, parse_int=_as_is, parse_constant=_no_constant)

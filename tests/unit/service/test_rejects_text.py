@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import pytest
 from hypothesis import example, given
@@ -540,3 +541,32 @@ def test_json_excerpts_are_no_records() -> None:
         "_record_number": 3,
         "_raw": '{"a":1}',
     }
+
+
+_TOKENS = st.sampled_from(
+    (
+        *('{"a":', "}", "[", "]", ",", '"b"', "-", "1", "01", "1" * 40, "1e999", "true", "NaN", "\n", " "),
+        *('"\\ud83d"', '"\\uD83D\\uDE00"', '"\\x"', '"\x01"', '"\t"', "\ufeff", "\u00a0", '"\u2028"'),
+    )
+)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+@given(st.lists(_TOKENS, max_size=8).map("".join))
+def test_a_json_record_stands_as_it_came_if_pythons_decoder_takes_it(text: str) -> None:
+    lines = file_of([reject_of(text.encode(), "some-code")], Dialect(Format.NDJSON, 0)).decode().split("\n")
+
+    found = json.loads(lines[0])
+
+    assert lines[1:] == [""]
+    raw = text.strip(" \t\r\n")
+    try:
+        expected = json.loads(raw.removesuffix(","), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        assert found["_raw"] == raw
+    else:
+        assert found["record"] == expected
+        assert "_raw" not in found
