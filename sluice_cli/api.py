@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 
+from sluice_cli.ahead import one_ahead
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
@@ -117,8 +118,12 @@ class Api:
         return self._pages("/jobs", "jobs", Job.read, filters, limit, largest=_JOBS)
 
     def errors(self, job_id: UUID, *, limit: int | None) -> Iterator[Page[Reject]]:
-        """Yield pages of the job's rejects in file order, at most ``limit`` rejects in all."""
-        return self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit, largest=_REJECTS)
+        """Yield pages of the job's rejects in file order, at most ``limit`` rejects in all.
+
+        While one page is in use, the next one is fetched.
+        """
+        pages = self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit, largest=_REJECTS)
+        return one_ahead(pages)
 
     def workers(self) -> Iterator[Page[Worker]]:
         """Yield pages of workers, newest first."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TypeVar
 
+import msgspec
+
 # bytes of what may be long in an answer
 MOST_PAGE = 900_000  # the items of a page
 MOST_LABELS = 64 << 10  # earlier versions took more of them
@@ -27,8 +29,10 @@ Value = TypeVar("Value")
 
 def answer_size(value: object) -> int:
     """Return how many bytes the value takes of an answer, at most."""
-    text = json.dumps(value)
-    return len(text) + text.count('"') + text.count("\\")  # each of these gets a backslash
+    text = msgspec.json.encode(value)
+    if not text.isascii():  # other characters become escapes
+        text = json.dumps(value, separators=(",", ":")).encode()
+    return len(text) + text.count(b'"') + text.count(b"\\")  # each of these gets a backslash
 
 
 def that_fit(values: Sequence[Value], most_bytes: int) -> Sequence[Value]:

@@ -57,7 +57,12 @@ def with_place(message: str, place: Place, count: int = 1) -> str:
         message += f" ({count:,} in a row)"
     if not message.startswith(_SUBJECT):
         return message
-    line = place.line if place.line is not None and place.line >= (place.record or 0) else None
-    named = (("Row", place.sheet_row), ("Line", line), ("Record", place.record))
-    subject = next((f"{noun} {number} " for noun, number in named if number is not None), _SUBJECT)
+    if place.sheet_row is not None:
+        subject = f"Row {place.sheet_row} "
+    elif place.line is not None and place.line >= (place.record or 0):
+        subject = f"Line {place.line} "
+    elif place.record is not None:
+        subject = f"Record {place.record} "
+    else:
+        return message
     return subject + message.removeprefix(_SUBJECT)

@@ -75,7 +75,7 @@ def list_errors(context: RequestContext, jobs: JobRegister) -> Response:
     if not rejects:
         find(context, jobs)  # it is needed only to say that there is no such job
     page = page_of(rejects, limit, serializers.describe_reject, lambda reject: reject.cursor)
-    return json_response({"errors": page.documents, "next_cursor": page.next_cursor})
+    return exact_json_response({"errors": page.documents, "next_cursor": page.next_cursor})
 
 
 def find(context: RequestContext, jobs: JobRegister) -> Job:

@@ -555,6 +555,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+@example('"\\uD83D"')
 @given(st.lists(_TOKENS, max_size=8).map("".join))
 def test_a_json_record_stands_as_it_came_if_pythons_decoder_takes_it(text: str) -> None:
     lines = file_of([reject_of(text.encode(), "some-code")], Dialect(Format.NDJSON, 0)).decode().split("\n")
