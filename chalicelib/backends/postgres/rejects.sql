@@ -26,8 +26,8 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
        set_config('enable_sort', 'off', true), set_config('enable_nestloop', 'off', true)
 
 -- name: select_rejects
--- The page comes first, by the primary key: so it costs as much as it has rejects, wherever it lies. A record's number is known once every block before its own is in the ledger. The rejects of a duplicate file are those
--- of the job that loaded it.
+-- The page comes first, by the primary key: so it costs as much as it has rejects, wherever it lies. A record's number is
+-- known once every block before its own is in the ledger. The rejects of a duplicate file are those of the job that loaded it.
 WITH loader AS (
     SELECT coalesce(duplicate_of, id) AS job_id FROM ingestion_jobs WHERE id = %(id)s
 ), page AS MATERIALIZED (
@@ -37,20 +37,14 @@ WITH loader AS (
     ORDER BY block_no, record
     LIMIT %(limit)s
 ), block AS MATERIALIZED (
-    SELECT block_no, coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset AS is_next,
-           coalesce(sum(records) OVER before, 0)::bigint AS records,
-           CASE WHEN count(*) OVER before = count(lines) OVER before
-                THEN coalesce(sum(lines) OVER before, 0)::bigint END AS lines,
-           CASE WHEN count(*) OVER before = count(sheet_rows) OVER before
-                THEN coalesce(sum(sheet_rows) OVER before, 0)::bigint END AS sheet_rows
-    FROM ingestion_blocks
-    WHERE job_id = (SELECT job_id FROM loader) AND block_no <= (SELECT max(block_no) FROM page)
-    WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    SELECT block_no, records_before, lines_before, sheet_rows_before
+    FROM loader CROSS JOIN (SELECT coalesce(max(block_no), -1) AS block FROM page) AS last
+    CROSS JOIN LATERAL numbered_blocks(loader.job_id, last.block)
 )
 SELECT block_no, page.record AS ordinal, byte_offset, field, code, message, raw, page.count,
-       CASE WHEN is_next THEN block.records + page.record + 1 END AS record,
-       CASE WHEN is_next THEN block.lines + page.line + 1 END AS line,
-       CASE WHEN is_next THEN block.sheet_rows + page.sheet_row + 1 END AS sheet_row
+       records_before + page.record + 1 AS record,
+       lines_before + page.line + 1 AS line,
+       sheet_rows_before + page.sheet_row + 1 AS sheet_row
 FROM page JOIN block USING (block_no)
 ORDER BY block_no, ordinal
 
@@ -59,24 +53,16 @@ ORDER BY block_no, ordinal
 -- every earlier block is in the ledger.
 SELECT kind.code, nullif(kind.field, '') AS field, kind.count, first.byte_offset,
        error.message, error.count AS alike,
-       CASE WHEN before.is_whole THEN before.records + first.record + 1 END AS record,
-       CASE WHEN before.is_whole THEN before.lines + first.line + 1 END AS line,
-       CASE WHEN before.is_whole THEN before.sheet_rows + first.sheet_row + 1 END AS sheet_row
+       before.records_before + first.record + 1 AS record,
+       before.lines_before + first.line + 1 AS line,
+       before.sheet_rows_before + first.sheet_row + 1 AS sheet_row
 FROM (
     SELECT code, field, min(block_no) AS block_no, sum(count)::bigint AS count
     FROM reject_counts WHERE job_id = %(job_id)s
     GROUP BY code, field ORDER BY sum(count) DESC, code, field LIMIT %(limit)s
 ) AS kind
 JOIN reject_counts AS first USING (block_no, code, field)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(end_offset - start_offset) = max(end_offset), true) AS is_whole,
-           coalesce(sum(records) FILTER (WHERE block_no < first.block_no), 0)::bigint AS records,
-           CASE WHEN count(*) = count(lines)
-                THEN coalesce(sum(lines) FILTER (WHERE block_no < first.block_no), 0)::bigint END AS lines,
-           CASE WHEN count(*) = count(sheet_rows)
-                THEN coalesce(sum(sheet_rows) FILTER (WHERE block_no < first.block_no), 0)::bigint END AS sheet_rows
-    FROM ingestion_blocks WHERE job_id = %(job_id)s AND block_no <= first.block_no
-) AS before
+LEFT JOIN numbered_blocks(%(job_id)s, NULL) AS before USING (block_no)
 LEFT JOIN validation_errors AS error
     ON error.job_id = first.job_id AND error.block_no = first.block_no AND error.record = first.record
 WHERE first.job_id = %(job_id)s

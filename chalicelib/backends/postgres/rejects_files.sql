@@ -50,23 +50,9 @@ WHERE file.made_at IS NULL AND file.error IS NULL
 RETURNING attempts
 
 -- name: blocks
--- The numbers before a block are known where the ledger has all of the text before it.
 SELECT block_no, start_offset, end_offset, rejected,
-       CASE WHEN is_next THEN records END AS records,
-       CASE WHEN is_next THEN lines END AS lines,
-       CASE WHEN is_next THEN sheet_rows END AS sheet_rows
-FROM (
-    SELECT block_no, start_offset, end_offset, rejected,
-           coalesce(sum(end_offset - start_offset) OVER before, 0) = start_offset AS is_next,
-           coalesce(sum(records) OVER before, 0)::bigint AS records,
-           CASE WHEN count(*) OVER before = count(lines) OVER before
-                THEN coalesce(sum(lines) OVER before, 0)::bigint END AS lines,
-           CASE WHEN count(*) OVER before = count(sheet_rows) OVER before
-                THEN coalesce(sum(sheet_rows) OVER before, 0)::bigint END AS sheet_rows
-    FROM ingestion_blocks
-    WHERE job_id = %(id)s
-    WINDOW before AS (ORDER BY block_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-) AS block
+       records_before AS records, lines_before AS lines, sheet_rows_before AS sheet_rows
+FROM numbered_blocks(%(id)s, NULL)
 WHERE rejected > 0
 ORDER BY block_no
 
