@@ -29,7 +29,7 @@ from chalicelib.telemetry import logger
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
 _NOT_STORED = "too-many-rejects"
-_MISSING = "{:,} more records were rejected here. They were counted and not stored, and are not in this file."
+_MISSING = "What else was rejected here was counted and not stored, and is not in this file (records: {:,})."
 
 
 class RejectsLedger(Protocol):

@@ -14,11 +14,14 @@ from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion
+from chalicelib.core.errors import TooManyRejects
 from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Reject, Source, Status, Tally
 from chalicelib.core.packed_rejects import PackedRejects
 from tests.support.blocks import block
+from tests.support.fakes import MemoryStore
+from tests.support.ingesting import opened_by, work
 from tests.support.life import DIALECT, Life, at_once
 
 BLOCKS = 8
@@ -147,3 +150,30 @@ def test_a_job_from_before_the_limit_counts_on(life: Life) -> None:
     )
     assert life.sql(default) == [("'fail'::text",)]
     assert life.found(job.id).instructions.rejects_beyond_limit is BeyondLimit.FAIL
+
+
+@pytest.mark.parametrize("beyond", BeyondLimit)
+def test_workers_on_ranges_of_a_job_keep_to_its_limit(life: Life, beyond: BeyondLimit) -> None:
+    data = b"a,b\n" + b"1,2\n1,2,3\n" * 200
+    job_id, ingester = opened_by(life, MemoryStore(data), max_rejects=5, range_size=400)
+    ingester = replace(ingester, new_writer=lambda: PostgresBlocks(life.pool, IngestedData(), 5))
+    life.change(f"UPDATE ingestion_jobs SET rejects_beyond_limit = '{beyond}'")
+    claims = 0
+    while not life.found(job_id).status.is_terminal:
+        claims += 1
+        try:
+            work(life, job_id, ingester)
+        except TooManyRejects:  # as an attempt does
+            assert life.ledger.fail_over_budget(life.found(job_id), owner="me") is Status.FAILED
+
+    ended = life.found(job_id)
+    assert claims > 1
+    assert stored(life) == [(5, 5)]
+    if beyond is BeyondLimit.COUNT:
+        assert (ended.status, ended.progress.tally.rejected) == (Status.COMPLETED, 200)
+        assert (ended.progress.tally.unstored, claims > 3) == (195, True)
+    else:
+        assert ended.status is Status.FAILED
+        assert ended.outcome.error is not None
+        assert ended.outcome.error.code == "too-many-rejects"
+        assert 5 < ended.progress.tally.rejected < 200

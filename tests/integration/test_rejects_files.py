@@ -8,12 +8,15 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.core.jobs import Changes, Claim, Job, RejectsFile, RejectsSource, Task
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, WholeReject
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.rejects_file import RejectsFileMaker, WholeRejects
 from chalicelib.service.rejects_request import RejectsFiles
+from chalicelib.service.rejects_text import rejects_text
 from tests.support.fakes import FixedSigner, MemoryQueue, MemoryStore, MemoryUploads
 from tests.support.ingesting import in_steps, opened_by, work
 from tests.support.life import DAY, Life, at_once
@@ -118,6 +121,47 @@ def test_a_block_that_is_not_as_the_ledger_has_it_is_made_of_excerpts(life: Life
     found.remove(unstored)
     assert [it.is_excerpt for it in found] == [it.place.offset < second.start for it in found]
     assert {it.is_excerpt for it in found} == {True, False}
+
+
+def limited(life: Life, most: int, **limits: int) -> tuple[Job, Ingester]:
+    """Return a job that is loaded by workers who store so many rejects of it, and count the others."""
+    job_id, ingester = opened_by(life, MemoryStore(FILE), max_rejects=most, **limits)
+    life.change("UPDATE ingestion_jobs SET rejects_beyond_limit = 'count'")
+    limited = replace(ingester, new_writer=lambda: PostgresBlocks(life.pool, IngestedData(), most))
+    while life.found(job_id).status is not Status.COMPLETED:
+        work(life, job_id, limited)
+    return life.found(job_id), ingester
+
+
+@pytest.mark.parametrize("most", [0, 5, len(EXPECTED)])
+@pytest.mark.parametrize("range_size", [0, 20_000], ids=["alone", "split"])
+def test_the_file_has_the_records_that_are_not_stored(life: Life, most: int, range_size: int) -> None:
+    job, ingester = limited(life, most, range_size=range_size)
+    tally = job.progress.tally
+    assert (tally.rejected, tally.unstored) == (len(EXPECTED), len(EXPECTED) - most)
+    assert life.sql("SELECT count(*) FROM validation_errors") == [(most,)]
+
+    rejects = rejects_of(life, job, ingester)
+
+    assert [cells(reject) for reject in everything(rejects)] == EXPECTED
+    assert (rejects.count, rejects.has_excerpts) == (len(EXPECTED), False)
+
+
+@pytest.mark.parametrize("range_size", [0, 20_000], ids=["alone", "split"])
+def test_excerpts_say_how_many_records_are_not_stored(life: Life, range_size: int) -> None:
+    job, ingester = limited(life, 5, range_size=range_size)
+    assert job.reading is not None
+    gone = replace(ingester, store=MemoryStore(FILE, etag="another"))
+
+    rejects = rejects_of(life, job, gone)
+    found = everything(rejects)
+    lines = b"".join(rejects_text(job, job.reading.dialect, found, longest=10**6)).decode().splitlines()
+
+    missing = [it for it in found if it.code == "too-many-rejects"]
+    assert (rejects.count, len(found) - len(missing)) == (5, 5)
+    assert sum(int(it.message.partition("records: ")[2].rstrip(").")) for it in missing) == len(EXPECTED) - 5
+    assert sum("counted and not stored" in line for line in lines) == len(missing)
+    assert [it.place.offset for it in found] == sorted(it.place.offset for it in found)
 
 
 def test_a_wish_is_made_once(life: Life) -> None:
