@@ -4,16 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from chalicelib.formats.json.units import PIECE, container_end, space_end, steps_outside_strings
+from chalicelib.formats.json.units import NEAR, PIECE, Nesting, container_end, ends_in_escape, space_end
 from chalicelib.reading.lines import count_lines
 from chalicelib.reading.patterns import repeated
 
 LONGEST_NAME = 1 << 14  # bytes of a name that is kept; a pointer has 1,000 characters, up to 12 bytes each
 
-_NEAR = 1 << 11  # bytes: most containers are shorter
 _STRING_PART = re.compile(rb'[^"\\]*+' + repeated(rb'\\.[^"\\]*+'), re.DOTALL)
 _SCALAR_PART = re.compile(rb'[^"\\{\[,\]} \t\n\r:]*+')
 
@@ -119,14 +115,14 @@ class Scanner:
                 return
 
     def _skip_container(self) -> None:
-        end = container_end(self._data, self._at, min(self._at + _NEAR, len(self._data)))
+        end = container_end(self._data, self._at, min(self._at + NEAR, len(self._data)))
         if end is not None:
             self._at = end
             return
-        nesting, size = _Nesting(), _NEAR
+        nesting, size = Nesting(), NEAR
         while True:
             piece = self._data[self._at : self._at + size]
-            escapes = (len(piece) - len(piece.rstrip(b"\\"))) % 2
+            escapes = int(ends_in_escape(piece))
             if escapes:  # look at it with the byte after it
                 piece = piece[:-1]
             length = nesting.closed_after(piece)
@@ -152,27 +148,6 @@ class Scanner:
         if passed.endswith(b"\r") and self._data.startswith(b"\n"):
             self._lines -= 1  # both bytes of a CRLF were counted, or will be
         return True
-
-
-class _Nesting:
-    """Follow how deep containers are nested, over consecutive pieces of text."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._is_inside = False  # a string
-
-    def closed_after(self, piece: bytes) -> int | None:
-        """Return the length of the beginning of the piece that closes the outermost container, if it does."""
-        offsets, steps, quotes = steps_outside_strings(piece, inside=self._is_inside)
-        depths = pc.add(pc.cumulative_sum(steps.cast(pa.int32())), self._depth)
-        closing = pc.index(depths, 0).as_py()
-        if closing >= 0:
-            length: int = offsets[closing].as_py() + 1
-            return length
-        if len(depths):
-            self._depth = depths[-1].as_py()
-        self._is_inside ^= bool(quotes % 2)
-        return None
 
 
 def text_of(name: bytes) -> str | None:

@@ -34,6 +34,7 @@ from chalicelib.reading.patterns import repeated
 from chalicelib.rows.columns import numbers
 
 PIECE = 1 << 20  # bytes that are scanned together
+NEAR = 1 << 11  # bytes: most containers are shorter
 _FEWEST = 32  # repeats of a unit that are worth a run
 
 WHITE = b" \t\n\r"  # RFC 8259 section 2
@@ -242,6 +243,12 @@ def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int, stop: int) -> i
 
 def container_end(data: bytes, at: int, stop: int) -> int | None:
     """Return the offset after the brace or bracket that closes the one at ``at``; None without one."""
+    near = min(at + NEAR, stop)
+    end = _near_end(data, at, near)
+    return _far_end(data, at, stop) if end is None and near < stop else end
+
+
+def _near_end(data: bytes, at: int, stop: int) -> int | None:
     depth = 0
     for mark in _MARK.finditer(data, at, stop):
         kind, length = mark.lastgroup, mark.end() - mark.start()
@@ -254,6 +261,48 @@ def container_end(data: bytes, at: int, stop: int) -> int | None:
         elif kind == "open":  # a string that is not closed
             break
     return None
+
+
+def _far_end(data: bytes, at: int, stop: int) -> int | None:
+    nesting, size = Nesting(), NEAR
+    while at < stop:
+        end = min(at + size, stop)
+        if end < stop and ends_in_escape(data[at:end]):
+            end += 1
+        length = nesting.closed_after(data[at:end])
+        if length is not None:
+            return at + length
+        at, size = end, min(4 * size, PIECE)
+    return None
+
+
+def ends_in_escape(piece: bytes) -> bool:
+    """Return whether the character after the piece is an escaped one."""
+    return (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
+
+
+class Nesting:
+    """Follow how deep containers are nested, over consecutive pieces of text."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._is_inside = False  # a string
+
+    def closed_after(self, piece: bytes) -> int | None:
+        """Return the length of the beginning of the piece that closes the outermost container, if it does.
+
+        No piece begins with an escaped character.
+        """
+        offsets, steps, quotes = steps_outside_strings(piece, inside=self._is_inside)
+        depths = pc.add(pc.cumulative_sum(steps.cast(pa.int32())), self._depth)
+        closing = pc.index(depths, 0).as_py()
+        if closing >= 0:
+            length: int = offsets[closing].as_py() + 1
+            return length
+        if len(depths):
+            self._depth = depths[-1].as_py()
+        self._is_inside ^= bool(quotes % 2)
+        return None
 
 
 def regular(window: Window) -> Units:

@@ -22,7 +22,7 @@ from chalicelib.formats.json import units as json_units
 from chalicelib.formats.json.decode import decode
 from chalicelib.formats.json.framing import LOOK_AHEAD, JsonFraming
 from chalicelib.formats.json.parse import parse
-from chalicelib.formats.json.units import Layout, Unit, Units, Window
+from chalicelib.formats.json.units import Layout, Unit, Units, Window, container_end
 from chalicelib.formats.ndjson import decode as ndjson
 from chalicelib.reading.blocks import Block, RejectedRecord, Segment, cut_blocks
 from chalicelib.reading.object_text import Chunk
@@ -711,3 +711,38 @@ def test_the_json_test_suite_is_complete() -> None:
         file for file in FILES if file.name.startswith("y_") and is_of_objects(json.loads(file.read_bytes()))
     ]
     assert len(named) == 14
+
+
+def _closes_at(data: bytes) -> int | None:
+    """Return the length of the container that the text begins with, byte by byte; None without an end."""
+    depth = at = 0
+    inside = False
+    while at < len(data):
+        byte = data[at : at + 1]
+        if byte == b"\\" and data[at + 1 : at + 2] in (b'"', b"\\"):
+            at += 1
+        elif byte == b'"':
+            inside = not inside
+        elif not inside and byte in b"{[":
+            depth += 1
+        elif not inside and byte in b"}]":
+            depth -= 1
+            if depth == 0:
+                return at + 1
+        at += 1
+    return None
+
+
+_LONG_TOKENS = st.tuples(
+    st.sampled_from([b"{", b"[", b"]", b"}", b'"', b"\\", b'\\"', b'"x"', b'"{"', b"{}", b"a"]),
+    st.sampled_from([1, 1, 2, 3, 2047, 2048, 9000]),
+).map(lambda it: it[0] * it[1])
+
+
+@given(st.lists(_LONG_TOKENS, min_size=1, max_size=9).map(b"".join))
+@example(b"[" + b"x" * 2047 + b'\\\\"]"]')
+@example(b'["' + b"x" * 2045 + b'\\"]"]')
+def test_the_end_of_a_long_container_is_found_as_byte_by_byte(text: bytes) -> None:
+    data = b"[" + text
+
+    assert container_end(data, 0, len(data)) == _closes_at(data)
