@@ -28,6 +28,8 @@ MOST_RECORDS = 20  # that a preview shows
 MOST_REJECTS = 20
 MOST_JSON = 256 << 10  # bytes of canonical JSON that it shows: the API's answers are bounded
 SIZE = 1 << 16  # bytes of the text whose records are read; the last record may end later
+# Cells that are read, about: in a table of thousands of columns, short records have as many as whole ones.
+MOST_CELLS = 1 << 19
 # Bytes of the text in which the ends of these records are looked for: first in few, as detection does.
 _LOOKS = (HEAD_SIZE, 4 << 20)
 # Sizes of blocks, in bytes. Where a record does not end within what was read, ever smaller blocks are cut, so
@@ -78,11 +80,12 @@ class Previewer:
         dialect, file_format = text.dialect, format_of(text.dialect)
         size = min(SIZE, file_format.max_block_size(dialect))
         stop = (dialect.data_start + size) // _GRIDS[0] * _GRIDS[0]
+        most_lines = max(MOST_CELLS // max(len(dialect.columns), 1), MOST_RECORDS)
         for look in _LOOKS:
             beginning = _read(text, look)
             framing = file_format.framing(dialect, self.limits.max_record, to_end=beginning.is_whole)
-            block = _whole_records(beginning, stop, dialect, framing)
-            if beginning.is_whole or block.end >= stop:
+            block = _whole_records(beginning, stop, dialect, framing, most_lines)
+            if beginning.is_whole or block.end >= stop or block.lines >= most_lines:
                 break
         rejects: list[Rejected] = []
         runs = RejectRuns(dialect, rejects.append, MOST_REJECTS)
@@ -129,18 +132,26 @@ class _BytesMissing(Exception):  # noqa: N818 - no error
     """Where a record ends is decided by bytes that were not read."""
 
 
-def _whole_records(beginning: _Beginning, stop: int, dialect: Dialect, framing: Framing) -> Block:
-    """Return the records that begin before ``stop`` and end in the bytes, in one block."""
+def _whole_records(
+    beginning: _Beginning, stop: int, dialect: Dialect, framing: Framing, most_lines: int
+) -> Block:
+    """Return the records that begin before ``stop`` and end in the bytes, in one block.
+
+    There are fewer if they have ``most_lines``, about: a block may hold twice as many.
+    """
     segments: list[Segment | RejectedRecord] = []
     warnings: list[FileWarning] = []
     end = lines = 0
-    for block_size in _GRIDS:
+    largest = 1 << min(most_lines.bit_length(), _GRIDS[0].bit_length() - 1)  # divides ``stop``, as they do
+    for block_size in sorted({min(size, largest) for size in _GRIDS}, reverse=True):
         try:
             for block in _blocks(beginning, Gap(end, stop), block_size, dialect, framing):
                 segments += (replace(segment, line=lines + segment.line) for segment in block.segments)
                 warnings += block.warnings
                 lines += block.lines
                 end = block.end
+                if lines >= most_lines:
+                    break
             break
         except _BytesMissing:
             continue

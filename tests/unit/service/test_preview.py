@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Changes
-from chalicelib.core.model import Dialect, Format, Options, Source, Status
+from chalicelib.core.model import Dialect, Format, Options, ShortRows, Source, Status
 from chalicelib.core.preview import Preview, RunnerUp, Sureness
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.service.ingestion import Result
-from chalicelib.service.preview import MOST_JSON, MOST_RECORDS, MOST_REJECTS, SIZE
+from chalicelib.service.preview import MOST_CELLS, MOST_JSON, MOST_RECORDS, MOST_REJECTS, SIZE
 from chalicelib.service.sureness import sureness
 from tests.support.cases import CASES, FOLDER, Case
 from tests.support.fakes import MemoryStore
@@ -370,3 +370,32 @@ def test_a_reading_is_close_if_its_runner_up_is_nearly_as_likely(score: float, g
     ]
     assert sure["quote"] is Sureness.DECLARED
     assert sure["skip_initial_space"] is Sureness.CLEAR
+
+
+@pytest.mark.parametrize("short_rows", ShortRows)
+@pytest.mark.parametrize("record", [b"1\n", b"1,2,3\n", b'"1"\n', b",\n"])
+def test_short_records_of_a_wide_table_are_shown_without_reading_thousands(
+    short_rows: ShortRows, record: bytes
+) -> None:
+    width = 9000
+    header = ",".join(f"c{number}" for number in range(width)).encode() + b"\n"
+    options = Options(delimiter=",", quote='"', header=True, short_rows=short_rows)
+    world = World(MemoryStore(header + record * 100_000), options=options)
+
+    preview = world.preview()
+
+    assert MOST_RECORDS < preview.read <= 4 * MOST_CELLS / width
+    assert not preview.is_whole
+    if short_rows is ShortRows.PAD and b"1" in record:
+        assert len(preview.records) == MOST_RECORDS
+
+
+def test_whole_records_of_a_wide_table_are_shown_as_far_as_they_were() -> None:
+    width = 5000
+    header = ",".join(f"c{number}" for number in range(width)).encode() + b"\n"
+    row = ",".join("1" * width).encode() + b"\n"
+    world = World(MemoryStore(header + row * 50))
+
+    preview = world.preview()
+
+    assert preview.read >= SIZE // len(row)
