@@ -224,7 +224,7 @@ def test_a_value_is_passed_over_whatever_its_length(
 ) -> None:
     text = dumped([value], space).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scanner, "_NEAR", near)
+        patch.setattr(scanner, "NEAR", near)
         patch.setattr(scanner, "PIECE", 4 * near)
         walk = scanner.Scanner(pieces(text + behind.encode(), size), 7)
         walk.skip_value()
