@@ -10,6 +10,7 @@ that works is used:
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,12 +26,15 @@ _PAGES = 1000  # of 8 KiB in a removal step; some ten thousand rows
 _Encoded = Iterable[bytes | memoryview]  # rows in COPY's binary format
 
 
+@dataclass(frozen=True)
 class IngestedData:
-    """Implement :class:`chalicelib.destinations.Destination`."""
+    """Implement :class:`chalicelib.destinations.Destination`. Up to ``few`` rows are one upsert."""
+
+    few: int = _FEW
 
     def write(self, transaction: Connection, job: Job, rows: pa.RecordBatch, *, expect_existing: bool) -> int:
         """See the port."""
-        if len(rows) <= _FEW:
+        if len(rows) <= self.few:
             return _upsert_few(transaction, job, rows)
         if not expect_existing and _copy_new(transaction, EncodedRows(job, rows)):
             return len(rows)
