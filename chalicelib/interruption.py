@@ -2,7 +2,8 @@
 
 The code that runs the work says once, around it, how to ask whether it should go on: :func:`interruptible`.
 The code that it calls, however deep, calls :func:`check` between two pieces of its work: of decompressed
-text, of a scan, of a block. No function needs a parameter for that. Other threads are not interrupted.
+text, of a scan, of a block. So does a connection to Postgres that waits for an answer. No function needs a
+parameter for that. Another thread is interrupted only if it runs in a copy of the context.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -6,6 +6,8 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib.interruption import asking
+
 _AT_ONCE = 1024  # records, so that they stay in the processor's cache
 _MOST = 1 << 17  # records that are sorted at once; most blocks have fewer
 
@@ -16,9 +18,10 @@ def identify(records: pa.Array) -> pa.RecordBatch:
     """Return rows of SCHEMA for canonical records, sorted by hash; one row for equal records.
 
     The order makes all writers lock rows in the same order, and lets the index grow in runs.
+    Raises Interrupted.
     """
     starts = range(0, max(len(records), 1), _MOST)
-    parts = [_identify(records.slice(start, _MOST)) for start in starts]
+    parts = [_identify(records.slice(start, _MOST)) for start in asking(starts, 1)]
     if len(parts) == 1:
         return parts[0]
     # of a block of very many short records most are alike

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
@@ -279,7 +280,7 @@ class Ingestion:
                     memory.release_free_memory()
                 while len(writing) >= loaders:  # backpressure
                     writing.popleft().result()
-                writing.append(pool.submit(self._write, writer, block, hold))
+                writing.append(pool.submit(copy_context().run, self._write, writer, block, hold))
                 end = block.end
                 del block  # it is free once it is written
             while writing:

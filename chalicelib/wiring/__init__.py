@@ -23,7 +23,7 @@ from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
-from chalicelib.wiring.aws import http_pools, s3_client
+from chalicelib.wiring.aws import credentials, http_pools, s3_client
 from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Services:
     @cached_property
     def store(self) -> S3Store:
         """Return the store that the API and the workers read objects from."""
-        http = http_pools(self._s3.meta.endpoint_url, self._s3_connections)
-        return S3Store(self._s3, None if http is None else SignedReads(self._s3, http))
+        http, signer = http_pools(self._s3.meta.endpoint_url, self._s3_connections), credentials()
+        signed = None if http is None or signer is None else SignedReads(self._s3, signer, http)
+        return S3Store(self._s3, signed)
 
     @cached_property
     def upload_bucket(self) -> S3Bucket:

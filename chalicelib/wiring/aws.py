@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.httpsession import MAX_POOL_CONNECTIONS, get_cert_path
 from botocore.session import get_session
 from botocore.utils import get_environ_proxies
@@ -41,6 +42,11 @@ def http_pools(endpoint: str, connections: int) -> PoolManager | None:
         timeout=Timeout(_CONNECT_SECONDS, _READ_SECONDS),
         maxsize=connections,
     )
+
+
+def credentials() -> Credentials | None:
+    """Return the credentials that boto3's clients sign with, renewed in time; None without any."""
+    return (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
 
 
 def sqs_client(endpoint: str | None) -> "SQSClient":

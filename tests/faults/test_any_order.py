@@ -152,7 +152,7 @@ def test_any_order_of_events_in_postgres_gives_an_undisturbed_ledger(
     ports = {
         "ledger": ledger,
         "splits": splits,
-        "new_writer": lambda: PostgresBlocks(connections, IngestedData()),
+        "new_writer": lambda: PostgresBlocks(connections, IngestedData(few=0)),
     }
     Play(ingester(store, MemoryJobs(), **ports), claim).run(commands)
     scenario.check()

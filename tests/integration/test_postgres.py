@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,11 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.backends.postgres import database
+from chalicelib.backends.postgres.blocks import PostgresBlocks
+from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, RetryLater
 from chalicelib.core.jobs import Instructions, NewJob, Reading, Upload
 from chalicelib.core.model import Format, Gap, Options, Source, Status, Tally
+from chalicelib.interruption import Interrupted, interruptible
 from tests.support.blocks import block
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.life import DIALECT, SMALL_SOURCE, Backend
@@ -41,6 +44,35 @@ def test_creating_a_job_is_idempotent(backend: Backend) -> None:
         7,
         {"a": 1},
     )
+
+
+@in_either_table
+def test_a_few_rows_are_written_as_many_are(backend: Backend) -> None:
+    """Whichever way each block is written: what is counted and what is stored are the same."""
+    blocks = [
+        ["a", r"line\nfeed", "é,\u2028 \U0001f600", r"\\ \" \t", "a"],
+        ["a", "b"],
+        ["b", "c", "d"],
+        ["d"],
+    ]
+    found = set()
+    for number, fews in enumerate(product((0, 100), repeat=len(blocks))):
+        dataset = f"set-{number}"
+        jobs = [backend.job(dataset=dataset) for _ in range(2)]
+        tallies = [
+            PostgresBlocks(backend.pool, IngestedData(few=few)).write(jobs[no % 2], block(no, values))
+            for no, (few, values) in enumerate(zip(fews, blocks, strict=True))
+        ]
+        first = jobs[0].number
+        rows = backend.sql(
+            f"SELECT record->>'v', content_hash, first_job - {first}, last_job - {first} FROM ingested_data"
+            f" WHERE dataset_id = {jobs[0].dataset_id} ORDER BY 1"
+        )
+        found.add((tuple(tallies), tuple(rows)))
+    assert len(found) == 1
+    tallied, stored = found.pop()
+    assert sum(tally.inserted for tally in tallied) == len(stored) == 7
+    assert {"a", "line\nfeed", "é,\u2028 \U0001f600", '\\ " \t'} < {row[0] for row in stored}
 
 
 @in_either_table
@@ -317,3 +349,20 @@ def test_hashes_are_looked_up_in_the_index_whatever_postgres_thinks(backend: Bac
     scans = [line for (line,) in explained if "on generate_series" in line or "on ingested_data" in line]
     assert ["Function Scan" in line for line in scans][-2:] == [True, False]
     assert "Index" in scans[-1]
+
+
+@pytest.mark.parametrize("few", [0, 100])
+def test_a_block_that_waits_for_a_lock_is_given_up_when_its_job_should_stop(
+    backend: Backend, *, few: int
+) -> None:
+    """Postgres itself ends the wait after ten seconds: then it would be an outage."""
+    job = backend.job()
+    statement = "INSERT INTO ingested_data (first_job, last_job, dataset_id, content_hash, record)"
+    row = (job.dataset_id, hashlib.sha256(b'{"v":"a"}').digest(), '{"v":"a"}')
+    writer = PostgresBlocks(backend.pool, IngestedData(few=few))
+    with psycopg.connect(backend.url) as other:
+        other.execute(f"{statement} VALUES (0, 0, %s, %s, %s)".encode(), row)
+        with pytest.raises(Interrupted), interruptible(lambda: False):
+            writer.write(job, block(0, ["a"]))
+        other.rollback()
+    assert writer.write(job, block(0, ["a"])) == Tally(1, 1, 0, 0)

@@ -11,13 +11,14 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from urllib3 import PoolManager
 
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.core.errors import JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
-from chalicelib.wiring.aws import http_pools
+from chalicelib.wiring.aws import credentials, http_pools
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")
@@ -130,13 +131,14 @@ def test_signed_urls_take_the_signed_body_and_no_other(client: Any, name: str, b
 
 @pytest.fixture
 def signed(client: Any) -> SignedReads:
-    pools = http_pools(client.meta.endpoint_url, 2)
+    pools, signer = http_pools(client.meta.endpoint_url, 2), credentials()
     assert pools is not None
-    return SignedReads(client, pools)
+    assert signer is not None
+    return SignedReads(client, signer, pools)
 
 
 @pytest.mark.parametrize("versions", [False, True])
-def test_an_object_begins_alike_by_a_signed_url_and_by_boto3(
+def test_an_object_begins_alike_by_a_signed_request_and_by_boto3(
     client: Any, name: str, signed: SignedReads, *, versions: bool
 ) -> None:
     if versions:
@@ -165,7 +167,9 @@ def test_an_object_that_is_unchanged_is_seen_without_boto3(
     assert S3Store(client, signed).is_current(source)
 
 
-def test_what_a_signed_url_cannot_tell_is_asked_by_boto3(client: Any, name: str, signed: SignedReads) -> None:
+def test_what_a_signed_request_cannot_tell_is_asked_by_boto3(
+    client: Any, name: str, signed: SignedReads
+) -> None:
     store = S3Store(client, signed)
     source = Source(name, "missing", "e", 1)
     assert signed.begin(name, "missing", None, 1) is None
@@ -173,7 +177,8 @@ def test_what_a_signed_url_cannot_tell_is_asked_by_boto3(client: Any, name: str,
         with pytest.raises(JobFailed) as raised:
             ask()
         assert raised.value.code == "source-missing"
-    unreachable = SignedReads(boto3.client("s3", endpoint_url="http://127.0.0.1:1"), PoolManager())
+    elsewhere = boto3.client("s3", endpoint_url="http://127.0.0.1:1")
+    unreachable = SignedReads(elsewhere, Credentials("id", "secret"), PoolManager())
     client.put_object(Bucket=name, Key="k", Body=b"data")
     assert unreachable.begin(name, "k", None, 9) is None
     assert S3Store(client, unreachable).begin(name, "k", None, 9)[1] == b"data"

@@ -71,7 +71,8 @@ class Backend:
         self.workers = PostgresWorkers(self.pool)
 
     def writer(self) -> PostgresBlocks:
-        return PostgresBlocks(self.pool, IngestedData())
+        """Return a writer that writes small blocks as it writes large ones."""
+        return PostgresBlocks(self.pool, IngestedData(few=0))
 
     def load(self, job: Job, loaded: PreparedBlock) -> Tally:
         return self.writer().write(job, loaded)

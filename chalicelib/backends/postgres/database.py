@@ -3,25 +3,59 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import PQGen
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from chalicelib import interruption
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
+from chalicelib.interruption import Interrupted
 
+_SOON = 1.0  # seconds in which a request is answered, or asked about
+_CANCEL_SECONDS = 0.5
+_Value = TypeVar("_Value")
 APPLICATION = "sluice"  # the name of its connections in Postgres
 
 
 class Connection(psycopg.Connection[DictRow]):
-    """A connection, with the time of its last use."""
+    """A connection, with the time of its last use.
+
+    A request that the server does not answer soon is given up if the work of the thread should stop.
+    """
 
     used_at = -math.inf  # on the monotonic clock, in seconds
+
+    def wait(self, gen: PQGen[_Value], interval: float = 0.1, timeout: float | None = None) -> _Value:
+        """Wait for an answer as psycopg does. Raises Interrupted; the connection is closed then."""
+        try:
+            return super().wait(_asking(gen), interval, timeout)
+        except Interrupted:
+            # The server ends the statement, or, if it is frozen, the transaction when it wakes up.
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=_CANCEL_SECONDS)
+            self.pgconn.finish()
+            raise
+
+
+def _asking(gen: PQGen[_Value]) -> PQGen[_Value]:
+    """Do what ``gen`` does. Raises Interrupted if it has to wait for long, and work should stop."""
+    start = time.monotonic()
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() - start > _SOON:
+                interruption.check()
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        return cast("_Value", end.value)
 
 
 # A process that froze, or lost its network, must not keep its locks: Postgres ends its transaction. Set
@@ -140,6 +174,7 @@ def transaction_on(pool: Pool) -> Iterator[Connection]:
         errors.ReadOnlySqlTransaction,  # the primary has become a standby
         errors.IdleInTransactionSessionTimeout,  # this process was frozen
     ) as error:
+        interruption.check()  # a request that is given up looks like an outage
         told = _TOLD.get(error.sqlstate or "")
         raise RetryLater(f"the database is not available: {error}", Dependency.DATABASE, told=told) from error
 

@@ -12,6 +12,7 @@ from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Status, Tally
 
 _SQL = load_queries("failing.sql")
+SELECT_TALLY = _SQL["tally"]
 
 
 def may_fail(connection: Connection, job: Job, owner: str) -> bool:
@@ -63,7 +64,14 @@ def error_of_rejects(
 def tally_of(connection: Connection, job_id: UUID) -> Tally:
     """Return the sums over the job's ledger."""
     row = connection.execute(_SQL["tally"], {"id": job_id}).fetchone()
-    return Tally() if row is None else Tally(**row)
+    return Tally() if row is None else tally_in(row)
+
+
+def tally_in(row: Row) -> Tally:
+    """Return the sums over a ledger in a row of :data:`SELECT_TALLY`, or of what it was joined with."""
+    return Tally(
+        **{name: row[name] for name in ("records", "inserted", "duplicates", "rejected", "unstored")}
+    )
 
 
 def _codes(connection: Connection, job_id: UUID, rejected: int) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The destination `ingested_data`: one table for all datasets, records as JSONB.
 
-Rows come sorted by hash. There are three ways to write them, and the cheapest that works is used:
+Rows come sorted by hash. A few are one upsert. There are three ways to write more of them, and the cheapest
+that works is used:
 
 - new rows: one binary COPY straight into the table;
 - if some rows exist already, that fails: only the hashes are sent, to mark the existing rows, and COPY takes
@@ -9,6 +10,7 @@ Rows come sorted by hash. There are three ways to write them, and the cheapest t
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,15 +21,21 @@ from chalicelib.backends.postgres.database import Connection, load_queries
 from chalicelib.core.jobs import Job
 
 _SQL = load_queries("ingested_data.sql")
+_FEW = 100  # rows: beginning and ending a COPY takes longer than sending them
 _PAGES = 1000  # of 8 KiB in a removal step; some ten thousand rows
 _Encoded = Iterable[bytes | memoryview]  # rows in COPY's binary format
 
 
+@dataclass(frozen=True)
 class IngestedData:
-    """Implement :class:`chalicelib.destinations.Destination`."""
+    """Implement :class:`chalicelib.destinations.Destination`. Up to ``few`` rows are one upsert."""
+
+    few: int = _FEW
 
     def write(self, transaction: Connection, job: Job, rows: pa.RecordBatch, *, expect_existing: bool) -> int:
         """See the port."""
+        if len(rows) <= self.few:
+            return _upsert_few(transaction, job, rows)
         if not expect_existing and _copy_new(transaction, EncodedRows(job, rows)):
             return len(rows)
         transaction.execute(_SQL["use_indexes"])
@@ -98,6 +106,17 @@ def _copy(connection: Connection, statement: str, rows: _Encoded) -> None:
     with connection.cursor() as cursor, cursor.copy(_SQL[statement]) as copy:
         for piece in rows:
             copy.write(piece)
+
+
+def _upsert_few(connection: Connection, job: Job, rows: pa.RecordBatch) -> int:
+    parameters = {
+        "job": job.number,
+        "dataset": job.dataset_id,
+        "hashes": _concatenate(rows["content_hash"]),
+        "records": "\n".join(rows["record"].to_pylist()),
+    }
+    row = connection.execute(_SQL["upsert_few"], parameters).fetchone()
+    return row["count"] if row else 0
 
 
 def _upsert(connection: Connection, rows: _Encoded) -> int:

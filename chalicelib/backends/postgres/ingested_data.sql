@@ -33,6 +33,19 @@ WHERE EXISTS (
     WHERE dataset_id = %(dataset)s AND content_hash = substr(%(hashes)b::bytea, 32 * position + 1, 32) OFFSET 0
 )
 
+-- name: upsert_few
+-- As upsert_staged does, of rows that are sent with the statement. `hashes`: 32 bytes each, concatenated; `records`: a line
+-- each, since canonical JSON holds no line feed.
+WITH written AS (
+    INSERT INTO ingested_data AS old (first_job, last_job, dataset_id, content_hash, record)
+    SELECT %(job)s, %(job)s, %(dataset)s, substr(%(hashes)b::bytea, 32 * position::integer - 31, 32), record::jsonb
+    FROM unnest(string_to_array(%(records)s, E'\n')) WITH ORDINALITY AS incoming (record, position) ORDER BY position
+    ON CONFLICT (dataset_id, content_hash) DO UPDATE SET last_job = excluded.last_job
+    WHERE old.first_job <> excluded.first_job
+    RETURNING old.first_job = old.last_job AS inserted
+)
+SELECT count(*) FILTER (WHERE inserted) FROM written
+
 -- name: stage
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_rows
     (first_job bigint, last_job bigint, dataset_id integer, content_hash bytea, record jsonb)

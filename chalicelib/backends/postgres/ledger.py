@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
-from chalicelib.backends.postgres.failing import error_of_rejects, fail_locked, may_fail, tally_of
+from chalicelib.backends.postgres.failing import (
+    SELECT_TALLY,
+    error_of_rejects,
+    fail_locked,
+    may_fail,
+    tally_in,
+    tally_of,
+)
 from chalicelib.backends.postgres.jobs import (
     existing_job,
     find_job,
@@ -12,7 +19,6 @@ from chalicelib.backends.postgres.jobs import (
     lock_job,
     lock_job_to_open,
     lock_processing_job,
-    remove_ranges,
 )
 from chalicelib.backends.postgres.mappers import (
     Row,
@@ -21,7 +27,7 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
-from chalicelib.backends.postgres.warnings import set_head_warnings
+from chalicelib.backends.postgres.warnings import add_head_warnings
 from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import JobFailed
@@ -32,6 +38,9 @@ from chalicelib.core.warnings import FileWarning
 from chalicelib.destinations import Destination
 
 _SQL = load_queries("ledger.sql")
+_ACCOUNT = _SQL["account"].format(
+    tally=SELECT_TALLY, kept=_SQL["rejects_kept"], counted=_SQL["rejects_counted"], gaps=_SQL["gaps"]
+)
 _FAILURES = {Status.FAILED: Completion.FAILED, Status.UNDOING: Completion.ROLLING_BACK}
 
 
@@ -81,7 +90,6 @@ class PostgresLedger:
                 return None  # it fails with rejects of its own
             if tally.unstored and row["rejects_beyond_limit"] == BeyondLimit.FAIL:
                 return None  # likewise
-            remove_ranges(connection, job.id)
             connection.execute(_SQL["pin"], columns)
             parameters = {"id": job.id, "duplicate_of": original["id"], **transition_columns(Action.COMPLETE)}
             connection.execute(_SQL["copy_ledger"], parameters)
@@ -150,7 +158,7 @@ def open_locked(
         "text_size": reading.text_size,
     }
     connection.execute(_SQL["open_job"], {**source_columns(job_id, reading.source), **columns})
-    set_head_warnings(connection, job_id, warnings)
+    add_head_warnings(connection, job_id, warnings)
 
 
 def complete_locked(connection: Connection, job_id: UUID, row: Row, total: int) -> Completion:
@@ -158,18 +166,20 @@ def complete_locked(connection: Connection, job_id: UUID, row: Row, total: int) 
 
     ``total`` is the size of its text, in bytes. Raises JobFailed if the ledger does not add up.
     """
-    if missing := _gaps(connection, job_id, total):
-        raise JobFailed("ledger-mismatch", f"Bytes {missing[0].start} to {missing[0].end} are missing.")
-    tally = tally_of(connection, job_id)
+    account = connection.execute(_ACCOUNT, {"id": job_id, "total": total}).fetchone()
+    if account is None:
+        raise AssertionError(f"sums over the ledger of job {job_id} are missing")
+    if account["gap_start"] is not None:
+        raise JobFailed(
+            "ledger-mismatch", f"Bytes {account['gap_start']} to {account['gap_end']} are missing."
+        )
     kept, counted = (
-        connection.execute(_SQL[statement], {"id": job_id}).fetchone()
-        for statement in ("rejects_kept", "rejects_counted")
+        (account[f"{prefix}_rows"], account[f"{prefix}_records"]) for prefix in ("kept", "counted")
     )
     if kept != counted:
         raise JobFailed("ledger-mismatch", "The rejects counted and the rejects kept differ.")
-    if error := error_of_rejects(connection, job_id, row, tally, at_end=True):
+    if error := error_of_rejects(connection, job_id, row, tally_in(account), at_end=True):
         return _FAILURES[fail_locked(connection, job_id, row, error)]
-    remove_ranges(connection, job_id)
     parameters = {"id": job_id, "duplicate_of": None, **transition_columns(Action.COMPLETE)}
     connection.execute(_SQL["complete"], parameters)
     return Completion.COMPLETED

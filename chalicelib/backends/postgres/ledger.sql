@@ -1,4 +1,6 @@
 -- name: open_job
+-- The job has no blocks, but may have been opened before: warnings of that detection are removed.
+WITH removed AS (DELETE FROM job_warnings WHERE job_id = %(id)s)
 UPDATE ingestion_jobs
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
     detected = %(detected)s, block_size = %(block_size)s, text_size = %(text_size)s,
@@ -58,14 +60,22 @@ WHERE gap_start IS DISTINCT FROM gap_end
 ORDER BY gap_start
 
 -- name: rejects_kept
-SELECT count(*) AS stored, coalesce(sum(count), 0)::bigint AS records FROM validation_errors WHERE job_id = %(id)s
+SELECT count(*) AS kept_rows, coalesce(sum(count), 0)::bigint AS kept_records FROM validation_errors
+WHERE job_id = %(id)s
 
 -- name: rejects_counted
-SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS stored,
-       coalesce(sum(rejected - unstored), 0)::bigint AS records
+SELECT coalesce(sum(coalesce(reject_rows, rejected)), 0)::bigint AS counted_rows,
+       coalesce(sum(rejected - unstored), 0)::bigint AS counted_records
 FROM ingestion_blocks WHERE job_id = %(id)s
 
+-- name: account
+-- All that the completion of a job is decided by, in one request: made of the statements above. Without gaps, `gap_start`
+-- and `gap_end` are null.
+SELECT * FROM ({tally}) AS tally CROSS JOIN ({kept}) AS kept CROSS JOIN ({counted}) AS counted
+LEFT JOIN ({gaps} LIMIT 1) AS gap ON true
+
 -- name: complete
+WITH removed AS (DELETE FROM ingestion_ranges WHERE job_id = %(id)s)
 UPDATE ingestion_jobs
 SET status = %(after)s, completed_at = now(), updated_at = now(), lease_owner = NULL, lease_until = NULL,
     duplicate_of = %(duplicate_of)s

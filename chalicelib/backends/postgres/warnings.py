@@ -22,9 +22,8 @@ def add_warnings(
         connection.execute(_SQL["add"], warning_columns(job_id, block_no, warning))
 
 
-def set_head_warnings(connection: Connection, job_id: UUID, warnings: Sequence[FileWarning]) -> None:
-    """Set the warnings of the job's detection. The job has no blocks, but may have been opened before."""
-    remove_warnings(connection, job_id)
+def add_head_warnings(connection: Connection, job_id: UUID, warnings: Sequence[FileWarning]) -> None:
+    """Add the warnings of the job's detection."""
     add_warnings(connection, job_id, _HEAD, warnings)
 
 

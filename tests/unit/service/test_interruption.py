@@ -5,11 +5,13 @@ import gzip
 import lzma
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 
 from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import Options, Status
 from chalicelib.interruption import asking, interruptible
+from chalicelib.rows.identify import identify
 from chalicelib.service.ingestion import Result
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.hostile_archives import zip_of
@@ -29,9 +31,10 @@ FILES = {
     "rejects": b"a,b\n1,2\n" + b",\n" * 20_000,
     "irregular quotes": b"a,b\n1,2\n" + b'x"y,"z" w\n' * 5_000,
     "blank lines": b"a,b\n1,2\n" + b"\n" * 100_000,
+    "bad UTF-8": b"a,b\n1,2\n" + b"\xff,x\n" * 20_000,
 }
 # Questions that there are at least, where little text makes much work
-LEAST = {"rejects": 40, "irregular quotes": 10, "blank lines": 100, "records far down": 8}
+LEAST = {"rejects": 40, "irregular quotes": 10, "bad UTF-8": 20, "blank lines": 100, "records far down": 8}
 
 
 def keep_going_for(times: int) -> tuple[Callable[[], bool], list[bool]]:
@@ -82,6 +85,13 @@ def test_a_preview_stops_where_it_is_asked_to(name: str) -> None:
     keep_going, answers = keep_going_for(1)
     assert run(FILES[name], keep_going, MemoryJobs(), preview=True) is Result.INTERRUPTED
     assert answers == [True, False]
+
+
+def test_hashing_is_asked_about_every_so_often() -> None:
+    endless, answers = keep_going_for(10**9)
+    with interruptible(endless):
+        assert len(identify(pa.array(["{}"] * 500_000))) == 1
+    assert len(answers) >= 4
 
 
 def test_items_are_asked_about_every_so_often() -> None:

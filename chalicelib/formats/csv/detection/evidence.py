@@ -105,7 +105,7 @@ def _delimiters(lines: Sequence[Line], joined: str, options: Options, declared: 
         char = " " if delimiter == BLANKS else delimiter
         if char in (options.quote, options.escape, options.comment):
             continue
-        if _is_frequent(char, lines) or (delimiter == BLANKS and "\t" in joined):
+        if (char in joined and _is_frequent(char, lines)) or (delimiter == BLANKS and "\t" in joined):
             yield delimiter
 
 
@@ -270,7 +270,7 @@ def _types(delimiter: str, parsed: Parsed, table: Table) -> float:
     """Return how much the cells look like values, from 0 to 1."""
     rows = table.rows or parsed.records[table.first :]
     step = max(len(rows) * table.width // _MOST_CELLS, 1)
-    others = [char for char in STRONG + "," if char != delimiter]
+    others = frozenset(STRONG).difference(delimiter)
     total = count = 0.0
     for row in rows[::step]:
         if row.is_irregular:
@@ -285,13 +285,16 @@ def _types(delimiter: str, parsed: Parsed, table: Table) -> float:
     return total / count if count else 0.5
 
 
-def _text_quality(cell: str, delimiter: str, others: Sequence[str]) -> float:
-    """Return how much a cell without a type looks like one text, and not like half of one or like several."""
+def _text_quality(cell: str, delimiter: str, others: frozenset[str]) -> float:
+    """Return how much a cell without a type looks like one text, and not like half of one or like several.
+
+    ``others``: the delimiters that seldom stand in texts, without this one.
+    """
     if cell[0] in "\"'" and not cell.endswith(cell[0]):
         return 0.1
-    if any(char in cell for char in others if char != ","):
+    if not others.isdisjoint(cell):
         return 0.1
-    if "," in others and "," in cell:
+    if delimiter != "," and "," in cell:
         return 0.25 if _CLOSE_COMMA.search(cell) else 0.5
     if _holds_values(cell, " ") or (delimiter != ":" and _holds_values(cell, ":")):
         return 0.2
@@ -300,5 +303,7 @@ def _text_quality(cell: str, delimiter: str, others: Sequence[str]) -> float:
 
 def _holds_values(cell: str, divider: str) -> bool:
     """Return whether the divider makes three pieces or more of a cell, most of which are values."""
+    if cell.count(divider) < _FEW:
+        return False
     pieces = cell.split(divider)
-    return len(pieces) > _FEW and sum(kind_of(piece) is not Kind.TEXT for piece in pieces) * 2 > len(pieces)
+    return sum(kind_of(piece) is not Kind.TEXT for piece in pieces) * 2 > len(pieces)

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
 from chalicelib.formats.csv.detection import names
 from chalicelib.formats.csv.detection.sample import Record
@@ -179,14 +180,20 @@ def _is_header_like(record: Record) -> bool:
 def column_kinds(rows: Sequence[Record], width: int) -> list[Kind]:
     """Return the kind of each column: the one that most of its cells have."""
     step = max(len(rows) // _MOST_ROWS, 1)
-    chosen = [row for row in rows[::step] if len(row.cells) >= width]
-    kinds: list[Kind] = []
-    for column in range(width):
-        counts = Counter(kind_of(row.cells[column]) for row in chosen)
-        empty = counts.pop(Kind.EMPTY, 0)
-        kind, count = counts.most_common(1)[0] if counts else (Kind.EMPTY, empty)
-        kinds.append(kind if count >= _TYPED * max(counts.total(), 1) else Kind.TEXT)
-    return kinds
+    chosen = [row.cells for row in rows[::step] if len(row.cells) >= width]
+    if not chosen:
+        return [Kind.TEXT] * width
+    return [_column_kind(column) for column in islice(zip(*chosen, strict=False), width)]
+
+
+def _column_kind(cells: Iterable[str]) -> Kind:
+    kinds = [kind for kind in map(kind_of, cells) if kind is not Kind.EMPTY]
+    if not kinds:
+        return Kind.EMPTY
+    if kinds.count(kinds[0]) == len(kinds):  # nearly always
+        return kinds[0]
+    kind, count = Counter(kinds).most_common(1)[0]
+    return kind if count >= _TYPED * len(kinds) else Kind.TEXT
 
 
 def _differs(header: Record, kinds: Sequence[Kind]) -> bool:
