@@ -1,7 +1,7 @@
 """The HTTP API, one method per endpoint. Answers become :mod:`sluice_cli.documents`; refusals are raised."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -49,6 +49,27 @@ class Page(Generic[_T]):
     more: bool
 
 
+@dataclass(frozen=True)
+class Credential:
+    """What a request says about who makes it: an API key, and the tenant for a key of all tenants."""
+
+    api_key: str | None = field(default=None, repr=False)
+    tenant: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say so. Raises InputError if they cannot be sent."""
+        headers = {}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key.strip()}"
+        if self.tenant:
+            headers["Sluice-Tenant"] = self.tenant
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                variable = {"Authorization": "SLUICE_API_KEY", "Sluice-Tenant": "The tenant"}[name]
+                raise InputError(f"{variable} holds a character that it cannot have.")
+        return headers
+
+
 class Api:
     """The API at one address.
 
@@ -56,8 +77,9 @@ class Api:
     refuses, UnreachableError when no answer comes, and UnexpectedResponseError when something else answers.
     """
 
-    def __init__(self, base_url: str, http: httpx.Client) -> None:
+    def __init__(self, base_url: str, http: httpx.Client, credential: Credential | None = None) -> None:
         self._base_url = checked_url(base_url)
+        self._headers = (credential or Credential()).headers()  # of requests to the API, and to S3 never
         self.http = http
 
     def create_upload(self, new: NewUpload) -> SinglePutUpload | MultipartUpload:
@@ -152,7 +174,9 @@ class Api:
 
     def _request(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         try:
-            response = self.http.request(method, self._base_url + path, timeout=_TIMEOUT, **request)
+            response = self.http.request(
+                method, self._base_url + path, headers=self._headers, timeout=_TIMEOUT, **request
+            )
         except httpx.TransportError as error:
             raise UnreachableError(
                 f"No answer from {safe(self._base_url)}: {describe_transport_error(error)}",
@@ -186,6 +210,9 @@ def refusal(response: httpx.Response) -> ApiError:
     phrase = HTTPStatus(response.status_code).phrase if response.status_code in set(HTTPStatus) else "Error"
     request_id = problem.get("request_id") or response.headers.get("X-Request-Id")
     is_wrong_address = "title" not in problem and response.status_code in _WRONG_ADDRESS_STATUSES
+    hint = _WRONG_ADDRESS_HINT if is_wrong_address else None
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        hint = "Set SLUICE_API_KEY to an API key. `make up` writes an operator's into .local/env."
     return ApiError(
         status=response.status_code,
         title=safe(problem.get("title") or f"{response.status_code} {phrase}"),
@@ -193,7 +220,7 @@ def refusal(response: httpx.Response) -> ApiError:
         field=safe(problem["field"]) if problem.get("field") else None,
         request_id=safe(request_id) if request_id else None,
         retry_after=retry_after(response),
-        hint=_WRONG_ADDRESS_HINT if is_wrong_address else None,
+        hint=hint,
     )
 
 
