@@ -142,49 +142,49 @@ def set_dataset_options(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/workers")
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def list_workers(context: RequestContext) -> chalice.Response:
     """List the workers and what they work at, newest first."""
     return workers.list_workers(context, services().workers)
 
 
 @app.route("/healthz")
-@view(Scope.TENANTS_ADMIN, is_open=health.is_shallow)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, is_open=health.is_shallow)
 def show_health(context: RequestContext) -> chalice.Response:
     """Show whether every dependency of Sluice answers."""
     return health.show(context, services().dependencies, services().workers)
 
 
 @app.route("/tenants")
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def list_tenants(context: RequestContext) -> chalice.Response:
     """List the tenants, newest first."""
     return tenants.list_tenants(context, services().tenants)
 
 
 @app.route("/tenants", methods=["POST"])
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def create_tenant(context: RequestContext) -> chalice.Response:
     """Create a tenant."""
     return tenants.create(context, services().tenants)
 
 
 @app.route("/tenants/{name}/suspend", methods=["POST"])
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def suspend_tenant(context: RequestContext) -> chalice.Response:
     """Suspend a tenant."""
     return tenants.suspend(context, services().tenants)
 
 
 @app.route("/tenants/{name}/resume", methods=["POST"])
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def resume_tenant(context: RequestContext) -> chalice.Response:
     """Let a suspended tenant continue."""
     return tenants.resume(context, services().tenants)
 
 
 @app.route("/unmatched-objects")
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def list_unmatched_objects(context: RequestContext) -> chalice.Response:
     """List the dropped objects that belong to no tenant."""
     return tenants.list_unmatched(context, services().tenants)
@@ -253,6 +253,11 @@ if environment.lambda_workers:
 
 
 @app.lambda_function()
-def migrate(_event: dict[str, Any], _context: object) -> dict[str, list[str]]:
-    """Migrate the database to the schema of this version."""
-    return {"applied": apply_migrations(services().database_url())}
+def migrate(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Migrate the database to the schema of this version; with `create_key`, create an operator's API key."""
+    done: dict[str, Any] = {"applied": apply_migrations(services().database_url())}
+    if event.get("create_key") is True:
+        from chalicelib.entrypoints.keys import create_operator_key
+
+        done["key"] = create_operator_key(services().api_keys)
+    return done

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 
+from sluice_cli.documents.access import Key, Tenant
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
@@ -32,7 +33,7 @@ from sluice_cli.errors import (
 )
 from sluice_cli.escaping import safe
 
-_JOBS, _REJECTS, _WORKERS = 100, 1000, 1000  # items, at most, of one request
+_JOBS, _REJECTS, _WORKERS, _KEYS, _TENANTS = 100, 1000, 1000, 1000, 1000  # items, at most, of one request
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
@@ -145,6 +146,30 @@ class Api:
     def workers(self) -> Iterator[Page[Worker]]:
         """Yield pages of workers, newest first."""
         return self._pages("/workers", "workers", Worker.read, {}, None, largest=_WORKERS)
+
+    def create_key(self, body: Mapping[str, object]) -> Key:
+        """Create an API key, and return it with its text."""
+        return Key.read(_json(self._request("POST", "/keys", json=dict(body))))
+
+    def api_keys(self) -> Iterator[Page[Key]]:
+        """Yield pages of API keys, newest first."""
+        return self._pages("/keys", "keys", Key.read, {}, None, largest=_KEYS)
+
+    def revoke_key(self, key_id: UUID) -> Key:
+        """Revoke an API key and return it."""
+        return Key.read(_json(self._request("DELETE", f"/keys/{key_id}")))
+
+    def create_tenant(self, name: str) -> Tenant:
+        """Create a tenant, unless it exists, and return it."""
+        return Tenant.read(_json(self._request("POST", "/tenants", json={"name": name})))
+
+    def tenants(self) -> Iterator[Page[Tenant]]:
+        """Yield pages of tenants, newest first."""
+        return self._pages("/tenants", "tenants", Tenant.read, {}, None, largest=_TENANTS)
+
+    def change_tenant(self, name: str, action: str) -> Tenant:
+        """Suspend or resume a tenant, and return it."""
+        return Tenant.read(_json(self._request("POST", f"/tenants/{quote(name, safe='')}/{action}")))
 
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""

@@ -13,8 +13,10 @@ from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
 from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
+from sluice_cli.commands.keys import keys_command
 from sluice_cli.commands.preview import load_command, preview_command
 from sluice_cli.commands.session import Session
+from sluice_cli.commands.tenants import tenants_command
 from sluice_cli.commands.upload import upload_command
 from sluice_cli.commands.workers import workers_command
 
@@ -99,6 +101,8 @@ for _command in (
     retry_command,
     undo_command,
     options_command,
+    tenants_command,
+    keys_command,
     workers_command,
 ):
     main.add_command(_command)

@@ -10,11 +10,13 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.api.context import RequestContext, request_id_of
 from chalicelib.api.problems import Answer, handle_errors
 from chalicelib.api.responses import PROBLEM, problem_response
-from chalicelib.core.access import Scope
+from chalicelib.core.access import Forbidden, Scope
 from chalicelib.service.access import Access, require
 from chalicelib.telemetry import logger
 
 TENANT = "Sluice-Tenant"  # the header that names the tenant, for a credential of all tenants
+
+_CREDENTIAL = "sluice_credential"  # in the request's context: who makes it, for the log
 
 View = Callable[[RequestContext], Response]
 
@@ -31,9 +33,16 @@ class Views:
         self.scopes: dict[str, Scope] = {}
 
     def __call__(
-        self, scope: Scope, *, is_open: Callable[[RequestContext], bool] = lambda _context: False
+        self,
+        scope: Scope,
+        *,
+        of_all_tenants: bool = False,
+        is_open: Callable[[RequestContext], bool] = lambda _context: False,
     ) -> Callable[[View], Answer]:
-        """Return a decorator for a view that needs the scope, unless the request is open to all."""
+        """Return a decorator for a view that needs the scope, unless the request is open to all.
+
+        ``of_all_tenants``: it needs a credential of all tenants as well.
+        """
 
         def decorate(view: View) -> Answer:
             @wraps(view)
@@ -42,6 +51,8 @@ class Views:
                 context = RequestContext.of(request, path)
                 if not is_open(context):
                     context = self._authenticated(request, context, scope)
+                    if of_all_tenants and context.known_principal.tenant is not None:
+                        raise Forbidden("Only a credential of all tenants may do this.")
                 return view(context)
 
             self.scopes[view.__name__] = scope
@@ -52,7 +63,7 @@ class Views:
     def _authenticated(self, request: Request, context: RequestContext, scope: Scope) -> RequestContext:
         access = self._access()
         principal = access.principal(request.headers.get("Authorization"))
-        logger.append_context_keys(credential=principal.credential)
+        request.context[_CREDENTIAL] = principal.credential
         tenant = access.tenant(principal, request.headers.get(TENANT))
         require(principal, scope)
         return replace(context, principal=principal, tenant=tenant)
@@ -67,7 +78,8 @@ def request_middleware(request: Request, get_response: Callable[[Request], Respo
     with logger.append_context_keys(**keys):
         response = get_response(request)
         route = {name: request.context.get(name) for name in ("httpMethod", "resourcePath")}
-        logger.info("request answered", extra={**route, "status": response.status_code})
+        details = {"status": response.status_code, "credential": request.context.get(_CREDENTIAL)}
+        logger.info("request answered", extra={**route, **details})
     match response.body:
         case {"Code": str(), "Message": str(detail)}:
             allow = response.headers.get("Allow")  # with a 405

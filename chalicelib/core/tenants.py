@@ -11,7 +11,9 @@ class Tenant:
     id: int
     name: str
     created_at: datetime | None = field(default=None, compare=False)
-    suspended_at: datetime | None = None  # since then it can do nothing, and no file of it is taken in
+    suspended_at: datetime | None = field(
+        default=None, compare=False
+    )  # since then it can do nothing, and no file of it is taken in
 
 
 DEFAULT_TENANT = Tenant(1, "default")  # has what was there before there were tenants

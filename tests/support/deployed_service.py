@@ -25,6 +25,12 @@ OPERATOR_KEY = _Key()  # of the tests' stack, once that is up
 # The emulator unpacks a function's package at its first request: there a request takes as long as it takes.
 http = httpx.Client(timeout=PATIENCE, auth=OPERATOR_KEY)
 
+
+def client_env(url: str) -> dict[str, str]:
+    """Return the variables that the command line client reads, for the operator at the address of an API."""
+    return {"SLUICE_URL": url, "SLUICE_API_KEY": OPERATOR_KEY.key}
+
+
 ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 

@@ -527,7 +527,7 @@ class MemoryJobs:
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, action)
@@ -535,7 +535,7 @@ class MemoryJobs:
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
@@ -545,7 +545,7 @@ class MemoryJobs:
 
     def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, Action.LOAD)

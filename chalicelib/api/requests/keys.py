@@ -15,6 +15,7 @@ from chalicelib.core.names import TEXT_PATTERN
 from chalicelib.core.tenants import Tenant
 
 _LONGEST_NAME, _MOST_DATASETS = 100, 100
+_TIME = "a time in the future with its zone, such as 2030-01-31T12:00:00Z"
 _SCOPES = ", ".join(scope.value for scope in Scope)
 
 
@@ -30,15 +31,23 @@ class KeyBody(Body):
             description=f"a text of 1 to {_LONGEST_NAME} characters, which says what uses the key",
         ),
     ]
-    scopes: Annotated[list[Scope], Meta(min_length=1, description=f"a list of some of: {_SCOPES}")]
+    scopes: Annotated[
+        list[Annotated[Scope, Meta(description=f"one of: {_SCOPES}")]],
+        Meta(min_length=1, description=f"a list of some of: {_SCOPES}"),
+    ]
     all_tenants: Annotated[bool, Meta(description="true or false")] = False
-    datasets: Annotated[
-        list[Dataset] | None,
-        Meta(min_length=1, max_length=_MOST_DATASETS, description=f"1 to {_MOST_DATASETS} names of datasets"),
-    ] = None
-    expires_at: Annotated[
-        datetime | None, Meta(tz=True, description="a time in the future, such as 2030-01-31T12:00:00Z")
-    ] = None
+    datasets: (
+        Annotated[
+            list[Dataset],
+            Meta(
+                min_length=1,
+                max_length=_MOST_DATASETS,
+                description=f"1 to {_MOST_DATASETS} names of datasets",
+            ),
+        ]
+        | None
+    ) = None
+    expires_at: Annotated[datetime, Meta(tz=True, description=_TIME)] | None = None
 
     @classmethod
     def wrong_form(cls, path: str) -> InvalidRequest:
@@ -56,7 +65,7 @@ def parse_key(body: object, principal: Principal, tenant: Tenant) -> NewApiKey:
     scopes = frozenset(parsed.scopes)
     datasets = None if parsed.datasets is None else frozenset(parsed.datasets)
     if parsed.expires_at is not None and parsed.expires_at <= datetime.now(UTC):
-        raise must_be("expires_at", "a time in the future")
+        raise must_be("expires_at", _TIME)
     if parsed.all_tenants and principal.tenant is not None:
         raise Forbidden("Only a credential for all tenants creates a key for all tenants.")
     if missing := sorted(scopes - principal.scopes):

@@ -18,8 +18,7 @@ from chalicelib.telemetry import logger
 
 
 def create(context: RequestContext, tenants: TenantRegister) -> Response:
-    """Answer `POST /tenants`: 201, or 200 if it exists. Raises as :func:`list_tenants`, and NotPossible."""
-    _check_operator(context)
+    """Answer `POST /tenants`: 201, or 200 if it exists. Raises InvalidRequest, NotPossible, RetryLater."""
     tenant, is_new = tenants.create(parse_tenant(context.body))
     if is_new:
         logger.info("tenant created", extra={"tenant": tenant.name})
@@ -27,8 +26,7 @@ def create(context: RequestContext, tenants: TenantRegister) -> Response:
 
 
 def list_tenants(context: RequestContext, tenants: TenantRegister) -> Response:
-    """Answer `GET /tenants`. Raises InvalidRequest, Forbidden, RetryLater."""
-    _check_operator(context)
+    """Answer `GET /tenants`. Raises InvalidRequest, RetryLater."""
     limit = parse_limit(context.query, default=100, maximum=1000)
     cursor = parse_cursor(context.query, length=1)
     found = tenants.list(limit=limit + 1, before=cursor[0] if cursor else None)
@@ -44,13 +42,12 @@ def suspend(context: RequestContext, tenants: TenantRegister) -> Response:
 
 
 def resume(context: RequestContext, tenants: TenantRegister) -> Response:
-    """Answer `POST /tenants/{name}/resume`. Raises Forbidden, UnknownTenant, RetryLater."""
+    """Answer `POST /tenants/{name}/resume`. Raises UnknownTenant, RetryLater."""
     return _change(context, tenants.resume)
 
 
 def list_unmatched(context: RequestContext, tenants: TenantRegister) -> Response:
-    """Answer `GET /unmatched-objects`. Raises InvalidRequest, Forbidden, RetryLater."""
-    _check_operator(context)
+    """Answer `GET /unmatched-objects`. Raises InvalidRequest, RetryLater."""
     limit = parse_limit(context.query, default=100, maximum=1000)
     cursor = parse_cursor(context.query, length=1)
     found = tenants.unmatched(limit=limit + 1, before=cursor[0] if cursor else None)
@@ -59,16 +56,9 @@ def list_unmatched(context: RequestContext, tenants: TenantRegister) -> Response
 
 
 def _change(context: RequestContext, change: Callable[[str], Tenant | None]) -> Response:
-    _check_operator(context)
     name = context.path["name"]
     tenant = change(name)
     if tenant is None:
         raise UnknownTenant(name)
     logger.info("tenant changed", extra={"tenant": name, "suspended": tenant.suspended_at is not None})
     return json_response(serializers.describe_tenant(tenant))
-
-
-def _check_operator(context: RequestContext) -> None:
-    """Return if the request's credential is for all tenants. Raises Forbidden."""
-    if context.known_principal.tenant is not None:
-        raise Forbidden("Only a credential for all tenants may do this.")
