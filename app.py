@@ -6,9 +6,10 @@ from chalice import app as chalice
 
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
-from chalicelib.api.middleware import request_middleware, view_decorator
-from chalicelib.api.views import datasets, health, jobs, rejects, uploads, workers
+from chalicelib.api.middleware import Views, request_middleware
+from chalicelib.api.views import datasets, health, jobs, keys, rejects, tenants, uploads, workers
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
+from chalicelib.core.access import Scope
 from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
@@ -19,133 +20,195 @@ for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
 app.register_middleware(chalice.ConvertToMiddleware(trace_handler), event_type="all")
 app.middleware("http")(request_middleware)
-view = view_decorator(app)
+view = Views(app, lambda: services().access)
 
 
 @app.route("/uploads", methods=["POST"])
-@view
+@view(Scope.UPLOADS_WRITE)
 def create_upload(context: RequestContext) -> chalice.Response:
     """Register a job and return the URLs to send its file to."""
-    return uploads.create(context, services().uploads)
+    return uploads.create(context, services().of(context.reach).uploads)
 
 
 @app.route("/uploads/{job_id}", methods=["DELETE"])
-@view
+@view(Scope.UPLOADS_WRITE)
 def abort_upload(context: RequestContext) -> chalice.Response:
     """Cancel a multipart upload and its job."""
-    return uploads.abort(context, services().jobs, services().job_actions)
+    sluice = services().of(context.reach)
+    return uploads.abort(context, sluice.jobs, sluice.job_actions)
 
 
 @app.route("/uploads/{job_id}/parts", methods=["POST"])
-@view
+@view(Scope.UPLOADS_WRITE)
 def sign_parts(context: RequestContext) -> chalice.Response:
     """Return the URLs to send parts of a file to."""
-    return uploads.sign_parts(context, services().jobs, services().multipart_uploads)
+    sluice = services().of(context.reach)
+    return uploads.sign_parts(context, sluice.jobs, sluice.multipart_uploads)
 
 
 @app.route("/uploads/{job_id}/parts")
-@view
+@view(Scope.UPLOADS_WRITE)
 def list_parts(context: RequestContext) -> chalice.Response:
     """List the parts of a file that have arrived."""
-    return uploads.list_parts(context, services().jobs, services().multipart_uploads)
+    sluice = services().of(context.reach)
+    return uploads.list_parts(context, sluice.jobs, sluice.multipart_uploads)
 
 
 @app.route("/uploads/{job_id}/complete", methods=["POST"])
-@view
+@view(Scope.UPLOADS_WRITE)
 def complete_upload(context: RequestContext) -> chalice.Response:
     """Assemble a file from its parts."""
-    return uploads.complete(context, services().jobs, services().multipart_uploads)
+    sluice = services().of(context.reach)
+    return uploads.complete(context, sluice.jobs, sluice.multipart_uploads)
 
 
 @app.route("/jobs")
-@view
+@view(Scope.JOBS_READ)
 def list_jobs(context: RequestContext) -> chalice.Response:
     """List jobs, newest first."""
-    return jobs.list_jobs(context, services().jobs)
+    return jobs.list_jobs(context, services().of(context.reach).jobs)
 
 
 @app.route("/jobs/{job_id}")
-@view
+@view(Scope.JOBS_READ)
 def show_job(context: RequestContext) -> chalice.Response:
     """Show the progress of a job."""
-    return jobs.show(context, services().jobs)
+    return jobs.show(context, services().of(context.reach).jobs)
 
 
 @app.route("/jobs/{job_id}/cancel", methods=["POST"])
-@view
+@view(Scope.JOBS_ACT)
 def cancel_job(context: RequestContext) -> chalice.Response:
     """Stop a job."""
-    return jobs.act(context, services().job_actions, Action.CANCEL)
+    return jobs.act(context, services().of(context.reach).job_actions, Action.CANCEL)
 
 
 @app.route("/jobs/{job_id}/retry", methods=["POST"])
-@view
+@view(Scope.JOBS_ACT)
 def retry_job(context: RequestContext) -> chalice.Response:
     """Continue a job, or read its file again in another way."""
-    return jobs.retry(context, services().job_actions)
+    return jobs.retry(context, services().of(context.reach).job_actions)
 
 
 @app.route("/jobs/{job_id}/load", methods=["POST"])
-@view
+@view(Scope.JOBS_ACT)
 def load_job(context: RequestContext) -> chalice.Response:
     """Load a job after its preview."""
-    return jobs.load(context, services().job_actions)
+    return jobs.load(context, services().of(context.reach).job_actions)
 
 
 @app.route("/jobs/{job_id}/undo", methods=["POST"])
-@view
+@view(Scope.JOBS_ACT)
 def undo_job(context: RequestContext) -> chalice.Response:
     """Remove the rows that only this job brought."""
-    return jobs.act(context, services().job_actions, Action.UNDO)
+    return jobs.act(context, services().of(context.reach).job_actions, Action.UNDO)
 
 
 @app.route("/jobs/{job_id}/errors")
-@view
+@view(Scope.REJECTS_READ)
 def list_errors(context: RequestContext) -> chalice.Response:
     """List the rejects of a job."""
-    return jobs.list_errors(context, services().jobs)
+    return jobs.list_errors(context, services().of(context.reach).jobs)
 
 
 @app.route("/jobs/{job_id}/rejects.csv")
-@view
+@view(Scope.REJECTS_READ)
 def download_rejects_csv(context: RequestContext) -> chalice.Response:
     """Make the rejects of a CSV file a file, and return the URL to download it."""
-    return rejects.download(context, services().jobs, services().rejects_files, "rejects.csv")
+    sluice = services().of(context.reach)
+    return rejects.download(context, sluice.jobs, sluice.rejects_files, "rejects.csv")
 
 
 @app.route("/jobs/{job_id}/rejects.ndjson")
-@view
+@view(Scope.REJECTS_READ)
 def download_rejects_ndjson(context: RequestContext) -> chalice.Response:
     """Make the rejects of a JSON file a file, and return the URL to download it."""
-    return rejects.download(context, services().jobs, services().rejects_files, "rejects.ndjson")
+    sluice = services().of(context.reach)
+    return rejects.download(context, sluice.jobs, sluice.rejects_files, "rejects.ndjson")
 
 
 @app.route("/datasets/{name}/options")
-@view
+@view(Scope.DATASETS_READ)
 def show_dataset_options(context: RequestContext) -> chalice.Response:
     """Show the default options of a dataset's files."""
-    return datasets.show_options(context, services().jobs)
+    return datasets.show_options(context, services().of(context.reach).jobs)
 
 
 @app.route("/datasets/{name}/options", methods=["PUT"])
-@view
+@view(Scope.DATASETS_WRITE)
 def set_dataset_options(context: RequestContext) -> chalice.Response:
     """Replace the default options of a dataset's files."""
-    return datasets.set_options(context, services().jobs)
+    return datasets.set_options(context, services().of(context.reach).jobs)
 
 
 @app.route("/workers")
-@view
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def list_workers(context: RequestContext) -> chalice.Response:
     """List the workers and what they work at, newest first."""
     return workers.list_workers(context, services().workers)
 
 
 @app.route("/healthz")
-@view
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, is_open=health.is_shallow)
 def show_health(context: RequestContext) -> chalice.Response:
     """Show whether every dependency of Sluice answers."""
     return health.show(context, services().dependencies, services().workers)
+
+
+@app.route("/tenants")
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+def list_tenants(context: RequestContext) -> chalice.Response:
+    """List the tenants, newest first."""
+    return tenants.list_tenants(context, services().tenants)
+
+
+@app.route("/tenants", methods=["POST"])
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+def create_tenant(context: RequestContext) -> chalice.Response:
+    """Create a tenant."""
+    return tenants.create(context, services().tenants)
+
+
+@app.route("/tenants/{name}/suspend", methods=["POST"])
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+def suspend_tenant(context: RequestContext) -> chalice.Response:
+    """Suspend a tenant."""
+    return tenants.suspend(context, services().tenants)
+
+
+@app.route("/tenants/{name}/resume", methods=["POST"])
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+def resume_tenant(context: RequestContext) -> chalice.Response:
+    """Let a suspended tenant continue."""
+    return tenants.resume(context, services().tenants)
+
+
+@app.route("/unmatched-objects")
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+def list_unmatched_objects(context: RequestContext) -> chalice.Response:
+    """List the dropped objects that belong to no tenant."""
+    return tenants.list_unmatched(context, services().tenants)
+
+
+@app.route("/keys")
+@view(Scope.TENANTS_ADMIN)
+def list_keys(context: RequestContext) -> chalice.Response:
+    """List API keys, newest first."""
+    return keys.list_keys(context, services().api_keys)
+
+
+@app.route("/keys", methods=["POST"])
+@view(Scope.TENANTS_ADMIN)
+def create_key(context: RequestContext) -> chalice.Response:
+    """Create an API key."""
+    return keys.create(context, services().api_keys)
+
+
+@app.route("/keys/{key_id}", methods=["DELETE"])
+@view(Scope.TENANTS_ADMIN)
+def revoke_key(context: RequestContext) -> chalice.Response:
+    """Revoke an API key."""
+    return keys.revoke(context, services().api_keys)
 
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:
@@ -190,6 +253,11 @@ if environment.lambda_workers:
 
 
 @app.lambda_function()
-def migrate(_event: dict[str, Any], _context: object) -> dict[str, list[str]]:
-    """Migrate the database to the schema of this version."""
-    return {"applied": apply_migrations(services().database_url())}
+def migrate(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Migrate the database to the schema of this version; with `create_key`, create an operator's API key."""
+    done: dict[str, Any] = {"applied": apply_migrations(services().database_url())}
+    if event.get("create_key") is True:
+        from chalicelib.entrypoints.keys import create_operator_key
+
+        done["key"] = create_operator_key(services().api_keys)
+    return done

@@ -17,6 +17,7 @@ import psycopg
 import redis
 from psycopg import conninfo
 
+from bench.access import register
 from bench.processes import peak_mib
 from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
@@ -125,7 +126,7 @@ def ingest(  # noqa: PLR0913 - they differ from measurement to measurement
         services = Services(settings.load(own))
         try:
             request = UploadRequest(path.name, instructions=Instructions(force=force))
-            job = services.uploads.register(request).job
+            job = register(services, request)
             if upload:
                 boto3.client("s3").upload_file(str(path), job.upload.bucket, job.upload.key)
             with ExitStack() as exits:

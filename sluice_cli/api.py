@@ -1,7 +1,7 @@
 """The HTTP API, one method per endpoint. Answers become :mod:`sluice_cli.documents`; refusals are raised."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 
 from sluice_cli.ahead import one_ahead
+from sluice_cli.documents.access import Key, Tenant
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
@@ -33,7 +34,7 @@ from sluice_cli.errors import (
 )
 from sluice_cli.escaping import safe
 
-_JOBS, _REJECTS, _WORKERS = 100, 1000, 1000  # items, at most, of one request
+_JOBS, _REJECTS, _WORKERS, _KEYS, _TENANTS = 100, 1000, 1000, 1000, 1000  # items, at most, of one request
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
@@ -50,6 +51,27 @@ class Page(Generic[_T]):
     more: bool
 
 
+@dataclass(frozen=True)
+class Credential:
+    """What a request says about who makes it: an API key, and the tenant for a key of all tenants."""
+
+    api_key: str | None = field(default=None, repr=False)
+    tenant: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say so. Raises InputError if they cannot be sent."""
+        headers = {}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key.strip()}"
+        if self.tenant:
+            headers["Sluice-Tenant"] = self.tenant
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                variable = {"Authorization": "SLUICE_API_KEY", "Sluice-Tenant": "The tenant"}[name]
+                raise InputError(f"{variable} holds a character that it cannot have.")
+        return headers
+
+
 class Api:
     """The API at one address.
 
@@ -57,8 +79,9 @@ class Api:
     refuses, UnreachableError when no answer comes, and UnexpectedResponseError when something else answers.
     """
 
-    def __init__(self, base_url: str, http: httpx.Client) -> None:
+    def __init__(self, base_url: str, http: httpx.Client, credential: Credential | None = None) -> None:
         self._base_url = checked_url(base_url)
+        self._headers = (credential or Credential()).headers()  # of requests to the API, and to S3 never
         self.http = http
 
     def create_upload(self, new: NewUpload) -> SinglePutUpload | MultipartUpload:
@@ -129,6 +152,30 @@ class Api:
         """Yield pages of workers, newest first."""
         return self._pages("/workers", "workers", Worker.read, {}, None, largest=_WORKERS)
 
+    def create_key(self, body: Mapping[str, object]) -> Key:
+        """Create an API key, and return it with its text."""
+        return Key.read(_json(self._request("POST", "/keys", json=dict(body))))
+
+    def api_keys(self) -> Iterator[Page[Key]]:
+        """Yield pages of API keys, newest first."""
+        return self._pages("/keys", "keys", Key.read, {}, None, largest=_KEYS)
+
+    def revoke_key(self, key_id: UUID) -> Key:
+        """Revoke an API key and return it."""
+        return Key.read(_json(self._request("DELETE", f"/keys/{key_id}")))
+
+    def create_tenant(self, name: str) -> Tenant:
+        """Create a tenant, unless it exists, and return it."""
+        return Tenant.read(_json(self._request("POST", "/tenants", json={"name": name})))
+
+    def tenants(self) -> Iterator[Page[Tenant]]:
+        """Yield pages of tenants, newest first."""
+        return self._pages("/tenants", "tenants", Tenant.read, {}, None, largest=_TENANTS)
+
+    def change_tenant(self, name: str, action: str) -> Tenant:
+        """Suspend or resume a tenant, and return it."""
+        return Tenant.read(_json(self._request("POST", f"/tenants/{quote(name, safe='')}/{action}")))
+
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""
         response = self._request("GET", f"/jobs/{job_id}/{name}")
@@ -157,7 +204,9 @@ class Api:
 
     def _request(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         try:
-            response = self.http.request(method, self._base_url + path, timeout=_TIMEOUT, **request)
+            response = self.http.request(
+                method, self._base_url + path, headers=self._headers, timeout=_TIMEOUT, **request
+            )
         except httpx.TransportError as error:
             raise UnreachableError(
                 f"No answer from {safe(self._base_url)}: {describe_transport_error(error)}",
@@ -191,6 +240,9 @@ def refusal(response: httpx.Response) -> ApiError:
     phrase = HTTPStatus(response.status_code).phrase if response.status_code in set(HTTPStatus) else "Error"
     request_id = problem.get("request_id") or response.headers.get("X-Request-Id")
     is_wrong_address = "title" not in problem and response.status_code in _WRONG_ADDRESS_STATUSES
+    hint = _WRONG_ADDRESS_HINT if is_wrong_address else None
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        hint = "Set SLUICE_API_KEY to an API key. `make up` writes an operator's into .local/env."
     return ApiError(
         status=response.status_code,
         title=safe(problem.get("title") or f"{response.status_code} {phrase}"),
@@ -198,7 +250,7 @@ def refusal(response: httpx.Response) -> ApiError:
         field=safe(problem["field"]) if problem.get("field") else None,
         request_id=safe(request_id) if request_id else None,
         retry_after=retry_after(response),
-        hint=_WRONG_ADDRESS_HINT if is_wrong_address else None,
+        hint=hint,
     )
 
 

@@ -1,5 +1,6 @@
 """The program ``sluice``: the command group, its global option, and how errors become exit statuses."""
 
+import os
 import shlex
 import sys
 from io import TextIOWrapper
@@ -12,8 +13,10 @@ from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
 from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
+from sluice_cli.commands.keys import keys_command
 from sluice_cli.commands.preview import load_command, preview_command
 from sluice_cli.commands.session import Session
+from sluice_cli.commands.tenants import tenants_command
 from sluice_cli.commands.upload import upload_command
 from sluice_cli.commands.workers import workers_command
 
@@ -25,6 +28,9 @@ Load files into Sluice, and see what became of every record in them.
   sluice upload people.csv    load a file and wait until it is done
   sluice errors ID            list the rejected records, with reasons
   sluice errors ID --summary  count them by reason
+"""
+_API_KEY = """
+The API key is in the variable SLUICE_API_KEY: on the command line others could read it.
 """
 _EXIT_STATUS = """
 \b
@@ -60,16 +66,28 @@ class _Sluice(click.Group):
 
 
 @click.group(
-    cls=_Sluice, help=_HELP, epilog=_EXIT_STATUS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_Sluice,
+    help=_HELP + _API_KEY,
+    epilog=_EXIT_STATUS,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--url", metavar="URL", envvar="SLUICE_URL", help="Address of the API. Default: the variable SLUICE_URL."
 )
+@click.option(
+    "--tenant",
+    metavar="NAME",
+    envvar="SLUICE_TENANT",
+    help="The tenant, with a key for all tenants. Default: the variable SLUICE_TENANT, or `default`.",
+)
 @click.pass_context
-def main(ctx: click.Context, url: str | None) -> None:
+def main(ctx: click.Context, url: str | None, tenant: str | None) -> None:
     """Make the session that all commands share."""
-    from_option = url and ctx.get_parameter_source("url") is ParameterSource.COMMANDLINE
-    ctx.obj = Session(url, f"sluice --url {shlex.quote(url)}" if url and from_option else "sluice")
+    program = ["sluice"]
+    for name, value in (("url", url), ("tenant", tenant)):
+        if value and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            program.append(f"--{name} {shlex.quote(value)}")
+    ctx.obj = Session(url, " ".join(program), os.environ.get("SLUICE_API_KEY"), tenant)
 
 
 for _command in (
@@ -83,6 +101,8 @@ for _command in (
     retry_command,
     undo_command,
     options_command,
+    tenants_command,
+    keys_command,
     workers_command,
 ):
     main.add_command(_command)

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import scratch
 from infra.local import stack as local_stack
+from tests.support import deployed_service
 from tests.support.examples import many
 from tests.support.paths import CHECKOUT
 
@@ -66,7 +67,9 @@ def stack_root(services: Mapping[str, str]) -> Path:
 def stack(services: Mapping[str, str]) -> Mapping[str, str]:
     """Return the addresses of the whole stack: services, deployed application and worker."""
     assert services
-    return {**local_stack.up(ROOT), "SLUICE_TEST_ROOT": str(ROOT)}
+    env = local_stack.up(ROOT)
+    deployed_service.OPERATOR_KEY.key = env["SLUICE_API_KEY"]
+    return {**env, "SLUICE_TEST_ROOT": str(ROOT)}
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import psycopg
 import redis
 
 from bench import earlier
+from bench.access import register
 from bench.figures import Measurement, Table, ratios, spread
 from bench.requests import counting
 from bench.stack import (
@@ -132,7 +133,7 @@ def _enqueue(env: Mapping[str, str], jobs: int) -> None:
     try:
         for number in range(jobs):
             body = _file(number)
-            job = services.uploads.register(UploadRequest(f"{number}.csv", size=len(body))).job
+            job = register(services, UploadRequest(f"{number}.csv", size=len(body)))
             s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=body)
             services.sender.send(job.id)
     finally:

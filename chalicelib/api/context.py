@@ -8,7 +8,9 @@ from uuid import UUID
 from chalice.app import Request
 
 from chalicelib.api.problems import UnknownJob
+from chalicelib.core.access import Principal, Reach
 from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class RequestContext:
     query: Mapping[str, str] = field(default_factory=dict)  # of a repeated parameter, the last value
     read_body: Callable[[], Any] = lambda: None
     read_bytes: Callable[[], str | bytes] = lambda: b""
+    principal: Principal | None = None  # None: the request is open to all
+    tenant: Tenant = DEFAULT_TENANT
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
@@ -31,6 +35,18 @@ class RequestContext:
             read_body=lambda: request.json_body,
             read_bytes=lambda: request.raw_body,
         )
+
+    @property
+    def known_principal(self) -> Principal:
+        """Return who makes the request, which is not open to all."""
+        if self.principal is None:
+            raise AssertionError("the request was not authenticated")
+        return self.principal
+
+    @property
+    def reach(self) -> Reach:
+        """Return what exists for the request."""
+        return self.known_principal.reach(self.tenant)
 
     @property
     def has_body(self) -> bool:

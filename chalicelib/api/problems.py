@@ -7,8 +7,10 @@ from http import HTTPStatus
 from chalice.app import ChaliceViewError, Response
 
 from chalicelib.api.responses import problem_response
+from chalicelib.core.access import Forbidden, Scope, Unauthenticated
 from chalicelib.core.errors import InvalidRequest, NotPossible, RetryLater
 from chalicelib.core.names import shown
+from chalicelib.service.access import UnknownTenant
 from chalicelib.service.rejects_request import NoRejectsFile, RejectsFileFailed, RejectsRemoved
 from chalicelib.telemetry import logger
 
@@ -29,6 +31,13 @@ class UnknownDataset(Exception):  # noqa: N818 - names the problem
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no dataset {shown(name)}.")
+
+
+class UnknownKey(Exception):  # noqa: N818 - names the problem
+    """There is no API key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {shown(key_id)}.")
 
 
 class TooLarge(Exception):  # noqa: N818 - names the problem
@@ -61,6 +70,8 @@ def handle_errors(answer: Answer) -> Answer:
 _STATUSES: Mapping[type[Exception], HTTPStatus] = {  # of errors that are nothing but a sentence
     UnknownJob: HTTPStatus.NOT_FOUND,
     UnknownDataset: HTTPStatus.NOT_FOUND,
+    UnknownTenant: HTTPStatus.NOT_FOUND,
+    UnknownKey: HTTPStatus.NOT_FOUND,
     NoRejectsFile: HTTPStatus.NOT_FOUND,
     NotPossible: HTTPStatus.CONFLICT,
     RejectsRemoved: HTTPStatus.GONE,
@@ -72,6 +83,8 @@ def _problem_for(error: Exception) -> Response:
     if type(error) in _STATUSES:
         return problem_response(_STATUSES[type(error)], str(error))
     match error:
+        case Unauthenticated() | Forbidden():
+            return _refusal(error)
         case InvalidRequest():
             return problem_response(HTTPStatus.BAD_REQUEST, error.message, field=error.field)
         case TooLarge():
@@ -85,3 +98,22 @@ def _problem_for(error: Exception) -> Response:
             logger.exception("request failed")
             sentence = "Something went wrong here. The request id leads to its log."
             return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
+
+
+def _refusal(error: Unauthenticated | Forbidden) -> Response:
+    if isinstance(error, Unauthenticated):
+        headers = {"WWW-Authenticate": _challenge("invalid_token" if error.has_credential else None)}
+        return problem_response(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
+    code = "access_denied" if error.scope is None else "insufficient_scope"
+    headers = {"WWW-Authenticate": _challenge(code, error.scope)}
+    return problem_response(HTTPStatus.FORBIDDEN, str(error), headers=headers, code=code, scope=error.scope)
+
+
+def _challenge(code: str | None, scope: Scope | None = None) -> str:
+    """Return the header `WWW-Authenticate`. Source: RFC 6750, section 3."""
+    members = ['realm="sluice"']
+    if code is not None:
+        members.append(f'error="{code}"')
+    if scope is not None:
+        members.append(f'scope="{scope}"')
+    return "Bearer " + ", ".join(members)

@@ -12,6 +12,7 @@ import msgspec
 
 from chalicelib.api import sizes
 from chalicelib.api.sizes import that_fit
+from chalicelib.core.api_keys import ApiKey
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.names import cut
@@ -19,6 +20,7 @@ from chalicelib.core.options import declared
 from chalicelib.core.preview import Preview
 from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
 from chalicelib.core.reject_messages import RejectKind, with_place
+from chalicelib.core.tenants import Tenant, UnmatchedObject
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.waiting import Waiting, waiting_for
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
@@ -52,6 +54,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "status": job.status.value,
         "phase": phase(job),
         "waiting_for": waiting and _waiting(waiting),
+        "tenant": job.tenant.name,
         "dataset": job.dataset,
         "filename": job.filename,
         "metadata": _labels(job.instructions.metadata),
@@ -372,3 +375,40 @@ def _seconds(moment: datetime | None) -> str | None:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def describe_tenant(tenant: Tenant) -> dict[str, Any]:
+    """Return the document of a tenant."""
+    return {
+        "name": tenant.name,
+        "created_at": _time(tenant.created_at),
+        "suspended_at": _time(tenant.suspended_at),
+    }
+
+
+def describe_unmatched(unmatched: UnmatchedObject) -> dict[str, Any]:
+    """Return the document of an object that belongs to no tenant."""
+    return {
+        "bucket": unmatched.bucket,
+        "key": unmatched.key,
+        "size": unmatched.size,
+        "reason": unmatched.reason,
+        "seen_at": _time(unmatched.seen_at),
+    }
+
+
+def describe_key(key: ApiKey) -> dict[str, Any]:
+    """Return the document of an API key, without the key itself."""
+    new = key.new
+    return {
+        "id": str(key.id),
+        "name": new.name,
+        "scopes": sorted(new.scopes),
+        "tenant": None if new.tenant is None else new.tenant.name,
+        "datasets": None if new.datasets is None else sorted(new.datasets),
+        "created_at": _time(key.created_at),
+        "created_by": new.created_by,
+        "expires_at": _time(new.expires_at),
+        "last_used_at": _time(key.last_used_at),
+        "revoked_at": _time(key.revoked_at),
+    }

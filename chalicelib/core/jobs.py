@@ -10,6 +10,7 @@ from uuid import UUID
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.core.warnings import JobWarning
 from chalicelib.core.workers import Holders
 
@@ -153,6 +154,8 @@ class NewJob:
     upload: Upload
     block_size: int  # bytes
     instructions: Instructions = field(default_factory=Instructions)
+    tenant: Tenant = DEFAULT_TENANT
+    created_by: str | None = None  # the credential of the request; None: a dropped file
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,9 @@ class Job:
     id: UUID
     number: int  # identifies the job in the tables, in 8 bytes
     status: Status
+    tenant: Tenant
     dataset: str
-    dataset_id: int
+    dataset_id: int  # of the tenant's own: no other tenant has it
     filename: str
     instructions: Instructions
     upload: Upload

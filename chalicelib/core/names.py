@@ -25,6 +25,11 @@ def is_dataset(name: str) -> bool:
     return _DATASET.search(name) is not None
 
 
+def is_tenant(name: str) -> bool:
+    """Return whether a tenant may have this name: the rule is that of datasets."""
+    return is_dataset(name)
+
+
 def is_text(value: object) -> bool:
     """Return whether the value is a string that Postgres and UTF-8 can hold."""
     return isinstance(value, str) and _TEXT.search(value) is not None

@@ -8,17 +8,28 @@ that is being loaded, get a job of their own, with the same id however often and
 report them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.model import Options, Source
+from chalicelib.core.tenants import UnmatchedObject
 from chalicelib.reading.object_store import ObjectStore
-from chalicelib.service.object_keys import REJECTS, adopted_job_id, dropped_file, uploaded_job_id
+from chalicelib.service.object_keys import (
+    REJECTS,
+    DroppedFile,
+    Unmatched,
+    adopted_job_id,
+    dropped_file,
+    is_dropped,
+    tenant_in,
+    uploaded_job_id,
+)
 from chalicelib.service.queue import JobSender
 from chalicelib.service.register import JobRegister
+from chalicelib.service.tenants import TenantRegister
 from chalicelib.telemetry import logger
 
 
@@ -27,6 +38,7 @@ class Intake:
     """Take in objects. Every method raises RetryLater; repeating a call is harmless."""
 
     jobs: JobRegister
+    tenants: TenantRegister
     store: ObjectStore
     sender: JobSender
     block_size: int  # bytes, of jobs that are created here
@@ -48,25 +60,32 @@ class Intake:
         self.sender.send(job.id)
         logger.info("object found", extra={"job_id": str(job.id), "size": source.size})
 
-    def adopt_dropped(self, source: Source) -> bool:
-        """Create and enqueue the job of a dropped file; return False if there is none.
+    def adopt_dropped(self, sources: Sequence[Source]) -> int:
+        """Create and enqueue the jobs of dropped files; return how many there are.
 
-        The dataset's default options apply.
+        The default options of their datasets apply. Objects that belong to no tenant are noted.
         """
-        file = dropped_file(source.key)
-        pinned = self._pin(source, source.version_id) if file is not None else None
-        if file is None or pinned is None:
-            return False
-        options = self.jobs.dataset_options(file.dataset) or Options()
-        self._adopt(pinned, file.dataset, file.filename, Instructions(options=options))
-        return True
+        tenants = self.tenants.named({tenant_in(source.key) for source in sources})
+        unmatched, count = [], 0
+        for source in sources:
+            file = dropped_file(source.key, tenants)
+            if isinstance(file, Unmatched):
+                unmatched.append(UnmatchedObject(source.bucket, source.key, source.size, file.reason))
+            elif (pinned := self._pin(source, source.version_id)) is not None:
+                options = self.jobs.dataset_options(file.dataset) or Options()
+                self._adopt(pinned, file, Instructions(options=options))
+                self.tenants.forget_unmatched(source.key)
+                count += 1
+        if unmatched:
+            self.tenants.note_unmatched(unmatched)
+        return count
 
     def _take_in(self, source: Source) -> bool:
         job_id = uploaded_job_id(source.key)
         if job_id is not None:
             self._take_in_upload(job_id, source)
-        elif dropped_file(source.key) is not None:
-            self.adopt_dropped(source)
+        elif is_dropped(source.key):
+            return self.adopt_dropped([source]) > 0
         elif source.key.startswith(REJECTS):
             return False
         else:
@@ -91,7 +110,7 @@ class Intake:
             return
         is_current = job.source.version_id in (None, latest.version_id)
         if not is_current and latest.version_id == source.version_id:
-            self._adopt(latest, job.dataset, job.filename, job.instructions)
+            self._adopt(latest, DroppedFile(job.tenant, job.dataset, job.filename), job.instructions)
 
     def _pin(self, source: Source, version_id: str | None) -> Source | None:
         """Return the object as the store describes it: an event does not say when it was written."""
@@ -102,11 +121,13 @@ class Intake:
             logger.warning("object cannot be taken in", extra=details)
             return None
 
-    def _adopt(self, source: Source, dataset: str, filename: str, instructions: Instructions) -> None:
+    def _adopt(self, source: Source, file: DroppedFile, instructions: Instructions) -> None:
         """Create the job of an object that was not uploaded through the API, unless it exists; enqueue it."""
         job_id = adopted_job_id(source)
         upload = Upload(source.bucket, source.key)
-        self.jobs.create(NewJob(job_id, dataset, filename, upload, self.block_size, instructions))
+        self.jobs.create(
+            NewJob(job_id, file.dataset, file.filename, upload, self.block_size, instructions, file.tenant)
+        )
         self.jobs.mark_arrived(job_id, source)
         self.sender.send(job_id)
         details = {"job_id": str(job_id), "key": source.key, "size": source.size}

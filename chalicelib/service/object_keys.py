@@ -1,17 +1,21 @@
 """Object keys.
 
-`uploads/{dataset}/{job id}/{file name}`: a requested upload; the key contains the id of its job.
-`drop/{dataset}/{any name}`: a dropped file, without a request.
-`rejects/{job id}/{reading}-{random}/rejects.csv` or `.ndjson`: the rejects of a job, which a worker wrote.
+`uploads/{tenant}/{dataset}/{job id}/{file name}`: a requested upload; the key contains the id of its job.
+`drop/{tenant}/{dataset}/{any name}`: a dropped file, without a request.
+`rejects/{tenant}/{job id}/{reading}-{random}/rejects.csv` or `.ndjson`: a job's rejects, by a worker.
+
+Before there were tenants, keys had none. Such a key is the tenant `default`'s: `drop/{dataset}/{any name}`.
 """
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from chalicelib.core.model import Source
 from chalicelib.core.names import LONGEST_FILENAME, is_dataset, is_text
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 
 UPLOADS = "uploads/"
 DROP = "drop/"
@@ -19,24 +23,31 @@ REJECTS = "rejects/"
 _LONGEST_IN_KEY = 100  # characters
 
 
-class DroppedFile(NamedTuple):
-    """The dataset and the file name in the key of a dropped file."""
+class Unmatched(NamedTuple):
+    """The reason, a sentence, why a dropped object belongs to no tenant."""
 
+    reason: str
+
+
+class DroppedFile(NamedTuple):
+    """The tenant that a dropped file belongs to, and the dataset and the file name in its key."""
+
+    tenant: Tenant
     dataset: str
     filename: str
 
 
-def upload_key(dataset: str, job_id: UUID, filename: str) -> str:
+def upload_key(tenant: str, dataset: str, job_id: UUID, filename: str) -> str:
     """Return the key of a job's object. The file name in it is for people only, in plain letters."""
     ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_name).strip("._")[-_LONGEST_IN_KEY:].lstrip("._")
-    return f"{UPLOADS}{dataset}/{job_id}/{name or 'file'}"
+    return f"{UPLOADS}{tenant}/{dataset}/{job_id}/{name or 'file'}"
 
 
 def uploaded_job_id(key: str) -> UUID | None:
     """Return the job whose object has this key; None for an object that is not a requested upload."""
     match key.split("/"):
-        case ["uploads", _, job_id, _]:
+        case ["uploads", _, _, job_id, _] | ["uploads", _, job_id, _]:
             try:
                 return UUID(job_id)
             except ValueError:
@@ -44,25 +55,47 @@ def uploaded_job_id(key: str) -> UUID | None:
     return None
 
 
-def rejects_prefix(job_id: UUID) -> str:
-    """Return what the keys of a job's rejects files begin with."""
-    return f"{REJECTS}{job_id}/"
+def rejects_prefixes(tenant: str, job_id: UUID) -> Sequence[str]:
+    """Return what the keys of a job's rejects files begin with, with and without a tenant."""
+    return f"{REJECTS}{tenant}/{job_id}/", f"{REJECTS}{job_id}/"
 
 
-def new_rejects_key(job_id: UUID, reading_no: int, name: str) -> str:
+def new_rejects_key(tenant: str, job_id: UUID, reading_no: int, name: str) -> str:
     """Return a key for a rejects file of the name. No two attempts to make one write the same object."""
-    return f"{rejects_prefix(job_id)}{reading_no}-{uuid4().hex}/{name}"
+    return f"{REJECTS}{tenant}/{job_id}/{reading_no}-{uuid4().hex}/{name}"
 
 
-def dropped_file(key: str) -> DroppedFile | None:
-    """Return dataset and file name of a dropped file; None for any other object.
+def is_dropped(key: str) -> bool:
+    """Return whether the object was dropped. Consoles create a key with a slash at its end for a folder."""
+    return key.startswith(DROP) and not key.endswith("/")
 
-    Consoles create a key that ends with a slash for an empty folder: that is not a file.
+
+def tenant_in(key: str) -> str:
+    """Return the name in a dropped object's key that may be a tenant's."""
+    return key.removeprefix(DROP).partition("/")[0]
+
+
+def dropped_file(key: str, tenants: Mapping[str, Tenant]) -> DroppedFile | Unmatched:
+    """Return the dropped file whose key this is. ``tenants`` has the tenant that the key names, if it exists.
+
+    A key whose first name is no tenant's has the form that keys had before there were tenants.
     """
+    tenant = tenants.get(tenant_in(key))
+    match key.split("/", 3):
+        case ["drop", _, dataset, name] if tenant is not None and _are_names(dataset, name):
+            if tenant.suspended_at is not None:
+                return Unmatched(f"The tenant {tenant.name} is suspended.")
+            return DroppedFile(tenant, dataset, name[-LONGEST_FILENAME:])
+    if tenant not in (None, DEFAULT_TENANT):
+        return Unmatched(f"The key names the tenant {tenant_in(key)}, and behind it no dataset and file.")
     match key.split("/", 2):
-        case ["drop", dataset, name] if is_dataset(dataset) and is_text(name) and name[-1:] not in ("", "/"):
-            return DroppedFile(dataset, name[-LONGEST_FILENAME:])
-    return None
+        case ["drop", dataset, name] if _are_names(dataset, name):
+            return DroppedFile(DEFAULT_TENANT, dataset, name[-LONGEST_FILENAME:])
+    return Unmatched("The key names neither a tenant and a dataset nor a dataset.")
+
+
+def _are_names(dataset: str, filename: str) -> bool:
+    return is_dataset(dataset) and is_text(filename) and filename[-1:] not in ("", "/")
 
 
 def adopted_job_id(source: Source) -> UUID:

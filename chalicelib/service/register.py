@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from chalicelib.core.access import Reach
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Source, Status, StoredReject
@@ -11,6 +12,9 @@ from chalicelib.core.model import Options, Source, Status, StoredReject
 
 class JobRegister(Protocol):
     """Hold all jobs, and the default options of datasets. Every method raises RetryLater."""
+
+    def of(self, reach: Reach) -> "JobRegister":
+        """Return the register of what is within reach: to it other jobs do not exist."""
 
     def create(self, new: NewJob) -> Job:
         """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""

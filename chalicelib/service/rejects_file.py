@@ -90,7 +90,7 @@ class RejectsFileMaker:
             job.reading,
             only_excerpts=attempt >= max(self.max_attempts, _SEVERAL),
         )
-        key = new_rejects_key(job.id, job.reading_no, rejects_name(job.reading.dialect))
+        key = new_rejects_key(job.tenant.name, job.id, job.reading_no, rejects_name(job.reading.dialect))
         is_csv = key.endswith(".csv")
         content_type = "text/csv; charset=utf-8" if is_csv else "application/x-ndjson"
         try:

@@ -16,7 +16,7 @@ from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
 from chalicelib.service.intake import Intake
-from chalicelib.service.object_keys import DROP, adopted_job_id, dropped_file, rejects_prefix
+from chalicelib.service.object_keys import DROP, adopted_job_id, is_dropped, rejects_prefixes
 from chalicelib.service.queue import JobSender
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
@@ -57,8 +57,8 @@ class Upkeep(Protocol):
     def purge(self, *, days: int, limit: int) -> int:
         """Remove rejects and ledgers, but not their sums, of jobs that ended ``days`` ago; count the jobs."""
 
-    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
-        """Return purged jobs that may still have objects of rejects files."""
+    def purged_rejects_files(self, *, limit: int) -> Sequence[tuple[UUID, str]]:
+        """Return purged jobs that may still have objects of rejects files, with their tenants' names."""
 
     def forget_workers(self, *, seconds: float) -> int:
         """Remove workers that have given no sign of life for ``seconds``; count them."""
@@ -175,9 +175,9 @@ class Sweeper:
         return sum(self._adopt_page(page) for page in _pages(old_files))
 
     def _adopt_page(self, page: list[Source]) -> int:
-        files = {adopted_job_id(source): source for source in page if dropped_file(source.key) is not None}
+        files = {adopted_job_id(source): source for source in page if is_dropped(source.key)}
         unknown_ids = self.upkeep.unknown_ids(list(files))
-        return sum(self.intake.adopt_dropped(files[job_id]) for job_id in unknown_ids)
+        return self.intake.adopt_dropped([files[job_id] for job_id in unknown_ids])
 
     def _expire_previewed(self) -> int:
         """Expire jobs that no client has loaded after their previews."""
@@ -189,9 +189,10 @@ class Sweeper:
     def _purge(self) -> int:
         """Remove rejects and ledgers whose retention has ended, then the rejects files made of them."""
         count = self.upkeep.purge(days=self.retention_days, limit=_AT_ONCE)
-        for job_id in self.upkeep.purged_rejects_files(limit=_AT_ONCE):
-            for made in self.bucket.objects(rejects_prefix(job_id)):
-                self.bucket.remove(made.key)
+        for job_id, tenant in self.upkeep.purged_rejects_files(limit=_AT_ONCE):
+            for prefix in rejects_prefixes(tenant, job_id):
+                for made in self.bucket.objects(prefix):
+                    self.bucket.remove(made.key)
             self.upkeep.forget_rejects_file(job_id)
         return count
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
+from chalicelib.core.access import Principal
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
 from chalicelib.core.options import of_parent, with_members
+from chalicelib.core.tenants import Tenant
 from chalicelib.core.uploads import DEFAULT_DATASET, SignedUpload, Ticket, UploadRequest
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
@@ -44,12 +46,18 @@ class UploadRules:
 
 
 class Uploads:
-    """Register uploads."""
+    """Register a tenant's uploads."""
 
     def __init__(
-        self, jobs: JobRegister, signer: UploadSigner, multipart: MultipartUploads, rules: UploadRules
+        self,
+        jobs: JobRegister,
+        signer: UploadSigner,
+        multipart: MultipartUploads,
+        rules: UploadRules,
+        tenant: Tenant,
     ) -> None:
         self._jobs = jobs
+        self._tenant = tenant
         self._signer = signer
         self._multipart = multipart
         self._rules = rules
@@ -59,18 +67,19 @@ class Uploads:
         """Return the size, in bytes, of the largest file that may be uploaded."""
         return self._rules.max_size
 
-    def register(self, request: UploadRequest) -> Ticket:
-        """Register the job and sign its upload. Raises InvalidRequest, RetryLater.
+    def register(self, request: UploadRequest, principal: Principal) -> Ticket:
+        """Register the job and sign its upload. Raises InvalidRequest, Forbidden, RetryLater.
 
         The dataset's default options apply where the request declares no others. The job keeps them.
         """
         parent = self._parent(request)
         dataset = request.dataset or (parent.dataset if parent else DEFAULT_DATASET)
+        principal.check_dataset(dataset)
         request = self._with_default_options(replace(request, dataset=dataset), dataset, parent)
         job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
-        key = upload_key(dataset, job_id, request.filename)
+        key = upload_key(self._tenant.name, dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
-            return self._register_multipart(request, job_id, key)
+            return self._register_multipart(request, principal, job_id, key)
         signed_upload = self._signer.sign(key, size=request.size, sha256=request.sha256)
         upload = Upload(
             self._rules.bucket,
@@ -79,7 +88,7 @@ class Uploads:
             request.sha256,
             expires_at=signed_upload.expires_at + _GRACE,
         )
-        return Ticket(self._create(request, job_id, upload), signed_upload)
+        return Ticket(self._create(request, principal, job_id, upload), signed_upload)
 
     def _parent(self, request: UploadRequest) -> Job | None:
         """Return the job whose rejects are uploaded. Raises InvalidRequest if it cannot be that job."""
@@ -118,7 +127,9 @@ class Uploads:
         options = with_members(defaults, members, whose=f"dataset {dataset!r}")
         return replace(request, instructions=replace(instructions, options=options))
 
-    def _register_multipart(self, request: UploadRequest, job_id: UUID, key: str) -> Ticket:
+    def _register_multipart(
+        self, request: UploadRequest, principal: Principal, job_id: UUID, key: str
+    ) -> Ticket:
         if request.sha256 is not None:
             raise InvalidRequest(
                 f"sha256 is for files that are sent in one piece, of up to {self._rules.max_single:,} bytes. "
@@ -135,7 +146,7 @@ class Uploads:
             part_checksums=request.part_checksums,
         )
         with self._aborted_on_failure(upload):
-            job = self._create(request, job_id, upload)
+            job = self._create(request, principal, job_id, upload)
         first = [] if request.part_checksums else all_parts(job.upload)[:MOST_AT_ONCE]
         return Ticket(job, None, self._multipart.sign(job, first))
 
@@ -150,7 +161,7 @@ class Uploads:
                 logger.exception("multipart upload not aborted", extra={"key": upload.key})
             raise
 
-    def _create(self, request: UploadRequest, job_id: UUID, upload: Upload) -> Job:
+    def _create(self, request: UploadRequest, principal: Principal, job_id: UUID, upload: Upload) -> Job:
         return self._jobs.create(
             NewJob(
                 id=job_id,
@@ -159,5 +170,7 @@ class Uploads:
                 upload=upload,
                 block_size=self._rules.block_size,
                 instructions=request.instructions,
+                tenant=self._tenant,
+                created_by=principal.credential,
             )
         )

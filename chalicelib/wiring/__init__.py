@@ -10,13 +10,18 @@ from uuid import uuid4
 from chalicelib import __version__
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
+from chalicelib.backends.postgres.api_keys import PostgresApiKeys
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
+from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.backends.sqs import SqsReceiver
+from chalicelib.core.access import Reach
 from chalicelib.core.workers import WorkerKind
+from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
+from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
@@ -76,10 +81,29 @@ class Services:
         return S3Bucket(self._s3, self.settings.bucket)
 
     @cached_property
-    def uploads(self) -> Uploads:
-        """Return the service that registers uploads."""
+    def tenants(self) -> PostgresTenants:
+        """Return the tenants."""
+        return PostgresTenants(self._pool)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Return the service for API keys."""
+        return ApiKeys(PostgresApiKeys(self._pool))
+
+    @cached_property
+    def access(self) -> Access:
+        """Return the service that recognises credentials."""
+        return Access(self.api_keys, self.tenants)
+
+    def of(self, reach: Reach) -> "ReachedServices":
+        """Return the services for what is within reach of a request."""
+        return ReachedServices(self, reach)
+
+    @cached_property
+    def upload_rules(self) -> UploadRules:
+        """Return the rules for uploads."""
         settings = self.settings
-        rules = UploadRules(
+        return UploadRules(
             bucket=settings.bucket,
             block_size=settings.block_size,
             max_size=settings.max_upload_size,
@@ -87,7 +111,6 @@ class Services:
             part_size=settings.part_size,
             parts_expire=settings.parts_expire,
         )
-        return Uploads(self.jobs, self.signer, self.multipart_uploads, rules)
 
     @cached_property
     def multipart_uploads(self) -> MultipartUploads:
@@ -95,19 +118,9 @@ class Services:
         return MultipartUploads(self.signer, self.upload_bucket, self.store)
 
     @cached_property
-    def job_actions(self) -> JobActions:
-        """Return the service that cancels, retries and undoes jobs."""
-        return JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
-
-    @cached_property
     def rejects_wishes(self) -> PostgresRejectsFiles:
         """Return the wishes for rejects files."""
         return PostgresRejectsFiles(self._pool)
-
-    @cached_property
-    def rejects_files(self) -> RejectsFiles:
-        """Return the service that hands out rejects files."""
-        return RejectsFiles(self.jobs, self.rejects_wishes, self.sender, self.signer)
 
     @cached_property
     def workers(self) -> PostgresWorkers:
@@ -126,7 +139,7 @@ class Services:
     @cached_property
     def intake(self) -> Intake:
         """Return the intake."""
-        return Intake(self.jobs, self.store, self.sender, block_size=self.settings.block_size)
+        return Intake(self.jobs, self.tenants, self.store, self.sender, block_size=self.settings.block_size)
 
     @cached_property
     def sweeper(self) -> "Sweeper":
@@ -352,6 +365,34 @@ class Services:
     @cached_property
     def _sqs_queue(self) -> SqsQueue:
         return self._queue if isinstance(self._queue, SqsQueue) else SqsQueue(self.settings, self.owner)
+
+
+class ReachedServices:
+    """The services for what is within reach of a request. To them other jobs do not exist."""
+
+    def __init__(self, shared: Services, reach: Reach) -> None:
+        self._shared = shared
+        self._tenant = reach.tenant
+        self.jobs = shared.jobs.of(reach)
+        self.multipart_uploads = shared.multipart_uploads
+
+    @property
+    def uploads(self) -> Uploads:
+        """Return the service that registers uploads."""
+        shared = self._shared
+        return Uploads(self.jobs, shared.signer, shared.multipart_uploads, shared.upload_rules, self._tenant)
+
+    @property
+    def job_actions(self) -> JobActions:
+        """Return the service that cancels, loads, retries and undoes jobs."""
+        shared = self._shared
+        return JobActions(self.jobs, shared.multipart_uploads, shared.sender, shared.intake)
+
+    @property
+    def rejects_files(self) -> RejectsFiles:
+        """Return the service that hands out rejects files."""
+        shared = self._shared
+        return RejectsFiles(self.jobs, shared.rejects_wishes, shared.sender, shared.signer)
 
 
 @cache

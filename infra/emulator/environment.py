@@ -27,5 +27,6 @@ def aws_env(endpoint: str) -> dict[str, str]:
 def application_env(env: Mapping[str, str]) -> dict[str, str]:
     """Return the application's own settings out of a stack's environment."""
     names = ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL")
-    own = (name for name in env if name.startswith("SLUICE_") and name != "SLUICE_URL")
+    clients = ("SLUICE_URL", "SLUICE_API_KEY")
+    own = (name for name in env if name.startswith("SLUICE_") and name not in clients)
     return {name: env[name] for name in (*names, *own) if name in env}

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def addresses(layout: Layout) -> Mapping[str, str]:
     """Return the stack's addresses. Raises DemoError."""
     env = read_env_file(layout)
-    if not {"SLUICE_URL", "DATABASE_URL"} <= env.keys():
+    if not {"SLUICE_URL", "SLUICE_API_KEY", "DATABASE_URL"} <= env.keys():
         raise DemoError(
             f"the stack is not up, as {layout.env_file} does not contain its addresses: run `make up`"
         )
@@ -126,7 +126,8 @@ def sluice(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProce
     """
     say(f"$ sluice {' '.join(arguments)}")
     command = [sys.executable, "-m", "sluice_cli", *arguments]
-    own = {"SLUICE_URL": env["SLUICE_URL"], "NO_PROXY": LOOPBACK, "no_proxy": LOOPBACK}
+    client = {name: env[name] for name in ("SLUICE_URL", "SLUICE_API_KEY")}
+    own = {**client, "NO_PROXY": LOOPBACK, "no_proxy": LOOPBACK}
     return subprocess.run(
         command,
         env={**os.environ, **own},

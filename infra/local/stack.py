@@ -25,7 +25,7 @@ from infra.steps.progress import Report, line, step, to_terminal
 QUEUES = ("sqs", "redis")
 SERVICES = ("postgres", "redis", "localstack")
 COMPONENTS = (*SERVICES, "migrations", "app", "worker")
-NEEDS = {"migrations": {"postgres"}, "app": set(SERVICES), "worker": {*SERVICES, "migrations"}}
+NEEDS = {"migrations": {"postgres"}, "app": {*SERVICES, "migrations"}, "worker": {*SERVICES, "migrations"}}
 
 
 def up(
@@ -138,8 +138,10 @@ class Stack:
             self._finish(self.localstack)
             env |= self._aws(queue)
         if "app" in components:
+            env["SLUICE_API_KEY"] = self._operator_key()
             env["SLUICE_URL"] = self.deploy(application_env(env))
         elif url := self._deployed_url():
+            env["SLUICE_API_KEY"] = self._operator_key()
             env["SLUICE_URL"] = url
         if "worker" in components:
             self._start_worker(application_env(env))
@@ -165,6 +167,15 @@ class Stack:
         with step(self._report, "migrations") as current:
             run_logged("migrations", "chalicelib.migrate", command, log)
             current.result = "applied"
+
+    def _operator_key(self) -> str:
+        """Return the operator's API key, which stays the same from one start to the next."""
+        file = self._layout.root / "operator-key"
+        log = self._layout.log("keys")
+        env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
+        command = Command((sys.executable, "-m", "chalicelib.keys", "--file", str(file)), env, CHECKOUT)
+        run_logged("app", "chalicelib.keys", command, log)
+        return file.read_text(encoding="ascii").strip()
 
     def _aws(self, queue: str) -> dict[str, str]:
         """Create the bucket and the queues, and return the settings that lead to them."""

@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 
 from sluice_cli import errors, render
-from sluice_cli.api import Api
+from sluice_cli.api import Api, Credential
 from sluice_cli.documents.jobs import COMPLETED, PREVIEWED, Job
 from sluice_cli.documents.previews import Preview
 from sluice_cli.escaping import shell_quoted
@@ -49,10 +49,15 @@ beyond_limit_option = click.option(
 
 @dataclass(frozen=True)
 class Session:
-    """The API's address, and ``program``: how to call this program again with the same global options."""
+    """The API's address, the credential, the tenant.
+
+    ``program``: how to call this program again with the same global options, but for the credential.
+    """
 
     url: str | None
     program: str
+    api_key: str | None = None
+    tenant: str | None = None
 
     @contextmanager
     def api(self) -> Iterator[Api]:
@@ -63,7 +68,7 @@ class Session:
                 hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
             )
         with httpx.Client(headers={"User-Agent": "sluice-cli"}) as http:
-            yield Api(self.url, http)
+            yield Api(self.url, http, Credential(self.api_key, self.tenant))
 
     def command_line(self, *arguments: object) -> str:
         """Return the command line that runs another command against the same API."""

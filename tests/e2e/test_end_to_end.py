@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import finished, http, query, rows, upload
+from tests.support.deployed_service import client_env, finished, http, query, rows, upload
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE
 
@@ -128,7 +128,7 @@ def test_the_client_follows_a_job_to_its_end(stack: Mapping[str, str], dataset: 
 def client(stack: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sluice_cli", *arguments],
-        env={**os.environ, "SLUICE_URL": stack["SLUICE_URL"]},
+        env={**os.environ, **client_env(stack["SLUICE_URL"])},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deployed_service import query
+from tests.support.deployed_service import client_env, query
 from tests.support.docpages import blocks, page, quoted, table
 from tests.support.paths import CHECKOUT
 
@@ -19,7 +19,7 @@ def run(stack: Mapping[str, str], folder: Path, line: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "sluice_cli", *arguments],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "SLUICE_URL": stack["SLUICE_URL"], "PYTHONPATH": str(CHECKOUT)},
+        env={"PATH": "/usr/bin:/bin", **client_env(stack["SLUICE_URL"]), "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
         check=True,

@@ -14,7 +14,7 @@ import pytest
 from localstack_client.session import Session
 
 from infra.local import stack as local_stack
-from tests.support.deployed_service import finished, http, query, rows
+from tests.support.deployed_service import client_env, finished, http, query, rows
 from tests.support.waiting import PATIENCE, wait_for
 
 PART = 5 << 20
@@ -124,7 +124,7 @@ def killed_when_there_are(parts: int, url: str, log: Path, arguments: list[str])
     with log.open("wb") as output:
         client = subprocess.Popen(
             [sys.executable, "-m", "sluice_cli", "upload", *arguments],
-            env={**os.environ, "SLUICE_URL": url, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **client_env(url), "PYTHONUNBUFFERED": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -143,7 +143,7 @@ def arrived(url: str, log: Path) -> int:
 def sluice(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sluice_cli", "upload", *arguments],
-        env={**os.environ, "SLUICE_URL": url},
+        env={**os.environ, **client_env(url)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

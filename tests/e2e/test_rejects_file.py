@@ -8,7 +8,7 @@ from pathlib import Path
 
 from localstack_client.session import Session
 
-from tests.support.deployed_service import change, finished, http, query, upload
+from tests.support.deployed_service import change, client_env, finished, http, query, upload
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_for
 
@@ -24,7 +24,7 @@ def save(stack: Mapping[str, str], job_id: str, target: Path) -> subprocess.Comp
     return subprocess.run(
         command,
         cwd=CHECKOUT,
-        env={"PATH": "/usr/bin:/bin", "SLUICE_URL": stack["SLUICE_URL"]},
+        env={"PATH": "/usr/bin:/bin", **client_env(stack["SLUICE_URL"])},
         capture_output=True,
         text=True,
         check=False,

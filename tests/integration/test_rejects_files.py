@@ -351,7 +351,7 @@ def test_a_purge_removes_the_file(life: Life) -> None:
     assert life.upkeep.purged_rejects_files(limit=9) == []
     life.later(31 * DAY)
     assert life.upkeep.purge(days=30, limit=9) == 1
-    assert life.upkeep.purged_rejects_files(limit=9) == [job.id]
+    assert life.upkeep.purged_rejects_files(limit=9) == [(job.id, "default")]
     assert not life.found(job.id).has_rejects
     life.upkeep.forget_rejects_file(job.id)
     assert life.upkeep.purged_rejects_files(limit=9) == []

@@ -7,6 +7,7 @@ from uuid import UUID
 from chalicelib.core.jobs import Job, RejectsSource
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status
+from tests.support.principals import REACH
 from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 
@@ -33,7 +34,7 @@ def test_a_file_is_made_after_its_worker_was_killed(make_sluice: Callable[..., S
     job_id = sluice.upload(FILE)
     assert sluice.finished(job_id).status is Status.COMPLETED
 
-    files = sluice.services.rejects_files
+    files = sluice.services.of(REACH).rejects_files
     for _ in range(3):
         assert files.fetch(sluice.job(job_id), "rejects.csv") is None
     wait_for(lambda: holder(sluice, job_id))
@@ -49,7 +50,7 @@ def test_a_file_is_made_after_its_worker_was_killed(make_sluice: Callable[..., S
     assert made.count(b",Ann,York") == COUNT
     assert files.fetch(job, "rejects.csv") is not None
 
-    sluice.services.job_actions.act(job_id, Action.UNDO)
+    sluice.services.of(REACH).job_actions.act(job_id, Action.UNDO)
     undone = sluice.wait_for(job_id, lambda job: job.status is Status.UNDONE)
     assert content(sluice, undone) == made
 
@@ -59,7 +60,7 @@ def test_an_undo_makes_the_file_before_it_removes_the_rejects(make_sluice: Calla
     sluice.start_worker()
     job_id = sluice.upload(FILE)
     assert sluice.finished(job_id).status is Status.COMPLETED
-    sluice.services.job_actions.act(job_id, Action.UNDO)
+    sluice.services.of(REACH).job_actions.act(job_id, Action.UNDO)
     undone = sluice.wait_for(job_id, lambda job: job.status is Status.UNDONE)
     assert content(sluice, undone).count(b",Ann,York") == COUNT
     assert sluice.sql("SELECT count(*) FROM validation_errors") == [(0,)]

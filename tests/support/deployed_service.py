@@ -1,6 +1,6 @@
 """The deployed service, as a client sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import httpx
@@ -8,8 +8,28 @@ import psycopg
 
 from tests.support.waiting import PATIENCE, wait_for
 
+
+class _Key(httpx.Auth):
+    """Sends an API key to the API, and none with a presigned URL, which refuses a second credential."""
+
+    key = ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if "X-Amz-Signature" not in request.url.params:
+            request.headers.setdefault("Authorization", f"Bearer {self.key}")
+        yield request
+
+
+OPERATOR_KEY = _Key()  # of the tests' stack, once that is up
+
 # The emulator unpacks a function's package at its first request: there a request takes as long as it takes.
-http = httpx.Client(timeout=PATIENCE)
+http = httpx.Client(timeout=PATIENCE, auth=OPERATOR_KEY)
+
+
+def client_env(url: str) -> dict[str, str]:
+    """Return the variables that the command line client reads, for the operator at the address of an API."""
+    return {"SLUICE_URL": url, "SLUICE_API_KEY": OPERATOR_KEY.key}
+
 
 ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 

@@ -2,13 +2,16 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 from chalicelib import settings
+from chalicelib.core.access import Principal, Reach
+from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit, OnFailure
 from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
@@ -40,16 +43,20 @@ from chalicelib.core.model import (
 from chalicelib.core.options import change_instructions
 from chalicelib.core.preview import Preview
 from chalicelib.core.sweeping import UnseenJob
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 from chalicelib.core.uploads import SignedDownload, SignedUpload
 from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.core.workers import SignOfLife, Worker
+from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
+from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
 from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
+from tests.support.principals import OPERATOR
 
 FILE = b"a,b\n" + b"1,2\n" * 100  # one row, and 99 records that repeat it
 
@@ -93,10 +100,93 @@ class MemoryWorkers:
 
 
 @dataclass
+class MemoryTenants:
+    """The tenants, and the objects that belong to none."""
+
+    tenants: dict[str, Tenant] = field(default_factory=lambda: {"default": DEFAULT_TENANT})
+    objects: dict[str, UnmatchedObject] = field(default_factory=dict)
+
+    def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
+        return {name: self.tenants[name] for name in names if name in self.tenants}
+
+    def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
+        newest = sorted(self.tenants.values(), key=lambda it: -it.id)
+        return [it for it in newest if before is None or it.id < before][:limit]
+
+    def create(self, name: str) -> tuple[Tenant, bool]:
+        is_new = name not in self.tenants
+        return self.tenants.setdefault(name, Tenant(len(self.tenants) + 1, name, NOW)), is_new
+
+    def suspend(self, name: str) -> Tenant | None:
+        return self._change(name, suspended_at=NOW)
+
+    def resume(self, name: str) -> Tenant | None:
+        return self._change(name, suspended_at=None)
+
+    def _change(self, name: str, suspended_at: datetime | None) -> Tenant | None:
+        if name in self.tenants:
+            self.tenants[name] = replace(self.tenants[name], suspended_at=suspended_at)
+        return self.tenants.get(name)
+
+    def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
+        for it in objects:
+            self.objects.setdefault(it.key, replace(it, number=len(self.objects) + 1))
+
+    def forget_unmatched(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def unmatched(self, *, limit: int, before: int | None) -> Sequence[UnmatchedObject]:
+        newest = sorted(self.objects.values(), key=lambda it: -it.number)
+        return [it for it in newest if before is None or it.number < before][:limit]
+
+
+@dataclass
+class MemoryKeys:
+    """The API keys, by their hashes."""
+
+    keys: dict[bytes, ApiKey] = field(default_factory=dict)
+    looked_up: int = 0
+
+    def create(self, new: NewApiKey, key_hash: bytes) -> ApiKey:
+        live = [it for it in self.keys.values() if it.new.name == new.name and it.is_live(datetime.now(UTC))]
+        if len(live) >= MOST_LIVE:
+            raise NotPossible("There are two of the name.")
+        key = ApiKey(uuid4(), len(self.keys) + 1, new, NOW, hash=key_hash)
+        self.keys[key_hash] = key
+        return key
+
+    def find(self, key_hash: bytes) -> ApiKey | None:
+        self.looked_up += 1
+        return self.keys.get(key_hash)
+
+    def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
+        newest = sorted(self.keys.values(), key=lambda it: -it.number)
+        return [
+            it for it in newest if tenant in (None, it.new.tenant) and (before is None or it.number < before)
+        ][:limit]
+
+    def revoke(self, key_id: UUID, *, tenant: Tenant | None) -> ApiKey | None:
+        for key_hash, key in self.keys.items():
+            if key.id == key_id and tenant in (None, key.new.tenant):
+                self.keys[key_hash] = replace(key, revoked_at=key.revoked_at or NOW)
+                return self.keys[key_hash]
+        return None
+
+
+class OpenAccess(Access):
+    """Access for all: a request without a credential is the operator's."""
+
+    def principal(self, authorization: str | None) -> Principal:
+        return OPERATOR if authorization is None else super().principal(authorization)
+
+
+@dataclass
 class MemoryJobs:
     """All ports of the database over one dictionary; the ledger is a list of blocks per job."""
 
     jobs: dict[UUID, Job] = field(default_factory=dict)
+    creators: dict[UUID, str | None] = field(default_factory=dict)
+    reach: Reach | None = None
     blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
@@ -113,13 +203,31 @@ class MemoryJobs:
         self.jobs[job.id] = job
         return job
 
+    def of(self, reach: Reach) -> "MemoryJobs":
+        reached = copy(self)  # over the same dictionaries
+        reached.reach = reach
+        return reached
+
+    def _within_reach(self, job_id: UUID) -> bool:
+        job, reach = self.jobs.get(job_id), self.reach
+        return job is not None and (
+            reach is None
+            or (
+                job.tenant == reach.tenant
+                and (reach.datasets is None or job.dataset in reach.datasets)
+                and reach.created_by in (None, self.creators.get(job_id))
+            )
+        )
+
     def create(self, new: NewJob) -> Job:
         self.ping()
         if new.id in self.jobs:
             return self.jobs[new.id]
+        self.creators[new.id] = new.created_by
         return self.put(
             new_job(
                 id=new.id,
+                tenant=new.tenant,
                 number=len(self.jobs) + 1,
                 dataset=new.dataset,
                 filename=new.filename,
@@ -131,7 +239,7 @@ class MemoryJobs:
 
     def get(self, job_id: UUID) -> Job | None:
         self.ping()
-        return self._with_warnings(self.jobs[job_id]) if job_id in self.jobs else None
+        return self._with_warnings(self.jobs[job_id]) if self._within_reach(job_id) else None
 
     def _with_warnings(self, job: Job) -> Job:
         loader = job.outcome.duplicate_of or job.id
@@ -150,7 +258,8 @@ class MemoryJobs:
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
     ) -> Sequence[Job]:
         self.ping()
-        found = sorted(map(self._with_warnings, self.jobs.values()), key=lambda job: -job.number)
+        jobs = [job for job_id, job in self.jobs.items() if self._within_reach(job_id)]
+        found = sorted(map(self._with_warnings, jobs), key=lambda job: -job.number)
         return [
             job
             for job in found
@@ -167,6 +276,7 @@ class MemoryJobs:
             )
             for no, block in sorted(self.blocks.get(job_id, {}).items())
             for it in block.rejects
+            if self._within_reach(job_id)
         ]
         return [it for it in found if after is None or it.cursor > after][:limit]
 
@@ -236,9 +346,10 @@ class MemoryJobs:
         for held in (self.files, self.makers, self.attempts):
             held.pop(job_id, None)
 
-    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
+    def purged_rejects_files(self, *, limit: int) -> Sequence[tuple[UUID, str]]:
         self.ping()
-        return [job_id for job_id in self.files if self.jobs[job_id].outcome.purged_at][:limit]
+        purged = [self.jobs[job_id] for job_id in self.files if self.jobs[job_id].outcome.purged_at]
+        return [(job.id, job.tenant.name) for job in purged[:limit]]
 
     def forget_rejects_file(self, job_id: UUID) -> None:
         self.ping()
@@ -416,7 +527,7 @@ class MemoryJobs:
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, action)
@@ -424,7 +535,7 @@ class MemoryJobs:
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
@@ -434,7 +545,7 @@ class MemoryJobs:
 
     def load(self, job_id: UUID, changes: Changes | None) -> Job | None:
         self.ping()
-        job = self.jobs.get(job_id)
+        job = self.jobs.get(job_id) if self._within_reach(job_id) else None
         if job is None:
             return None
         check(job.status, Action.LOAD)
@@ -783,6 +894,10 @@ class MemoryServices:
     def __init__(self) -> None:
         self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
         self.jobs = MemoryJobs()
+        self.tenants = MemoryTenants()
+        self.key_register = MemoryKeys()
+        self.api_keys = ApiKeys(self.key_register)
+        self.access: Access = OpenAccess(self.api_keys, self.tenants)
         self.workers = self.jobs.workers
         self.sender = MemoryQueue()
         self.signer = FixedSigner()
@@ -791,7 +906,7 @@ class MemoryServices:
         self.store = self
         self.storage_down = False
         self.forbidden = False
-        self.intake = Intake(self.jobs, self, self.sender, block_size=64)
+        self.intake = Intake(self.jobs, self.tenants, self, self.sender, block_size=64)
         self.sweeper = Sweeper(
             self.jobs, self.sender, self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90
         )
@@ -804,12 +919,9 @@ class MemoryServices:
             parts_expire=3600,
         )
         self.multipart_uploads = MultipartUploads(self.signer, self.upload_bucket, self)
-        self.rejects_files = RejectsFiles(self.jobs, self.jobs, self.sender, self.signer)
-        self.job_actions = JobActions(self.jobs, self.multipart_uploads, self.sender, self.intake)
 
-    @property
-    def uploads(self) -> Uploads:
-        return Uploads(self.jobs, self.signer, self.multipart_uploads, self.upload_rules)
+    def of(self, reach: Reach) -> "ReachedMemoryServices":
+        return ReachedMemoryServices(self, reach)
 
     @property
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
@@ -834,3 +946,16 @@ class MemoryServices:
         assert bucket == "bucket"
         if self.storage_down:
             raise RetryLater("S3 is down")
+
+
+class ReachedMemoryServices:
+    """What chalicelib.wiring.ReachedServices is, over memory."""
+
+    def __init__(self, shared: MemoryServices, reach: Reach) -> None:
+        self.jobs = shared.jobs.of(reach)
+        self.multipart_uploads = shared.multipart_uploads
+        self.uploads = Uploads(
+            self.jobs, shared.signer, shared.multipart_uploads, shared.upload_rules, reach.tenant
+        )
+        self.rejects_files = RejectsFiles(self.jobs, self.jobs, shared.sender, shared.signer)
+        self.job_actions = JobActions(self.jobs, shared.multipart_uploads, shared.sender, shared.intake)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from chalicelib.core.jobs import Instructions, Job, JobOutcome, Progress, Reading, Times, Upload
 from chalicelib.core.model import Status
+from chalicelib.core.tenants import DEFAULT_TENANT
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -20,6 +21,7 @@ def new_job(**changes: Any) -> Job:
         id=uuid4(),
         number=1,
         status=Status.PENDING,
+        tenant=DEFAULT_TENANT,
         dataset="default",
         dataset_id=1,
         filename="people.csv",

@@ -18,6 +18,7 @@ from chalicelib.core.model import Options
 from chalicelib.core.uploads import UploadRequest
 from chalicelib.wiring import Services
 from tests.support.paths import CHECKOUT
+from tests.support.principals import OPERATOR, REACH
 from tests.support.waiting import wait_for
 
 
@@ -37,7 +38,7 @@ class Sluice:
         """Register a job, store its object and enqueue it, as API and intake do."""
         services = self.services
         request = UploadRequest(filename, dataset, Instructions(options=Options(**options)))
-        job = services.uploads.register(request).job
+        job = services.of(REACH).uploads.register(request, OPERATOR).job
         self.s3.put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
         services.sender.send(job.id)
         return job.id

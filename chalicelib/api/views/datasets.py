@@ -14,6 +14,7 @@ from chalicelib.telemetry import logger
 def show_options(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `GET /datasets/{name}/options`. Raises InvalidRequest, UnknownDataset, RetryLater."""
     dataset = parse_dataset(context.path["name"])
+    context.known_principal.check_dataset(dataset)
     options = jobs.dataset_options(dataset)
     if options is None:
         raise UnknownDataset(dataset)
@@ -24,6 +25,7 @@ def set_options(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `PUT /datasets/{name}/options`. Raises InvalidRequest, RetryLater."""
     options = parse_default_options(context.body)
     dataset = parse_dataset(context.path["name"])
+    context.known_principal.check_dataset(dataset)
     jobs.set_dataset_options(dataset, options)
     logger.info("default options of a dataset changed", extra={"dataset": dataset})
     return json_response(serializers.describe_options(dataset, options))

@@ -42,6 +42,11 @@ def show(context: RequestContext, dependencies: Mapping[str, Ping], workers: Wor
     return json_response({"status": status, "checks": checks, **deep})
 
 
+def is_shallow(context: RequestContext) -> bool:
+    """Return whether the request asks only whether the dependencies answer, which is open to all."""
+    return context.query.get("deep", "0") != "1"
+
+
 def _is_deep(query: Mapping[str, str]) -> bool:
     deep = query.get("deep", "0")
     if deep not in ("0", "1"):

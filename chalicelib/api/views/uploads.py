@@ -11,6 +11,7 @@ from chalicelib.api.requests.parts import parse_parts
 from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.api.responses import json_response, problem_response
 from chalicelib.api.views.jobs import POLL_SECONDS, accepted, act, find
+from chalicelib.core.errors import NotPossible
 from chalicelib.core.lifecycle import Action
 from chalicelib.service.actions import JobActions
 from chalicelib.service.multipart import MOST_PARTS, PAGE, MissingParts, MultipartUploads, open_upload_id
@@ -22,8 +23,11 @@ _MOST_LISTED = 100  # missing parts in a problem
 
 
 def create(context: RequestContext, uploads: Uploads) -> Response:
-    """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, RetryLater."""
-    ticket = uploads.register(parse_upload(context.body, max_size=uploads.max_size))
+    """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, Forbidden, NotPossible, RetryLater."""
+    request = parse_upload(context.body, max_size=uploads.max_size)
+    if context.tenant.suspended_at is not None:
+        raise NotPossible(f"The tenant {context.tenant.name} is suspended.")
+    ticket = uploads.register(request, context.known_principal)
     emit_metrics({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
     logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
     headers = {"Location": serializers.links(ticket.job)["self"], "Retry-After": POLL_SECONDS}

@@ -133,12 +133,14 @@ def _check(connection: Connection) -> None:
         ConnectionPool.check_connection(connection)
 
 
-def _begin(pool: Pool) -> Connection:
+def _begin(pool: Pool, tenant_id: int | None) -> Connection:
     """Borrow a connection, and begin a transaction on it. Raises psycopg's errors."""
+    # for a role under row-level security, which sees nothing without it
+    begin = pool.begin if tenant_id is None else pool.begin + b"; SET LOCAL sluice.tenant = '%d'" % tenant_id
     while True:
         connection = pool.getconn()
         try:
-            connection.execute(pool.begin, prepare=False)  # several statements cannot be prepared
+            connection.execute(begin, prepare=False)  # several statements cannot be prepared
         except BaseException as error:
             is_broken = isinstance(error, psycopg.OperationalError) and connection.broken
             is_retried = is_broken and _is_trusted(connection)  # nothing was done: another one may be whole
@@ -150,15 +152,17 @@ def _begin(pool: Pool) -> Connection:
 
 
 @contextmanager
-def transaction_on(pool: Pool) -> Iterator[Connection]:
+def transaction_on(pool: Pool, tenant_id: int | None = None) -> Iterator[Connection]:
     """Lend a connection in a transaction: committed at the end, rolled back on an exception.
+
+    ``tenant_id`` names the tenant on whose behalf the transaction is.
 
     Raises RetryLater for errors after which the same work may succeed: no connection, a broken one, a server
     that shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
     """
     pool.open()  # does nothing when it is open
     try:
-        connection = _begin(pool)
+        connection = _begin(pool, tenant_id)
         try:
             # Commits or rolls back at the end. A `transaction()` within is a savepoint.
             with connection:

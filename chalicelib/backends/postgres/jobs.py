@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
-from chalicelib.backends.postgres.mappers import Row, job_of, transition_columns
+from chalicelib.backends.postgres.mappers import Row, job_of, reach_parameters, transition_columns
 from chalicelib.backends.postgres.rejects import remove_counts
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import remove_warnings
+from chalicelib.core.access import Reach
 from chalicelib.core.errors import JobEnded
 from chalicelib.core.jobs import Job
 from chalicelib.core.lifecycle import Action
@@ -14,12 +15,13 @@ from chalicelib.core.model import Status
 
 _SQL = load_queries("jobs.sql")
 SELECT_JOBS, JOIN_OTHERS = _SQL["select_jobs"], _SQL["join_others"]
+WITHIN_REACH = _SQL["within_reach"]
 
 
-def find_job(connection: Connection, job_id: UUID) -> Job | None:
-    """Return the job with its sums over the ledger; None if it is unknown."""
-    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']}"
-    row = connection.execute(query, {"id": job_id}).fetchone()
+def find_job(connection: Connection, job_id: UUID, reach: Reach | None = None) -> Job | None:
+    """Return the job with its sums over the ledger; None if it is unknown, or not within reach."""
+    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']} {WITHIN_REACH}"
+    row = connection.execute(query, {"id": job_id, **reach_parameters(reach)}).fetchone()
     return None if row is None else job_of(row)
 
 
@@ -31,9 +33,10 @@ def existing_job(connection: Connection, job_id: UUID) -> Job:
     return job
 
 
-def look_at_job(connection: Connection, job_id: UUID) -> Row | None:
-    """Return the job's row as :func:`lock_job` does, without locking it."""
-    return connection.execute(_SQL["look_at_job"], {"id": job_id}).fetchone()
+def look_at_job(connection: Connection, job_id: UUID, reach: Reach | None = None) -> Row | None:
+    """Return the job's row as :func:`lock_job` does, without locking it; None if it is not within reach."""
+    query = f"{_SQL['look_at_job']} {WITHIN_REACH}"
+    return connection.execute(query, {"id": job_id, **reach_parameters(reach)}).fetchone()
 
 
 def lock_job(connection: Connection, job_id: UUID) -> Row | None:
@@ -42,7 +45,8 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     No block of the job is committed until then.
     """
     wait_for_blocks(connection, job_id)
-    return connection.execute(f"{_SQL['look_at_job']} {_SQL['for_change']}", {"id": job_id}).fetchone()
+    query = f"{_SQL['look_at_job']} {WITHIN_REACH} {_SQL['for_change']}"
+    return connection.execute(query, {"id": job_id, **reach_parameters(None)}).fetchone()
 
 
 def wait_for_blocks(connection: Connection, job_id: UUID) -> None:

@@ -1,6 +1,6 @@
 -- name: select_jobs
 -- The rejects of a duplicate file are those of the job that loaded it.
-SELECT job.*, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
+SELECT job.*, tenant.name AS tenant, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
        file.requested_at IS NOT NULL AS rejects_requested, file.key AS rejects_key, file.rejects AS rejects_count,
        file.source AS rejects_source, file.error AS rejects_error
 
@@ -8,7 +8,9 @@ SELECT job.*, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS r
 FROM ingestion_jobs AS job
 
 -- name: join_others
-JOIN datasets AS dataset ON dataset.id = job.dataset_id
+JOIN tenants AS tenant ON tenant.id = job.tenant_id
+JOIN tenant_datasets AS own ON own.id = job.dataset_id
+JOIN datasets AS dataset ON dataset.id = own.dataset_id
 JOIN ingestion_jobs AS loader ON loader.id = coalesce(job.duplicate_of, job.id)
 LEFT JOIN rejects_files AS file ON file.job_id = loader.id
 CROSS JOIN LATERAL (
@@ -25,7 +27,15 @@ CROSS JOIN LATERAL (
 ) AS ledger
 
 -- name: where_id
-WHERE job.id = %(id)s
+WHERE job.id = %(id)s AND
+
+-- name: within_reach
+(%(tenant_id)s::integer IS NULL OR job.tenant_id = %(tenant_id)s)
+AND (%(created_by)s::text IS NULL OR job.created_by = %(created_by)s)
+AND (%(datasets)s::text[] IS NULL OR job.dataset_id IN (
+    SELECT own.id FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
+    WHERE own.tenant_id = %(tenant_id)s AND datasets.name = ANY(%(datasets)s)
+))
 
 -- name: wait_for_blocks
 -- Waits for blocks that are being committed, and admits no other until this transaction ends. See admit_block.
@@ -34,7 +44,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 -- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
        max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back
-FROM ingestion_jobs WHERE id = %(id)s
+FROM ingestion_jobs AS job WHERE job.id = %(id)s AND
 
 -- name: for_change
 FOR NO KEY UPDATE

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from chalicelib.core.access import Reach, Scope
+from chalicelib.core.api_keys import ApiKey, NewApiKey
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.dependencies import Dependency
@@ -40,6 +42,7 @@ from chalicelib.core.model import (
 )
 from chalicelib.core.options import declared
 from chalicelib.core.preview import Preview, RunnerUp, Sureness
+from chalicelib.core.tenants import Tenant, UnmatchedObject
 from chalicelib.core.warnings import FileWarning, JobWarning
 from chalicelib.core.workers import Hold, SignOfLife, SlotReport, Wait, Worker, WorkerKind, WorkOnJob
 
@@ -63,6 +66,8 @@ def new_job_columns(new: NewJob) -> dict[str, Any]:
     upload, instructions = new.upload, new.instructions
     return {
         "id": new.id,
+        "tenant_id": new.tenant.id,
+        "created_by": new.created_by,
         "dataset": new.dataset,
         "filename": new.filename,
         "block_size": new.block_size,
@@ -176,6 +181,7 @@ def job_of(row: Row) -> Job:
         id=row["id"],
         number=row["number"],
         status=Status(row["status"]),
+        tenant=Tenant(row["tenant_id"], row["tenant"]),
         dataset=row["dataset"],
         dataset_id=row["dataset_id"],
         filename=row["filename"],
@@ -192,6 +198,64 @@ def job_of(row: Row) -> Job:
         rejects_format=Format(row["rejects_format"]) if row["rejects_format"] else None,
         rejects_file=_rejects_file(row),
         rolls_back=row["rolls_back"],
+    )
+
+
+def api_key_columns(new: NewApiKey) -> dict[str, Any]:
+    """Return the columns of `api_keys` that are fixed when a key is created."""
+    return {
+        "name": new.name,
+        "scopes": sorted(new.scopes),
+        "tenant_id": None if new.tenant is None else new.tenant.id,
+        "datasets": None if new.datasets is None else sorted(new.datasets),
+        "expires_at": new.expires_at,
+        "created_by": new.created_by,
+    }
+
+
+def api_key_of(row: Row) -> ApiKey:
+    """Return the API key in a row of `select` in `api_keys.sql`."""
+    tenant = (
+        Tenant(row["tenant_id"], row["tenant"], suspended_at=row["suspended_at"]) if row["tenant"] else None
+    )
+    return ApiKey(
+        row["id"],
+        row["number"],
+        NewApiKey(
+            name=row["name"],
+            scopes=frozenset(Scope(scope) for scope in row["scopes"]),
+            tenant=tenant,
+            datasets=None if row["datasets"] is None else frozenset(row["datasets"]),
+            expires_at=row["expires_at"],
+            created_by=row["created_by"],
+        ),
+        row["created_at"],
+        row["last_used_at"],
+        row["revoked_at"],
+        bytes(row["hash"]),
+    )
+
+
+def reach_parameters(reach: Reach | None) -> dict[str, Any]:
+    """Return the parameters of `within_reach` in `jobs.sql`; None: every job."""
+    if reach is None:
+        return {"tenant_id": None, "datasets": None, "created_by": None}
+    return {
+        "tenant_id": reach.tenant.id,
+        "datasets": None if reach.datasets is None else sorted(reach.datasets),
+        "created_by": reach.created_by,
+    }
+
+
+def tenant_of(row: Row) -> Tenant:
+    """Return the tenant in a row of `tenants`."""
+    return Tenant(row["id"], row["name"], row["created_at"], row["suspended_at"])
+
+
+def unmatched_object_of(row: Row) -> UnmatchedObject:
+    """Return the object in a row of `unmatched_objects`."""
+    return UnmatchedObject(
+        row["bucket"], row["key"], row["size"], row["reason"], row["number"], row["seen_at"]
     )
 
 

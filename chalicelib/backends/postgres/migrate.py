@@ -1,12 +1,23 @@
-"""Bring a database to the schema of this version. Idempotent, and safe to run concurrently."""
+"""Bring a database to the schema of this version. Idempotent, and safe to run concurrently.
+
+Workers may load meanwhile. A migration runs in a transaction, which waits for a lock only briefly, because
+others wait behind it, and then tries again. A file that begins with `-- sluice: no transaction` holds
+what takes long and locks nothing, such as `CREATE INDEX CONCURRENTLY`: statements that may be repeated, with
+blank lines between them.
+"""
 
 import hashlib
+import time
 from pathlib import Path
 
 import psycopg
+from psycopg import errors
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 0x51_1C_E0  # for pg_advisory_lock: any number that no other code uses
+_NO_TRANSACTION = b"-- sluice: no transaction\n"
+_LOCK_WAIT = "2s"
+_TRIES, _PAUSE = 60, 1.0  # seconds between two
 
 
 class SchemaMismatch(Exception):  # noqa: N818 - names the state of the database
@@ -20,7 +31,7 @@ def migrate(url: str) -> list[str]:
     psycopg.Error when the database cannot be reached or refuses.
     """
     with psycopg.connect(url, autocommit=True, application_name="sluice-migrate") as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until the connection closes
+        _take_lock(connection)
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -35,6 +46,19 @@ def migrate(url: str) -> list[str]:
         ]
 
 
+def _take_lock(connection: psycopg.Connection) -> None:
+    """Lock out other migrations until the connection closes.
+
+    Asks again and again: a statement that waits would hold a snapshot, for which `CREATE INDEX CONCURRENTLY`
+    of the migration under way would wait.
+    """
+    while True:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        if row is not None and row[0]:
+            return
+        time.sleep(_PAUSE)
+
+
 def _apply(connection: psycopg.Connection, path: Path, applied_digest: str | None) -> bool:
     sql = path.read_bytes()
     digest = hashlib.sha256(sql).hexdigest()
@@ -44,9 +68,25 @@ def _apply(connection: psycopg.Connection, path: Path, applied_digest: str | Non
         raise SchemaMismatch(
             f"migration {path.name} was applied with other contents; this is another version"
         )
-    with connection.transaction():
-        connection.execute(sql)
-        connection.execute(
-            "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [path.name, digest]
-        )
+    if sql.startswith(_NO_TRANSACTION):
+        for statement in sql.split(b"\n\n"):
+            connection.execute(statement)
+        _note(connection, path.name, digest)
+        return True
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+                connection.execute(sql)
+                _note(connection, path.name, digest)
+        except errors.LockNotAvailable:
+            if not tries_left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            break
     return True
+
+
+def _note(connection: psycopg.Connection, name: str, digest: str) -> None:
+    connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [name, digest])

@@ -1,6 +1,7 @@
 """The job register: create, read and list jobs, and change their status for clients."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
@@ -8,6 +9,7 @@ from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
     JOIN_OTHERS,
     SELECT_JOBS,
+    WITHIN_REACH,
     drop_reading,
     existing_job,
     find_job,
@@ -24,6 +26,7 @@ from chalicelib.backends.postgres.mappers import (
     new_job_columns,
     options_column,
     options_of,
+    reach_parameters,
     source_columns,
     transition_columns,
 )
@@ -32,6 +35,7 @@ from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.backends.postgres.workers import with_holders
+from chalicelib.core.access import Reach
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -39,54 +43,75 @@ from chalicelib.core.model import Options, Source, Status, StoredReject
 from chalicelib.core.options import change_instructions
 
 _SQL = load_queries("register.sql")
+_FROM_PAGE = _SQL["from_page"].format(within_reach=WITHIN_REACH)
 
 
 class PostgresRegister:
     """Implement :class:`chalicelib.service.register.JobRegister`."""
 
-    def __init__(self, pool: Pool, patience: Patience = PATIENCE) -> None:
+    def __init__(self, pool: Pool, patience: Patience = PATIENCE, reach: Reach | None = None) -> None:
         self._pool = pool
         self._patience = patience
+        self._reach = reach
+
+    def of(self, reach: Reach) -> "PostgresRegister":
+        """See the port."""
+        return PostgresRegister(self._pool, self._patience, reach)
+
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return transaction_on(self._pool, None if self._reach is None else self._reach.tenant.id)
 
     def create(self, new: NewJob) -> Job:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["create_dataset"], {"dataset": new.dataset})
+        with self._transaction() as connection:
+            names = {"dataset": new.dataset, "tenant_id": new.tenant.id}
+            connection.execute(_SQL["create_dataset"], names)
+            connection.execute(_SQL["create_tenant_dataset"], names)
             connection.execute(_SQL["create_job"], new_job_columns(new))
             return existing_job(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            return _job_with_findings(connection, job_id)
+        with self._transaction() as connection:
+            return _job_with_findings(connection, job_id, self._reach)
 
     def list(
         self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
     ) -> Sequence[Job]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             dataset_id = None
             if dataset is not None:
                 # Asked before: given the number, Postgres knows how rare the dataset's jobs are among all.
-                known = connection.execute(_SQL["dataset_id"], {"dataset": dataset}).fetchone()
+                names = {"dataset": dataset, **reach_parameters(self._reach)}
+                known = connection.execute(_SQL["dataset_id"], names).fetchone()
                 if known is None:
                     return []
                 dataset_id = known["id"]
             rows = connection.execute(
-                f"{SELECT_JOBS} {_SQL['from_page']} {JOIN_OTHERS} {_SQL['newest_first']}",
-                {"limit": limit, "before": before, "status": status, "dataset_id": dataset_id},
+                f"{SELECT_JOBS} {_FROM_PAGE} {JOIN_OTHERS} {_SQL['newest_first']}",
+                {
+                    "limit": limit,
+                    "before": before,
+                    "status": status,
+                    "dataset_id": dataset_id,
+                    **reach_parameters(self._reach),
+                },
             )
             return with_holders(connection, with_warnings(connection, [job_of(row) for row in rows]))
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
+            if look_at_job(connection, job_id, self._reach) is None:
+                return []
             return select_rejects(connection, job_id, limit=limit, after=after)
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         """See the port."""
-        with transaction_on(self._pool) as connection:
-            return connection.execute(_SQL["mark_arrived"], source_columns(job_id, source)).rowcount > 0
+        with self._transaction() as connection:
+            columns = {**source_columns(job_id, source), **reach_parameters(self._reach)}
+            return connection.execute(f"{_SQL['mark_arrived']} {WITHIN_REACH}", columns).rowcount > 0
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         """See the port."""
@@ -127,8 +152,8 @@ class PostgresRegister:
 
         ``change`` gets the job's locked row. Raises NotPossible, and what ``change`` raises.
         """
-        with transaction_on(self._pool) as connection:
-            seen = look_at_job(connection, job_id)
+        with self._transaction() as connection:
+            seen = look_at_job(connection, job_id, self._reach)
             if seen is None:
                 return None
             _check(seen, *actions)  # before any block's transaction is ended for it
@@ -140,29 +165,29 @@ class PostgresRegister:
                     change(connection, row)
 
             change_job(connection, job_id, locked, self._patience)
-            return _job_with_findings(connection, job_id)
+            return _job_with_findings(connection, job_id, self._reach)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             row = connection.execute(_SQL["dataset_options"], {"dataset": dataset}).fetchone()
             return None if row is None else options_of(row["options"])
 
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             connection.execute(_SQL["create_dataset"], {"dataset": dataset})
             columns = {"dataset": dataset, "options": options_column(options)}
             connection.execute(_SQL["set_dataset_options"], columns)
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             connection.execute("SELECT 1")
 
 
-def _job_with_findings(connection: Connection, job_id: UUID) -> Job | None:
-    job = find_job(connection, job_id)
+def _job_with_findings(connection: Connection, job_id: UUID, reach: Reach | None) -> Job | None:
+    job = find_job(connection, job_id, reach)
     if job is None:
         return None
     job = with_holders(connection, [job])[0]

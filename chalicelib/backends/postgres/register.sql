@@ -4,6 +4,13 @@ INSERT INTO datasets (name) SELECT %(dataset)s
 WHERE NOT EXISTS (SELECT FROM datasets WHERE name = %(dataset)s)
 ON CONFLICT (name) DO NOTHING
 
+-- name: create_tenant_dataset
+INSERT INTO tenant_datasets (tenant_id, dataset_id)
+SELECT %(tenant_id)s, id FROM datasets
+WHERE name = %(dataset)s
+  AND NOT EXISTS (SELECT FROM tenant_datasets WHERE tenant_id = %(tenant_id)s AND dataset_id = datasets.id)
+ON CONFLICT (tenant_id, dataset_id) DO NOTHING
+
 -- name: dataset_options
 SELECT options FROM datasets WHERE name = %(dataset)s
 
@@ -13,18 +20,21 @@ UPDATE datasets SET options = %(options)s WHERE name = %(dataset)s
 -- name: create_job
 -- Idempotent: a client whose connection broke may repeat the request.
 INSERT INTO ingestion_jobs
-    (id, dataset_id, filename, format, options, metadata, block_size, bucket, key, force, preview,
+    (id, tenant_id, created_by, dataset_id, filename, format, options, metadata, block_size, bucket, key, force, preview,
      declared_size, sha256, upload_expires_at, upload_id, part_size, part_checksums,
      parent_job, max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit)
-SELECT %(id)s, id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
+SELECT %(id)s, own.tenant_id, %(created_by)s, own.id, %(filename)s, %(format)s, %(options)s, %(metadata)s, %(block_size)s, %(bucket)s, %(key)s,
        %(force)s, %(preview)s, %(declared_size)s, %(sha256)s, %(upload_expires_at)s, %(upload_id)s, %(part_size)s,
        %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s,
        %(rejects_beyond_limit)s
-FROM datasets WHERE name = %(dataset)s
+FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
+WHERE own.tenant_id = %(tenant_id)s AND datasets.name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
 -- name: dataset_id
-SELECT id FROM datasets WHERE name = %(dataset)s
+SELECT own.id
+FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
+WHERE own.tenant_id = coalesce(%(tenant_id)s, 1) AND datasets.name = %(dataset)s
 
 -- name: from_page
 -- A page of jobs without what lists leave out: of thousands of labels and columns nothing is sent.
@@ -33,6 +43,7 @@ FROM (
     WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
       AND (%(status)s::text IS NULL OR job.status = %(status)s)
       AND (%(dataset_id)s::integer IS NULL OR job.dataset_id = %(dataset_id)s)
+      AND {within_reach}
     ORDER BY job.number DESC
     LIMIT %(limit)s
 ) AS page
@@ -45,10 +56,11 @@ ORDER BY job.number DESC
 
 -- name: mark_arrived
 -- The first object to arrive is the job's, even if another one replaces it later.
-UPDATE ingestion_jobs
+UPDATE ingestion_jobs AS job
 SET etag = %(etag)s, size = %(size)s, version_id = %(version_id)s, checksum = %(checksum)s,
     uploaded_at = now(), updated_at = now(), queued_at = now()
 WHERE id = %(id)s AND status = 'PENDING' AND uploaded_at IS NULL AND bucket = %(bucket)s AND key = %(key)s
+  AND
 
 -- name: duplicate_of_job
 SELECT id FROM ingestion_jobs WHERE duplicate_of = %(id)s AND status = 'COMPLETED' LIMIT 1

@@ -101,9 +101,9 @@ def take_silent_files(connection: Connection, *, seconds: float, limit: int) -> 
     return [row["id"] for row in connection.execute(_SQL["take_silent"], parameters)]
 
 
-def purged_files(connection: Connection, *, limit: int) -> list[UUID]:
-    """Return jobs that were purged and may still have objects of rejects files."""
-    return [row["id"] for row in connection.execute(_SQL["purged"], {"limit": limit})]
+def purged_files(connection: Connection, *, limit: int) -> list[tuple[UUID, str]]:
+    """Return jobs that were purged and may still have objects of rejects files, with their tenants' names."""
+    return [(row["id"], row["tenant"]) for row in connection.execute(_SQL["purged"], {"limit": limit})]
 
 
 def forget_file(connection: Connection, job_id: UUID) -> None:

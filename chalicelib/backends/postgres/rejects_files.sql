@@ -93,7 +93,8 @@ WHERE job_id IN (
 RETURNING job_id AS id
 
 -- name: purged
-SELECT job_id AS id FROM rejects_files JOIN ingestion_jobs AS job ON job.id = job_id
+SELECT job_id AS id, tenants.name AS tenant
+FROM rejects_files JOIN ingestion_jobs AS job ON job.id = job_id JOIN tenants ON tenants.id = job.tenant_id
 WHERE purged_at IS NOT NULL ORDER BY purged_at LIMIT %(limit)s
 
 -- name: forget

@@ -56,7 +56,7 @@ class PostgresUpkeep:
             files = take_silent_files(connection, seconds=seconds, limit=limit)
             return [*(row["id"] for row in rows), *files]
 
-    def purged_rejects_files(self, *, limit: int) -> Sequence[UUID]:
+    def purged_rejects_files(self, *, limit: int) -> Sequence[tuple[UUID, str]]:
         """See the port."""
         with transaction_on(self._pool) as connection:
             return purged_files(connection, limit=limit)

@@ -66,6 +66,8 @@ def test_a_setting_accepts_the_documented_values_and_no_others(row: list[str]) -
 def test_no_page_speaks_of_settings_that_are_not_there() -> None:
     others = {
         "SLUICE_URL",
+        "SLUICE_API_KEY",
+        "SLUICE_TENANT",
         "SLUICE_TEST_ROOT",
         "SLUICE_FAULTS_SEED",
         "SLUICE_EXAMPLES",

@@ -40,6 +40,7 @@ from tests.support.docpages import ROOT, blocks, page, quoted, section, table
 from tests.support.fakes import MemoryServices, MemoryStore
 from tests.support.jobs import new_job
 from tests.support.previewing import World
+from tests.support.principals import OPERATOR, REACH
 from tests.support.worker_states import hold, holders, work, worker
 
 JOB = "GET /jobs/{job_id}"
@@ -248,7 +249,7 @@ def test_a_reject_is_what_describe_gives() -> None:
 
 
 def sent(body: Any = None, job_id: str = "") -> RequestContext:
-    return RequestContext("", {"job_id": job_id}, {}, lambda: body)
+    return RequestContext("", {"job_id": job_id}, {}, lambda: body, principal=OPERATOR)
 
 
 def test_an_upload_is_answered_as_documented() -> None:
@@ -256,7 +257,7 @@ def test_an_upload_is_answered_as_documented() -> None:
     services = MemoryServices()
     fields = table(section("http-api.md", "`POST /uploads`"), "member", "type", "")
 
-    given = uploads.create(sent(request | {"sha256": "0" * 64}), services.uploads)
+    given = uploads.create(sent(request | {"sha256": "0" * 64}), services.of(REACH).uploads)
 
     answer["upload"]["headers"] = {}  # S3Signer's own
     assert shape(given.body) == shape(answer)
@@ -266,7 +267,7 @@ def test_an_upload_is_answered_as_documented() -> None:
     others.add("rejects_beyond_limit")
     assert request.keys() | others == {quoted(row[0]) for row in fields}
     uploads.create(
-        sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.uploads
+        sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.of(REACH).uploads
     )
 
 
@@ -286,9 +287,11 @@ def test_default_options_are_answered_as_documented() -> None:
     (body,) = map(json.loads, blocks(section("http-api.md", "`PUT /datasets/{name}/options`"), "json"))
     path = {"name": shown["dataset"]}
 
-    given = datasets.set_options(RequestContext("", path, {}, lambda: body), services.jobs)
+    given = datasets.set_options(
+        RequestContext("", path, {}, lambda: body, principal=OPERATOR), services.jobs
+    )
     assert (given.status_code, given.body) == (200, shown)
-    assert datasets.show_options(RequestContext("", path), services.jobs).body == shown
+    assert datasets.show_options(RequestContext("", path, principal=OPERATOR), services.jobs).body == shown
 
 
 def test_a_multipart_upload_is_answered_as_documented() -> None:
@@ -300,13 +303,15 @@ def test_a_multipart_upload_is_answered_as_documented() -> None:
     request = {"filename": "people.csv", "size": begun["upload"]["size"]}
     services.upload_rules = replace(services.upload_rules, part_size=begun["upload"]["part_size"])
 
-    given = uploads.create(sent(request), services.uploads).body
+    given = uploads.create(sent(request), services.of(REACH).uploads).body
     given["upload"]["parts"] = given["upload"]["parts"][:1]
     begun["upload"]["parts"][0]["headers"] = {}
     assert shape(given) == shape(begun)
     assert {n: begun["upload"][n] for n in DIVISION} == {n: given["upload"][n] for n in DIVISION}
 
-    job_id = uploads.create(sent(request | {"part_checksums": True}), services.uploads).body["job_id"]
+    job_id = uploads.create(sent(request | {"part_checksums": True}), services.of(REACH).uploads).body[
+        "job_id"
+    ]
     given = uploads.sign_parts(sent(asked, job_id), jobs, multipart).body
     signed["parts"][0]["headers"] = {}
     assert shape(given) == shape(signed)
@@ -332,7 +337,10 @@ def test_a_problem_is_written_as_documented() -> None:
 
     request: Any = SimpleNamespace(context={"requestId": problem["request_id"]}, uri_params=None)
     request.lambda_context = None
-    assert request_middleware(request, lambda _: view(context, MemoryServices().uploads)).body == problem
+    assert (
+        request_middleware(request, lambda _: view(context, MemoryServices().of(REACH).uploads)).body
+        == problem
+    )
 
 
 def test_health_is_answered_as_documented() -> None:

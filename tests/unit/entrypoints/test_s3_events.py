@@ -7,7 +7,7 @@ from chalice.test import Client
 
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.model import Source, Status
-from chalicelib.service.object_keys import dropped_file, new_rejects_key, uploaded_job_id
+from chalicelib.service.object_keys import is_dropped, new_rejects_key, uploaded_job_id
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import new_job
 from tests.support.metrics import written_metrics
@@ -30,11 +30,11 @@ def test_the_job_of_every_uploaded_object_is_enqueued(client: Client, services: 
 
 def test_rejects_files_become_no_jobs(client: Client, services: MemoryServices) -> None:
     job = services.jobs.put(new_job(status=Status.COMPLETED))
-    keys = [new_rejects_key(job.id, 1, name) for name in ("rejects.csv", "rejects.ndjson")]
+    keys = [new_rejects_key("default", job.id, 1, name) for name in ("rejects.csv", "rejects.ndjson")]
     assert client.lambda_.invoke("on_upload", s3_event(*keys)).payload == {"announced": 0}
     assert not services.sender.waiting
     assert list(services.jobs.jobs) == [job.id]
-    assert all(dropped_file(key) is None and uploaded_job_id(key) is None for key in keys)
+    assert all(not is_dropped(key) and uploaded_job_id(key) is None for key in keys)
 
 
 def test_an_arrival_after_the_start_does_not_unpin_the_source(

@@ -8,7 +8,7 @@ from infra.steps.errors import StepError
 def test_components_bring_those_they_need() -> None:
     assert stack.closure(["redis"]) == {"redis"}
     assert stack.closure(["migrations"]) == {"migrations", "postgres"}
-    assert stack.closure(["app"]) == {"app", "postgres", "redis", "localstack"}
+    assert stack.closure(["app"]) == {"app", "migrations", "postgres", "redis", "localstack"}
     assert stack.closure(stack.COMPONENTS) == set(stack.COMPONENTS)
 
 

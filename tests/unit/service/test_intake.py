@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Options, Source, Status
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.intake import Intake
-from chalicelib.service.object_keys import adopted_job_id, dropped_file, upload_key
-from tests.support.fakes import MemoryJobs, MemoryQueue
+from chalicelib.service.object_keys import DroppedFile, adopted_job_id, dropped_file, upload_key
+from tests.support.fakes import MemoryJobs, MemoryQueue, MemoryTenants
 from tests.support.jobs import NOW, changed, new_job
 
 
@@ -41,8 +42,9 @@ class MemoryObjects:
 
 class World:
     def __init__(self, *, versioned: bool = False) -> None:
+        self.tenants = MemoryTenants()
         self.jobs, self.queue, self.objects = MemoryJobs(), MemoryQueue(), MemoryObjects(versioned)
-        self.intake = Intake(self.jobs, self.objects, self.queue, block_size=64)  # type: ignore[arg-type]
+        self.intake = Intake(self.jobs, self.tenants, self.objects, self.queue, block_size=64)  # type: ignore[arg-type]
 
     def announce(self, *events: Source) -> int:
         return self.intake.take_in(events)
@@ -59,7 +61,7 @@ class World:
 
 def asked_for(world: World) -> UUID:
     job = new_job(expires_at=NOW, options=Options(delimiter=";"), dataset="people")
-    return world.jobs.put(changed(job, key=upload_key("people", job.id, "a.csv"))).id
+    return world.jobs.put(changed(job, key=upload_key("default", "people", job.id, "a.csv"))).id
 
 
 def test_a_dropped_file_becomes_one_job_for_any_number_of_events() -> None:
@@ -173,12 +175,69 @@ def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
     assert loaded[0] == told[0].version_id  # the first to be announced is the job's
 
 
+ACME = Tenant(2, "acme")
+
+
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
-    file = dropped_file(f"drop/{dataset}/{name}")
-    if file is not None:  # the first slash ends the dataset, whatever it was meant to be
+    file = dropped_file(f"drop/{dataset}/{name}", {})
+    if isinstance(file, DroppedFile):  # the first slash ends the dataset, whatever it was meant to be
         assert f"{file.dataset}/{file.filename}" == f"{dataset}/{name}"
         assert "/" not in file.dataset
+        assert file.tenant == DEFAULT_TENANT
+
+
+@given(st.text(max_size=50), st.text(max_size=50))
+def test_a_key_with_a_tenant_never_leads_to_another_tenant(dataset: str, name: str) -> None:
+    file = dropped_file(f"drop/acme/{dataset}/{name}", {"acme": ACME})
+    if isinstance(file, DroppedFile):
+        assert (file.tenant, f"{file.dataset}/{file.filename}") == (ACME, f"{dataset}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("key", "tenant", "dataset", "filename"),
+    [
+        ("drop/acme/crm/a.csv", ACME, "crm", "a.csv"),
+        ("drop/acme/crm/2026/a.csv", ACME, "crm", "2026/a.csv"),
+        ("drop/crm/a.csv", DEFAULT_TENANT, "crm", "a.csv"),
+        ("drop/crm/2026/a.csv", DEFAULT_TENANT, "crm", "2026/a.csv"),
+        ("drop/default/crm/a.csv", DEFAULT_TENANT, "crm", "a.csv"),
+        ("drop/default/a.csv", DEFAULT_TENANT, "default", "a.csv"),
+    ],
+)
+def test_a_dropped_file_belongs_to_a_tenant_that_exists_or_to_default(
+    key: str, tenant: Tenant, dataset: str, filename: str
+) -> None:
+    tenants = {"acme": ACME, "default": DEFAULT_TENANT}
+    assert dropped_file(key, tenants) == DroppedFile(tenant, dataset, filename)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("drop/acme/a.csv", "no dataset and file"),
+        ("drop/acme/A Dataset/a.csv", "no dataset and file"),
+        ("drop/A Dataset/a.csv", "neither a tenant"),
+        ("drop/a.csv", "neither a tenant"),
+        ("drop/late/crm/a.csv", "suspended"),
+    ],
+)
+def test_an_object_that_matches_nothing_is_noted_with_the_reason(key: str, reason: str) -> None:
+    world = World()
+    late = Tenant(3, "late", suspended_at=NOW)
+    world.tenants.tenants |= {"acme": ACME, "late": late}
+
+    assert world.announce(world.objects.put(key, "e")) == 0
+
+    assert not world.jobs.jobs
+    (noted,) = world.tenants.objects.values()
+    assert noted.key == key
+    assert reason in noted.reason
+
+    world.tenants.tenants |= {"late": ACME}
+    if key.startswith("drop/late"):  # the tenant has returned
+        assert world.announce(world.objects.put(key, "e")) == 1
+        assert not world.tenants.objects
 
 
 def test_a_write_has_one_job_id_whether_it_was_listed_or_looked_at() -> None:

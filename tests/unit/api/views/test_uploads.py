@@ -91,7 +91,7 @@ def test_the_rejects_of_a_job_go_where_its_rows_are(client: Client, services: Me
 
     job = services.jobs.jobs[job_id]
     assert (job.dataset, job.parent_job) == ("crm", parent.id)
-    assert job.upload.key.startswith("uploads/crm/")
+    assert job.upload.key.startswith("uploads/default/crm/")
     assert job.instructions.format is Format.CSV
     assert job.instructions.options == Options(decimal=",", missing_values=())
     assert client.http.get(f"/jobs/{job_id}").json_body["parent_job"] == str(parent.id)

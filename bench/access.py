@@ -1,0 +1,14 @@
+"""Who makes requests in measurements: an operator, for the tenant `default`."""
+
+from chalicelib.core.access import CredentialKind, Principal, Reach, Scope
+from chalicelib.core.jobs import Job
+from chalicelib.core.tenants import DEFAULT_TENANT
+from chalicelib.core.uploads import UploadRequest
+from chalicelib.wiring import Services
+
+_OPERATOR = Principal(CredentialKind.KEY, "bench", "bench", frozenset(Scope))
+
+
+def register(services: Services, request: UploadRequest) -> Job:
+    """Register an upload and return its job."""
+    return services.of(Reach(DEFAULT_TENANT)).uploads.register(request, _OPERATOR).job

@@ -1,0 +1,32 @@
+-- name: named
+SELECT id, name, created_at, suspended_at FROM tenants WHERE name = ANY(%(names)s)
+
+-- name: list
+SELECT id, name, created_at, suspended_at FROM tenants
+WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s
+
+-- name: dataset_of_default_tenant
+-- Its dropped files have keys that begin as those of a tenant of this name would.
+SELECT FROM datasets JOIN ingestion_jobs AS job ON job.dataset_id = datasets.id AND job.tenant_id = 1
+WHERE datasets.name = %(name)s LIMIT 1
+
+-- name: create
+INSERT INTO tenants (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING
+
+-- name: suspend
+UPDATE tenants SET suspended_at = coalesce(suspended_at, now()) WHERE name = %(name)s
+
+-- name: resume
+UPDATE tenants SET suspended_at = NULL WHERE name = %(name)s
+
+-- name: note_unmatched
+INSERT INTO unmatched_objects (bucket, key, size, reason) VALUES (%(bucket)s, %(key)s, %(size)s, %(reason)s)
+ON CONFLICT (md5(key), bucket) DO UPDATE SET reason = excluded.reason
+WHERE unmatched_objects.reason <> excluded.reason
+
+-- name: forget_unmatched
+DELETE FROM unmatched_objects WHERE md5(key) = md5(%(key)s) AND key = %(key)s
+
+-- name: unmatched
+SELECT number, bucket, key, size, reason, seen_at FROM unmatched_objects
+WHERE %(before)s::bigint IS NULL OR number < %(before)s ORDER BY number DESC LIMIT %(limit)s

@@ -1,0 +1,75 @@
+"""Who makes a request, and what they may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib.core.tenants import Tenant
+
+
+class Scope(StrEnum):
+    """A right that a credential gives. Each route needs one: see :mod:`chalicelib.api.routes`."""
+
+    UPLOADS_WRITE = "uploads:write"  # register uploads and send their files
+    JOBS_READ = "jobs:read"
+    JOBS_ACT = "jobs:act"  # cancel, load, retry, undo
+    REJECTS_READ = "rejects:read"
+    DATASETS_READ = "datasets:read"
+    DATASETS_WRITE = "datasets:write"
+    TENANTS_ADMIN = "tenants:admin"  # tenants, keys, workers
+
+
+class CredentialKind(StrEnum):
+    """The kinds of credentials."""
+
+    KEY = "key"  # an API key
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The jobs that exist for a request: those of a tenant, perhaps only some of them."""
+
+    tenant: Tenant
+    datasets: frozenset[str] | None = None  # None: of every dataset
+    created_by: str | None = None  # None: every credential's
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who makes a request, by the credential that came with it."""
+
+    kind: CredentialKind
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    tenant: Tenant | None = None  # None: any, and a request names it
+    datasets: frozenset[str] | None = None  # None: any
+
+    @property
+    def credential(self) -> str:
+        """Return the credential's kind and id, as jobs store who created them."""
+        return f"{self.kind}:{self.id}"
+
+    def check_dataset(self, name: str) -> None:
+        """Return if the credential is for the dataset. Raises Forbidden."""
+        if self.datasets is not None and name not in self.datasets:
+            raise Forbidden(f"This credential is not for the dataset {name}.")
+
+    def reach(self, tenant: Tenant) -> Reach:
+        """Return what exists for a request on behalf of a tenant that the credential is for."""
+        return Reach(tenant, self.datasets)
+
+
+class Unauthenticated(Exception):  # noqa: N818 - names the problem
+    """A request has no credential, or one that is not valid. The sentence says which."""
+
+    def __init__(self, message: str, *, has_credential: bool = True) -> None:
+        super().__init__(message)
+        self.has_credential = has_credential
+
+
+class Forbidden(Exception):  # noqa: N818 - names the problem
+    """A credential does not allow what a request asks for. ``scope`` is the one that it lacks."""
+
+    def __init__(self, message: str, *, scope: Scope | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope

@@ -1,0 +1,66 @@
+"""Decide who makes a request, and on whose behalf."""
+
+from chalicelib.core.access import Forbidden, Principal, Scope, Unauthenticated
+from chalicelib.core.names import is_tenant, shown
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
+from chalicelib.service.api_keys import ApiKeys
+from chalicelib.service.known import Known
+from chalicelib.service.tenants import TenantRegister
+
+_SCHEME = "bearer"
+
+
+class UnknownTenant(Exception):  # noqa: N818 - names the problem
+    """There is no tenant with this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no tenant {shown(name)}.")
+
+
+class Access:
+    """Recognise credentials."""
+
+    def __init__(self, api_keys: ApiKeys, tenants: TenantRegister) -> None:
+        self._api_keys = api_keys
+        self._tenants = tenants
+        self._known: Known[str, Tenant] = Known()
+
+    def principal(self, authorization: str | None) -> Principal:
+        """Return who makes a request with this `Authorization` header. Raises Unauthenticated, RetryLater."""
+        scheme, _, credential = (authorization or "").strip().partition(" ")
+        if not scheme:
+            raise Unauthenticated(
+                "The request has no credential: send `Authorization: Bearer` and an API key.",
+                has_credential=False,
+            )
+        if scheme.lower() != _SCHEME or not credential.strip():
+            raise Unauthenticated("The Authorization header must be `Bearer` and an API key.")
+        return self._api_keys.principal(credential.strip())
+
+    def tenant(self, principal: Principal, named: str | None) -> Tenant:
+        """Return the tenant of a request that names one, or none.
+
+        Without a name it is the credential's, and `default` for a credential of all tenants.
+        Raises Forbidden, UnknownTenant, RetryLater.
+        """
+        own = principal.tenant
+        if own is None:
+            name = DEFAULT_TENANT.name if named is None else named
+            found = self._known.get(name, self._find) if is_tenant(name) else None
+            if found is None:
+                raise UnknownTenant(name)
+            return found
+        if named not in (None, own.name):
+            raise Forbidden(f"This credential is for the tenant {own.name}.")
+        if own.suspended_at is not None:
+            raise Forbidden(f"The tenant {own.name} is suspended.")
+        return own
+
+    def _find(self, name: str) -> Tenant | None:
+        return self._tenants.named([name]).get(name)
+
+
+def require(principal: Principal, scope: Scope) -> None:
+    """Return if the principal has the scope. Raises Forbidden."""
+    if scope not in principal.scopes:
+        raise Forbidden(f"This credential has not the scope {scope}.", scope=scope)

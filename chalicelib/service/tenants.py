@@ -1,0 +1,34 @@
+"""The port of the tenants."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from chalicelib.core.tenants import Tenant, UnmatchedObject
+
+
+class TenantRegister(Protocol):
+    """Hold all tenants, and the dropped objects that belong to none. Every method raises RetryLater."""
+
+    def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
+        """Return the tenants that have one of the names, by name."""
+
+    def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
+        """Return tenants, newest first; ``before`` is the last ``id`` of the previous page."""
+
+    def create(self, name: str) -> tuple[Tenant, bool]:
+        """Return the tenant, and whether it is new. Raises NotPossible for the name of a dataset in use."""
+
+    def suspend(self, name: str) -> Tenant | None:
+        """Suspend the tenant and return it; None if there is none."""
+
+    def resume(self, name: str) -> Tenant | None:
+        """Let a suspended tenant continue, and return it; None if there is none."""
+
+    def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
+        """Note objects that belong to no tenant, for an operator. Idempotent by the key."""
+
+    def forget_unmatched(self, key: str) -> None:
+        """Remove an object that belongs to a tenant after all."""
+
+    def unmatched(self, *, limit: int, before: int | None) -> Sequence[UnmatchedObject]:
+        """Return noted objects, newest first; ``before`` is the last ``number`` of the previous page."""

@@ -1,0 +1,69 @@
+"""API keys and tenants, as the API describes them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from sluice_cli.documents.members import (
+    Document,
+    as_object,
+    optional_list,
+    optional_moment,
+    optional_text,
+    required_text,
+)
+from sluice_cli.escaping import safe
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key's document. ``text``, the key itself, comes with the answer to its creation only."""
+
+    document: Document
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    tenant: str | None  # None: all
+    datasets: tuple[str, ...]  # none: all
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    is_revoked: bool
+    text: str | None
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read an API key's document. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "an API key")
+        return cls(
+            document=document,
+            key_id=safe(required_text(document, "id")),
+            name=safe(required_text(document, "name")),
+            scopes=tuple(safe(scope) for scope in optional_list(document, "scopes")),
+            tenant=optional_text(document.get("tenant")),
+            datasets=tuple(safe(name) for name in optional_list(document, "datasets")),
+            expires_at=optional_moment(document.get("expires_at")),
+            last_used_at=optional_moment(document.get("last_used_at")),
+            is_revoked=document.get("revoked_at") is not None,
+            text=optional_text(document.get("key")),
+        )
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant's document."""
+
+    document: Document
+    name: str
+    created_at: datetime | None
+    is_suspended: bool
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read a tenant's document. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "a tenant")
+        return cls(
+            document=document,
+            name=safe(required_text(document, "name")),
+            created_at=optional_moment(document.get("created_at")),
+            is_suspended=document.get("suspended_at") is not None,
+        )
