@@ -13,16 +13,23 @@ PAGE = CHECKOUT / "docs" / "costs.md"
 _TITLE = """\
 # Costs
 
-What a file costs a worker and Postgres at most, whatever is in it: in proportion to its size, with the factors
-on this page. Memory does not grow with the file: `SLUICE_MEMORY_BUDGET` is the most for the process of a worker
-([how it is divided](operations.md#memory-and-connections)). CPU time and what Postgres stores grow with the bytes that
-are sent, no faster. Beyond a bound the job fails with a code, or the upload is refused.
+What a file costs a worker and Postgres at most, whatever is in it. The memory of a worker's process does
+not grow with the file: it stays within `SLUICE_MEMORY_BUDGET`, which is
+[divided](operations.md#memory-and-connections) among what needs it. CPU time and the bytes in Postgres grow
+with the bytes that are sent, and no faster. A file that reaches a bound ends its job with a code, and the
+worker goes on with the next one.
 
-To repeat it, with the stack up: `python -m bench costs --page`.
+To measure it again, with the stack up:
 
-The files are made by `tests/support/kinds.py`. Each line is held by two tests, which send the file:
-`tests/unit/service/test_costs.py` in a small size, as part of `make test`, and `tests/faults/test_costs.py` in the size that
-is shown, to a real worker, as part of `make faults`. *Before* is what a line cost in version 1.16, where it was measured.
+```sh
+.venv/bin/python -m bench costs --page
+```
+
+`tests/support/kinds.py` makes the files and has their limits. Two tests send a file of each line and hold
+it to the limits: `tests/unit/service/test_costs.py` a small one, as part of `make test`, and
+`tests/faults/test_costs.py` one of the size that is shown, to a real worker, as part of `make faults`.
+*Before* is what the line cost before these limits, as far as it was measured; its megabytes are the
+process's memory, if nothing else is said.
 """
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.support.costs hostile SEED SIZE`, or `kinds`: ingest files, and print what each of them costs.
+"""`python -m tests.support.costs hostile SEED SIZE`, or `kinds`: ingest files, and print what each costs.
 
 One JSON object a line. Rows and rejects are encoded as Postgres gets them, and dropped.
 """
@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bench.processes import peak_mib
 from chalicelib import settings

@@ -27,10 +27,10 @@ def told() -> Mapping[str, list[Cost]]:
 def test_a_file_costs_what_the_page_says_at_most(kind: Kind, told: Mapping[str, list[Cost]]) -> None:
     yardstick = told[KINDS[0].name][1]
     quarter, small = told[kind.name]
+    usual = yardstick.cpu / yardstick.size * max(small.size, kind.small)
 
-    assert small.code == kind.code
+    assert small.code in (None, kind.code)  # some fail in their full size only
     assert small.peak < BUDGET
     assert small.given <= kind.stored * small.size + SLACK_BYTES
-    times = small.cpu / yardstick.cpu * yardstick.size / max(small.size, kind.small)
-    assert times <= kind.cpu or small.cpu <= SLACK_SECONDS
+    assert small.cpu <= kind.cpu * usual + SLACK_SECONDS
     assert small.cpu <= LINEAR * quarter.cpu + _NOISE
