@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from bench import results
+from bench.figures import Table
 from bench.page import FOLDER, NOTHING, machine, sealed
 from bench.results import Result
 from bench.stack import CHECKOUT
+from chalicelib import settings
+from tests.support.kinds import KINDS, SLACK_BYTES, SLACK_SECONDS
 
 NAME = "costs"
 PAGE = CHECKOUT / "docs" / "costs.md"
@@ -31,6 +34,10 @@ it to the limits: `tests/unit/service/test_costs.py` a small one, as part of `ma
 *Before* is what the line cost before these limits, as far as it was measured; its megabytes are the
 process's memory, if nothing else is said.
 """
+_LIMITS = """\
+The limits that tests hold each line to: the memory of the worker's process; its CPU time, how many times as
+much as for as many bytes of the first line, and {slack:g} s more; the bytes in Postgres for each byte that
+is sent, and {kib} KiB more."""
 
 
 def render_page(result: Result | None) -> str:
@@ -38,9 +45,20 @@ def render_page(result: Result | None) -> str:
     if result is None:
         return sealed(_TITLE + NOTHING)
     when = result.moment
-    tables = [table.markdown() for table in result.measured.tables]
+    tables = [table.markdown() for table in (*result.measured.tables, limits())]
     note = f"{when['date']}, commit {when['commit']}, load averages before the run: {when['load']}."
     return sealed("\n\n".join([_TITLE.rstrip(), *tables, machine(result.conditions).rstrip(), note]) + "\n")
+
+
+def limits() -> Table:
+    """Return the table of what tests hold each kind of input to."""
+    memory = settings.load({}).memory_budget >> 20
+    return Table(
+        "Limits",
+        _LIMITS.format(slack=SLACK_SECONDS, kib=SLACK_BYTES >> 10),
+        ["input", "memory, MiB", "CPU, times", "Postgres", "bounded by"],
+        [[kind.name, f"{memory}", f"{kind.cpu:g}", f"{kind.stored:g}", kind.bound] for kind in KINDS],
+    )
 
 
 def write(folder: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.uploads import UploadRequest
 from chalicelib.wiring import Services
-from tests.support.kinds import KINDS, SLACK_BYTES, SLACK_SECONDS, Kind, people, size_text
+from tests.support.kinds import KINDS, Kind, people, size_text
 
 _WARM = people(5000)
 _MOST_TEXT = 64 << 20  # bytes: what comes out of a small bomb
@@ -31,10 +31,6 @@ much as for as many bytes of the first line; of a bomb, for as many bytes of its
 *Postgres* is how much tables and indexes grew, for each byte that was sent. *Code* is the error with which
 the job FAILED. The second job is canceled halfway: *cancel* is how long the answer took, *free* how long it
 took from then on until the worker had loaded another file."""
-_LIMITS = """\
-The limits that tests hold each line to: the memory of the worker's process; its CPU time, how many times as
-much as for as many bytes of the first line, and {slack:g} s more; the bytes in Postgres for each byte that
-is sent, and {kib} KiB more."""
 
 
 @dataclass(frozen=True)
@@ -136,24 +132,12 @@ def measure(stack: Stack, _rounds: int, _rows: int) -> Measurement:
     heads = ["input", "sent", "before", "peak, MiB", "CPU, s", "times", "time, s", "Postgres", "code"]
     heads += ["cancel, s", "free, s"]
     measured = Table("Measured", _MEASURED, heads, [_measured(it, usual) for it in costs])
-    limits = [
-        [
-            kind.name,
-            f"{settings.load({}).memory_budget >> 20}",
-            f"{kind.cpu:g}",
-            f"{kind.stored:g}",
-            kind.bound,
-        ]
-        for kind in KINDS
-    ]
-    heads = ["input", "memory, MiB", "CPU, times", "Postgres", "bounded by"]
-    about = _LIMITS.format(slack=SLACK_SECONDS, kib=SLACK_BYTES >> 10)
     figures = {
         f"{_name(it)}: {figure}": [value]
         for it in costs
         for figure, value in {"MiB": it.peak_mib, "CPU": it.cpu, "seconds": it.seconds}.items()
     }
-    return Measurement([measured, Table("Limits", about, heads, limits)], figures)
+    return Measurement([measured], figures)
 
 
 def _name(cost: Cost) -> str:

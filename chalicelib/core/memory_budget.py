@@ -6,8 +6,8 @@
 from dataclasses import dataclass
 
 PROCESS = 128 << 20  # bytes: the process with its libraries, connections and what the allocators cannot reuse
-# Shares of the memory beside PROCESS. That of decoders of compressed files is left for their windows, which have
-# a limit of their own.
+# Shares of the memory beside PROCESS. That of decoders of compressed files is left for their windows, which
+# have a limit of their own.
 _READING, _DECOMPRESSION = 0.12, 0.3
 _REQUESTS = 3  # to the store whose bytes a job holds
 # Bytes that a block takes while it is prepared, for each byte of its text, whatever its shape.
