@@ -30,7 +30,7 @@ Each file is sent twice to a worker with the default settings, with a fresh data
 much as for as many bytes of the first line; of a bomb, for as many bytes of its content, 64 MiB at most.
 *Postgres* is how much tables and indexes grew, for each byte that was sent. *Code* is the error with which
 the job FAILED. The second job is canceled halfway: *cancel* is how long the answer took, *free* how long it
-took from then on until the worker had loaded another file."""
+took from then on until the worker had loaded another file. They are empty if it had ended before."""
 
 
 @dataclass(frozen=True)
