@@ -93,7 +93,7 @@ lint: $(PROJECT_READY) ## check style, types, imports, known vulnerabilities
 	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
-bench: up ## measure everything and write docs/benchmarks.md
+bench: up ## measure everything, write docs/benchmarks.md and docs/costs.md
 	@$(VENV_PYTHON) -m bench --page --root $(ROOT)
 
 .PHONY: bench-functions

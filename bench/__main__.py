@@ -1,7 +1,8 @@
 """`python -m bench [NAME…]`: make these measurements, or all, on a running stack (`make up`).
 
-The results are stored. `--page` then writes `docs/benchmarks.md` from all stored results. `--quick` is a
-trial on few rows, whose results and page are stored apart from the others.
+The results are stored. `--page` then writes `docs/costs.md` if costs were measured, and
+`docs/benchmarks.md` from all other stored results. `--quick` is a trial on few rows, whose results and pages
+are stored apart from the others.
 """
 
 import argparse
@@ -10,9 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench import machine, results
+from bench import costs_page, machine, results
+from bench import page as benchmarks
 from bench.measurements import MEASUREMENTS
-from bench.page import FOLDER, PAGE, write
+from bench.page import FOLDER
 from bench.results import Result
 from bench.stack import Stack
 from infra.local.env_file import read_env_file
@@ -40,7 +42,10 @@ def main() -> int:
     names = arguments.names or MEASUREMENTS
     failed = [name for name in names if not _measure(name, stack, rounds, rows, load)]
     if arguments.page:
-        write(folder / "results", folder / PAGE.name if arguments.quick else PAGE)
+        for page in [costs_page] * (costs_page.NAME in names) + [benchmarks] * (
+            set(names) != {costs_page.NAME}
+        ):
+            page.write(folder / "results", folder / page.PAGE.name if arguments.quick else page.PAGE)
     if failed:
         print(f"\nNot measured: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -55,7 +60,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--rows", type=int, help=f"of the narrow file; others in proportion (default: {ROWS:,})"
     )
     parser.add_argument("--quick", action="store_true", help=f"a trial: 1 round, {QUICK_ROWS:,} rows")
-    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md afterwards")
+    parser.add_argument("--page", action="store_true", help="write the pages in docs/ afterwards")
     parser.add_argument(
         "--root", type=Path, default=DEFAULT_ROOT, help="the stack's folder (default: .local)"
     )

@@ -12,6 +12,7 @@ from bench.stack import CHECKOUT
 
 FOLDER = CHECKOUT / ".local" / "bench"
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
+ON_OTHER_PAGES = ("costs",)
 
 _SEAL = "<!-- Made by `python -m bench`, never by hand. What follows has the SHA-256 {digest} -->\n"
 _SEAL_PATTERN = re.compile(_SEAL.format(digest="([0-9a-f]{64})").encode())
@@ -31,12 +32,12 @@ database and after a checkpoint. Figures are medians, with the smallest and the 
 ratios are medians of the ratios of each round. Absolute rates depend on the machine as much as on Sluice:
 compare the ratios.
 """
-_NOTHING = "\nNothing has been measured.\n"
+NOTHING = "\nNothing has been measured.\n"
 
 
 def write(folder: Path, target: Path) -> None:
     """Write the page of the results stored in a folder."""
-    stored = {name: results.load(folder, name) for name in MEASUREMENTS}
+    stored = {name: results.load(folder, name) for name in MEASUREMENTS if name not in ON_OTHER_PAGES}
     target.write_text(render_page(stored), encoding="utf-8")
     print(f"\n{target}")
 
@@ -48,10 +49,10 @@ def render_page(stored: Mapping[str, Result | None]) -> str:
     """
     measured = {name: result for name, result in stored.items() if result is not None}
     if not measured:
-        return sealed(_TITLE + _NOTHING)
+        return sealed(_TITLE + NOTHING)
     newest = max(measured.values(), key=lambda result: result.moment["date"])
     shown = {name: result for name, result in measured.items() if result.conditions == newest.conditions}
-    sections = [_TITLE, _machine(newest.conditions)]
+    sections = [_TITLE, machine(newest.conditions)]
     sections += [_section(result) for result in shown.values()]
     sections += _missing([name for name in stored if name not in shown])
     return sealed("\n".join(sections))
@@ -68,7 +69,8 @@ def is_unedited(text: str) -> bool:
     return seal is not None and seal[1] == hashlib.sha256(text.encode()[seal.end() :]).hexdigest().encode()
 
 
-def _machine(conditions: Mapping[str, str]) -> str:
+def machine(conditions: Mapping[str, str]) -> str:
+    """Return the section that says what was measured on."""
     lines = "\n".join(f"| {name} | {value} |" for name, value in conditions.items())
     return f"## Measured on\n\n| | |\n|---|---|\n{lines}\n"
 

@@ -227,6 +227,15 @@ def count(url: str) -> int:
     return _query_integer(url, "SELECT count(*) FROM ingested_data")
 
 
+def stored_bytes(url: str) -> int:
+    """Return the bytes of all tables of the database, with their indexes."""
+    return _query_integer(
+        url,
+        "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+        " WHERE relkind IN ('r', 'm') AND relnamespace = 'public'::regnamespace",
+    )
+
+
 def fingerprint(url: str) -> int:
     """Return a number that is equal for databases with the same rows and hashes, in any order."""
     return _query_integer(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Measurement
-from bench.measurements import again, functions, growth, latency, memory, peers, shapes, small, workers
+from bench.measurements import again, costs, functions, growth, latency, memory, peers, shapes, small, workers
 from bench.stack import Stack
 
 # Takes the stack, the number of rounds and the rows of the narrow file.
@@ -18,4 +18,5 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "memory": memory.measure,
     "latency": latency.measure,
     "functions": functions.measure,
+    "costs": costs.measure,
 }

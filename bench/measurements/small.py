@@ -15,6 +15,7 @@ import redis
 from bench import earlier
 from bench.access import register
 from bench.figures import Measurement, Table, ratios, spread
+from bench.processes import cpu_seconds
 from bench.requests import counting
 from bench.stack import (
     CHECKOUT,
@@ -37,7 +38,6 @@ _SLOTS = "8"
 _ROWS = 10
 _COUNTED = 100  # jobs of the run in which requests are counted
 _REDIS_COMMANDS = ("evalsha", "xreadgroup")  # what a worker sends; the others are called by its scripts
-_TICKS = os.sysconf("SC_CLK_TCK")
 _ABOUT = """\
 {jobs:,} CSV files of {rows} rows, uploaded and enqueued beforehand, each a job of its own; one worker with
 {slots} slots. Jobs a second, from the first claim to the last completion, and the milliseconds of CPU that
@@ -111,9 +111,9 @@ def _run(stack: Stack, checkout: Path, queue: Queue, jobs: int, *, counts: bool 
         begun = _transactions(connection)
         commands = _commands(stack)
         with _worker(stack, checkout, env) as pid:
-            cpu = _cpu_seconds(pid)
+            cpu = cpu_seconds(pid)
             looks = _wait(connection, jobs)
-            cpu = _cpu_seconds(pid) - cpu
+            cpu = cpu_seconds(pid) - cpu
         requests = (proxy.counts["s3"], proxy.counts["sqs"]) if proxy else (0, 0)
         asked = _commands(stack) - commands if queue == "redis" else requests[1]
         time.sleep(2)  # Postgres counts the transactions of a connection when it has ended
@@ -193,9 +193,3 @@ def _commands(stack: Stack) -> int:
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
         told = client.info("commandstats")
     return sum(told.get(f"cmdstat_{name}", {}).get("calls", 0) for name in _REDIS_COMMANDS)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a running process, from Linux's proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS

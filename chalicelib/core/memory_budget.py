@@ -6,7 +6,9 @@
 from dataclasses import dataclass
 
 PROCESS = 128 << 20  # bytes: the process with its libraries, connections and what the allocators cannot reuse
-_READING, _DECOMPRESSION = 0.12, 0.3  # shares of the memory beside PROCESS
+# Shares of the memory beside PROCESS. That of decoders of compressed files is left for their windows, which
+# have a limit of their own.
+_READING, _DECOMPRESSION = 0.12, 0.3
 _REQUESTS = 3  # to the store whose bytes a job holds
 # Bytes that a block takes while it is prepared, for each byte of its text, whatever its shape.
 FACTOR = 24
@@ -24,11 +26,6 @@ class MemoryBudget:
     def read_size(self) -> int:
         """The most bytes of one request to the store."""
         return max(_SMALLEST, int(self._spare * _READING) // _REQUESTS // self.jobs)
-
-    @property
-    def decompression(self) -> int:
-        """What decoders of compressed files may take, windows and dictionaries included."""
-        return int(self._spare * _DECOMPRESSION)
 
     @property
     def blocks(self) -> int:

@@ -60,6 +60,8 @@ _WITHIN_WORDS = f"{_APOSTROPHES}{_DASHES}{_OPENING}{_CLOSING}-.()/&"
 _IMPOSSIBLE = -4.0  # the score of a word that cannot be decoded
 _IMPLAUSIBLE = -3.5  # readings below it are not shown
 _MOST_RANKED = 8
+_SHORT = 100  # bytes of a record
+_MOST_KNOWN = 1000
 
 
 class Advisor:
@@ -67,14 +69,22 @@ class Advisor:
 
     def __init__(self) -> None:
         self._ranking: tuple[str, ...] = ()
+        self._known: dict[bytes, str] = {}  # advice about short records: some files repeat them
 
     def learn(self, records: Iterable[bytes]) -> None:
         """Rank the encodings that the records may be in, unless others were ranked before."""
-        self._ranking = self._ranking or rank(records)
+        if not self._ranking:
+            self._ranking = rank(records)
+            self._known.clear()
 
     def advise(self, record: bytes) -> str:
         """Return :func:`advice` about the record."""
-        return advice(record, self._ranking)
+        if (known := self._known.get(record)) is not None:
+            return known
+        told = advice(record, self._ranking)
+        if len(record) <= _SHORT and len(self._known) < _MOST_KNOWN:
+            self._known[record] = told
+        return told
 
 
 def rank(records: Iterable[bytes]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from chalicelib.interruption import Interrupted, interruptible
 from chalicelib.reading.blocks import Block
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.reading.object_text import ObjectText
+from chalicelib.service.block_memory import BlockMemory
 from chalicelib.service.cutting import cut_text
 from chalicelib.service.ingestion import IngestionLimits
 from chalicelib.service.object_keys import new_rejects_key
@@ -73,6 +74,7 @@ class RejectsFileMaker:
     store: ObjectStore
     bucket: FileBucket
     limits: IngestionLimits
+    block_memory: BlockMemory  # of all jobs
     max_attempts: int  # the last one of several uses excerpts only: they take little time
 
     def make(self, job: Job, *, owner: str, attempt: int, keep_going: Callable[[], bool]) -> bool:
@@ -86,6 +88,7 @@ class RejectsFileMaker:
             self.ledger,
             self.store,
             self.limits,
+            self.block_memory,
             job.id,
             job.reading,
             only_excerpts=attempt >= max(self.max_attempts, _SEVERAL),
@@ -148,13 +151,14 @@ class WholeRejects:
     ledger: RejectsLedger
     store: ObjectStore
     limits: IngestionLimits
+    block_memory: BlockMemory
     job_id: UUID
     reading: Reading
     only_excerpts: bool = False
     has_excerpts: bool = field(default=False, init=False)
     count: int = field(default=0, init=False)
 
-    def by_block(self) -> Iterator[Iterator[WholeReject]]:
+    def by_block(self) -> Generator[Iterator[WholeReject]]:
         """Yield the rejects of one block after the other. Raises the errors of the store but JobFailed."""
         blocks = self.ledger.blocks(self.job_id)
         text = ObjectText(
@@ -175,8 +179,12 @@ class WholeRejects:
                     if (block.no, block.start, block.end) != (expected.no, expected.start, expected.end):
                         break
                     done += 1
-                    # no variable: the rejects of a block are free before the next one is cut
-                    yield self._whole(expected, _rejects_of(block, self.reading.dialect))
+                    hold = self.block_memory.hold(block.end - block.start)
+                    try:
+                        # no variable: the rejects of a block are free before the next one is cut
+                        yield self._whole(expected, _rejects_of(block, self.reading.dialect))
+                    finally:
+                        hold.release()
                     if done == len(run):
                         break
             except JobFailed as failure:

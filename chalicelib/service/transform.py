@@ -33,6 +33,7 @@ from chalicelib.service.notes import Notes
 # That are printed at once, at most: most blocks are one slice.
 MOST_CELLS = 1 << 20
 MOST_RECORDS = 1 << 17
+_MOST_REJECTIONS = 1 << 14  # that are told at once
 _ASK_EVERY = 64  # records that are printed one by one
 NO_LIMIT = sys.maxsize
 _SHORT = 100  # bytes of a record
@@ -363,9 +364,14 @@ class _Before(NamedTuple):
 def _rejects(
     batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
 ) -> Iterator[Rejected]:
-    """Yield the rejected records of a batch."""
-    if not rejections:
-        return
+    """Yield the rejected records of a batch, some of them at a time: there may be very many."""
+    for start in range(0, len(rejections), _MOST_REJECTIONS):
+        yield from _some_rejects(batch, rejections[start : start + _MOST_REJECTIONS], before, advisor)
+
+
+def _some_rejects(
+    batch: Batch, rejections: Sequence[Rejection], before: _Before, advisor: Advisor | None
+) -> Iterator[Rejected]:
     locations = batch.locate([rejection.ordinal for rejection in rejections])
     rejections = batch.explain(rejections, [location.raw for location in locations])
     both = list(zip(rejections, locations, strict=True))

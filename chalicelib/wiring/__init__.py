@@ -310,6 +310,7 @@ class Services:
                 self.ingested_store,
                 self.upload_bucket,
                 self.ingester.limits,
+                self.ingester.block_memory,
                 max_attempts=receiver.max_deliveries,
             ),
             max_attempts=receiver.max_deliveries,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from bench.processes import peak_mib
 from chalicelib import settings
 from chalicelib.core.model import Status
+from tests.support.costs import LARGE_PAGES
 from tests.support.hostile_files import hostile_files, random_bytes, random_structure
-from tests.support.peak import LARGE_PAGES
 from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 

@@ -111,7 +111,9 @@ class World:
             new_previewer(MemoryJobs(), ingester),
             fate.over(undo, "undo"),
             failures,
-            RejectsFileMaker(life.rejects_files, ingester.store, MemoryUploads(), ingester.limits, 9),
+            RejectsFileMaker(
+                life.rejects_files, ingester.store, MemoryUploads(), ingester.limits, ingester.block_memory, 9
+            ),
             max_attempts=9,
             outage_seconds=60,
         )

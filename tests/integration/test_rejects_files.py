@@ -39,7 +39,9 @@ def loaded(life: Life, data: bytes = FILE, **limits: int) -> tuple[Job, Ingester
 
 def rejects_of(life: Life, job: Job, ingester: Ingester) -> WholeRejects:
     assert job.reading is not None
-    return WholeRejects(life.rejects_files, ingester.store, ingester.limits, job.id, job.reading)
+    return WholeRejects(
+        life.rejects_files, ingester.store, ingester.limits, ingester.block_memory, job.id, job.reading
+    )
 
 
 def everything(rejects: WholeRejects) -> list[WholeReject]:
@@ -53,7 +55,9 @@ def cells(reject: WholeReject) -> tuple[int, str]:
 
 def maker_of(life: Life, ingester: Ingester) -> RejectsFileMaker:
     bucket = MemoryUploads()
-    return RejectsFileMaker(life.rejects_files, ingester.store, bucket, ingester.limits, max_attempts=3)
+    return RejectsFileMaker(
+        life.rejects_files, ingester.store, bucket, ingester.limits, ingester.block_memory, max_attempts=3
+    )
 
 
 def claim(life: Life, job_id: UUID, owner: str = "me") -> Claim | None:

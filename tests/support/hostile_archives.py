@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -134,9 +135,12 @@ def zstd_with_window(exponent: int) -> bytes:
     return b"\x28\xb5\x2f\xfd\x00" + bytes([exponent - 10 << 3]) + block
 
 
-def bomb(kind: str, unit: bytes, size: int) -> bytes:
-    """Return ``size`` bytes of content, a unit over and over. ``kind``: a codec, or `zip-` and a method."""
-    pieces = _pieces(unit, size)
+def bomb(kind: str, unit: bytes, size: int, begin: bytes = b"") -> bytes:
+    """Return ``size`` bytes of content behind its beginning, a unit over and over.
+
+    ``kind``: a codec, or `zip-` and a method.
+    """
+    pieces = chain([begin], _pieces(unit, size))
     if kind.startswith("zip-"):
         target = io.BytesIO()
         with (

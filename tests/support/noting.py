@@ -29,4 +29,5 @@ class NotingCsv(CsvFormat):
             offset = segment.offset + len(b"".join(lines[: marked[0]]))
             place = Location(offset, lines[marked[0]])
             notes.append(Note("byte-order-mark", len(marked), marked[0], place))
-        yield replace(decode(segment, dialect), notes=notes)
+        (batch,) = decode(segment, dialect)
+        yield replace(batch, notes=notes)

@@ -7,8 +7,7 @@ from uuid import UUID
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.jobs import Job, RejectsFile, RejectsSource
 from chalicelib.core.model import Reject, Status
-from chalicelib.reading.object_store import ObjectStore
-from chalicelib.service.ingestion import IngestionLimits
+from chalicelib.service.ingestion import Ingester
 from chalicelib.service.rejects_file import RejectsFileMaker
 from tests.support.fakes import MemoryJobs, MemoryUploads
 
@@ -60,8 +59,13 @@ class MemoryRejects:
         return True
 
 
-def new_maker(
-    jobs: MemoryJobs, store: ObjectStore, limits: IngestionLimits, max_attempts: int = 3
-) -> RejectsFileMaker:
-    """Return a maker that writes to a bucket in memory."""
-    return RejectsFileMaker(MemoryRejects(jobs), store, MemoryUploads(), limits, max_attempts)
+def new_maker(jobs: MemoryJobs, ingester: Ingester, max_attempts: int = 3) -> RejectsFileMaker:
+    """Return a maker with the ingester's store, limits and memory, that writes to a bucket in memory."""
+    return RejectsFileMaker(
+        MemoryRejects(jobs),
+        ingester.store,
+        MemoryUploads(),
+        ingester.limits,
+        ingester.block_memory,
+        max_attempts,
+    )

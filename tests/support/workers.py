@@ -62,7 +62,7 @@ def new_handler(
         previewer,
         jobs,
         jobs,
-        new_maker(jobs, ingester.store, ingester.limits, queue.max_deliveries),
+        new_maker(jobs, ingester, queue.max_deliveries),
         max_attempts=queue.max_deliveries,
         outage_seconds=outage_seconds,
     )

@@ -5,7 +5,7 @@ they are. In any other, records are listed one by one first (:mod:`listing`), an
 left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from chalicelib.core.model import BLANKS, Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import rejects_file, second_table
 from chalicelib.formats.csv.added_cells import legible
-from chalicelib.formats.csv.entries import Entry, Span, Spot
+from chalicelib.formats.csv.entries import Entry, Listing, Span, Spot
 from chalicelib.formats.csv.explain import Explainer
 from chalicelib.formats.csv.fit import Fitted, extra_names, fit
 from chalicelib.formats.csv.header_lines import HeaderLines
 from chalicelib.formats.csv.inner_headers import inner_headers, may_follow_blank_row
-from chalicelib.formats.csv.listing import list_records
+from chalicelib.formats.csv.listing import MOST_TOGETHER, list_records, listings
 from chalicelib.formats.csv.pieces import BOM
 from chalicelib.formats.csv.rewriting import regular_text
 from chalicelib.formats.interface import Batch, Location, Note, Reason, Rejection
@@ -81,21 +81,32 @@ class _Place(NamedTuple):
     notes: Sequence[Note] = ()
 
 
-def decode(segment: Segment, dialect: Dialect) -> CsvBatch:
-    """Decode the segment's records."""
+def decode(segment: Segment, dialect: Dialect) -> Iterator[CsvBatch]:
+    """Yield the segment's records in batches: one, unless very many records are listed one by one."""
     readable = legible(segment, dialect)
-    batch = _decode(readable, dialect)
-    return batch if readable is segment else replace(batch, segment=segment)  # rejects are shown as they came
+    for batch in _decode(readable, dialect):  # rejects are shown as they came
+        yield batch if readable is segment else replace(batch, segment=segment)
 
 
-def _decode(segment: Segment, dialect: Dialect) -> CsvBatch:
+def _decode(segment: Segment, dialect: Dialect) -> Iterator[CsvBatch]:
+    batch = _ordinary_batch(segment, dialect)
+    if batch is not None:
+        yield batch
+        return
+    for listing in listings(segment, dialect):
+        yield _decode_listed(segment, listing, dialect)
+
+
+def _ordinary_batch(segment: Segment, dialect: Dialect) -> CsvBatch | None:
+    """Return the batch of a segment that Arrow can read; None if its records must be listed."""
     text = _plain_text(segment, dialect)
-    if text is not None:
-        fitted = fit(text, dialect)
-        if _is_ordinary(text, fitted, dialect, segment.quotes):
-            place = _Place(segment, dialect, _spots_of(segment, dialect), fitted.rows)
-            return _batch(place, fitted, range(fitted.rows), {})
-    return _decode_listed(segment, dialect)
+    if text is None:
+        return None
+    fitted = fit(text, dialect)
+    if len(fitted.rejected) > MOST_TOGETHER or not _is_ordinary(text, fitted, dialect, segment.quotes):
+        return None
+    place = _Place(segment, dialect, _spots_of(segment, dialect), fitted.rows)
+    return _batch(place, fitted, range(fitted.rows), {})
 
 
 def _plain_text(segment: Segment, dialect: Dialect) -> bytes | None:
@@ -183,9 +194,8 @@ def _spots_of_entries(entries: Sequence[Entry], ordinals: Sequence[int]) -> list
     return [(entry.start, entry.end, entry.sheet_row) for entry in chosen]
 
 
-def _decode_listed(segment: Segment, dialect: Dialect) -> CsvBatch:
-    """Decode a segment whose records are listed first."""
-    listing = list_records(segment, dialect)
+def _decode_listed(segment: Segment, listing: Listing, dialect: Dialect) -> CsvBatch:
+    """Decode records of a segment that have been listed."""
     entries = listing.entries
     loaded, fitted = _fit_listed(segment, entries, dialect)
     if second_table.find_among_rows(listing, fitted, loaded, dialect):

@@ -52,5 +52,8 @@ class CsvFormat:
         return max(_LEAST_BLOCK, MOST_JSON * 2 * len(dialect.columns) // names)
 
     def decode(self, segment: Segment, dialect: Dialect) -> Iterator[Batch]:
-        """See FileFormat. A segment is one batch."""
-        yield decode_by_rules_1(segment, dialect) if dialect.rules < _STRICT else decode(segment, dialect)
+        """See FileFormat. A segment is one batch, unless very many records are listed."""
+        if dialect.rules < _STRICT:
+            yield decode_by_rules_1(segment, dialect)
+        else:
+            yield from decode(segment, dialect)

@@ -254,7 +254,9 @@ class Grammar:
 
 def ending_of(line: bytes) -> bytes:
     """Return the line ending at the end: CRLF, LF, CR or none."""
-    return next((ending for ending in (b"\r\n", b"\n", b"\r") if line.endswith(ending)), b"")
+    if line.endswith(b"\n"):
+        return b"\r\n" if line.endswith(b"\r\n") else b"\n"
+    return b"\r" if line.endswith(b"\r") else b""
 
 
 @lru_cache(maxsize=64)

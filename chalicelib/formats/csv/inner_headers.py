@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import interruption
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.fit import Fitted
 from chalicelib.formats.csv.header import column_names
@@ -94,7 +95,7 @@ class InnerHeaders:
         chosen = table.take(rows)
         counts = _total([self._are_names(whole(column)).cast(pa.int32()) for column in chosen.columns])
         rows = rows.filter(pc.greater_equal(counts, _FEWEST))
-        return [row for row in rows.to_pylist() if self._is_named(_cells(table, row))]
+        return [row for row in interruption.asking(rows.to_pylist()) if self._is_named(_cells(table, row))]
 
     def _is_named(self, cells: Sequence[str]) -> bool:
         """Return whether the cells are the header's, or distinct words that are mostly names of columns."""

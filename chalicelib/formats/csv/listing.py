@@ -4,6 +4,7 @@ Here lines are passed over (repeated headers), byte-order marks dropped, and rec
 read or that belong to another table. What is left is regular text.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 
 from chalicelib import interruption
@@ -20,10 +21,26 @@ from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows.text import short_name
 
+# Records that are listed together, at most. Of records of 32 bytes and more, a block has fewer. Of shorter
+# ones it has so many that memory may not hold them all.
+MOST_TOGETHER = 1 << 17
+
+_SHORT = 100  # bytes of a record
+_MOST_KNOWN = 1000
+
 
 def list_records(segment: Segment, dialect: Dialect) -> Listing:
     """Return the records of a segment, each with the reason to reject it, if there is one."""
-    return _Lister(segment, dialect).listing()
+    (listing,) = _Lister(segment, dialect).listings(sys.maxsize)
+    return listing
+
+
+def listings(segment: Segment, dialect: Dialect) -> Iterator[Listing]:
+    """Yield the records of a segment as :func:`list_records` does, up to MOST_TOGETHER at a time.
+
+    Other tables are found within a listing only.
+    """
+    return _Lister(segment, dialect).listings(MOST_TOGETHER)
 
 
 class _Endings:
@@ -58,18 +75,22 @@ class _Lister:
         self._grammar = grammar_of(dialect)
         self._has_nul = b"\0" in segment.data
         self._is_valid = encodings.to_utf8(segment.data, dialect.encoding) is not None
+        self._known: dict[bytes, Reason | None] = {}  # what is wrong with short records
         self._has_mark = self._grammar.has_mark and BOM in segment.data
         self._header = HeaderLines(dialect)
         self._may_repeat = self._header.may_hold(segment.data)
         self._nothing = self._grammar.delimiter + self._grammar.quote + b"\r\n \t"  # what blank records hold
         self._beginnings = b"\r\n \t" + BOM + self._grammar.comment  # of lines that may hold no record
 
-    def listing(self) -> Listing:
-        """See :func:`list_records`."""
+    def listings(self, most: int) -> Iterator[Listing]:
+        """Yield the records, up to ``most`` at a time; one listing at least."""
         data, listing, endings = self._data, Listing(), _Endings()
         after_blank = False
         for start, end, reason, note in interruption.asking(self._units()):
             ordinal = len(listing.entries)
+            if ordinal == most:
+                yield self._finished(listing, endings)
+                listing, endings, ordinal = Listing(), _Endings(), 0
             entry = Entry(start, end, reason, note == JOINED, after_blank, listing.sheet_rows)
             listing.sheet_rows += 1
             is_blank = False
@@ -93,8 +114,11 @@ class _Lister:
                 listing.notes[note].append((ordinal, None))
             listing.entries.append(entry)
             after_blank = is_blank
+        yield self._finished(listing, endings)
+
+    def _finished(self, listing: Listing, endings: _Endings) -> Listing:
         listing.mixed_endings = endings.mixed
-        second_table.find(listing, data, self._dialect)
+        second_table.find(listing, self._data, self._dialect)
         return listing
 
     def _units(self) -> Iterator[tuple[int, int, Reason | None, str | None]]:
@@ -127,6 +151,17 @@ class _Lister:
         return bool(comment) and self._data.startswith(comment, start)
 
     def _fault(self, raw: bytes) -> Reason | None:
+        """Return the reason to reject a record for its bytes, if there is one; some files repeat it."""
+        if not self._has_nul and self._is_valid:
+            return None
+        if raw in self._known:
+            return self._known[raw]
+        reason = self._fault_of(raw)
+        if len(raw) <= _SHORT and len(self._known) < _MOST_KNOWN:
+            self._known[raw] = reason
+        return reason
+
+    def _fault_of(self, raw: bytes) -> Reason | None:
         if self._has_nul and b"\0" in raw:
             message = "The record holds a NUL character, which text cannot hold."
             return Reason("nul-character", message, self._column(raw, lambda cell: b"\0" in cell))

@@ -9,6 +9,7 @@ records are set apart by blank lines is an ordinary file.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from chalicelib import interruption
 from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.entries import HEADERS, Listing
 from chalicelib.formats.csv.fit import Fitted
@@ -45,6 +46,7 @@ def find(listing: Listing, data: bytes, dialect: Dialect) -> None:
     finder = _Finder(listing, data, dialect)
     index = 0
     while index < len(listing.entries) - 1:
+        interruption.check()
         index = finder.after(index)
 
 

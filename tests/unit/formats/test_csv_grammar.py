@@ -121,9 +121,9 @@ def test_segments_are_decoded_as_the_specification_reads_them(name: str, data: b
     lines, error = csv_reference.read(data, read_as)
     data = data[: error.start] if error else data
     segment = Segment(7, data, regular=False)
-    fast = csv_decode.decode(segment, read_as)
+    (fast,) = csv_decode.decode(segment, read_as)
     with patch.object(csv_decode, "_plain_text", lambda *_: None):
-        slow = csv_decode.decode(segment, read_as)
+        (slow,) = csv_decode.decode(segment, read_as)
     assert slow.table is not None
     assert fast.table is not None
     assert fast.table.to_pylist() == slow.table.to_pylist()

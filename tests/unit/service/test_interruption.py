@@ -30,11 +30,19 @@ FILES = {
     "records far down": ENVELOPE,
     "rejects": b"a,b\n1,2\n" + b",\n" * 20_000,
     "irregular quotes": b"a,b\n1,2\n" + b'x"y,"z" w\n' * 5_000,
+    "two tables": b"a,b\n1,2\n\nc,d,e\n3,4,5\n\n" * 2000,
     "blank lines": b"a,b\n1,2\n" + b"\n" * 100_000,
     "bad UTF-8": b"a,b\n1,2\n" + b"\xff,x\n" * 20_000,
 }
 # Questions that there are at least, where little text makes much work
-LEAST = {"rejects": 40, "irregular quotes": 10, "bad UTF-8": 20, "blank lines": 100, "records far down": 8}
+LEAST = {
+    "rejects": 40,
+    "irregular quotes": 10,
+    "bad UTF-8": 20,
+    "blank lines": 100,
+    "two tables": 3000,
+    "records far down": 8,
+}
 
 
 def keep_going_for(times: int) -> tuple[Callable[[], bool], list[bool]]:

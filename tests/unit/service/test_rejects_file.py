@@ -85,11 +85,35 @@ class World:
     def handle(self, deliveries: int = 1) -> Outcome:
         return self.handler.handle(Delivery(self.job.id, "receipt", deliveries), self.stop)
 
-    def rejects(self) -> tuple[list[WholeReject], bool]:
-        reading = self.loaded.reading
+    def whole_rejects(self) -> WholeRejects:
+        reading, ingester = self.loaded.reading, self.ingester
         assert reading is not None
-        found = WholeRejects(MemoryRejects(self.jobs), self.store, self.ingester.limits, self.job.id, reading)
+        return WholeRejects(
+            MemoryRejects(self.jobs),
+            self.store,
+            ingester.limits,
+            ingester.block_memory,
+            self.job.id,
+            reading,
+        )
+
+    def rejects(self) -> tuple[list[WholeReject], bool]:
+        found = self.whole_rejects()
         return [reject for some in found.by_block() for reject in some], found.has_excerpts
+
+
+def test_memory_is_held_for_one_block_at_a_time() -> None:
+    world = World(FILES["csv"])
+    memory = world.ingester.block_memory
+    held = [memory.held for _ in world.whole_rejects().by_block()]
+    assert min(held) > 0
+    assert max(held) < sum(held)
+    assert memory.held == 0
+    rejects = world.whole_rejects().by_block()
+    next(rejects)
+    assert memory.held > 0
+    rejects.close()
+    assert memory.held == 0
 
 
 @pytest.mark.parametrize("kind", FILES)
