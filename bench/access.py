@@ -9,6 +9,9 @@ from chalicelib.wiring import Services
 _OPERATOR = Principal(CredentialKind.KEY, "bench", "bench", frozenset(Scope))
 
 
+REACH = Reach(DEFAULT_TENANT)
+
+
 def register(services: Services, request: UploadRequest) -> Job:
     """Register an upload and return its job."""
-    return services.of(Reach(DEFAULT_TENANT)).uploads.register(request, _OPERATOR).job
+    return services.of(REACH).uploads.register(request, _OPERATOR).job

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import boto3
 
+from bench.access import REACH, register
 from bench.figures import Measurement, Table
 from bench.processes import cpu_seconds, peak_mib
 from bench.stack import QUEUES, TIMEOUT, WORKER, Stack, bucket, checkpoint, database, stored_bytes, worker
@@ -61,7 +62,7 @@ class Client:
         """Upload a file and enqueue its job."""
         instructions = Instructions(metadata=kind.labels or None, force=True)
         request = UploadRequest(f"file.{kind.extension}", instructions=instructions)
-        job = self.services.uploads.register(request).job
+        job = register(self.services, request)
         boto3.client("s3").put_object(Bucket=job.upload.bucket, Key=job.upload.key, Body=data)
         self.services.sender.send(job.id)
         return job.id
@@ -94,7 +95,7 @@ class Client:
             time.sleep(0.05)
         start = time.monotonic()
         try:
-            self.services.job_actions.act(job_id, Action.CANCEL)
+            self.services.of(REACH).job_actions.act(job_id, Action.CANCEL)
         except NotPossible:  # it has just ended
             return None
         return time.monotonic() - start

@@ -16,6 +16,7 @@ from tests.support.costs import BUDGET, LARGE_PAGES
 from tests.support.faults.files import File
 from tests.support.faults.scenario import LONG, Loading, Scenario
 from tests.support.kinds import KINDS, MB, SLACK_BYTES, SLACK_SECONDS, Kind, people
+from tests.support.principals import REACH
 
 # As a worker is by default, unlike others of a scenario
 DEFAULTS = {
@@ -59,7 +60,7 @@ def test_a_file_costs_what_the_page_says_at_most(
     scenario.until(lambda: scenario.job(again)["started_at"], "it is claimed")
     services = Services(settings.load(scenario.env))
     try:
-        services.job_actions.act(again.job, Action.CANCEL)
+        services.of(REACH).job_actions.act(again.job, Action.CANCEL)
     except NotPossible:
         assert scenario.job(again)["error_code"] == kind.code
     finally:
