@@ -34,9 +34,13 @@ def client_env(url: str) -> dict[str, str]:
 ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
 
 
-def upload(url: str, data: bytes, **request: Any) -> str:
-    """Request an upload, send its object as the API says, and return the job's id."""
-    promised = http.post(f"{url}/uploads", json={"filename": "file.csv", **request})
+def upload(url: str, data: bytes, *, credential: str | None = None, **request: Any) -> str:
+    """Request an upload, send its object as the API says, and return the job's id.
+
+    ``credential`` is another than the operator's key.
+    """
+    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+    promised = http.post(f"{url}/uploads", headers=headers, json={"filename": "file.csv", **request})
     assert promised.status_code == 202, promised.text
     body = promised.json()
     assert promised.headers["Location"] == f"/jobs/{body['job_id']}"
@@ -47,11 +51,11 @@ def upload(url: str, data: bytes, **request: Any) -> str:
     return str(body["job_id"])
 
 
-def finished(url: str, job_id: str) -> dict[str, Any]:
-    """Wait until the job has ended and return its document."""
+def finished(url: str, job_id: str, *, tenant: str = "default") -> dict[str, Any]:
+    """Wait until the tenant's job has ended and return its document."""
 
     def document() -> dict[str, Any]:
-        response = http.get(f"{url}/jobs/{job_id}")
+        response = http.get(f"{url}/jobs/{job_id}", headers={"Sluice-Tenant": tenant})
         assert response.status_code == 200, response.text
         job: dict[str, Any] = response.json()
         assert response.headers.get("Retry-After") == (None if job["status"] in ENDED else "1")
