@@ -135,7 +135,7 @@ def show_dataset_options(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/datasets/{name}/options", methods=["PUT"])
-@view(Scope.DATASETS_WRITE)
+@view(Scope.DATASETS_WRITE, of_all_tenants=True)
 def set_dataset_options(context: RequestContext) -> chalice.Response:
     """Replace the default options of a dataset's files."""
     return datasets.set_options(context, services().of(context.reach).jobs)

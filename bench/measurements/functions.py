@@ -185,7 +185,8 @@ def _requests_table(times_by_route: Mapping[str, Sequence[Times]]) -> Table:
 def _starts(
     env: Mapping[str, str], packages: Path, rounds: int, job_id: str, dataset: str
 ) -> dict[str, list[Start]]:
-    get, post, message = _get_event(job_id), _post_event(dataset), _message_event(job_id)
+    get, post = _get_event(env, job_id), _post_event(env, dataset)
+    message = _message_event(job_id)
     (ours, layer), (our_sources, layer_sources) = unpack(packages)
     programs = {
         "GET /jobs/{id} alone": (_API, [ours], get),
@@ -226,11 +227,14 @@ def loaded_sample(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     url = env["SLUICE_URL"]
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
-            response = client.post(f"{url}/uploads", json={"filename": FILE.name, "dataset": dataset})
+            key = _key(env)
+            body = {"filename": FILE.name, "dataset": dataset}
+            response = client.post(f"{url}/uploads", headers=key, json=body)
             upload = response.raise_for_status().json()
             client.put(upload["upload"]["url"], content=FILE.read_bytes()).raise_for_status()
             deadline = time.monotonic() + TIMEOUT
-            while client.get(url + upload["links"]["job"]).raise_for_status().json()["status"] != "COMPLETED":
+            job = url + upload["links"]["job"]
+            while client.get(job, headers=key).raise_for_status().json()["status"] != "COMPLETED":
                 if time.monotonic() > deadline:
                     raise RuntimeError("the sample was not loaded: see the worker's log")
                 time.sleep(0.2)
@@ -239,12 +243,17 @@ def loaded_sample(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         delete_dataset(env["DATABASE_URL"], dataset)
 
 
+def _key(env: Mapping[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {env['SLUICE_API_KEY']}"}
+
+
 def _routes(env: Mapping[str, str], dataset: str, job_id: str) -> tuple[Route, ...]:
     url = env["SLUICE_URL"]
-    upload = httpx.Request("POST", f"{url}/uploads", json={"filename": FILE.name, "dataset": dataset})
+    key, body = _key(env), {"filename": FILE.name, "dataset": dataset}
+    upload = httpx.Request("POST", f"{url}/uploads", headers=key, json=body)
     return (
         Route("POST /uploads", API, upload, 202),
-        Route("GET /jobs/{id}", API, httpx.Request("GET", f"{url}/jobs/{job_id}"), 200),
+        Route("GET /jobs/{id}", API, httpx.Request("GET", f"{url}/jobs/{job_id}", headers=key), 200),
     )
 
 
@@ -369,24 +378,26 @@ def start(env: Mapping[str, str], program: str, path: Sequence[Path], event: obj
     return Start(runtime, imports, answer, 1000 * second, peak_mib)
 
 
-def _get_event(job_id: str) -> dict[str, Any]:
+def _get_event(env: Mapping[str, str], job_id: str) -> dict[str, Any]:
     """Return API Gateway's event for `GET /jobs/{job_id}`."""
-    return _gateway_event("GET", "/jobs/{job_id}", {"job_id": job_id}, None)
+    return _gateway_event(env, "GET", "/jobs/{job_id}", {"job_id": job_id}, None)
 
 
-def _post_event(dataset: str) -> dict[str, Any]:
+def _post_event(env: Mapping[str, str], dataset: str) -> dict[str, Any]:
     """Return API Gateway's event for `POST /uploads`."""
-    return _gateway_event("POST", "/uploads", None, json.dumps({"filename": FILE.name, "dataset": dataset}))
+    return _gateway_event(
+        env, "POST", "/uploads", None, json.dumps({"filename": FILE.name, "dataset": dataset})
+    )
 
 
 def _gateway_event(
-    method: str, path: str, parameters: dict[str, str] | None, body: str | None
+    env: Mapping[str, str], method: str, path: str, parameters: dict[str, str] | None, body: str | None
 ) -> dict[str, Any]:
     return {
         "requestContext": {"httpMethod": method, "resourcePath": path, "requestId": "bench"},
         "pathParameters": parameters,
         "multiValueQueryStringParameters": None,
-        "headers": {"Content-Type": "application/json"},
+        "headers": {"Content-Type": "application/json", **_key(env)},
         "body": body,
         "isBase64Encoded": False,
         "stageVariables": None,

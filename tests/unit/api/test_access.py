@@ -306,6 +306,7 @@ def test_a_tenants_admin_manages_its_own_keys_only(client: Client, services: Mem
         ("POST", "/tenants/bond/suspend"),
         ("POST", "/tenants/acme/resume"),
         ("GET", "/unmatched-objects"),
+        ("PUT", "/datasets/crm/options"),
         ("GET", "/workers"),
         ("GET", "/healthz?deep=1"),
     ],
