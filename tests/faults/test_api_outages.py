@@ -75,6 +75,7 @@ def check_every_endpoint(url: str, job: str, *, outage: bool) -> set[int]:
 def api(faults_stack: Mapping[str, str], faults_root: Path) -> Iterator[str]:
     assert faults_stack
     env = local_stack.up(faults_root, components=("migrations", "app"))
+    OPENER.addheaders = [("Authorization", f"Bearer {env['SLUICE_API_KEY']}")]
     yield env["SLUICE_URL"]
     outages.start(faults_root)
 

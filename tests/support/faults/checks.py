@@ -34,25 +34,25 @@ FROM (
 """
 
 
-def check(connection: Connection, loadings: Iterable[tuple[UUID, str, File]]) -> int:
+Place = tuple[str, str]  # a tenant and a dataset
+
+
+def check(connection: Connection, loadings: Iterable[tuple[UUID, Place, File]]) -> int:
     """Fails unless all was loaded, each record once; how many rows there are."""
-    inserted: Counter[str] = Counter()
-    distinct: defaultdict[str, set[bytes]] = defaultdict(set)
-    for job, dataset, file in loadings:
+    inserted: Counter[Place] = Counter()
+    distinct: defaultdict[Place, set[bytes]] = defaultdict(set)
+    for job, place, file in loadings:
         counts = expected(file)
-        inserted[dataset] += _check_job(connection, job, counts)
-        distinct[dataset] |= counts.distinct
-    for dataset, hashes in distinct.items():
-        assert inserted[dataset] == len(hashes), f"{dataset}: inserted"
-        _check_rows(connection, dataset, hashes)
-    (strangers,) = _one(
-        connection,
-        "SELECT count(*) FROM ingested_data WHERE dataset_id NOT IN"
-        " (SELECT id FROM datasets WHERE name = ANY(%s))",
-        list(distinct),
-    )
-    assert strangers == 0
-    return sum(map(len, distinct.values()))
+        inserted[place] += _check_job(connection, job, counts)
+        distinct[place] |= counts.distinct
+    for place, hashes in distinct.items():
+        assert inserted[place] == len(hashes), f"{place}: inserted"
+        _check_rows(connection, place, hashes)
+    rows = sum(map(len, distinct.values()))
+    assert connection.execute("SELECT count(*) FROM ingested_data").fetchone() == (
+        rows,
+    )  # and no other is there
+    return rows
 
 
 def _check_job(connection: Connection, job: UUID, counts: Expected) -> int:
@@ -78,15 +78,13 @@ def _check_job(connection: Connection, job: UUID, counts: Expected) -> int:
     return int(inserted)
 
 
-def _check_rows(connection: Connection, dataset: str, hashes: set[bytes]) -> None:
+def _check_rows(connection: Connection, place: Place, hashes: set[bytes]) -> None:
     rows = connection.execute(
-        "SELECT content_hash, record FROM ingested_data"
-        " WHERE dataset_id = (SELECT id FROM datasets WHERE name = %s)",
-        (dataset,),
+        "SELECT content_hash, record FROM ingested_rows WHERE tenant = %s AND dataset = %s", place
     ).fetchall()
-    assert len(rows) == len(hashes), f"{dataset}: rows"
-    assert {digest for digest, _ in rows} == hashes, f"{dataset}: hashes"
-    assert all(hashlib.sha256(canonical(record)).digest() == digest for digest, record in rows), dataset
+    assert len(rows) == len(hashes), f"{place}: rows"
+    assert {digest for digest, _ in rows} == hashes, f"{place}: hashes"
+    assert all(hashlib.sha256(canonical(record)).digest() == digest for digest, record in rows), place
 
 
 def _one(connection: Connection, query: LiteralString, parameter: object) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -31,6 +31,18 @@ BLOCK_SIZE = 8192
 FIGURES: Counter[str] = Counter()  # of the whole run, shown at its end
 ENDED = ("COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE")
 
+TENANTS = ("default", "acme", "bond")
+_PLACES: Sequence[LiteralString] = (
+    "INSERT INTO tenants (name) VALUES (%(tenant)s) ON CONFLICT DO NOTHING",
+    "INSERT INTO datasets (name) VALUES (%(dataset)s) ON CONFLICT DO NOTHING",
+    """
+    INSERT INTO tenant_datasets (tenant_id, dataset_id)
+    SELECT tenants.id, datasets.id FROM tenants, datasets
+    WHERE tenants.name = %(tenant)s AND datasets.name = %(dataset)s AND tenants.id <> 1
+    ON CONFLICT DO NOTHING
+    """,
+)
+
 
 @dataclass(frozen=True)
 class Loading:
@@ -39,6 +51,7 @@ class Loading:
     job: UUID
     file: File
     dataset: str
+    tenant: str
 
 
 @dataclass
@@ -54,19 +67,36 @@ class Scenario:
 
     # -- jobs
 
-    def put(self, file: File, *, dataset: str | None = None, block_size: int = BLOCK_SIZE) -> Loading:
-        """Register a job whose file has arrived, without enqueuing it."""
-        loading = Loading(uuid4(), file, dataset or f"set-{len(self.loadings)}")
+    def put(
+        self,
+        file: File,
+        *,
+        dataset: str | None = None,
+        tenant: str | None = None,
+        block_size: int = BLOCK_SIZE,
+    ) -> Loading:
+        """Register a job whose file has arrived, without enqueuing it.
+
+        Three tenants take turns, in datasets of the same names. A dataset that is named is the one that an
+        earlier file went into.
+        """
+        number = len(self.loadings)
+        if tenant is None:
+            others = [it.tenant for it in self.loadings if it.dataset == dataset]
+            tenant = others[0] if others else TENANTS[number % len(TENANTS)]
+        loading = Loading(uuid4(), file, dataset or f"set-{number // len(TENANTS)}", tenant)
         etag = self.store(loading)
         with psycopg.connect(self.env["DATABASE_URL"]) as connection:
+            for statement in _PLACES:
+                connection.execute(statement, {"tenant": loading.tenant, "dataset": loading.dataset})
             connection.execute(
-                "INSERT INTO datasets (name) VALUES (%s) ON CONFLICT DO NOTHING", (loading.dataset,)
-            )
-            connection.execute(
-                "INSERT INTO ingestion_jobs (id, dataset_id, filename, options, block_size, bucket, key,"
-                " force, etag, size, uploaded_at)"
-                " SELECT %(job)s, id, %(name)s, '{}', %(block_size)s, %(bucket)s, %(key)s,"
-                " true, %(etag)s, %(size)s, now() FROM datasets WHERE name = %(dataset)s",
+                "INSERT INTO ingestion_jobs (id, tenant_id, dataset_id, filename, options, block_size,"
+                " bucket, key, force, etag, size, uploaded_at)"
+                " SELECT %(job)s, own.tenant_id, own.id, %(name)s, '{}', %(block_size)s, %(bucket)s, %(key)s,"
+                " true, %(etag)s, %(size)s, now()"
+                " FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id"
+                " JOIN tenants ON tenants.id = own.tenant_id"
+                " WHERE datasets.name = %(dataset)s AND tenants.name = %(tenant)s",
                 {
                     **vars(loading),
                     "file": None,
@@ -199,7 +229,9 @@ class Scenario:
         self.ended()
         FIGURES["jobs"] += len(self.loadings)
         with psycopg.connect(self.env["DATABASE_URL"]) as connection:
-            FIGURES["rows"] += check(connection, [(it.job, it.dataset, it.file) for it in self.loadings])
+            FIGURES["rows"] += check(
+                connection, [(it.job, (it.tenant, it.dataset), it.file) for it in self.loadings]
+            )
 
 
 s3, sqs = cache(resources.s3), cache(resources.sqs)  # making a client takes a third of a second
