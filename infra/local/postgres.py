@@ -152,9 +152,10 @@ class Postgres:
                 connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
-        # As in production, the role is no superuser. It may create databases, for the tests.
+        # As in production, the role is no superuser, and may create the roles of the processes. It may create
+        # databases, for the tests.
         verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
-        statement = sql.SQL("{} ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}")
+        statement = sql.SQL("{} ROLE {} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD {}")
         connection.execute(
             statement.format(sql.SQL(verb), sql.Identifier(ROLE), sql.Literal(self._password()))
         )
