@@ -12,7 +12,15 @@ _CACHE_SECONDS = 300  # after a rotation, the old password is used for at most t
 
 
 def with_credentials(url: str, secret: str) -> str:
-    """Return ``url`` with the user and the password of the secret ``secret`` (its name or ARN).
+    """Return ``url`` with the user and the password of the secret ``secret``. Raises RetryLater."""
+    user, password = (quote(it, safe="") for it in credentials_in(secret))
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}:{password}@{host}").geturl()
+
+
+def credentials_in(secret: str) -> tuple[str, str]:
+    """Return the user and the password of the secret ``secret`` (its name or ARN).
 
     The secret is a JSON object with `username` and `password`, as RDS writes it. Raises RetryLater.
     Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
@@ -20,13 +28,11 @@ def with_credentials(url: str, secret: str) -> str:
     problem = ""
     try:
         credentials = parameters.get_secret(secret, transform="json", max_age=_CACHE_SECONDS)
-        user, password = quote(credentials["username"], safe=""), quote(credentials["password"], safe="")
+        user, password = credentials["username"], credentials["password"]
+        return bytes(user, "utf-8").decode(), bytes(password, "utf-8").decode()  # raises for what is no text
     except (GetParameterError, TransformParameterError) as error:
         problem = f"no credentials from the secret {secret}: {type(error).__name__}"
     except (KeyError, TypeError, ValueError):
         problem = f"the secret {secret} has no username and password"
-    if problem:  # not raised above: those errors contain the secret, and would be chained to this one
-        raise RetryLater(problem, Dependency.DATABASE)
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{user}:{password}@{host}").geturl()
+    # not raised above: those errors contain the secret, and would be chained to this one
+    raise RetryLater(problem, Dependency.DATABASE)

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -387,13 +388,15 @@ class ReachedServices:
     def job_actions(self) -> JobActions:
         """Return the service that cancels, loads, retries and undoes jobs."""
         shared = self._shared
-        return JobActions(self.jobs, shared.multipart_uploads, shared.sender, shared.intake)
+        intake = replace(shared.intake, jobs=self.jobs)
+        return JobActions(self.jobs, shared.multipart_uploads, shared.sender, intake)
 
     @property
     def rejects_files(self) -> RejectsFiles:
         """Return the service that hands out rejects files."""
         shared = self._shared
-        return RejectsFiles(self.jobs, shared.rejects_wishes, shared.sender, shared.signer)
+        wishes = shared.rejects_wishes.of(self._tenant)
+        return RejectsFiles(self.jobs, wishes, shared.sender, shared.signer)
 
 
 @cache

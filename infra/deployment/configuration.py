@@ -14,6 +14,8 @@ from typing import Any
 from infra.steps.layout import CHECKOUT
 
 FUNCTIONS = ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
+# The role in Postgres of each function but the migrations', which is the owner: see docs/operations.md.
+ROLES = {"api_handler": "api", "on_upload": "sweep", "on_schedule": "sweep", "on_job": "worker"}
 GATEWAY = "gateway"  # the policy that says who may call the API
 # The settings whose values are outputs of the stacks.
 OUTPUTS = {
@@ -25,6 +27,8 @@ OUTPUTS = {
     "REDIS_URL": "RedisUrl",
 }
 Document = dict[str, Any]
+FunctionSettings = Mapping[str, Mapping[str, str]]  # by the function's name
+NO_SETTINGS: FunctionSettings = {}
 
 
 class ConfigurationError(Exception):
@@ -37,16 +41,18 @@ def read_config() -> Document:
     return config
 
 
-def configure_stage(
+def configure_stage(  # noqa: PLR0913 - what a stage is made of
     config: Document,
     stage: str,
     outputs: Mapping[str, str],
     *,
     settings: Mapping[str, str],
+    of_functions: FunctionSettings = NO_SETTINGS,
     layer: str | None = None,
 ) -> Document:
     """Return a copy of `config` in which `stage` has the stacks' `outputs` and, above them, `settings`.
 
+    `of_functions` has further settings of single functions, above those of all.
     `layer` is the ARN of the Lambda worker's layer. Raises ConfigurationError for an unknown stage.
     """
     result = copy_of(config)
@@ -62,7 +68,10 @@ def configure_stage(
         section["security_group_ids"] = [outputs["FunctionSecurityGroupId"]]
     functions = section.setdefault("lambda_functions", {})
     for name in FUNCTIONS:
-        functions.setdefault(name, {})["iam_policy_file"] = f"policies/{stage}/{name}.json"
+        function = functions.setdefault(name, {})
+        function["iam_policy_file"] = f"policies/{stage}/{name}.json"
+        if own := of_functions.get(name):
+            function["environment_variables"] = function.get("environment_variables", {}) | dict(own)
     if layer is not None:
         functions["on_job"]["layers"] = [layer]
     if "AllowedAddresses" in outputs:

@@ -21,9 +21,16 @@ STAGE = "local"
 _OLD_POLLER_SECONDS = 2.5
 
 
-def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[str, str]) -> tuple[str, bool]:
+def deploy(
+    layout: Layout,
+    endpoint: str,
+    localstack: str,
+    variables: Mapping[str, str],
+    of_functions: configuration.FunctionSettings = configuration.NO_SETTINGS,
+) -> tuple[str, bool]:
     """Deploy the application with `variables` as its environment, unless exactly that is deployed.
 
+    `of_functions` has further variables of single functions, which come before.
     `localstack` identifies the running LocalStack: a new one has no deployments.
     Return the API's URL and whether anything changed. Raises `StepError`.
     """
@@ -33,7 +40,7 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
     is_update = previous.get("localstack") == localstack
     if not is_update:
         shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
-    _stage(folder, variables)
+    _stage(folder, variables, of_functions)
     state = {"localstack": localstack, "version": version_of(folder)}
     changed = previous != state or not chalice.record_of(folder, STAGE).exists()
     if changed:
@@ -45,9 +52,11 @@ def deploy(layout: Layout, endpoint: str, localstack: str, variables: Mapping[st
     return url, changed
 
 
-def _stage(folder: Path, variables: Mapping[str, str]) -> None:
+def _stage(folder: Path, variables: Mapping[str, str], of_functions: configuration.FunctionSettings) -> None:
     outputs = resources.outputs()
-    config = configuration.configure_stage(configuration.read_config(), STAGE, outputs, settings=variables)
+    config = configuration.configure_stage(
+        configuration.read_config(), STAGE, outputs, settings=variables, of_functions=of_functions
+    )
     staging.stage_application(folder, STAGE, config, configuration.fill_policies(STAGE, outputs))
 
 

@@ -24,6 +24,7 @@ from infra.steps.layout import Layout
 
 SUPERUSER = "postgres"
 ROLE = DATABASE = "sluice"
+LOGIN_ROLES = ("api", "worker", "sweep")  # as chalicelib.roles names them
 AS_NOBODY = Path(__file__).with_name("as_nobody.py")
 # The settings for durability (fsync, synchronous_commit, full_page_writes) keep their defaults.
 SETTINGS = {
@@ -152,18 +153,35 @@ class Postgres:
                 connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
-        # As in production, the role is no superuser. It may create databases, for the tests.
+        # As in production, the role is no superuser, and may create the roles of the processes. It may create
+        # databases, for the tests.
         verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
-        statement = sql.SQL("{} ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}")
+        statement = sql.SQL("{} ROLE {} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD {}")
         connection.execute(
             statement.format(sql.SQL(verb), sql.Identifier(ROLE), sql.Literal(self._password()))
         )
 
+    def password_files(self) -> dict[str, Path]:
+        """Return the file with the password of each role that a process logs in as, made if it is missing."""
+        files = {role: self._password_file.with_name(f"postgres-password-{role}") for role in LOGIN_ROLES}
+        for file in files.values():
+            if not file.exists():
+                half = file.with_name(f"{file.name}.new")
+                half.touch(mode=0o600)
+                half.write_text(secrets.token_urlsafe(24))
+                half.rename(file)
+        return files
+
+    def url_of(self, role: str) -> str:
+        """Return the URL of the project's database for a process of that role."""
+        return self._url(f"sluice_{role}_login", DATABASE, self.password_files()[role])
+
     def _password(self) -> str:
         return self._password_file.read_text().strip()
 
-    def _url(self, role: str, database: str) -> str:
-        return f"postgresql://{role}:{quote(self._password())}@{self.address()}/{database}"
+    def _url(self, user: str, database: str, password_file: Path | None = None) -> str:
+        password = (password_file or self._password_file).read_text().strip()
+        return f"postgresql://{user}:{quote(password)}@{self.address()}/{database}"
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

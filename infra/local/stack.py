@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.deployment.configuration import ROLES
 from infra.emulator import application, resources
 from infra.emulator.environment import CREDENTIALS, REGION, application_env
 from infra.local import installs, ports, processes, redis, services
@@ -166,6 +167,9 @@ class Stack:
         command = Command((sys.executable, "-m", "chalicelib.migrate"), env, CHECKOUT)
         with step(self._report, "migrations") as current:
             run_logged("migrations", "chalicelib.migrate", command, log)
+            logins = [f"{role}={file}" for role, file in self.postgres.password_files().items()]
+            command = Command((sys.executable, "-m", "chalicelib.roles", *logins), env, CHECKOUT)
+            run_logged("migrations", "chalicelib.roles", command, log)
             current.result = "applied"
 
     def _operator_key(self) -> str:
@@ -197,7 +201,11 @@ class Stack:
         """Deploy the application and return the API's URL."""
         with step(self._report, "app") as current:
             url, changed = application.deploy(
-                self._layout, self.localstack.url(), self._localstack_identity(), variables
+                self._layout,
+                self.localstack.url(),
+                self._localstack_identity(),
+                variables,
+                {name: {"DATABASE_URL": self.postgres.url_of(role)} for name, role in ROLES.items()},
             )
             current.result = "deployed" if changed else "is deployed already"
         return url
@@ -211,7 +219,8 @@ class Stack:
         return f"{record.pid} {record.identity}" if record else ""
 
     def _start_worker(self, variables: Mapping[str, str]) -> None:
-        worker = Worker(self._layout, self.localstack.url(), variables)
+        own = {**variables, "DATABASE_URL": self.postgres.url_of("worker")}
+        worker = Worker(self._layout, self.localstack.url(), own)
         self._begin(worker)
         self._finish(worker)
 

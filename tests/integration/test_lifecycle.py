@@ -105,7 +105,7 @@ def test_cancel_continues_when_the_connection_of_a_waiting_block_breaks(life: Li
             life.until_waiting(2)
             life.sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE 'COPY validation_errors%'"
+                " WHERE datname = current_database() AND query LIKE 'INSERT INTO validation_errors%'"
             )
         with pytest.raises(RetryLater):
             loading.result()

@@ -174,7 +174,7 @@ def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable
         " WHERE oid = 'ingested_rows'::regclass"
     )
     before, view_before = life.sql(about), life.sql(view)
-    assert len(before) == 2 + 2 + 3 + 6
+    assert len(before) == 2 + 2 + 5 + 6
     assert "pg_write_all_data=r" in view_before[0][2]
     partition(plain_url)
     assert life.sql(about) == before

@@ -137,7 +137,7 @@ def test_a_block_that_dies_after_its_warnings_tells_them_once(life: Life) -> Non
         with psycopg.connect(life.url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE 'COPY validation_errors%'"
+                " WHERE datname = current_database() AND query LIKE 'INSERT INTO validation_errors%'"
             )
 
     def write() -> None:

@@ -231,7 +231,7 @@ def test_cancel_is_answered_while_a_block_is_being_written(
     with psycopg.connect(sluice.env["DATABASE_URL"]) as connection:
         connection.execute("LOCK TABLE validation_errors IN SHARE MODE")
         job_id = sluice.upload(b"a,b\n" + b"1,2\nx\n" * 1000)
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY validation_errors%%'"
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO validation_errors%%'"
         wait_for(lambda: sluice.sql(waiting) == [(1,)])
         if is_frozen:
             worker.send_signal(signal.SIGSTOP)

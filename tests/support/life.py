@@ -58,9 +58,9 @@ QUIET = {(Status.UNDOING, Action.CLAIM), (Status.COMPLETED, Action.COMPLETE)}
 class Backend:
     """The backend over a fresh database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool_url: str | None = None) -> None:
         self.url = url
-        self.pool = database.Pool(url, size=10)
+        self.pool = database.Pool(pool_url or url, size=10)
         self.jobs = PostgresRegister(self.pool)
         self.leases = PostgresLeases(self.pool)
         self.ledger = PostgresLedger(self.pool, IngestedData())
@@ -119,10 +119,15 @@ class Backend:
 
 
 class Life(Backend):
-    """The backend over a fresh database, and time that passes when it is told to."""
+    """The backend over a fresh database, and time that passes when it is told to.
 
-    def __init__(self, url: str) -> None:
-        super().__init__(f"{url}?options=-c%20lock_timeout%3D30s")  # a test that waits for itself fails
+    ``pool_url``: the backend uses the database by this address, as another role.
+    """
+
+    def __init__(self, url: str, pool_url: str | None = None) -> None:
+        super().__init__(
+            f"{url}?options=-c%20lock_timeout%3D30s", pool_url
+        )  # a test that waits for itself fails
         self.jobs = PostgresRegister(self.pool, Patience(commit=30, longest=30))  # however slow the machine
         self.upkeep = PostgresUpkeep(self.pool)
 

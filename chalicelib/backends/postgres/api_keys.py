@@ -1,9 +1,10 @@
 """API keys, by their hashes."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from uuid import UUID, uuid4
 
-from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import api_key_columns, api_key_of
 from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
 from chalicelib.core.errors import NotPossible
@@ -19,10 +20,14 @@ class PostgresApiKeys:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    def _transaction(self, tenant: Tenant | None) -> AbstractContextManager[Connection]:
+        """Begin a transaction for the keys of a tenant, or for all."""
+        return transaction_on(self._pool, None if tenant is None else tenant.id, is_operator=tenant is None)
+
     def create(self, new: NewApiKey, key_hash: bytes) -> ApiKey:
         """See the port."""
         columns = {"id": uuid4(), "hash": key_hash, **api_key_columns(new)}
-        with transaction_on(self._pool) as connection:
+        with self._transaction(new.tenant) as connection:
             connection.execute(_SQL["lock_name"], columns)  # two requests at once count each other's key
             live = connection.execute(_SQL["count_live"], columns).fetchone()
             if live is not None and live["count"] >= MOST_LIVE:
@@ -39,22 +44,20 @@ class PostgresApiKeys:
     def find(self, key_hash: bytes) -> ApiKey | None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = connection.execute(f"{_SQL['select']} {_SQL['where_hash']}", {"hash": key_hash}).fetchone()
-            if row is not None:
-                connection.execute(_SQL["note_use"], {"hash": key_hash})
+            row = connection.execute(_SQL["find"], {"hash": key_hash}).fetchone()
             return None if row is None else api_key_of(row)
 
     def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
         """See the port."""
         parameters = {"tenant_id": None if tenant is None else tenant.id, "limit": limit, "before": before}
-        with transaction_on(self._pool) as connection:
+        with self._transaction(tenant) as connection:
             rows = connection.execute(f"{_SQL['select']} {_SQL['page']}", parameters)
             return [api_key_of(row) for row in rows]
 
     def revoke(self, key_id: UUID, *, tenant: Tenant | None) -> ApiKey | None:
         """See the port."""
         parameters = {"id": key_id, "tenant_id": None if tenant is None else tenant.id}
-        with transaction_on(self._pool) as connection:
+        with self._transaction(tenant) as connection:
             if not connection.execute(_SQL["revoke"], parameters).rowcount:
                 return None
             row = connection.execute(f"{_SQL['select']} {_SQL['where_id']}", parameters).fetchone()

@@ -15,8 +15,8 @@ SELECT key.id, key.number, key.name, key.hash, key.scopes, key.datasets, key.cre
        key.last_used_at, key.revoked_at, key.tenant_id, tenant.name AS tenant, tenant.suspended_at
 FROM api_keys AS key LEFT JOIN tenants AS tenant ON tenant.id = key.tenant_id
 
--- name: where_hash
-WHERE key.hash = %(hash)s
+-- name: find
+SELECT (found.key).*, found.tenant, found.suspended_at FROM find_api_key(%(hash)s) AS found
 
 -- name: where_id
 WHERE key.id = %(id)s
@@ -25,10 +25,6 @@ WHERE key.id = %(id)s
 WHERE (%(tenant_id)s::integer IS NULL OR key.tenant_id = %(tenant_id)s)
   AND (%(before)s::bigint IS NULL OR key.number < %(before)s)
 ORDER BY key.number DESC LIMIT %(limit)s
-
--- name: note_use
-UPDATE api_keys SET last_used_at = now()
-WHERE hash = %(hash)s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 
 -- name: revoke
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())

@@ -133,10 +133,12 @@ def _check(connection: Connection) -> None:
         ConnectionPool.check_connection(connection)
 
 
-def _begin(pool: Pool, tenant_id: int | None) -> Connection:
+def _begin(pool: Pool, tenant_id: int | None, *, is_operator: bool) -> Connection:
     """Borrow a connection, and begin a transaction on it. Raises psycopg's errors."""
     # for a role under row-level security, which sees nothing without it
     begin = pool.begin if tenant_id is None else pool.begin + b"; SET LOCAL sluice.tenant = '%d'" % tenant_id
+    if is_operator:
+        begin += b"; SET LOCAL sluice.operator = 'on'"
     while True:
         connection = pool.getconn()
         try:
@@ -152,17 +154,20 @@ def _begin(pool: Pool, tenant_id: int | None) -> Connection:
 
 
 @contextmanager
-def transaction_on(pool: Pool, tenant_id: int | None = None) -> Iterator[Connection]:
+def transaction_on(
+    pool: Pool, tenant_id: int | None = None, *, is_operator: bool = False
+) -> Iterator[Connection]:
     """Lend a connection in a transaction: committed at the end, rolled back on an exception.
 
-    ``tenant_id`` names the tenant on whose behalf the transaction is.
+    ``tenant_id`` names the tenant on whose behalf the transaction is. ``is_operator``: it is for what belongs
+    to no tenant, or to all.
 
     Raises RetryLater for errors after which the same work may succeed: no connection, a broken one, a server
     that shuts down, a deadlock, a serialization failure (all of them psycopg.OperationalError).
     """
     pool.open()  # does nothing when it is open
     try:
-        connection = _begin(pool, tenant_id)
+        connection = _begin(pool, tenant_id, is_operator=is_operator)
         try:
             # Commits or rolls back at the end. A `transaction()` within is a savepoint.
             with connection:

@@ -48,6 +48,8 @@ def change_job(connection: Connection, job_id: UUID, change: Callable[[], _T], p
         except errors.LockNotAvailable as error:
             if time.monotonic() >= deadline:
                 raise RetryLater(f"job {job_id} is locked: {error}") from error
-        connection.execute(_SQL["end_holders"], {"id": job_id})
-        connection.execute(_SQL["end_frozen"], {"application": APPLICATION, "idle_seconds": patience.idle})
+        connection.execute(
+            _SQL["end_transactions"],
+            {"id": job_id, "application": APPLICATION, "idle_seconds": patience.idle},
+        )
         wait = patience.again

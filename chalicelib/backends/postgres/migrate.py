@@ -3,11 +3,14 @@
 Workers may load meanwhile. A migration runs in a transaction, which waits for a lock only briefly, because
 others wait behind it, and then tries again. A file that begins with `-- sluice: no transaction` holds
 what takes long and locks nothing, such as `CREATE INDEX CONCURRENTLY`: statements that may be repeated, with
-blank lines between them.
+blank lines between them. In one that begins with `-- sluice: in steps`, each such step has a transaction of
+its own, so that none holds the locks of several tables that are in use. The steps may be repeated, too.
 """
 
 import hashlib
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,6 +19,7 @@ from psycopg import errors
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 0x51_1C_E0  # for pg_advisory_lock: any number that no other code uses
 _NO_TRANSACTION = b"-- sluice: no transaction\n"
+_IN_STEPS = b"-- sluice: in steps\n"
 _LOCK_WAIT = "2s"
 _TRIES, _PAUSE = 60, 1.0  # seconds between two
 
@@ -73,19 +77,31 @@ def _apply(connection: psycopg.Connection, path: Path, applied_digest: str | Non
             connection.execute(statement)
         _note(connection, path.name, digest)
         return True
+    *earlier_steps, last_step = sql.split(b"\n\n") if sql.startswith(_IN_STEPS) else [sql]
+    for step in earlier_steps:
+        _in_transaction(connection, partial(connection.execute, step))
+
+    def finish() -> None:
+        connection.execute(last_step)
+        _note(connection, path.name, digest)
+
+    _in_transaction(connection, finish)
+    return True
+
+
+def _in_transaction(connection: psycopg.Connection, work: Callable[[], object]) -> None:
+    """Do the work in a transaction, again if it has to wait for a lock for long. Raises psycopg.Error."""
     for tries_left in reversed(range(_TRIES)):
         try:
             with connection.transaction():
                 connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
-                connection.execute(sql)
-                _note(connection, path.name, digest)
+                work()
         except errors.LockNotAvailable:
             if not tries_left:
                 raise
             time.sleep(_PAUSE)
         else:
             break
-    return True
 
 
 def _note(connection: psycopg.Connection, name: str, digest: str) -> None:

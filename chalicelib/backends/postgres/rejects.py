@@ -30,6 +30,7 @@ def add_rejects(
     firsts: dict[tuple[str, str | None], Reject] = {}
     counts = Counter[tuple[str, str | None]]()
     with connection.cursor() as cursor:
+        cursor.execute(_SQL["stage_rejects"])
         with cursor.copy(_SQL["copy_rejects"]) as copy:
             for number, reject in enumerate(rejects):
                 kind = (reject.code, reject.field)
@@ -46,6 +47,7 @@ def add_rejects(
                         *(reject.line, reject.sheet_row, reject.count),
                     )
                 )
+        cursor.execute(_SQL["store_rejects"])
         rows = [
             reject_count_columns(job_id, block_no, counts[kind], replace(first, field=kind[1]))
             for kind, first in firsts.items()

@@ -1,5 +1,16 @@
+-- name: stage_rejects
+-- Postgres refuses COPY to a table with row-level security.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_rejects
+    (job_id uuid, block_no bigint, record bigint, byte_offset bigint, field text, code text, message text, raw text,
+     line bigint, sheet_row bigint, count bigint)
+ON COMMIT DELETE ROWS
+
 -- name: copy_rejects
-COPY validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row, count) FROM STDIN
+COPY staged_rejects (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row, count) FROM STDIN
+
+-- name: store_rejects
+INSERT INTO validation_errors (job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row, count)
+SELECT job_id, block_no, record, byte_offset, field, code, message, raw, line, sheet_row, count FROM staged_rejects
 
 -- name: wait_for_rejects
 -- Of the blocks of a job that have rejects, one at a time is committed from here on, so that none sees too few of them. A

@@ -8,6 +8,7 @@ from chalicelib.backends.postgres.mappers import block_reject_of, rejected_block
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.jobs import Job, RejectsSource
 from chalicelib.core.model import Reject, Status
+from chalicelib.core.tenants import Tenant
 
 _SQL = load_queries("rejects_files.sql")
 _ENDED = sorted(status for status in Status if status.is_terminal)
@@ -17,17 +18,22 @@ _PAGE = 10_000  # excerpts
 class PostgresRejectsFiles:
     """Implement `service.rejects_request.RejectsWishes` and `service.rejects_file.RejectsLedger`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, tenant: Tenant | None = None) -> None:
         self._pool = pool
+        self._tenant_id = None if tenant is None else tenant.id
+
+    def of(self, tenant: Tenant) -> "PostgresRejectsFiles":
+        """Return the rejects files of a tenant's jobs."""
+        return PostgresRejectsFiles(self._pool, tenant)
 
     def wish(self, job_id: UUID) -> bool:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with transaction_on(self._pool, self._tenant_id) as connection:
             return connection.execute(_SQL["wish"], {"id": job_id, "ended": _ENDED}).rowcount > 0
 
     def clear_failure(self, job_id: UUID) -> None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with transaction_on(self._pool, self._tenant_id) as connection:
             connection.execute(_SQL["clear_failure"], {"id": job_id})
 
     def begin_in_undo(self, job: Job, *, owner: str) -> int | None:

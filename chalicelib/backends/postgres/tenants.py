@@ -1,11 +1,12 @@
 """The tenants, and the objects in the bucket that belong to none."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tenant_of, unmatched_object_of
 from chalicelib.core.errors import NotPossible
-from chalicelib.core.tenants import Tenant, UnmatchedObject
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 
 _SQL = load_queries("tenants.sql")
 
@@ -16,21 +17,24 @@ class PostgresTenants:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    def _transaction(self, tenant_id: int | None = None) -> AbstractContextManager[Connection]:
+        return transaction_on(self._pool, tenant_id, is_operator=True)
+
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             rows = connection.execute(_SQL["named"], {"names": sorted(names)})
             return {row["name"]: tenant_of(row) for row in rows}
 
     def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             rows = connection.execute(_SQL["list"], {"limit": limit, "before": before})
             return [tenant_of(row) for row in rows]
 
     def create(self, name: str) -> tuple[Tenant, bool]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction(DEFAULT_TENANT.id) as connection:  # to see its jobs
             if connection.execute(_SQL["dataset_of_default_tenant"], {"name": name}).fetchone() is not None:
                 raise NotPossible(
                     f"The tenant `default` has files in a dataset {name!r}: keys of dropped files that begin "
@@ -51,14 +55,14 @@ class PostgresTenants:
         return self._change("resume", name)
 
     def _change(self, statement: str, name: str) -> Tenant | None:
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             connection.execute(_SQL[statement], {"name": name})
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
             return None if row is None else tenant_of(row)
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
         """See the port."""
-        with transaction_on(self._pool) as connection, connection.cursor() as cursor:
+        with self._transaction() as connection, connection.cursor() as cursor:
             columns = [
                 {"bucket": it.bucket, "key": it.key, "size": it.size, "reason": it.reason} for it in objects
             ]
@@ -66,11 +70,11 @@ class PostgresTenants:
 
     def forget_unmatched(self, key: str) -> None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             connection.execute(_SQL["forget_unmatched"], {"key": key})
 
     def unmatched(self, *, limit: int, before: int | None) -> Sequence[UnmatchedObject]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction() as connection:
             rows = connection.execute(_SQL["unmatched"], {"limit": limit, "before": before})
             return [unmatched_object_of(row) for row in rows]

@@ -35,13 +35,13 @@ class PostgresWorkers:
 
     def list(self, *, limit: int, before: int | None) -> Sequence[Worker]:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with transaction_on(self._pool, is_operator=True) as connection:
             rows = connection.execute(_SQL["select"], {"limit": limit, "before": before})
             return [worker_of(row) for row in rows]
 
     def has_unattended_jobs(self, *, seconds: float) -> bool:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with transaction_on(self._pool, is_operator=True) as connection:
             row = connection.execute(_SQL["has_unattended_jobs"], {"seconds": seconds}).fetchone()
             return row is not None and row["has_unattended_jobs"]
 

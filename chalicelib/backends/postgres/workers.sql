@@ -18,18 +18,7 @@ FROM workers WHERE %(before)s::bigint IS NULL OR number < %(before)s
 ORDER BY number DESC LIMIT %(limit)s
 
 -- name: has_unattended_jobs
--- Jobs that any worker could take, while no worker holds a job.
-SELECT EXISTS (
-    SELECT FROM ingestion_jobs
-    WHERE (status = 'PENDING' AND uploaded_at IS NOT NULL OR status IN ('PROCESSING', 'UNDOING'))
-      AND updated_at < now() - make_interval(secs => %(seconds)s)
-) AND NOT EXISTS (
-    SELECT FROM ingestion_jobs AS job
-    WHERE status IN ('PROCESSING', 'UNDOING')
-      AND (lease_until > now()
-           OR EXISTS (SELECT FROM ingestion_ranges AS stretch
-                      WHERE stretch.job_id = job.id AND stretch.lease_until > now()))
-) AS has_unattended_jobs
+SELECT has_unattended_jobs(%(seconds)s)
 
 -- name: holders
 -- One row for each lease on one of the jobs, or on a range of it, also one that has run out; at least one for each job.
