@@ -7,7 +7,17 @@ from chalice import app as chalice
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import Views, request_middleware
-from chalicelib.api.views import datasets, health, jobs, keys, rejects, tenants, uploads, workers
+from chalicelib.api.views import (
+    datasets,
+    health,
+    jobs,
+    keys,
+    rejects,
+    tenants,
+    upload_tokens,
+    uploads,
+    workers,
+)
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.access import Scope
 from chalicelib.core.lifecycle import Action
@@ -24,14 +34,14 @@ view = Views(app, lambda: services().access)
 
 
 @app.route("/uploads", methods=["POST"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, for_tokens=True)
 def create_upload(context: RequestContext) -> chalice.Response:
     """Register a job and return the URLs to send its file to."""
     return uploads.create(context, services().of(context.reach).uploads)
 
 
 @app.route("/uploads/{job_id}", methods=["DELETE"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, for_tokens=True)
 def abort_upload(context: RequestContext) -> chalice.Response:
     """Cancel a multipart upload and its job."""
     sluice = services().of(context.reach)
@@ -39,7 +49,7 @@ def abort_upload(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/uploads/{job_id}/parts", methods=["POST"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, for_tokens=True)
 def sign_parts(context: RequestContext) -> chalice.Response:
     """Return the URLs to send parts of a file to."""
     sluice = services().of(context.reach)
@@ -47,7 +57,7 @@ def sign_parts(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/uploads/{job_id}/parts")
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, for_tokens=True)
 def list_parts(context: RequestContext) -> chalice.Response:
     """List the parts of a file that have arrived."""
     sluice = services().of(context.reach)
@@ -55,11 +65,19 @@ def list_parts(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/uploads/{job_id}/complete", methods=["POST"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, for_tokens=True)
 def complete_upload(context: RequestContext) -> chalice.Response:
     """Assemble a file from its parts."""
     sluice = services().of(context.reach)
     return uploads.complete(context, sluice.jobs, sluice.multipart_uploads)
+
+
+@app.route("/upload-tokens", methods=["POST"])
+@view(Scope.UPLOADS_WRITE)
+def create_upload_token(context: RequestContext) -> chalice.Response:
+    """Make an upload token."""
+    sluice = services()
+    return upload_tokens.create(context, sluice.upload_tokens, sluice.upload_rules.max_size)
 
 
 @app.route("/jobs")
@@ -70,7 +88,7 @@ def list_jobs(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}")
-@view(Scope.JOBS_READ)
+@view(Scope.JOBS_READ, for_tokens=True)
 def show_job(context: RequestContext) -> chalice.Response:
     """Show the progress of a job."""
     return jobs.show(context, services().of(context.reach).jobs)
@@ -105,14 +123,14 @@ def undo_job(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}/errors")
-@view(Scope.REJECTS_READ)
+@view(Scope.REJECTS_READ, for_tokens=True)
 def list_errors(context: RequestContext) -> chalice.Response:
     """List the rejects of a job."""
     return jobs.list_errors(context, services().of(context.reach).jobs)
 
 
 @app.route("/jobs/{job_id}/rejects.csv")
-@view(Scope.REJECTS_READ)
+@view(Scope.REJECTS_READ, for_tokens=True)
 def download_rejects_csv(context: RequestContext) -> chalice.Response:
     """Make the rejects of a CSV file a file, and return the URL to download it."""
     sluice = services().of(context.reach)
@@ -120,7 +138,7 @@ def download_rejects_csv(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}/rejects.ndjson")
-@view(Scope.REJECTS_READ)
+@view(Scope.REJECTS_READ, for_tokens=True)
 def download_rejects_ndjson(context: RequestContext) -> chalice.Response:
     """Make the rejects of a JSON file a file, and return the URL to download it."""
     sluice = services().of(context.reach)

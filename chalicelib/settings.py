@@ -1,11 +1,13 @@
 """All settings, read from the environment here and nowhere else. `docs/operations.md` explains them."""
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 MIB = 1 << 20
+_SHORTEST_SECRET = 32  # bytes, as many as HMAC-SHA-256 gives. Source: RFC 7518, section 3.2
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -19,6 +21,8 @@ class Settings:
 
     database_url: str
     database_secret: str  # AWS Secrets Manager: user and password for database_url
+    token_secrets: tuple[bytes, ...] = field(repr=False)  # of upload tokens, newest first
+    token_secrets_id: str  # AWS Secrets Manager: the same
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
@@ -85,6 +89,32 @@ def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
     return workers
 
 
+def parse_secrets(text: str) -> tuple[bytes, ...]:
+    """Return the secrets in a list that has commas between them, or is JSON.
+
+    Raises ValueError with a sentence about the list that does not show it.
+    """
+    items: object = text.split(",") if text.strip() else []
+    if text.lstrip().startswith("["):
+        try:
+            items = json.loads(text)
+        except ValueError:
+            items = None
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError("must be a list of texts, with commas between them or as JSON")
+    secrets = tuple(item.strip().encode() for item in items)
+    if any(len(secret) < _SHORTEST_SECRET for secret in secrets):
+        raise ValueError(f"must have at least {_SHORTEST_SECRET} bytes in each secret")
+    return secrets
+
+
+def _token_secrets(env: Mapping[str, str]) -> tuple[bytes, ...]:
+    try:
+        return parse_secrets(env.get("SLUICE_TOKEN_SECRETS", ""))
+    except ValueError as error:
+        raise SettingError(f"SLUICE_TOKEN_SECRETS {error}") from None
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings in ``env``. Raises SettingError naming the wrong one.
 
@@ -94,6 +124,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         database_url=env.get("DATABASE_URL", ""),
         database_secret=env.get("DATABASE_SECRET", ""),
+        token_secrets=_token_secrets(env),
+        token_secrets_id=env.get("SLUICE_TOKEN_SECRETS_ID", ""),
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
         queue_backend=queue_backend,
         queue_url=env.get("SLUICE_QUEUE_URL", ""),

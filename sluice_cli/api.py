@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 
 from sluice_cli.ahead import one_ahead
-from sluice_cli.documents.access import Key, Tenant
+from sluice_cli.documents.access import Key, Tenant, UploadToken
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
@@ -164,6 +164,10 @@ class Api:
         """Revoke an API key and return it."""
         return Key.read(_json(self._request("DELETE", f"/keys/{key_id}")))
 
+    def create_upload_token(self, body: Mapping[str, object]) -> UploadToken:
+        """Make an upload token, and return it with its text."""
+        return UploadToken.read(_json(self._request("POST", "/upload-tokens", json=dict(body))))
+
     def create_tenant(self, name: str) -> Tenant:
         """Create a tenant, unless it exists, and return it."""
         return Tenant.read(_json(self._request("POST", "/tenants", json={"name": name})))
@@ -242,7 +246,7 @@ def refusal(response: httpx.Response) -> ApiError:
     is_wrong_address = "title" not in problem and response.status_code in _WRONG_ADDRESS_STATUSES
     hint = _WRONG_ADDRESS_HINT if is_wrong_address else None
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        hint = "Set SLUICE_API_KEY to an API key. `make up` writes an operator's into .local/env."
+        hint = "Set SLUICE_API_KEY to an API key or an upload token. `make up` writes a key into .local/env."
     return ApiError(
         status=response.status_code,
         title=safe(problem.get("title") or f"{response.status_code} {phrase}"),

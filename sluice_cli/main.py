@@ -17,6 +17,7 @@ from sluice_cli.commands.keys import keys_command
 from sluice_cli.commands.preview import load_command, preview_command
 from sluice_cli.commands.session import Session
 from sluice_cli.commands.tenants import tenants_command
+from sluice_cli.commands.tokens import tokens_command
 from sluice_cli.commands.upload import upload_command
 from sluice_cli.commands.workers import workers_command
 
@@ -30,7 +31,7 @@ Load files into Sluice, and see what became of every record in them.
   sluice errors ID --summary  count them by reason
 """
 _API_KEY = """
-The API key is in the variable SLUICE_API_KEY: on the command line others could read it.
+The API key, or an upload token, is in the variable SLUICE_API_KEY: on the command line others could read it.
 """
 _EXIT_STATUS = """
 \b
@@ -103,6 +104,7 @@ for _command in (
     options_command,
     tenants_command,
     keys_command,
+    tokens_command,
     workers_command,
 ):
     main.add_command(_command)

@@ -21,6 +21,7 @@ from chalicelib.core.preview import Preview
 from chalicelib.core.reject_messages import KINDS as REJECT_KINDS
 from chalicelib.core.reject_messages import RejectKind, with_place
 from chalicelib.core.tenants import Tenant, UnmatchedObject
+from chalicelib.core.upload_tokens import UploadToken
 from chalicelib.core.uploads import SignedPart, Ticket
 from chalicelib.core.waiting import Waiting, waiting_for
 from chalicelib.core.warnings import KINDS, JobWarning, WarningKind
@@ -394,6 +395,22 @@ def describe_unmatched(unmatched: UnmatchedObject) -> dict[str, Any]:
         "size": unmatched.size,
         "reason": unmatched.reason,
         "seen_at": _time(unmatched.seen_at),
+    }
+
+
+def describe_upload_token(token: UploadToken) -> dict[str, Any]:
+    """Return the document of an upload token, without the token itself."""
+    new = token.new
+    return {
+        "id": str(token.id),
+        "tenant": new.tenant.name,
+        "dataset": new.dataset,
+        "scopes": sorted(new.scopes),
+        "max_size": new.max_size,
+        "max_files": new.max_files,
+        "metadata": dict(new.metadata),
+        "created_at": _time(token.created_at),
+        "expires_at": _time(token.expires_at),
     }
 
 

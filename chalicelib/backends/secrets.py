@@ -1,5 +1,6 @@
 """Credentials from AWS Secrets Manager, cached (Powertools Parameters)."""
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from aws_lambda_powertools.utilities import parameters
@@ -7,6 +8,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import RetryLater
+from chalicelib.settings import parse_secrets
 
 _CACHE_SECONDS = 300  # after a rotation, the old password is used for at most this long
 
@@ -36,3 +38,19 @@ def credentials_in(secret: str) -> tuple[str, str]:
         problem = f"the secret {secret} has no username and password"
     # not raised above: those errors contain the secret, and would be chained to this one
     raise RetryLater(problem, Dependency.DATABASE)
+
+
+def token_secrets(secret: str, *, fresh: bool) -> Sequence[bytes]:
+    """Return the secrets of upload tokens in the secret ``secret`` (its name or ARN), newest first.
+
+    ``fresh``: not those that are cached. Raises RetryLater.
+    """
+    problem = ""
+    try:
+        text = parameters.get_secret(secret, max_age=_CACHE_SECONDS, force_fetch=fresh)
+        return parse_secrets(text if isinstance(text, str) else "")
+    except GetParameterError as error:
+        problem = f"no upload token's secret from {secret}: {type(error).__name__}"
+    except ValueError as error:
+        problem = f"the secret {secret} {error}"
+    raise RetryLater(problem)

@@ -1,9 +1,15 @@
 """Who makes a request, and what they may do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from chalicelib.core.tenants import Tenant
+
+DEFAULT_DATASET = "default"
 
 
 class Scope(StrEnum):
@@ -22,6 +28,7 @@ class CredentialKind(StrEnum):
     """The kinds of credentials."""
 
     KEY = "key"  # an API key
+    TOKEN = "token"  # noqa: S105 - an upload token
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,17 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class UploadLimits:
+    """What the uploads of an upload token are limited to."""
+
+    token_id: UUID
+    max_size: int  # bytes, of each file
+    max_files: int
+    expires_at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # labels that each upload gets
+
+
+@dataclass(frozen=True)
 class Principal:
     """Who makes a request, by the credential that came with it."""
 
@@ -43,11 +61,18 @@ class Principal:
     scopes: frozenset[Scope]
     tenant: Tenant | None = None  # None: any, and a request names it
     datasets: frozenset[str] | None = None  # None: any
+    limits: UploadLimits | None = None  # of an upload token
 
     @property
     def credential(self) -> str:
         """Return the credential's kind and id, as jobs store who created them."""
         return f"{self.kind}:{self.id}"
+
+    @property
+    def default_dataset(self) -> str:
+        """Return the dataset of an upload that names none: the only one that the credential is for."""
+        datasets = self.datasets or frozenset()
+        return next(iter(datasets)) if len(datasets) == 1 else DEFAULT_DATASET
 
     def check_dataset(self, name: str) -> None:
         """Return if the credential is for the dataset. Raises Forbidden."""
@@ -56,7 +81,8 @@ class Principal:
 
     def reach(self, tenant: Tenant) -> Reach:
         """Return what exists for a request on behalf of a tenant that the credential is for."""
-        return Reach(tenant, self.datasets)
+        own_only = self.kind is CredentialKind.TOKEN
+        return Reach(tenant, self.datasets, self.credential if own_only else None)
 
 
 class Unauthenticated(Exception):  # noqa: N818 - names the problem

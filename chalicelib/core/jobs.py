@@ -7,6 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
+from chalicelib.core.access import UploadLimits
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
 from chalicelib.core.preview import Preview
@@ -156,6 +157,7 @@ class NewJob:
     instructions: Instructions = field(default_factory=Instructions)
     tenant: Tenant = DEFAULT_TENANT
     created_by: str | None = None  # the credential of the request; None: a dropped file
+    limits: UploadLimits | None = None  # of the upload token that it counts for
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.known import Known
 from chalicelib.service.tenants import TenantRegister
+from chalicelib.service.upload_tokens import UploadTokens
 
 _SCHEME = "bearer"
 
@@ -20,8 +21,9 @@ class UnknownTenant(Exception):  # noqa: N818 - names the problem
 class Access:
     """Recognise credentials."""
 
-    def __init__(self, api_keys: ApiKeys, tenants: TenantRegister) -> None:
+    def __init__(self, api_keys: ApiKeys, tenants: TenantRegister, upload_tokens: UploadTokens) -> None:
         self._api_keys = api_keys
+        self._upload_tokens = upload_tokens
         self._tenants = tenants
         self._known: Known[str, Tenant] = Known()
 
@@ -30,12 +32,17 @@ class Access:
         scheme, _, credential = (authorization or "").strip().partition(" ")
         if not scheme:
             raise Unauthenticated(
-                "The request has no credential: send `Authorization: Bearer` and an API key.",
+                "The request has no credential: send `Authorization: Bearer` and an API key or a token.",
                 has_credential=False,
             )
         if scheme.lower() != _SCHEME or not credential.strip():
-            raise Unauthenticated("The Authorization header must be `Bearer` and an API key.")
-        return self._api_keys.principal(credential.strip())
+            raise Unauthenticated("The Authorization header must be `Bearer` and an API key or a token.")
+        credential = credential.strip()
+        if not credential.isascii():
+            raise Unauthenticated("The credential is not valid.")
+        if "." in credential:  # a JSON Web Token has two; an API key has none
+            return self._upload_tokens.principal(credential)
+        return self._api_keys.principal(credential)
 
     def tenant(self, principal: Principal, named: str | None) -> Tenant:
         """Return the tenant of a request that names one, or none.

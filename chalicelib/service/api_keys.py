@@ -21,6 +21,9 @@ class ApiKeyRegister(Protocol):
     def find(self, key_hash: bytes) -> ApiKey | None:
         """Return the key with the hash, and note that it was used."""
 
+    def get(self, key_id: UUID) -> ApiKey | None:
+        """Return the key with the id."""
+
     def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
         """Return a tenant's keys, or all, newest first; ``before`` is the ``number`` of a page's last."""
 
@@ -34,6 +37,7 @@ class ApiKeys:
     def __init__(self, register: ApiKeyRegister) -> None:
         self._register = register
         self._known: Known[bytes, ApiKey] = Known()
+        self._known_ids: Known[UUID, ApiKey] = Known()
 
     def create(self, new: NewApiKey) -> tuple[ApiKey, str]:
         """Return a new key with its text, which is stored nowhere. Raises NotPossible, RetryLater."""
@@ -56,6 +60,11 @@ class ApiKeys:
             raise Unauthenticated("The API key has expired.")
         new = found.new
         return Principal(CredentialKind.KEY, str(found.id), new.name, new.scopes, new.tenant, new.datasets)
+
+    def is_live(self, key_id: UUID) -> bool:
+        """Return whether the key can be used. Raises RetryLater."""
+        found = self._known_ids.get(key_id, self._register.get)
+        return found is not None and found.is_live(datetime.now(UTC))
 
     def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
         """See :meth:`ApiKeyRegister.list`."""

@@ -17,7 +17,10 @@ class JobRegister(Protocol):
         """Return the register of what is within reach: to it other jobs do not exist."""
 
     def create(self, new: NewJob) -> Job:
-        """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""
+        """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id.
+
+        A job of an upload token counts for it. Raises Forbidden if the token has as many as it may have.
+        """
 
     def get(self, job_id: UUID) -> Job | None:
         """Return the job with its sums over the ledger and its warnings."""

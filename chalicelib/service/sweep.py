@@ -63,6 +63,9 @@ class Upkeep(Protocol):
     def forget_workers(self, *, seconds: float) -> int:
         """Remove workers that have given no sign of life for ``seconds``; count them."""
 
+    def forget_upload_tokens(self) -> int:
+        """Remove what was counted for upload tokens that have expired; count them."""
+
     def forget_rejects_file(self, job_id: UUID) -> None:
         """Note that the job has no object of a rejects file any more."""
 
@@ -93,7 +96,7 @@ class Sweeper:
     retention_days: int
 
     def sweep(self) -> dict[str, int]:
-        """Do one round of all tasks; return how many jobs each has handled.
+        """Do one round of all tasks; return how many jobs (workers, upload tokens) each has handled.
 
         A task that fails does not stop the others. Raises the error of the first failed task:
         RetryLater if a dependency was not available.
@@ -104,7 +107,7 @@ class Sweeper:
             "adopted": self._adopt_dropped,
             "expired": self._expire_previewed,
             "purged": self._purge,
-            "forgotten": lambda: self.upkeep.forget_workers(seconds=_WORKERS_KEPT),
+            "forgotten": self._forget,
         }
         counts: dict[str, int] = {}
         errors: list[Exception] = []
@@ -125,6 +128,9 @@ class Sweeper:
         if errors:
             raise errors[0]
         return counts
+
+    def _forget(self) -> int:
+        return self.upkeep.forget_workers(seconds=_WORKERS_KEPT) + self.upkeep.forget_upload_tokens()
 
     def _requeue_silent(self) -> int:
         """Requeue jobs whose message was lost, or whose worker died."""

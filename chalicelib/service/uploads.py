@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
-from chalicelib.core.access import Principal
+from chalicelib.core.access import DEFAULT_DATASET, Principal
 from chalicelib.core.errors import InvalidRequest, RetryLater
 from chalicelib.core.jobs import Job, NewJob, Upload
 from chalicelib.core.options import of_parent, with_members
 from chalicelib.core.tenants import Tenant
-from chalicelib.core.uploads import DEFAULT_DATASET, SignedUpload, Ticket, UploadRequest
+from chalicelib.core.uploads import SignedUpload, Ticket, UploadRequest, within_limits
 from chalicelib.service.multipart import MOST_AT_ONCE, MultipartUploads, all_parts, part_size_for
 from chalicelib.service.object_keys import upload_key
 from chalicelib.service.register import JobRegister
@@ -67,14 +67,21 @@ class Uploads:
         """Return the size, in bytes, of the largest file that may be uploaded."""
         return self._rules.max_size
 
+    def max_size_for(self, principal: Principal) -> int:
+        """Return the size, in bytes, of the largest file that the principal may upload."""
+        limits = principal.limits
+        return self.max_size if limits is None else min(self.max_size, limits.max_size)
+
     def register(self, request: UploadRequest, principal: Principal) -> Ticket:
         """Register the job and sign its upload. Raises InvalidRequest, Forbidden, RetryLater.
 
         The dataset's default options apply where the request declares no others. The job keeps them.
         """
         parent = self._parent(request)
-        dataset = request.dataset or (parent.dataset if parent else DEFAULT_DATASET)
+        dataset = request.dataset or (parent.dataset if parent else principal.default_dataset)
         principal.check_dataset(dataset)
+        if principal.limits is not None:
+            request = within_limits(request, principal.limits)
         request = self._with_default_options(replace(request, dataset=dataset), dataset, parent)
         job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
         key = upload_key(self._tenant.name, dataset, job_id, request.filename)
@@ -154,7 +161,7 @@ class Uploads:
     def _aborted_on_failure(self, upload: Upload) -> Iterator[None]:
         try:
             yield
-        except RetryLater:
+        except Exception:
             try:
                 self._multipart.abort(upload.key, upload.upload_id or "")
             except RetryLater:  # it is empty, and the bucket's lifecycle rule removes it
@@ -172,5 +179,6 @@ class Uploads:
                 instructions=request.instructions,
                 tenant=self._tenant,
                 created_by=principal.credential,
+                limits=principal.limits,
             )
         )

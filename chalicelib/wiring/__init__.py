@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.rejects_request import RejectsFiles
+from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import Settings, required
 from chalicelib.wiring.aws import credentials, http_pools, s3_client
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from chalicelib.backends.postgres.database import Connection
     from chalicelib.backends.postgres.ledger import PostgresLedger
+    from chalicelib.backends.signed_tokens import SignedTokens
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.activity import Activity
@@ -94,7 +96,25 @@ class Services:
     @cached_property
     def access(self) -> Access:
         """Return the service that recognises credentials."""
-        return Access(self.api_keys, self.tenants)
+        return Access(self.api_keys, self.tenants, self.upload_tokens)
+
+    @cached_property
+    def upload_tokens(self) -> UploadTokens:
+        """Return the service for upload tokens."""
+        return UploadTokens(lambda: self._token_signer, self.tenants, self.api_keys)
+
+    @cached_property
+    def _token_signer(self) -> "SignedTokens":
+        from chalicelib.backends.signed_tokens import SignedTokens
+
+        return SignedTokens(self._token_secrets)
+
+    def _token_secrets(self, *, fresh: bool) -> Sequence[bytes]:
+        if not self.settings.token_secrets_id:
+            return self.settings.token_secrets
+        from chalicelib.backends.secrets import token_secrets
+
+        return token_secrets(self.settings.token_secrets_id, fresh=fresh)
 
     def of(self, reach: Reach) -> "ReachedServices":
         """Return the services for what is within reach of a request."""

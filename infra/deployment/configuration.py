@@ -21,6 +21,7 @@ GATEWAY = "gateway"  # the policy that says who may call the API
 OUTPUTS = {
     "DATABASE_URL": "DatabaseUrl",
     "DATABASE_SECRET": "DatabaseSecretArn",
+    "SLUICE_TOKEN_SECRETS_ID": "UploadTokenSecretArn",
     "SLUICE_BUCKET": "BucketName",
     "SLUICE_QUEUE_URL": "JobsQueueUrl",
     "SLUICE_DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",

@@ -1,5 +1,7 @@
 """The whole stack: its components, and the order in which they start and stop."""
 
+import os
+import secrets
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -138,6 +140,7 @@ class Stack:
         if "localstack" in present:
             self._finish(self.localstack)
             env |= self._aws(queue)
+            env["SLUICE_TOKEN_SECRETS"] = self._token_secret()
         if "app" in components:
             env["SLUICE_API_KEY"] = self._operator_key()
             env["SLUICE_URL"] = self.deploy(application_env(env))
@@ -145,7 +148,9 @@ class Stack:
             env["SLUICE_API_KEY"] = self._operator_key()
             env["SLUICE_URL"] = url
         if "worker" in components:
-            self._start_worker(application_env(env))
+            variables = application_env(env)
+            variables.pop("SLUICE_TOKEN_SECRETS", None)  # the API's alone
+            self._start_worker(variables)
         return env
 
     def _begin(self, service: Service) -> None:
@@ -179,6 +184,16 @@ class Stack:
         env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
         command = Command((sys.executable, "-m", "chalicelib.keys", "--file", str(file)), env, CHECKOUT)
         run_logged("app", "chalicelib.keys", command, log)
+        return file.read_text(encoding="ascii").strip()
+
+    def _token_secret(self) -> str:
+        """Return the secret of upload tokens, which stays the same from one start to the next."""
+        file = self._layout.root / "token-secret"
+        if not file.exists():
+            half = file.with_name(f"{file.name}.{os.getpid()}")
+            half.touch(mode=0o600)
+            half.write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")
+            half.replace(file)
         return file.read_text(encoding="ascii").strip()
 
     def _aws(self, queue: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""API keys and tenants, as the API describes them."""
+"""API keys, upload tokens and tenants, as the API describes them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Self
 from sluice_cli.documents.members import (
     Document,
     as_object,
+    count,
     optional_list,
     optional_moment,
     optional_text,
@@ -45,6 +46,29 @@ class Key:
             last_used_at=optional_moment(document.get("last_used_at")),
             is_revoked=document.get("revoked_at") is not None,
             text=optional_text(document.get("key")),
+        )
+
+
+@dataclass(frozen=True)
+class UploadToken:
+    """An upload token's document, with ``text``, the token itself."""
+
+    document: Document
+    max_size: int  # bytes
+    max_files: int
+    expires_at: datetime | None
+    text: str
+
+    @classmethod
+    def read(cls, answer: object) -> Self:
+        """Read an upload token's document. Raises UnexpectedResponseError if ``answer`` is not one."""
+        document = as_object(answer, "an upload token")
+        return cls(
+            document=document,
+            max_size=count(document, "max_size"),
+            max_files=count(document, "max_files"),
+            expires_at=optional_moment(document.get("expires_at")),
+            text=safe(required_text(document, "token")),
         )
 
 

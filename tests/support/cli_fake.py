@@ -209,6 +209,14 @@ class FakeSluice:
     def _post(self, request: Request, path: str) -> Answer:
         if path == "/uploads":
             return self.create or (self.parts.begin(request.json) if self.parts else self._single_put())
+        if path == "/upload-tokens":
+            made = {
+                "max_size": 100,
+                "max_files": 1,
+                "expires_at": self.expires_at.isoformat(),
+                "token": "e.y.J",
+            }
+            return Answer(201, made | request.json)
         action = path.removeprefix(f"/jobs/{JOB_ID}/")
         return self.actions.get(action, problem(404, "Not Found", "There is no such job."))
 

@@ -10,7 +10,8 @@ from functools import partial
 from uuid import UUID, uuid4
 
 from chalicelib import settings
-from chalicelib.core.access import Principal, Reach
+from chalicelib.backends.signed_tokens import SignedTokens
+from chalicelib.core.access import Forbidden, Principal, Reach
 from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit, OnFailure
@@ -54,6 +55,7 @@ from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
+from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
 from tests.support.principals import OPERATOR
@@ -159,6 +161,9 @@ class MemoryKeys:
         self.looked_up += 1
         return self.keys.get(key_hash)
 
+    def get(self, key_id: UUID) -> ApiKey | None:
+        return next((it for it in self.keys.values() if it.id == key_id), None)
+
     def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
         newest = sorted(self.keys.values(), key=lambda it: -it.number)
         return [
@@ -186,6 +191,7 @@ class MemoryJobs:
 
     jobs: dict[UUID, Job] = field(default_factory=dict)
     creators: dict[UUID, str | None] = field(default_factory=dict)
+    counted: Counter[UUID] = field(default_factory=Counter)  # files, for upload tokens
     reach: Reach | None = None
     blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
@@ -223,6 +229,10 @@ class MemoryJobs:
         self.ping()
         if new.id in self.jobs:
             return self.jobs[new.id]
+        if new.limits is not None:
+            if self.counted[new.limits.token_id] >= new.limits.max_files:
+                raise Forbidden("The token has as many files as it may have.")
+            self.counted[new.limits.token_id] += 1
         self.creators[new.id] = new.created_by
         return self.put(
             new_job(
@@ -676,6 +686,9 @@ class MemoryJobs:
             self.jobs[job.id] = changed(job, purged_at=NOW)
         return len(old)
 
+    def forget_upload_tokens(self) -> int:
+        return 0
+
     def forget_workers(self, *, seconds: float) -> int:
         return self.workers.forget(seconds)
 
@@ -897,7 +910,9 @@ class MemoryServices:
         self.tenants = MemoryTenants()
         self.key_register = MemoryKeys()
         self.api_keys = ApiKeys(self.key_register)
-        self.access: Access = OpenAccess(self.api_keys, self.tenants)
+        self.token_secrets = [b"a secret of the tests, 32 bytes long"]  # newest first
+        self.upload_tokens = self.new_upload_tokens()
+        self.access: Access = OpenAccess(self.api_keys, self.tenants, self.upload_tokens)
         self.workers = self.jobs.workers
         self.sender = MemoryQueue()
         self.signer = FixedSigner()
@@ -919,6 +934,19 @@ class MemoryServices:
             parts_expire=3600,
         )
         self.multipart_uploads = MultipartUploads(self.signer, self.upload_bucket, self)
+
+    def new_upload_tokens(self) -> UploadTokens:
+        """Return the service for upload tokens as a process has it that has just started."""
+        signer = SignedTokens(self._secrets)
+        return UploadTokens(lambda: signer, self.tenants, self.api_keys)
+
+    def _secrets(self, *, fresh: bool) -> Sequence[bytes]:
+        return self.token_secrets
+
+    def new_access(self) -> Access:
+        """Return the access of a process that has just started, so that it remembers nothing."""
+        self.api_keys = ApiKeys(self.key_register)
+        return Access(self.api_keys, self.tenants, self.new_upload_tokens())
 
     def of(self, reach: Reach) -> "ReachedMemoryServices":
         return ReachedMemoryServices(self, reach)

@@ -18,6 +18,7 @@ OUTPUTS = {
     "DeadLetterQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-dead",
     "DeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-dead",
     "EventsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-events",
+    "UploadTokenSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-tokens-GhIjKl",
     "DatabaseUrl": "postgresql://db.example:5432/sluice?sslmode=require",
     "DatabaseSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf",
 }

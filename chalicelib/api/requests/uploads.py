@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType, json, structs
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from chalicelib.api.problems import TooLarge
 from chalicelib.api.requests.parsing import Body, TextEncoding, parse
@@ -14,10 +14,8 @@ from chalicelib.core.jobs import Instructions
 from chalicelib.core.model import BLANKS, ExtraCells, Format, Options, ShortRows
 from chalicelib.core.names import DATASET_PATTERN, LONGEST_FILENAME, TEXT_PATTERN, shown
 from chalicelib.core.options import check_options
-from chalicelib.core.uploads import UploadRequest
+from chalicelib.core.uploads import MOST_LABELS, MOST_METADATA_BYTES, UploadRequest, metadata_size
 
-MOST_METADATA_BYTES = 4096  # of all labels, as JSON without white space, in UTF-8
-_MOST_LABELS = 20
 _LONGEST_LABEL = 200  # characters
 _LARGEST_NUMBER = 10**15  # below 2**53, so every JSON reader reads it exactly
 _MOST_LINES = 1000  # to skip
@@ -68,8 +66,8 @@ Number = Annotated[float, Meta(gt=-float(_LARGEST_NUMBER), lt=float(_LARGEST_NUM
 Metadata = Annotated[
     dict[Label, Label | WholeNumber | Number | bool],
     Meta(
-        max_length=_MOST_LABELS,
-        description=f"an object of up to {_MOST_LABELS} texts, numbers or booleans, "
+        max_length=MOST_LABELS,
+        description=f"an object of up to {MOST_LABELS} texts, numbers or booleans, "
         f"each name and text up to {_LONGEST_LABEL} characters",
     ),
 ]
@@ -189,7 +187,8 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
     options = parsed.options or OptionsBody()
     if parsed.size is not None and parsed.size > max_size:
         raise TooLarge(f"The file is larger than {max_size:,} bytes.", field="size")
-    _check_size(parsed.metadata)
+    if parsed.metadata is not None:
+        check_metadata_size(parsed.metadata, MOST_METADATA_BYTES)
     return UploadRequest(
         filename=parsed.filename,
         dataset=parsed.dataset,
@@ -211,12 +210,12 @@ def parse_upload(body: object, *, max_size: int) -> UploadRequest:
     )
 
 
-def _check_size(metadata: Mapping[str, Any] | None) -> None:
-    """Raise InvalidRequest if all labels together are too large."""
-    size = len(json.encode(metadata))
-    if size > MOST_METADATA_BYTES:
+def check_metadata_size(metadata: Mapping[str, Any], most: int) -> None:
+    """Raise InvalidRequest if all labels together have more than ``most`` bytes."""
+    size = metadata_size(metadata)
+    if size > most:
         raise InvalidRequest(
-            f"metadata may have {MOST_METADATA_BYTES:,} bytes in all, as JSON in UTF-8; this has {size:,}.",
+            f"metadata may have {most:,} bytes in all, as JSON in UTF-8; this has {size:,}.",
             field="metadata",
         )
 

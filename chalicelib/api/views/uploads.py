@@ -24,7 +24,7 @@ _MOST_LISTED = 100  # missing parts in a problem
 
 def create(context: RequestContext, uploads: Uploads) -> Response:
     """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, Forbidden, NotPossible, RetryLater."""
-    request = parse_upload(context.body, max_size=uploads.max_size)
+    request = parse_upload(context.body, max_size=uploads.max_size_for(context.known_principal))
     if context.tenant.suspended_at is not None:
         raise NotPossible(f"The tenant {context.tenant.name} is suspended.")
     ticket = uploads.register(request, context.known_principal)

@@ -47,6 +47,12 @@ class PostgresApiKeys:
             row = connection.execute(_SQL["find"], {"hash": key_hash}).fetchone()
             return None if row is None else api_key_of(row)
 
+    def get(self, key_id: UUID) -> ApiKey | None:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            row = connection.execute(f"{_SQL['select']} {_SQL['where_id']}", {"id": key_id}).fetchone()
+            return None if row is None else api_key_of(row)
+
     def list(self, *, tenant: Tenant | None, limit: int, before: int | None) -> Sequence[ApiKey]:
         """See the port."""
         parameters = {"tenant_id": None if tenant is None else tenant.id, "limit": limit, "before": before}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from chalicelib.core.access import Reach, Scope
+from chalicelib.core.access import Reach, Scope, UploadLimits
 from chalicelib.core.api_keys import ApiKey, NewApiKey
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
@@ -234,6 +234,16 @@ def api_key_of(row: Row) -> ApiKey:
         row["revoked_at"],
         bytes(row["hash"]),
     )
+
+
+def upload_token_columns(limits: UploadLimits, tenant: Tenant) -> dict[str, Any]:
+    """Return the columns of `upload_tokens`."""
+    return {
+        "token_id": limits.token_id,
+        "tenant_id": tenant.id,
+        "max_files": limits.max_files,
+        "expires_at": limits.expires_at,
+    }
 
 
 def reach_parameters(reach: Reach | None) -> dict[str, Any]:

@@ -29,18 +29,20 @@ from chalicelib.backends.postgres.mappers import (
     reach_parameters,
     source_columns,
     transition_columns,
+    upload_token_columns,
 )
 from chalicelib.backends.postgres.previews import with_preview
 from chalicelib.backends.postgres.rejects import select_rejects, with_rejects
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.backends.postgres.workers import with_holders
-from chalicelib.core.access import Reach
+from chalicelib.core.access import Forbidden, Reach, UploadLimits
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
 from chalicelib.core.model import Options, Source, Status, StoredReject
 from chalicelib.core.options import change_instructions
+from chalicelib.core.tenants import Tenant
 
 _SQL = load_queries("register.sql")
 _FROM_PAGE = _SQL["from_page"].format(within_reach=WITHIN_REACH)
@@ -67,7 +69,9 @@ class PostgresRegister:
             names = {"dataset": new.dataset, "tenant_id": new.tenant.id}
             connection.execute(_SQL["create_dataset"], names)
             connection.execute(_SQL["create_tenant_dataset"], names)
-            connection.execute(_SQL["create_job"], new_job_columns(new))
+            is_new = connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount > 0
+            if is_new and new.limits is not None:
+                _count_file(connection, new.limits, new.tenant)
             return existing_job(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
@@ -184,6 +188,16 @@ class PostgresRegister:
         """Return if the database answers. Raises RetryLater."""
         with self._transaction() as connection:
             connection.execute("SELECT 1")
+
+
+def _count_file(connection: Connection, limits: UploadLimits, tenant: Tenant) -> None:
+    """Count a file for an upload token. Raises Forbidden if it has as many as it may have.
+
+    Requests at the same time wait for each other here, so each counts those before it.
+    """
+    if not connection.execute(_SQL["count_file"], upload_token_columns(limits, tenant)).rowcount:
+        files = "1 file" if limits.max_files == 1 else f"{limits.max_files:,} files"
+        raise Forbidden(f"This upload token was for {files}, and that many are registered.")
 
 
 def _job_with_findings(connection: Connection, job_id: UUID, reach: Reach | None) -> Job | None:

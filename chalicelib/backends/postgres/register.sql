@@ -31,6 +31,11 @@ FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
 WHERE own.tenant_id = %(tenant_id)s AND datasets.name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 
+-- name: count_file
+INSERT INTO upload_tokens AS token (id, tenant_id, files, expires_at)
+VALUES (%(token_id)s, %(tenant_id)s, 1, %(expires_at)s)
+ON CONFLICT (id) DO UPDATE SET files = token.files + 1 WHERE token.files < %(max_files)s
+
 -- name: dataset_id
 SELECT own.id
 FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id

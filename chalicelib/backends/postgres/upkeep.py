@@ -71,6 +71,11 @@ class PostgresUpkeep:
         with transaction_on(self._pool) as connection:
             return forget_workers(connection, seconds=seconds)
 
+    def forget_upload_tokens(self) -> int:
+        """See the port."""
+        with transaction_on(self._pool) as connection:
+            return connection.execute(_SQL["forget_upload_tokens"]).rowcount
+
     def purge(self, *, days: int, limit: int) -> int:
         """See the port."""
         with transaction_on(self._pool) as connection:

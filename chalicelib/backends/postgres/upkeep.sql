@@ -7,6 +7,10 @@ WHERE chore.taken_at < now() - make_interval(secs => %(seconds)s)
 SELECT candidate.id FROM unnest(%(ids)s::uuid[]) AS candidate (id)
 WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = candidate.id)
 
+-- name: forget_upload_tokens
+-- An hour later than they expire: the clock of a process that takes one may be slow.
+DELETE FROM upload_tokens WHERE expires_at < now() - interval '1 hour'
+
 -- name: take_unseen
 -- Jobs whose objects have not been seen: no event came. The older a job, the less often it is looked at.
 UPDATE ingestion_jobs SET looked_at = now()

@@ -16,7 +16,6 @@ from chalicelib.core.api_keys import NewApiKey, hash_of
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Status
 from chalicelib.core.tenants import Tenant
-from chalicelib.service.access import Access
 from tests.support.api_client import assert_problem
 from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
@@ -33,7 +32,7 @@ def scope_of(method: str, path: str) -> Scope:
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
     services.tenants.tenants |= {"acme": ACME, "bond": BOND}
-    services.access = Access(services.api_keys, services.tenants)
+    services.access = services.new_access()
     return services
 
 
@@ -170,7 +169,7 @@ def test_a_suspended_tenant_can_do_nothing(client: Client, services: MemoryServi
     own, operator = key(services, tenant=ACME), key(services)
     job = services.jobs.put(new_job(tenant=ACME))
     assert send(client, "POST", "/tenants/acme/suspend", operator).status_code == 200
-    services.access = Access(services.api_keys, services.tenants)  # as if 10 s had passed
+    services.access = services.new_access()  # as if 10 s had passed
     services.key_register.keys[hash_of(own)] = replace(
         services.key_register.keys[hash_of(own)],
         new=replace(services.key_register.keys[hash_of(own)].new, tenant=services.tenants.tenants["acme"]),
@@ -223,9 +222,7 @@ def test_a_created_key_works_until_it_is_revoked(client: Client, services: Memor
     revoked = send(client, "DELETE", f"/keys/{key_id}", operator)
     assert revoked.json_body["revoked_at"] is not None
     assert "key" not in revoked.json_body
-    services.access = Access(
-        type(services.api_keys)(services.key_register), services.tenants
-    )  # another process
+    services.access = services.new_access()  # another process
     assert_problem(register(client, text), 401)
     assert send(client, "DELETE", f"/keys/{key_id}", operator).json_body == revoked.json_body
     assert text not in str(send(client, "GET", "/keys", operator).json_body)

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from chalicelib import settings
 from chalicelib.backends.postgres.database import Pool, transaction_on
-from chalicelib.backends.secrets import with_credentials
+from chalicelib.backends.secrets import token_secrets, with_credentials
 from chalicelib.core.errors import RetryLater
 from chalicelib.settings import SettingError
 from chalicelib.wiring import Services
@@ -261,3 +261,35 @@ def test_a_pool_with_an_unusable_secret_raises_retry_later(
     wait_for(lambda: refused(pool) and f"no credentials from the secret {SECRET}" in caplog.text)
     pool.close()
     assert HIDDEN not in caplog.text
+
+
+# Upload tokens
+
+
+def test_secrets_of_upload_tokens_are_remembered_until_they_are_read_afresh(
+    client: "SecretsManagerClient",
+) -> None:
+    arn = keep(client, "o" * 32)
+    assert token_secrets(arn, fresh=False) == (b"o" * 32,)
+    client.put_secret_value(SecretId=arn, SecretString=f"{'n' * 32},{'o' * 32}")
+    assert token_secrets(arn, fresh=False) == (b"o" * 32,)
+    assert token_secrets(arn, fresh=True) == (b"n" * 32, b"o" * 32)
+    assert token_secrets(arn, fresh=False) == (b"n" * 32, b"o" * 32)
+
+
+@pytest.mark.parametrize("secret", [HIDDEN, f'["{HIDDEN}"', f"{HIDDEN},", '["a"]'])
+def test_wrong_secrets_of_upload_tokens_are_not_told(client: "SecretsManagerClient", secret: str) -> None:
+    arn = keep(client, secret)
+    with pytest.raises(RetryLater) as error:
+        token_secrets(arn, fresh=False)
+    assert HIDDEN not in "".join(traceback.format_exception(error.value))
+
+
+def test_a_service_signs_with_the_secret_that_it_is_told_of(client: "SecretsManagerClient") -> None:
+    arn = keep(client, "o" * 32)
+    own = Services(settings.load({"SLUICE_TOKEN_SECRETS_ID": arn}))
+    others = Services(settings.load({"SLUICE_TOKEN_SECRETS": "o" * 32}))
+    assert own._token_secrets(fresh=False) == others._token_secrets(fresh=True) == (b"o" * 32,)
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    with pytest.raises(RetryLater, match="GetParameterError"):
+        own._token_secrets(fresh=True)

@@ -1,5 +1,7 @@
 """Settings come from the environment; a wrong one is named."""
 
+import json
+
 import pytest
 
 from chalicelib.settings import SettingError, load, required
@@ -23,6 +25,37 @@ def test_defaults_need_no_environment() -> None:
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
         load({name: value})
+
+
+SECRETS = ["a" * 32, "é" * 16]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",".join(SECRETS),
+        f" {SECRETS[0]} ,\n{SECRETS[1]}\n",
+        json.dumps(SECRETS),
+        json.dumps(SECRETS, indent=1),
+    ],
+)
+def test_secrets_of_upload_tokens_are_a_list(text: str) -> None:
+    found = load({"SLUICE_TOKEN_SECRETS": text})
+    assert found.token_secrets == tuple(secret.encode() for secret in SECRETS)
+    assert SECRETS[0] not in repr(found)
+
+
+def test_there_may_be_no_secrets() -> None:
+    for text in ("", " \n", "[]"):
+        assert load({"SLUICE_TOKEN_SECRETS": text}).token_secrets == ()
+
+
+@pytest.mark.parametrize("text", ["short", f"{SECRETS[0]},", f"{SECRETS[0]},short", "[", "[1]", '["short"]'])
+def test_wrong_secrets_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingError, match="SLUICE_TOKEN_SECRETS must") as error:
+        load({"SLUICE_TOKEN_SECRETS": text})
+    assert "short" not in str(error.value)
+    assert SECRETS[0] not in str(error.value)
 
 
 def test_a_required_setting_must_be_set() -> None:

@@ -20,7 +20,7 @@ from chalicelib.api.pagination import format_cursor
 from chalicelib.api.problems import handle_errors
 from chalicelib.api.requests.retry import RetryBody, parse_retry
 from chalicelib.api.requests.uploads import parse_upload
-from chalicelib.api.views import datasets, health, uploads
+from chalicelib.api.views import datasets, health, upload_tokens, uploads
 from chalicelib.api.views import jobs as jobs_views
 from chalicelib.api.views import workers as workers_views
 from chalicelib.backends.postgres.mappers import dialect_of
@@ -269,6 +269,23 @@ def test_an_upload_is_answered_as_documented() -> None:
     uploads.create(
         sent(dict.fromkeys(quoted(row[0]) for row in fields) | {"filename": "x"}), services.of(REACH).uploads
     )
+
+
+def test_an_upload_token_is_made_as_documented() -> None:
+    request, answer = map(json.loads, blocks(section("http-api.md", "`POST /upload-tokens`"), "json"))
+    fields = table(section("http-api.md", "`POST /upload-tokens`"), "member", "type", "")
+
+    given = upload_tokens.create(sent(request), MemoryServices().upload_tokens, 10**12)
+
+    assert shape(given.body) == shape(answer)
+    assert {name: given.body[name] for name in ("scopes", "metadata", *request.keys() & answer.keys())} == {
+        name: answer[name] for name in ("scopes", "metadata", *request.keys() & answer.keys())
+    }
+    lifetime = datetime.fromisoformat(answer["expires_at"]) - datetime.fromisoformat(answer["created_at"])
+    assert lifetime.total_seconds() == request["expires_in"]
+    assert given.status_code == 201
+    assert request.keys() == {quoted(row[0]) for row in fields}
+    upload_tokens.create(sent({"dataset": "people"}), MemoryServices().upload_tokens, 10**12)
 
 
 def test_a_retry_takes_what_is_documented() -> None:

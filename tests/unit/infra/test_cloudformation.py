@@ -30,6 +30,7 @@ PROMISED = {
     *("DeadLetterQueueArn", "EventsDeadLetterQueueUrl", "EventsDeadLetterQueueArn", "PrivateSubnetIds"),
     *("FunctionSecurityGroupId", "WorkerSecurityGroupId", "VpcId", "DatabaseUrl", "DatabaseSecretArn"),
     "RedisUrl",
+    "UploadTokenSecretArn",
 }
 # Actions that name no resource. Source: AWS Service Authorization Reference.
 WITHOUT_RESOURCE = {

@@ -41,6 +41,7 @@ def test_outputs_become_settings() -> None:
     assert stage_of(OUTPUTS | {"RedisUrl": "rediss://r:6379"}, stage="prod")["environment_variables"] == {
         "DATABASE_URL": OUTPUTS["DatabaseUrl"],
         "DATABASE_SECRET": OUTPUTS["DatabaseSecretArn"],
+        "SLUICE_TOKEN_SECRETS_ID": OUTPUTS["UploadTokenSecretArn"],
         "SLUICE_BUCKET": OUTPUTS["BucketName"],
         "SLUICE_QUEUE_URL": OUTPUTS["JobsQueueUrl"],
         "SLUICE_DEAD_LETTER_QUEUE_URL": OUTPUTS["DeadLetterQueueUrl"],
@@ -245,6 +246,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         },
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": {**SEND, "sqs:GetQueueAttributes": "its health"},
+        "${UploadTokenSecretArn}": {"secretsmanager:GetSecretValue": "signs and verifies upload tokens"},
     },
     "on_upload": {
         f"{GROUPS}-on_upload*": LOGS,

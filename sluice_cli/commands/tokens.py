@@ -1,0 +1,117 @@
+"""``sluice tokens``: make upload tokens."""
+
+import re
+import sys
+from collections.abc import Sequence
+
+import click
+
+from sluice_cli import render
+from sluice_cli.commands.session import Session, json_option
+from sluice_cli.formatting import instant, size
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+}
+_SIZE = re.compile(r"([0-9]{1,18}) ?([A-Z]*)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_TIME = re.compile(r"([0-9]{1,9})([smh])")
+
+
+class _Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _SIZE.fullmatch(str(value).strip().upper())
+        if found is None or found[2] not in _UNITS:
+            self.fail(f"{value!r} is no size such as 5000000, 5MB or 10MiB.", param, ctx)
+        return int(found[1]) * _UNITS[found[2]]
+
+
+class _Time(click.ParamType[int]):
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _TIME.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no time such as 900s, 15m or 24h.", param, ctx)
+        return int(found[1]) * _SECONDS[found[2]]
+
+
+class _Label(click.ParamType[tuple[str, str]]):
+    name = "label"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, equals, text = str(value).partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} is no label such as customer=4711.", param, ctx)
+        return name, text
+
+
+@click.group("tokens", short_help="Make upload tokens.")
+def tokens_command() -> None:
+    """Make tokens with which somebody else sends files, and can do nothing else."""
+
+
+@tokens_command.command("create")
+@click.option("--dataset", required=True, metavar="D", help="The dataset of the rows.")
+@click.option(
+    "--max-size",
+    type=_Size(),
+    metavar="SIZE",
+    help="The largest file, such as 10MB or 10MiB. Default: as large as may be uploaded.",
+)
+@click.option("--max-files", type=int, metavar="N", help="The number of files. Default: 1.")
+@click.option(
+    "--expires-in",
+    type=_Time(),
+    metavar="TIME",
+    help="How long the token works, such as 15m, at most 24h. Default: 1h.",
+)
+@click.option(
+    "--label",
+    "labels",
+    type=_Label(),
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A label that each upload gets. May be repeated.",
+)
+@json_option
+@click.pass_obj
+def create_command(  # noqa: PLR0913 - the command's options
+    session: Session,
+    *,
+    dataset: str,
+    max_size: int | None,
+    max_files: int | None,
+    expires_in: int | None,
+    labels: Sequence[tuple[str, str]],
+    as_json: bool,
+) -> None:
+    """Make an upload token, and print it. It is shown this once.
+
+    Who has it sends files with it as SLUICE_API_KEY: sluice upload FILE.
+    """
+    limits = {"max_size": max_size, "max_files": max_files, "expires_in": expires_in}
+    body: dict[str, object] = {name: value for name, value in limits.items() if value is not None}
+    if labels:
+        body["metadata"] = dict(labels)
+    with session.api() as api:
+        token = api.create_upload_token({"dataset": dataset, **body})
+    if as_json:
+        render.print_document(token.document)
+        return
+    files = "one file" if token.max_files == 1 else f"{token.max_files:,} files"
+    until = f" until {instant(token.expires_at)}" if token.expires_at else ""
+    messages = render.console(sys.stderr)
+    render.print_line(messages, f"For {files} of up to {size(token.max_size)} each{until}. Not shown again:")
+    render.print_line(render.console(sys.stdout), token.text)
