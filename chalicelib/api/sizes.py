@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 def answer_size(value: object) -> int:
     """Return how many bytes the value takes of an answer, at most."""
     text = msgspec.json.encode(value)
-    if not text.isascii():  # other characters become escapes
+    if not text.isascii() or b"\x7f" in text:  # other characters become escapes, and DEL does
         text = json.dumps(value, separators=(",", ":")).encode()
     return len(text) + text.count(b'"') + text.count(b"\\")  # each of these gets a backslash
 
@@ -39,5 +39,6 @@ def that_fit(values: Sequence[Value], most_bytes: int) -> Sequence[Value]:
     """Return those of the values, from the first one on, that have ``most_bytes`` in all: perhaps none."""
     if answer_size(values) <= most_bytes:
         return values
-    sizes = accumulate(answer_size([value]) for value in values)
-    return values[: sum(size <= most_bytes for size in sizes)]
+    brackets, comma = 2, 1
+    sizes = accumulate((answer_size(value) + comma for value in values), initial=brackets - comma)
+    return values[: sum(size <= most_bytes for size in list(sizes)[1:])]

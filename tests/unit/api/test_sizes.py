@@ -16,7 +16,7 @@ VALUES = st.lists(
 def test_values_are_cut_where_an_answer_of_lambda_would_be_too_large(values: list[object], most: int) -> None:
     def size(count: int) -> int:
         quotes = 2  # around the text
-        return len(json.dumps(json.dumps(values[:count]))) - quotes
+        return len(json.dumps(json.dumps(values[:count], separators=(",", ":")))) - quotes
 
     fitting = list(that_fit(values, most))
     assert fitting == values[: len(fitting)]
