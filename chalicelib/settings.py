@@ -23,6 +23,12 @@ class Settings:
     database_secret: str  # AWS Secrets Manager: user and password for database_url
     token_secrets: tuple[bytes, ...] = field(repr=False)  # of upload tokens, newest first
     token_secrets_id: str  # AWS Secrets Manager: the same
+    oidc_issuer: str  # empty: people have no access tokens
+    oidc_audience: str
+    oidc_tenant_claim: str
+    oidc_role_claim: str
+    oidc_roles: str  # JSON
+    oidc_jwks: str  # JSON, or the address of an object in S3
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
@@ -126,6 +132,12 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         database_secret=env.get("DATABASE_SECRET", ""),
         token_secrets=_token_secrets(env),
         token_secrets_id=env.get("SLUICE_TOKEN_SECRETS_ID", ""),
+        oidc_issuer=env.get("SLUICE_OIDC_ISSUER", ""),
+        oidc_audience=env.get("SLUICE_OIDC_AUDIENCE", ""),
+        oidc_tenant_claim=env.get("SLUICE_OIDC_TENANT_CLAIM", "tenant"),
+        oidc_role_claim=env.get("SLUICE_OIDC_ROLE_CLAIM", "roles"),
+        oidc_roles=env.get("SLUICE_OIDC_ROLES", ""),
+        oidc_jwks=env.get("SLUICE_OIDC_JWKS", ""),
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
         queue_backend=queue_backend,
         queue_url=env.get("SLUICE_QUEUE_URL", ""),

@@ -29,6 +29,7 @@ class CredentialKind(StrEnum):
 
     KEY = "key"  # an API key
     TOKEN = "token"  # noqa: S105 - an upload token
+    PERSON = "person"  # an access token of an identity provider
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from chalicelib.core.names import is_tenant, shown
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.known import Known
+from chalicelib.service.people import People
 from chalicelib.service.tenants import TenantRegister
 from chalicelib.service.upload_tokens import UploadTokens
 
@@ -21,8 +22,15 @@ class UnknownTenant(Exception):  # noqa: N818 - names the problem
 class Access:
     """Recognise credentials."""
 
-    def __init__(self, api_keys: ApiKeys, tenants: TenantRegister, upload_tokens: UploadTokens) -> None:
+    def __init__(
+        self,
+        api_keys: ApiKeys,
+        tenants: TenantRegister,
+        upload_tokens: UploadTokens,
+        people: People | None = None,
+    ) -> None:
         self._api_keys = api_keys
+        self._people = people
         self._upload_tokens = upload_tokens
         self._tenants = tenants
         self._known: Known[str, Tenant] = Known()
@@ -41,6 +49,8 @@ class Access:
         if not credential.isascii():
             raise Unauthenticated("The credential is not valid.")
         if "." in credential:  # a JSON Web Token has two; an API key has none
+            if self._people is not None and self._people.have(credential):
+                return self._people.principal(credential)
             return self._upload_tokens.principal(credential)
         return self._api_keys.principal(credential)
 

@@ -19,6 +19,8 @@ from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.core.access import Reach
+from chalicelib.core.dependencies import Dependency
+from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.workers import WorkerKind
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
@@ -29,13 +31,14 @@ from chalicelib.service.queue import JobReceiver, JobSender
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
-from chalicelib.settings import Settings, required
+from chalicelib.settings import SettingError, Settings, required
 from chalicelib.wiring.aws import credentials, http_pools, s3_client
 from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+    from chalicelib.backends.access_tokens import AccessTokens
     from chalicelib.backends.postgres.database import Connection
     from chalicelib.backends.postgres.ledger import PostgresLedger
     from chalicelib.backends.signed_tokens import SignedTokens
@@ -44,10 +47,13 @@ if TYPE_CHECKING:
     from chalicelib.service.activity import Activity
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
+    from chalicelib.service.people import People
     from chalicelib.service.shared_receiver import SharedReceiver
     from chalicelib.service.signs_of_life import SignsOfLife
     from chalicelib.service.sweep import Sweeper
 
+_S3 = "s3://"
+_LARGEST_KEY_SET = 1 << 20  # bytes
 _S3_CONNECTIONS = 8  # beside those of the jobs
 _KEEP_SECONDS = 5.0  # that a message waits for a slot, at most
 _SIGNS_IN_A_LEASE = 6  # a silent worker shows before its lease runs out: see chalicelib.core.workers
@@ -96,7 +102,41 @@ class Services:
     @cached_property
     def access(self) -> Access:
         """Return the service that recognises credentials."""
-        return Access(self.api_keys, self.tenants, self.upload_tokens)
+        return Access(self.api_keys, self.tenants, self.upload_tokens, self._people)
+
+    @cached_property
+    def _people(self) -> "People | None":
+        settings = self.settings
+        if not settings.oidc_issuer:
+            return None
+        from chalicelib.service.people import Claims, People, parse_roles
+
+        required(settings.oidc_audience, "SLUICE_OIDC_AUDIENCE")
+        required(settings.oidc_jwks, "SLUICE_OIDC_JWKS")
+        try:
+            roles = parse_roles(required(settings.oidc_roles, "SLUICE_OIDC_ROLES"))
+        except ValueError as error:
+            raise SettingError(f"SLUICE_OIDC_ROLES {error}") from None
+        claims = Claims(settings.oidc_tenant_claim, settings.oidc_role_claim)
+        return People(lambda: self._access_tokens, self.tenants, roles, claims)
+
+    @cached_property
+    def _access_tokens(self) -> "AccessTokens":
+        from chalicelib.backends.access_tokens import AccessTokens, Provider
+
+        provider = Provider(self.settings.oidc_issuer, self.settings.oidc_audience)
+        return AccessTokens(provider, self._key_set)
+
+    def _key_set(self) -> bytes:
+        text = self.settings.oidc_jwks
+        if not text.startswith(_S3):
+            return text.encode()
+        bucket, _, key = text.removeprefix(_S3).partition("/")
+        try:
+            source = self.store.pin(bucket, key)
+            return self.store.read(source, 0, min(source.size, _LARGEST_KEY_SET))
+        except JobFailed as error:
+            raise RetryLater(f"no key set at {text}: {error}", Dependency.STORAGE) from None
 
     @cached_property
     def upload_tokens(self) -> UploadTokens:

@@ -104,6 +104,17 @@ def running_services(layout: Layout) -> set[str]:
     return {name for name in SERVICES if processes.running(layout, name)}
 
 
+def token_secret(root: Path) -> str:
+    """Return the secret of upload tokens, which stays the same from one start to the next."""
+    file = root / "token-secret"
+    if not file.exists():
+        half = file.with_name(f"{file.name}.{os.getpid()}")
+        half.touch(mode=0o600)
+        half.write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")
+        half.replace(file)
+    return file.read_text(encoding="ascii").strip()
+
+
 class Stack:
     """The components of one stack, at their addresses. The caller holds the lock: see `exclusive`."""
 
@@ -140,7 +151,7 @@ class Stack:
         if "localstack" in present:
             self._finish(self.localstack)
             env |= self._aws(queue)
-            env["SLUICE_TOKEN_SECRETS"] = self._token_secret()
+            env["SLUICE_TOKEN_SECRETS"] = token_secret(self._layout.root)
         if "app" in components:
             env["SLUICE_API_KEY"] = self._operator_key()
             env["SLUICE_URL"] = self.deploy(application_env(env))
@@ -184,16 +195,6 @@ class Stack:
         env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
         command = Command((sys.executable, "-m", "chalicelib.keys", "--file", str(file)), env, CHECKOUT)
         run_logged("app", "chalicelib.keys", command, log)
-        return file.read_text(encoding="ascii").strip()
-
-    def _token_secret(self) -> str:
-        """Return the secret of upload tokens, which stays the same from one start to the next."""
-        file = self._layout.root / "token-secret"
-        if not file.exists():
-            half = file.with_name(f"{file.name}.{os.getpid()}")
-            half.touch(mode=0o600)
-            half.write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")
-            half.replace(file)
         return file.read_text(encoding="ascii").strip()
 
     def _aws(self, queue: str) -> dict[str, str]:

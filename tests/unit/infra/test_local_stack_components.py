@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from infra.emulator.environment import application_env
@@ -33,3 +35,11 @@ def test_the_application_gets_its_own_settings_only() -> None:
         "AWS_ENDPOINT_URL": "a",
         "SLUICE_QUEUE_BACKEND": "sqs",
     }
+
+
+def test_the_secret_of_upload_tokens_stays_and_is_the_owners(tmp_path: Path) -> None:
+    first = stack.token_secret(tmp_path)
+    assert len(first) == 64
+    assert stack.token_secret(tmp_path) == first
+    (kept,) = tmp_path.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600

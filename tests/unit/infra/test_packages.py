@@ -57,6 +57,8 @@ def test_packages_of_the_runtime_or_the_functions_are_not_required() -> None:
         "aws_lambda_powertools/event_handler/api_gateway.py",
         "wrapt/_wrappers.c",
         "bin/jp.py",
+        "cffi/api.py",
+        "pycparser/c_parser.py",
         "redis-8.1.0.dist-info/RECORD",
     ],
 )
@@ -74,6 +76,8 @@ def test_unused_files_are_left_out(name: str) -> None:
         "pyarrow/_compute.cpython-312-aarch64-linux-gnu.so",
         "aws_lambda_powertools/utilities/parameters/secrets.py",
         "aws_xray_sdk/ext/util.py",
+        "_cffi_backend.cpython-312-aarch64-linux-gnu.so",
+        "cryptography/hazmat/bindings/_rust.abi3.so",
         "redis-8.1.0.dist-info/METADATA",
         "psycopg_binary.libs/libpq-e9b5c9ac.so.5.18",
     ],
