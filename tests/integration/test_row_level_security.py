@@ -140,14 +140,17 @@ class TwoTenants:
 
     def _about_whole(self, text: str, values: dict[str, Any]) -> dict[str, Any]:
         """Return parameters with which a statement finds something, or makes something new, once more."""
-        made = {"INSERT INTO ingestion_jobs": {"id": uuid4()}, "INSERT INTO tenants": {"name": "newer"}}
-        made["INSERT INTO api_keys"] = {"id": uuid4(), "hash": hash_of(make_key())}
+        made: dict[str, dict[str, Any]] = {
+            "INSERT INTO ingestion_jobs": {"id": uuid4()},
+            "INSERT INTO tenants": {"name": "newer"},
+            "INSERT INTO api_keys": {"id": uuid4(), "hash": hash_of(make_key())},
+        }
         fresh = next((changed for start, changed in made.items() if start in text), {})
         jobs = {*self.jobs.values(), self.whole}
         about = {
             name: self.whole for name, value in values.items() if isinstance(value, UUID) and value in jobs
         }
-        lists = {name: [self.whole] for name in ("ids", "job_ids") if name in values}
+        lists: dict[str, Any] = {name: [self.whole] for name in ("ids", "job_ids") if name in values}
         return {**values, **about, **lists, **fresh}
 
     def _use_jobs(self) -> None:
