@@ -37,7 +37,7 @@ def jobs_of(stack: Mapping[str, str]) -> int:
 
 def objects_of(stack: Mapping[str, str], job_id: str) -> list[str]:
     s3 = Session().client("s3", endpoint_url=stack["AWS_ENDPOINT_URL"])
-    found = s3.list_objects_v2(Bucket=stack["SLUICE_BUCKET"], Prefix=f"rejects/{job_id}/")
+    found = s3.list_objects_v2(Bucket=stack["SLUICE_BUCKET"], Prefix=f"rejects/default/{job_id}/")
     return [it["Key"] for it in found.get("Contents", [])]
 
 

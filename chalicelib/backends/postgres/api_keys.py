@@ -49,7 +49,7 @@ class PostgresApiKeys:
 
     def get(self, key_id: UUID) -> ApiKey | None:
         """See the port."""
-        with transaction_on(self._pool) as connection:
+        with self._transaction(None) as connection:  # of any tenant: it is asked before one is known
             row = connection.execute(f"{_SQL['select']} {_SQL['where_id']}", {"id": key_id}).fetchone()
             return None if row is None else api_key_of(row)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 from uuid import uuid4
@@ -251,3 +251,10 @@ class TestTakenByLambda:
         assert bodies(client, client.get_queue_url(QueueName="dead")["QueueUrl"]) == ["bad"]
         left = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert left["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+def test_a_message_names_a_job_and_nothing_else_of_it_is_believed() -> None:
+    """The worker takes the tenant, as all else, from the job in the database."""
+    body = {"job_id": str(DELIVERY.job_id), "tenant": "bond", "tenant_id": 2, "bucket": "b", "key": "k"}
+    assert parse_body(json.dumps(body)) == DELIVERY.job_id
+    assert [field.name for field in fields(Delivery)] == ["job_id", "receipt", "deliveries"]

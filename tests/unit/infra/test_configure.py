@@ -13,10 +13,17 @@ import boto3
 import pytest
 
 from chalicelib import settings
+from chalicelib.backends.postgres import roles
 from infra import configure, stacks
 from infra.configure import parse_networks
 from infra.deployment import configuration
-from infra.deployment.configuration import ConfigurationError, configure_stage, fill_policies
+from infra.deployment.configuration import (
+    FUNCTIONS,
+    ROLES,
+    ConfigurationError,
+    configure_stage,
+    fill_policies,
+)
 from tests.support.cloudformation import Cloud
 from tests.support.stage import OUTPUTS, POLICIES, ROOT, config
 
@@ -120,6 +127,20 @@ def test_other_stages_and_the_given_document_stay_unchanged() -> None:
 def test_configuring_is_idempotent() -> None:
     once = configure_stage(config(), "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER)
     assert configure_stage(once, "dev", OUTPUTS | VPC, settings={"A": "b"}, layer=LAYER) == once
+
+
+def test_a_function_may_have_settings_of_its_own() -> None:
+    own = {"api_handler": {"DATABASE_URL": "its own"}}
+    made = configure_stage(config(), "dev", OUTPUTS, settings={"DATABASE_URL": "of all"}, of_functions=own)
+    section = made["stages"]["dev"]
+    assert section["environment_variables"]["DATABASE_URL"] == "of all"
+    assert section["lambda_functions"]["api_handler"]["environment_variables"] == own["api_handler"]
+    assert "environment_variables" not in section["lambda_functions"]["migrate"]
+
+
+def test_every_function_but_the_migrations_has_a_role() -> None:
+    assert set(ROLES) == set(FUNCTIONS) - {"migrate"}
+    assert set(ROLES.values()) <= set(roles.GROUPS)
 
 
 def test_an_unknown_stage_is_refused() -> None:

@@ -152,23 +152,25 @@ BEGIN
 END
 $$;
 
-SELECT pg_temp.protect('ingestion_jobs', 'tenant_id = sluice_tenant()');
+SELECT pg_temp.protect('ingestion_jobs', 'tenant_id = (SELECT sluice_tenant())');
 
-SELECT pg_temp.protect('ingestion_blocks', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+-- Not EXISTS: for that Postgres hashes all jobs of the tenant, though one job is asked about. In a subquery, a setting is
+-- read once for each statement and not for each row.
+SELECT pg_temp.protect('ingestion_blocks', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('ingestion_ranges', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('ingestion_ranges', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('validation_errors', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('validation_errors', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('reject_counts', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('reject_counts', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('job_warnings', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('job_warnings', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('job_previews', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('job_previews', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('rejects_files', 'EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = job_id)');
+SELECT pg_temp.protect('rejects_files', '(SELECT true FROM ingestion_jobs AS job WHERE job.id = job_id)');
 
-SELECT pg_temp.protect('tenant_datasets', 'tenant_id = sluice_tenant()');
+SELECT pg_temp.protect('tenant_datasets', 'tenant_id = (SELECT sluice_tenant())');
 
 SELECT pg_temp.protect('api_keys', 'tenant_id = sluice_tenant() OR sluice_is_operator()');
 
