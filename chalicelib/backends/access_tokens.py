@@ -1,6 +1,7 @@
 """Access tokens of an identity provider (RFC 9068), verified with its public keys (RFC 7517)."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _TYPES = ("at+jwt", "application/at+jwt")  # RFC 9068, section 4
 _REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")  # RFC 9068, section 2.2
 _LEEWAY = 30  # seconds, between the provider's clock and ours
 _PAUSE = 60.0  # seconds between two looks for a new key
+_PAUSE_AFTER_FAILURE = 5.0  # seconds, while there is no key set at all
 _KEPT = 600.0  # seconds that keys are remembered: then one that the provider has withdrawn is gone
 _SMALLEST_RSA = 2048  # bits
 
@@ -41,7 +43,7 @@ class AccessTokens:
         self._read = read
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] | None = None
-        self._read_at = 0.0
+        self._read_at = -math.inf
 
     def is_access_token(self, token: str) -> bool:
         """See the port."""
@@ -77,6 +79,8 @@ class AccessTokens:
         if not isinstance(key_id, str):
             return None
         age = self._clock() - self._read_at
+        if self._keys is None and age < _PAUSE_AFTER_FAILURE:
+            raise RetryLater("the key set of the identity provider could not be read a moment ago")
         if self._keys is None or age >= _KEPT or (key_id not in self._keys and age >= _PAUSE):
             self._read_at = self._clock()  # also after a failure: a stranger's token causes one look a minute
             try:

@@ -63,6 +63,7 @@ class Principal:
     tenant: Tenant | None = None  # None: any, and a request names it
     datasets: frozenset[str] | None = None  # None: any
     limits: UploadLimits | None = None  # of an upload token
+    expires_at: datetime | None = None  # of an API key; None: never
 
     @property
     def credential(self) -> str:

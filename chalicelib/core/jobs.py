@@ -187,6 +187,7 @@ class Job:
     holders: Holders | None = field(default=None, compare=False)  # likewise: of a job that has not ended
     rejects_format: Format | None = None  # of the file that its rejects are from; None: not detected yet
     rejects_file: RejectsFile | None = None  # None: it was not asked for
+    created_by: str | None = None  # the credential of the request that registered it; None: there was none
     rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from chalicelib.core.access import Scope
-from chalicelib.core.api_keys import NewApiKey, is_key
+from chalicelib.core.api_keys import NewApiKey, is_key, make_key
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.service.api_keys import ApiKeys
 from chalicelib.settings import SettingError
@@ -51,17 +51,19 @@ def create_operator_key(keys: ApiKeys, name: str = _OPERATOR) -> str:
 def keep_operator_key(keys: ApiKeys, name: str, file: Path) -> None:
     """Let the file hold a key that works; only its owner may read it.
 
-    The key that is in it stays, also for a database that does not know it. Raises OSError, NotPossible,
-    RetryLater.
+    The key that is in it stays, also for a database that does not know it. Raises NotPossible if that has
+    been revoked, OSError, RetryLater.
     """
     text = file.read_text(encoding="ascii").strip() if file.exists() else ""
-    if is_key(text):
-        keys.adopt(_operator(name), text)
-        return
-    half = file.with_name(f"{file.name}.{os.getpid()}")
-    half.touch(mode=0o600)
-    half.write_text(f"{create_operator_key(keys, name)}\n", encoding="ascii")
-    half.replace(file)
+    if not is_key(text):
+        text = make_key()
+        half = file.with_name(f"{file.name}.{os.getpid()}")
+        half.unlink(missing_ok=True)
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            new.write(f"{text}\n")
+        half.replace(file)
+    file.chmod(0o600)
+    keys.adopt(_operator(name), text)
 
 
 def _operator(name: str) -> NewApiKey:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chalicelib.core.access import CredentialKind, Principal, Unauthenticated
 from chalicelib.core.api_keys import ApiKey, NewApiKey, hash_of, is_key, make_key
+from chalicelib.core.errors import NotPossible
 from chalicelib.core.tenants import Tenant
 from chalicelib.service.known import Known
 
@@ -45,9 +46,15 @@ class ApiKeys:
         return self._register.create(new, hash_of(key)), key
 
     def adopt(self, new: NewApiKey, key: str) -> None:
-        """Create a key that was made before, unless it exists. Raises NotPossible, RetryLater."""
-        if self._register.find(hash_of(key)) is None:
+        """Create a key that was made before, unless it exists.
+
+        Raises NotPossible if it does not work any more, RetryLater.
+        """
+        found = self._register.find(hash_of(key))
+        if found is None:
             self._register.create(new, hash_of(key))
+        elif not found.is_live(datetime.now(UTC)):
+            raise NotPossible(f"The key {found.id} has been revoked or has expired.")
 
     def principal(self, key: str) -> Principal:
         """Return who has the key. Raises Unauthenticated, RetryLater."""
@@ -59,7 +66,15 @@ class ApiKeys:
         if not found.is_live(datetime.now(UTC)):
             raise Unauthenticated("The API key has expired.")
         new = found.new
-        return Principal(CredentialKind.KEY, str(found.id), new.name, new.scopes, new.tenant, new.datasets)
+        return Principal(
+            CredentialKind.KEY,
+            str(found.id),
+            new.name,
+            new.scopes,
+            new.tenant,
+            new.datasets,
+            expires_at=new.expires_at,
+        )
 
     def is_live(self, key_id: UUID) -> bool:
         """Return whether the key can be used. Raises RetryLater."""

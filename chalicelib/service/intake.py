@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chalicelib.core.access import CredentialKind
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.model import Options, Source
@@ -105,12 +106,30 @@ class Intake:
     def _adopt_newer_version(self, job_id: UUID, source: Source) -> None:
         """Give the newest version of an overwritten object a job of its own, where versions are kept."""
         job = self.jobs.get(job_id)
+        if job is None or job.source is None or not self._may_be_replaced(job, source):
+            return
         latest = self._pin(source, None)
-        if job is None or job.source is None or latest is None:
+        if latest is None:
             return
         is_current = job.source.version_id in (None, latest.version_id)
         if not is_current and latest.version_id == source.version_id:
-            self._adopt(latest, DroppedFile(job.tenant, job.dataset, job.filename), job.instructions)
+            file = DroppedFile(job.tenant, job.dataset, job.filename)
+            self._adopt(latest, file, job.instructions, job.created_by)
+
+    def _may_be_replaced(self, job: Job, source: Source) -> bool:
+        """Return whether a newer version of a job's object is loaded: none is that an upload token wrote.
+
+        A token is for so many files, and the URL that it got works longer than the token does.
+        """
+        if (source.bucket, source.key) != (job.upload.bucket, job.upload.key):
+            return False
+        tenant = self.tenants.named([job.tenant.name]).get(job.tenant.name)
+        is_allowed = not (job.created_by or "").startswith(f"{CredentialKind.TOKEN}:")
+        if is_allowed and tenant is not None and tenant.suspended_at is None:
+            return True
+        details = {"job_id": str(job.id), "version": source.version_id}
+        logger.warning("newer version of an object not loaded", extra=details)
+        return False
 
     def _pin(self, source: Source, version_id: str | None) -> Source | None:
         """Return the object as the store describes it: an event does not say when it was written."""
@@ -121,12 +140,23 @@ class Intake:
             logger.warning("object cannot be taken in", extra=details)
             return None
 
-    def _adopt(self, source: Source, file: DroppedFile, instructions: Instructions) -> None:
+    def _adopt(
+        self, source: Source, file: DroppedFile, instructions: Instructions, created_by: str | None = None
+    ) -> None:
         """Create the job of an object that was not uploaded through the API, unless it exists; enqueue it."""
         job_id = adopted_job_id(source)
         upload = Upload(source.bucket, source.key)
         self.jobs.create(
-            NewJob(job_id, file.dataset, file.filename, upload, self.block_size, instructions, file.tenant)
+            NewJob(
+                job_id,
+                file.dataset,
+                file.filename,
+                upload,
+                self.block_size,
+                instructions,
+                tenant=file.tenant,
+                created_by=created_by,
+            )
         )
         self.jobs.mark_arrived(job_id, source)
         self.sender.send(job_id)

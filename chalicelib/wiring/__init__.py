@@ -456,7 +456,9 @@ class ReachedServices:
         """Return the service that hands out rejects files."""
         shared = self._shared
         wishes = shared.rejects_wishes.of(self._tenant)
-        return RejectsFiles(self.jobs, wishes, shared.sender, shared.signer)
+        # the rejects of a duplicate file are those of another job, which may have another creator
+        loaders = shared.jobs.of(Reach(self._tenant))
+        return RejectsFiles(loaders, wishes, shared.sender, shared.signer)
 
 
 @cache

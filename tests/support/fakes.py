@@ -238,6 +238,7 @@ class MemoryJobs:
             new_job(
                 id=new.id,
                 tenant=new.tenant,
+                created_by=new.created_by,
                 number=len(self.jobs) + 1,
                 dataset=new.dataset,
                 filename=new.filename,

@@ -72,6 +72,13 @@ def parse_key(body: object, principal: Principal, tenant: Tenant) -> NewApiKey:
         raise Forbidden(
             f"This credential gives away no scope that it has not: {missing[0]}.", scope=missing[0]
         )
+    if datasets is not None and Scope.TENANTS_ADMIN in scopes:
+        raise InvalidRequest("tenants:admin concerns all datasets: leave datasets out.", field="datasets")
+    if principal.expires_at is not None and (
+        parsed.expires_at is None or parsed.expires_at > principal.expires_at
+    ):
+        ends = principal.expires_at.isoformat()
+        raise Forbidden(f"This credential ends at {ends}, and makes no key that ends later: set expires_at.")
     if principal.datasets is not None and (datasets is None or not datasets <= principal.datasets):
         raise Forbidden("This credential gives away only datasets that it is for.")
     return NewApiKey(

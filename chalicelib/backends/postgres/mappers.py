@@ -197,6 +197,7 @@ def job_of(row: Row) -> Job:
         times=_times(row),
         rejects_format=Format(row["rejects_format"]) if row["rejects_format"] else None,
         rejects_file=_rejects_file(row),
+        created_by=row["created_by"],
         rolls_back=row["rolls_back"],
     )
 

@@ -277,14 +277,23 @@ def test_a_wrong_key_is_refused_with_the_member(
 
 
 def test_a_key_gives_away_no_right_that_it_has_not(client: Client, services: MemoryServices) -> None:
-    admin = key(services, Scope.TENANTS_ADMIN, Scope.JOBS_READ, tenant=ACME, datasets=frozenset({"crm"}))
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    admin = key(services, Scope.TENANTS_ADMIN, Scope.JOBS_READ, tenant=ACME, expires_at=soon)
+    ends = {"scopes": ["jobs:read"], "expires_at": soon.isoformat()}
 
-    assert_problem(create(client, admin, datasets=["crm"]), 403, scope="uploads:write")
-    assert_problem(create(client, admin, scopes=["jobs:read"]), 403)
-    assert_problem(create(client, admin, scopes=["jobs:read"], datasets=["crm", "erp"]), 403)
-    assert_problem(create(client, admin, scopes=["jobs:read"], datasets=["crm"], all_tenants=True), 403)
-    made = create(client, admin, scopes=["jobs:read"], datasets=["crm"])
-    assert (made.json_body["tenant"], made.json_body["datasets"]) == ("acme", ["crm"])
+    assert_problem(create(client, admin, expires_at=soon.isoformat()), 403, scope="uploads:write")
+    assert_problem(create(client, admin, **{**ends, "expires_at": None}), 403, code="access_denied")
+    later = (soon + timedelta(seconds=1)).isoformat()
+    assert_problem(create(client, admin, **{**ends, "expires_at": later}), 403, code="access_denied")
+    assert_problem(create(client, admin, **ends, all_tenants=True), 403)
+    assert create(client, admin, **ends).json_body["tenant"] == "acme"
+
+
+def test_what_concerns_all_datasets_is_given_for_all(client: Client, services: MemoryServices) -> None:
+    both = {"scopes": ["tenants:admin"], "datasets": ["crm"]}
+    assert_problem(create(client, key(services), **both), 400, field="datasets")
+    made = create(client, key(services), scopes=["jobs:read"], datasets=["crm"])
+    assert made.json_body["datasets"] == ["crm"]
 
 
 def test_a_tenants_admin_manages_its_own_keys_only(client: Client, services: MemoryServices) -> None:

@@ -178,6 +178,37 @@ def test_in_whatever_order_events_come_the_latest_version_is_loaded_once(
 ACME = Tenant(2, "acme")
 
 
+@pytest.mark.parametrize(
+    ("created_by", "suspended", "key"),
+    [("token:1", False, ""), ("key:1", True, ""), ("key:1", False, "uploads/x/y/{}/z")],
+)
+def test_a_newer_version_is_not_loaded_past_what_was_allowed(
+    created_by: str, suspended: bool, key: str
+) -> None:
+    world = World(versioned=True)
+    world.tenants.tenants["acme"] = replace(ACME, suspended_at=NOW if suspended else None)
+    job = new_job(expires_at=NOW, dataset="people", tenant=ACME, created_by=created_by)
+    job = world.jobs.put(changed(job, key=upload_key("acme", "people", job.id, "a.csv")))
+    world.announce(world.objects.put(job.upload.key, "e1"))
+    world.load()
+
+    world.announce(world.objects.put(key.format(job.id) or job.upload.key, "e2"))
+
+    assert list(world.jobs.jobs) == [job.id]
+
+
+def test_a_newer_version_is_loaded_on_behalf_of_those_who_registered_the_first() -> None:
+    world = World(versioned=True)
+    world.tenants.tenants["acme"] = ACME
+    job = new_job(expires_at=NOW, dataset="people", tenant=ACME, created_by="key:1")
+    job = world.jobs.put(changed(job, key=upload_key("acme", "people", job.id, "a.csv")))
+    for etag in ("e1", "e2"):
+        world.announce(world.objects.put(job.upload.key, etag))
+        world.load()
+    _, newer = world.jobs.jobs.values()
+    assert (newer.tenant, newer.dataset, newer.created_by) == (ACME, "people", "key:1")
+
+
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
     file = dropped_file(f"drop/{dataset}/{name}", {})

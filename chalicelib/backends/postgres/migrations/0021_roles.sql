@@ -63,13 +63,13 @@ $$;
 -- Then those that may have locked the row of a job and do nothing, such as a heartbeat's whose process has been stopped.
 CREATE OR REPLACE FUNCTION end_transactions_on(job_id uuid, application text, idle_seconds double precision) RETURNS void
 LANGUAGE sql SECURITY DEFINER AS $$
-    SELECT pg_terminate_backend(pid) FROM pg_locks
+    SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND pid <> pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (classid::bigint << 32 | objid::bigint) = hashtextextended(job_id::text, 0)
+      AND (classid::bigint << 32 | objid::bigint) = pg_catalog.hashtextextended(job_id::text, 0::bigint)
       AND (granted OR mode = 'ShareLock');
     SELECT FROM (
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE application_name = application AND datname = current_database() AND pid <> pg_backend_pid()
           AND state = 'idle in transaction' AND state_change < clock_timestamp() - make_interval(secs => idle_seconds)
           AND pid IN (
