@@ -3,11 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from chalicelib.core.audit import Actor
 from chalicelib.core.tenants import Tenant, UnmatchedObject
 
 
 class TenantRegister(Protocol):
     """Hold all tenants, and the dropped objects that belong to none. Every method raises RetryLater."""
+
+    def by(self, actor: Actor | None) -> "TenantRegister":
+        """Return the register that notes in the audit log what the actor changes, in the same transaction."""
 
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         """Return the tenants that have one of the names, by name."""

@@ -159,6 +159,7 @@ class FakeSluice:
         self.defaults: dict[str, dict[str, Any]] = {}
         self.jobs: list[dict[str, Any]] = [job()]
         self.workers: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -216,6 +217,7 @@ class FakeSluice:
         lists = {
             "/jobs": ("jobs", self.jobs),
             "/workers": ("workers", self.workers),
+            "/audit-events": ("events", self.events),
             f"/jobs/{JOB_ID}/errors": ("errors", self.rejects),
         }
         if path in lists:

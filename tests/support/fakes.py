@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from chalicelib import settings
 from chalicelib.core.access import Principal, Reach
 from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
+from chalicelib.core.audit import Actor, AuditEvent, AuditFilters, Target
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit, OnFailure
 from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
@@ -100,11 +101,40 @@ class MemoryWorkers:
 
 
 @dataclass
+class MemoryAudit:
+    """The audit log."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+
+    def note(self, actor: Actor | None, target: Target, refused: int | None = None) -> None:
+        if actor is not None:
+            number = len(self.events) + 1
+            tenant = None if target.tenant_id is None else str(target.tenant_id)
+            self.targets.append(target)
+            self.events.append(AuditEvent(number, NOW, actor, tenant, target.job_id, target.subject, refused))
+
+    def note_refusal(self, actor: Actor, target: Target, status: int) -> None:
+        self.note(actor, target, status)
+
+    def list(self, filters: AuditFilters, *, limit: int, before: int | None) -> Sequence[AuditEvent]:
+        return [it for it in reversed(self.events) if before is None or it.number < before][:limit]
+
+
+@dataclass
 class MemoryTenants:
     """The tenants, and the objects that belong to none."""
 
     tenants: dict[str, Tenant] = field(default_factory=lambda: {"default": DEFAULT_TENANT})
     objects: dict[str, UnmatchedObject] = field(default_factory=dict)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    actor: Actor | None = None
+
+    def by(self, actor: Actor | None) -> "MemoryTenants":
+        return replace(self, actor=actor)
+
+    def _note(self, tenant: Tenant) -> None:
+        self.audit.note(self.actor, Target(tenant.id, path=f"tenants/{tenant.name}"))
 
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         return {name: self.tenants[name] for name in names if name in self.tenants}
@@ -115,7 +145,10 @@ class MemoryTenants:
 
     def create(self, name: str) -> tuple[Tenant, bool]:
         is_new = name not in self.tenants
-        return self.tenants.setdefault(name, Tenant(len(self.tenants) + 1, name, NOW)), is_new
+        tenant = self.tenants.setdefault(name, Tenant(len(self.tenants) + 1, name, NOW))
+        if is_new:
+            self._note(tenant)
+        return tenant, is_new
 
     def suspend(self, name: str) -> Tenant | None:
         return self._change(name, suspended_at=NOW)
@@ -126,6 +159,7 @@ class MemoryTenants:
     def _change(self, name: str, suspended_at: datetime | None) -> Tenant | None:
         if name in self.tenants:
             self.tenants[name] = replace(self.tenants[name], suspended_at=suspended_at)
+            self._note(self.tenants[name])
         return self.tenants.get(name)
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
@@ -146,6 +180,15 @@ class MemoryKeys:
 
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
     looked_up: int = 0
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    actor: Actor | None = None
+
+    def by(self, actor: Actor | None) -> "MemoryKeys":
+        return replace(self, actor=actor)
+
+    def _note(self, key: ApiKey) -> None:
+        tenant = key.new.tenant
+        self.audit.note(self.actor, Target(None if tenant is None else tenant.id, path=f"keys/{key.id}"))
 
     def create(self, new: NewApiKey, key_hash: bytes) -> ApiKey:
         live = [it for it in self.keys.values() if it.new.name == new.name and it.is_live(datetime.now(UTC))]
@@ -153,6 +196,7 @@ class MemoryKeys:
             raise NotPossible("There are two of the name.")
         key = ApiKey(uuid4(), len(self.keys) + 1, new, NOW, hash=key_hash)
         self.keys[key_hash] = key
+        self._note(key)
         return key
 
     def find(self, key_hash: bytes) -> ApiKey | None:
@@ -169,6 +213,7 @@ class MemoryKeys:
         for key_hash, key in self.keys.items():
             if key.id == key_id and tenant in (None, key.new.tenant):
                 self.keys[key_hash] = replace(key, revoked_at=key.revoked_at or NOW)
+                self._note(key)
                 return self.keys[key_hash]
         return None
 
@@ -187,6 +232,8 @@ class MemoryJobs:
     jobs: dict[UUID, Job] = field(default_factory=dict)
     creators: dict[UUID, str | None] = field(default_factory=dict)
     reach: Reach | None = None
+    actor: Actor | None = None
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
     blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
@@ -203,10 +250,17 @@ class MemoryJobs:
         self.jobs[job.id] = job
         return job
 
-    def of(self, reach: Reach) -> "MemoryJobs":
+    def of(self, reach: Reach, actor: Actor | None = None) -> "MemoryJobs":
         reached = copy(self)  # over the same dictionaries
-        reached.reach = reach
+        reached.reach, reached.actor = reach, actor
         return reached
+
+    def _note(self, *, job_id: UUID | None = None, path: str | None = None) -> None:
+        self.audit.note(self.actor, Target(self.reach.tenant.id if self.reach else None, job_id, path))
+
+    def note_download(self, job_id: UUID) -> None:
+        self.ping()
+        self._note(job_id=job_id)
 
     def _within_reach(self, job_id: UUID) -> bool:
         job, reach = self.jobs.get(job_id), self.reach
@@ -224,6 +278,7 @@ class MemoryJobs:
         if new.id in self.jobs:
             return self.jobs[new.id]
         self.creators[new.id] = new.created_by
+        self._note(job_id=new.id)
         return self.put(
             new_job(
                 id=new.id,
@@ -531,6 +586,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, action)
+        self._note(job_id=job_id)
         return self._take(job, action)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
@@ -539,6 +595,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
+        self._note(job_id=job_id)
         was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
         job = changed(job, instructions=change_instructions(job.instructions, changes))
         return self._take(job, Action.REREAD if changes.rereads and was_loaded else Action.RETRY)
@@ -549,6 +606,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.LOAD)
+        self._note(job_id=job_id)
         instructions = replace(job.instructions, preview=False)
         if changes is not None:
             instructions = change_instructions(instructions, changes)
@@ -615,6 +673,7 @@ class MemoryJobs:
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         self.ping()
         self.defaults[dataset] = options
+        self._note(path=f"datasets/{dataset}")
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         self.ping()
@@ -893,9 +952,10 @@ class MemoryServices:
 
     def __init__(self) -> None:
         self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
-        self.jobs = MemoryJobs()
-        self.tenants = MemoryTenants()
-        self.key_register = MemoryKeys()
+        self.audit = MemoryAudit()
+        self.jobs = MemoryJobs(audit=self.audit)
+        self.tenants = MemoryTenants(audit=self.audit)
+        self.key_register = MemoryKeys(audit=self.audit)
         self.api_keys = ApiKeys(self.key_register)
         self.access: Access = OpenAccess(self.api_keys, self.tenants)
         self.workers = self.jobs.workers
@@ -920,8 +980,8 @@ class MemoryServices:
         )
         self.multipart_uploads = MultipartUploads(self.signer, self.upload_bucket, self)
 
-    def of(self, reach: Reach) -> "ReachedMemoryServices":
-        return ReachedMemoryServices(self, reach)
+    def of(self, reach: Reach, actor: Actor | None = None) -> "ReachedMemoryServices":
+        return ReachedMemoryServices(self, reach, actor)
 
     @property
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
@@ -951,8 +1011,10 @@ class MemoryServices:
 class ReachedMemoryServices:
     """What chalicelib.wiring.ReachedServices is, over memory."""
 
-    def __init__(self, shared: MemoryServices, reach: Reach) -> None:
-        self.jobs = shared.jobs.of(reach)
+    def __init__(self, shared: MemoryServices, reach: Reach, actor: Actor | None) -> None:
+        self.tenants = shared.tenants.by(actor)
+        self.api_keys = shared.api_keys.by(actor)
+        self.jobs = shared.jobs.of(reach, actor)
         self.multipart_uploads = shared.multipart_uploads
         self.uploads = Uploads(
             self.jobs, shared.signer, shared.multipart_uploads, shared.upload_rules, reach.tenant

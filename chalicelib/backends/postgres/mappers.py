@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.core.access import Reach, Scope
 from chalicelib.core.api_keys import ApiKey, NewApiKey
+from chalicelib.core.audit import Actor, AuditAction, AuditEvent, Target
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.dependencies import Dependency
@@ -245,6 +246,38 @@ def reach_parameters(reach: Reach | None) -> dict[str, Any]:
         "datasets": None if reach.datasets is None else sorted(reach.datasets),
         "created_by": reach.created_by,
     }
+
+
+def audit_columns(actor: Actor, target: Target) -> dict[str, Any]:
+    """Return the columns of `audit_events` for what an actor does."""
+    return {
+        "tenant_id": target.tenant_id,
+        "action": actor.action,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "credential": actor.credential,
+        "job_id": target.job_id,
+        "subject": target.subject,
+        "request_id": actor.request_id,
+        "address": actor.address,
+    }
+
+
+def audit_event_of(row: Row) -> AuditEvent:
+    """Return the event in a row of `page` in `audit.sql`."""
+    actor = Actor(
+        AuditAction(row["action"]),
+        row["actor_kind"],
+        row["actor_id"],
+        row["actor_name"],
+        row["credential"],
+        row["request_id"],
+        row["address"],
+    )
+    return AuditEvent(
+        row["number"], row["time"], actor, row["tenant"], row["job_id"], row["subject"], row["refused"]
+    )
 
 
 def tenant_of(row: Row) -> Tenant:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
+from chalicelib.backends.postgres.audit import note
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
@@ -36,6 +37,7 @@ from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.access import Reach
+from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -49,14 +51,25 @@ _FROM_PAGE = _SQL["from_page"].format(within_reach=WITHIN_REACH)
 class PostgresRegister:
     """Implement :class:`chalicelib.service.register.JobRegister`."""
 
-    def __init__(self, pool: Pool, patience: Patience = PATIENCE, reach: Reach | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        patience: Patience = PATIENCE,
+        reach: Reach | None = None,
+        actor: Actor | None = None,
+    ) -> None:
         self._pool = pool
         self._patience = patience
         self._reach = reach
+        self._actor = actor
 
-    def of(self, reach: Reach) -> "PostgresRegister":
+    def of(self, reach: Reach, actor: Actor | None = None) -> "PostgresRegister":
         """See the port."""
-        return PostgresRegister(self._pool, self._patience, reach)
+        return PostgresRegister(self._pool, self._patience, reach, actor)
+
+    def _note(self, connection: Connection, *, job_id: UUID | None = None, path: str | None = None) -> None:
+        tenant_id = None if self._reach is None else self._reach.tenant.id
+        note(connection, self._actor, Target(tenant_id, job_id, path))
 
     def _transaction(self) -> AbstractContextManager[Connection]:
         return transaction_on(self._pool, None if self._reach is None else self._reach.tenant.id)
@@ -67,7 +80,8 @@ class PostgresRegister:
             names = {"dataset": new.dataset, "tenant_id": new.tenant.id}
             connection.execute(_SQL["create_dataset"], names)
             connection.execute(_SQL["create_tenant_dataset"], names)
-            connection.execute(_SQL["create_job"], new_job_columns(new))
+            if connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount:
+                self._note(connection, job_id=new.id)
             return existing_job(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
@@ -165,7 +179,13 @@ class PostgresRegister:
                     change(connection, row)
 
             change_job(connection, job_id, locked, self._patience)
+            self._note(connection, job_id=job_id)
             return _job_with_findings(connection, job_id, self._reach)
+
+    def note_download(self, job_id: UUID) -> None:
+        """See the port."""
+        with self._transaction() as connection:
+            self._note(connection, job_id=job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
@@ -179,6 +199,7 @@ class PostgresRegister:
             connection.execute(_SQL["create_dataset"], {"dataset": dataset})
             columns = {"dataset": dataset, "options": options_column(options)}
             connection.execute(_SQL["set_dataset_options"], columns)
+            self._note(connection, path=f"datasets/{dataset}")
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chalicelib.backends.postgres.database import Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.audit import note
+from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tenant_of, unmatched_object_of
+from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.tenants import Tenant, UnmatchedObject
 
@@ -13,8 +15,13 @@ _SQL = load_queries("tenants.sql")
 class PostgresTenants:
     """Implement :class:`chalicelib.service.tenants.TenantRegister`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, actor: Actor | None = None) -> None:
         self._pool = pool
+        self._actor = actor
+
+    def by(self, actor: Actor | None) -> "PostgresTenants":
+        """See the port."""
+        return PostgresTenants(self._pool, actor)
 
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         """See the port."""
@@ -40,7 +47,10 @@ class PostgresTenants:
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
             if row is None:
                 raise AssertionError(f"tenant {name} does not exist after it was created")
-            return tenant_of(row), is_new
+            tenant = tenant_of(row)
+            if is_new:
+                self._note(connection, tenant)
+            return tenant, is_new
 
     def suspend(self, name: str) -> Tenant | None:
         """See the port."""
@@ -54,7 +64,14 @@ class PostgresTenants:
         with transaction_on(self._pool) as connection:
             connection.execute(_SQL[statement], {"name": name})
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
-            return None if row is None else tenant_of(row)
+            if row is None:
+                return None
+            tenant = tenant_of(row)
+            self._note(connection, tenant)
+            return tenant
+
+    def _note(self, connection: Connection, tenant: Tenant) -> None:
+        note(connection, self._actor, Target(tenant.id, path=f"tenants/{tenant.name}"))
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
         """See the port."""
