@@ -191,6 +191,13 @@ def resume_tenant(context: RequestContext) -> chalice.Response:
     return tenants.resume(context, services().of(context.reach, context.actor).tenants)
 
 
+@app.route("/tenants/{name}", methods=["DELETE"])
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.TENANT_REMOVE, of_all_tenants=True)
+def remove_tenant(context: RequestContext) -> chalice.Response:
+    """Have a tenant removed with everything that belongs to it."""
+    return tenants.remove(context, services().of(context.reach, context.actor).tenants)
+
+
 @app.route("/unmatched-objects")
 @view(Scope.TENANTS_ADMIN, of_all_tenants=True)
 def list_unmatched_objects(context: RequestContext) -> chalice.Response:

@@ -177,6 +177,10 @@ class Api:
         """Yield pages of events of the audit log, newest first, up to ``limit`` events."""
         return self._pages("/audit-events", "events", AuditEvent.read, filters, limit, largest=_EVENTS)
 
+    def remove_tenant(self, name: str) -> Tenant:
+        """Have a tenant removed, and return it."""
+        return Tenant.read(_json(self._request("DELETE", f"/tenants/{quote(name, safe='')}")))
+
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""
         response = self._request("GET", f"/jobs/{job_id}/{name}")

@@ -408,6 +408,8 @@ def describe_tenant(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "created_at": _time(tenant.created_at),
         "suspended_at": _time(tenant.suspended_at),
+        "removing_at": _time(tenant.removing_at),
+        "removed_at": _time(tenant.removed_at),
     }
 
 

@@ -22,6 +22,7 @@ class AuditAction(StrEnum):
     TENANT_CREATE = "tenant.create"
     TENANT_SUSPEND = "tenant.suspend"
     TENANT_RESUME = "tenant.resume"
+    TENANT_REMOVE = "tenant.remove"
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"
 

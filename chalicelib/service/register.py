@@ -21,7 +21,10 @@ class JobRegister(Protocol):
         """
 
     def create(self, new: NewJob) -> Job:
-        """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id."""
+        """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id.
+
+        Raises NotPossible for a tenant that is being removed.
+        """
 
     def get(self, job_id: UUID) -> Job | None:
         """Return the job with its sums over the ledger and its warnings."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.activity import Activity
+    from chalicelib.service.erasure import Eraser
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.shared_receiver import SharedReceiver
@@ -161,7 +162,17 @@ class Services:
             self.upload_bucket,
             seconds=self.settings.sweep_seconds,
             retention_days=self.settings.retention_days,
+            eraser=self.eraser,
         )
+
+    @cached_property
+    def eraser(self) -> "Eraser":
+        """Return the service that removes tenants."""
+        from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
+        from chalicelib.service.erasure import Eraser
+
+        removed = PostgresRemovedTenants(self._pool)
+        return Eraser(self.jobs, removed, self.upload_bucket, urls_expire=self.settings.upload_expires)
 
     @property
     def sender(self) -> JobSender:

@@ -51,6 +51,7 @@ from chalicelib.core.workers import SignOfLife, Worker
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
 from chalicelib.service.api_keys import ApiKeys
+from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.rejects_request import RejectsFiles
@@ -129,6 +130,8 @@ class MemoryTenants:
     objects: dict[str, UnmatchedObject] = field(default_factory=dict)
     audit: MemoryAudit = field(default_factory=MemoryAudit)
     actor: Actor | None = None
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    removal_seconds: float = 10_000  # since any removal began
 
     def by(self, actor: Actor | None) -> "MemoryTenants":
         return replace(self, actor=actor)
@@ -156,9 +159,31 @@ class MemoryTenants:
     def resume(self, name: str) -> Tenant | None:
         return self._change(name, suspended_at=None)
 
-    def _change(self, name: str, suspended_at: datetime | None) -> Tenant | None:
+    def remove(self, name: str) -> Tenant | None:
+        return self._change(name, suspended_at=NOW, removing_at=NOW)
+
+    def removing(self) -> Sequence[Tenant]:
+        return [it for it in self.tenants.values() if it.removing_at and not it.removed_at]
+
+    def unfinished(self, tenant: Tenant, *, limit: int) -> Sequence[UUID]:
+        ids = [it.id for it in self.jobs.values() if it.tenant == tenant and not it.status.is_terminal]
+        return ids[:limit]
+
+    def erase(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
+        assert dropped == f"drop/{tenant.name}/"
+        for job_id in [it.id for it in self.jobs.values() if it.tenant == tenant and it.status.is_terminal]:
+            del self.jobs[job_id]
+            yield
+
+    def finish(self, tenant: Tenant, *, seconds: float) -> bool:
+        if seconds > self.removal_seconds:
+            return False
+        self.tenants[tenant.name] = replace(self.tenants[tenant.name], removed_at=NOW)
+        return True
+
+    def _change(self, name: str, **changes: datetime | None) -> Tenant | None:
         if name in self.tenants:
-            self.tenants[name] = replace(self.tenants[name], suspended_at=suspended_at)
+            self.tenants[name] = replace(self.tenants[name], **changes)  # type: ignore[arg-type]
             self._note(self.tenants[name])
         return self.tenants.get(name)
 
@@ -941,6 +966,12 @@ class MemoryUploads:
         written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
         yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
+    def erase(self, prefix: str) -> Iterator[None]:
+        self.ping()
+        for key in [key for key in self.written if key.startswith(prefix)]:
+            del self.written[key]
+            yield
+
     def _open(self, upload_id: str) -> dict[int, Part]:
         if upload_id not in self.arrived:
             raise NotPossible("The upload has ended.")
@@ -954,7 +985,7 @@ class MemoryServices:
         self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
         self.audit = MemoryAudit()
         self.jobs = MemoryJobs(audit=self.audit)
-        self.tenants = MemoryTenants(audit=self.audit)
+        self.tenants = MemoryTenants(audit=self.audit, jobs=self.jobs.jobs)
         self.key_register = MemoryKeys(audit=self.audit)
         self.api_keys = ApiKeys(self.key_register)
         self.access: Access = OpenAccess(self.api_keys, self.tenants)
@@ -968,7 +999,14 @@ class MemoryServices:
         self.forbidden = False
         self.intake = Intake(self.jobs, self.tenants, self, self.sender, block_size=64)
         self.sweeper = Sweeper(
-            self.jobs, self.sender, self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90
+            self.jobs,
+            self.sender,
+            self.intake,
+            self.jobs,
+            self.upload_bucket,
+            seconds=60,
+            retention_days=90,
+            eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
         )
         self.upload_rules = UploadRules(
             bucket="bucket",

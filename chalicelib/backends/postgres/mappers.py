@@ -282,7 +282,8 @@ def audit_event_of(row: Row) -> AuditEvent:
 
 def tenant_of(row: Row) -> Tenant:
     """Return the tenant in a row of `tenants`."""
-    return Tenant(row["id"], row["name"], row["created_at"], row["suspended_at"])
+    columns = ("id", "name", "created_at", "suspended_at", "removing_at", "removed_at")
+    return Tenant(*(row[name] for name in columns))
 
 
 def unmatched_object_of(row: Row) -> UnmatchedObject:

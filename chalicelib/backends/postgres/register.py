@@ -82,6 +82,8 @@ class PostgresRegister:
             connection.execute(_SQL["create_tenant_dataset"], names)
             if connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount:
                 self._note(connection, job_id=new.id)
+            elif find_job(connection, new.id) is None:
+                raise NotPossible(f"The tenant {new.tenant.name} is being removed.")
             return existing_job(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
@@ -174,12 +176,12 @@ class PostgresRegister:
 
             def locked() -> None:
                 row = lock_job(connection, job_id)
-                if row is not None:  # jobs are never deleted
+                if row is not None:  # otherwise its tenant was removed
                     _check(row, *actions)
                     change(connection, row)
+                    self._note(connection, job_id=job_id)
 
             change_job(connection, job_id, locked, self._patience)
-            self._note(connection, job_id=job_id)
             return _job_with_findings(connection, job_id, self._reach)
 
     def note_download(self, job_id: UUID) -> None:
@@ -224,6 +226,8 @@ def _change_instructions(connection: Connection, job_id: UUID, changes: Changes)
 def _check(row: Row, action: Action, *alternatives: Action) -> None:
     """Raise NotPossible if the job allows neither the action nor one of the alternatives."""
     check(Status(row["status"]), action, *alternatives)
+    if row["is_removed"] and action is not Action.CANCEL:
+        raise NotPossible("The tenant of this job is being removed.")
     if action is not Action.RETRY:
         return
     if row["purged_at"] is not None:

@@ -48,6 +48,8 @@ class PostgresTenants:
             if row is None:
                 raise AssertionError(f"tenant {name} does not exist after it was created")
             tenant = tenant_of(row)
+            if tenant.removing_at is not None:
+                raise NotPossible(f"{tenant.why_stopped} Its name is not given to another: choose one.")
             if is_new:
                 self._note(connection, tenant)
             return tenant, is_new
@@ -58,16 +60,24 @@ class PostgresTenants:
 
     def resume(self, name: str) -> Tenant | None:
         """See the port."""
-        return self._change("resume", name)
+        tenant = self._change("resume", name)
+        if tenant is not None and tenant.why_stopped is not None:
+            raise NotPossible(tenant.why_stopped)
+        return tenant
+
+    def remove(self, name: str) -> Tenant | None:
+        """See the port."""
+        return self._change("remove", name)
 
     def _change(self, statement: str, name: str) -> Tenant | None:
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL[statement], {"name": name})
+            is_changed = connection.execute(_SQL[statement], {"name": name}).rowcount > 0
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
             if row is None:
                 return None
             tenant = tenant_of(row)
-            self._note(connection, tenant)
+            if is_changed:
+                self._note(connection, tenant)
             return tenant
 
     def _note(self, connection: Connection, tenant: Tenant) -> None:

@@ -113,6 +113,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/tenants"): Case({"name": "new"}),
     ("POST", "/tenants/{name}/suspend"): Case(prepare=lambda _services: "bond"),
     ("POST", "/tenants/{name}/resume"): Case(prepare=lambda _services: "bond"),
+    ("DELETE", "/tenants/{name}"): Case(prepare=lambda _services: "bond"),
     ("POST", "/keys"): Case({"name": "n", "scopes": ["jobs:read"]}),
     ("DELETE", "/keys/{key_id}"): Case(
         prepare=lambda services: services.key_register.create(NewApiKey("n", frozenset(), ACME), b"h" * 32).id
