@@ -193,7 +193,7 @@ def test_a_worker_makes_the_file_that_was_asked_for() -> None:
     assert world.file is not None
     ((key, data),) = world.written.items()
     assert world.file == RejectsFile(key, len(NUMBERS), RejectsSource.OBJECT)
-    assert key.startswith(f"rejects/{world.job.id}/1-")
+    assert key.startswith(f"rejects/default/{world.job.id}/1-")
     assert key.endswith("/rejects.csv")
     assert data.count(LONG.encode()) == len(NUMBERS)
     assert world.loaded.progress.attempts == 1
