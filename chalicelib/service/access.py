@@ -69,8 +69,8 @@ class Access:
             return found
         if named not in (None, own.name):
             raise Forbidden(f"This credential is for the tenant {own.name}.")
-        if own.suspended_at is not None:
-            raise Forbidden(f"The tenant {own.name} is suspended.")
+        if own.why_stopped is not None:
+            raise Forbidden(own.why_stopped)
         return own
 
     def _find(self, name: str) -> Tenant | None:
