@@ -75,11 +75,11 @@ def complete_upload(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/upload-tokens", methods=["POST"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, audit=AuditAction.TOKEN_CREATE)
 def create_upload_token(context: RequestContext) -> chalice.Response:
     """Make an upload token."""
     sluice = services()
-    return upload_tokens.create(context, sluice.upload_tokens, sluice.upload_rules.max_size)
+    return upload_tokens.create(context, sluice.upload_tokens, sluice.audit, sluice.upload_rules.max_size)
 
 
 @app.route("/jobs")

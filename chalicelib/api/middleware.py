@@ -33,8 +33,8 @@ View = Callable[[RequestContext], Response]
 class Views:
     """Turn views into Chalice's: check who makes the request, and answer errors.
 
-    ``scopes`` has the scope of each view by its name, ``audited`` what the audit log tells of some, ``for_tokens``
-    the names of those for upload tokens.
+    ``scopes`` has the scope of each view by its name, ``audited`` what the audit log tells of some,
+    ``for_tokens`` the names of those for upload tokens.
     """
 
     def __init__(self, app: Chalice, access: Callable[[], Access], audit_log: Callable[[], AuditLog]) -> None:
@@ -80,9 +80,7 @@ class Views:
                         tenant = named
                     if principal.kind is CredentialKind.TOKEN and not for_tokens:
                         raise Forbidden("An upload token does not allow this.")
-                    require(principal, scope)
-                    if of_all_tenants and principal.tenant is not None:
-                        raise Forbidden("Only a credential of all tenants may do this.")
+                    require(principal, scope, of_all_tenants=of_all_tenants)
                     return view(replace(context, tenant=named))
 
                 response = handle_errors(allowed)()

@@ -25,6 +25,7 @@ class AuditAction(StrEnum):
     TENANT_REMOVE = "tenant.remove"
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"
+    TOKEN_CREATE = "token.create"  # noqa: S105 - of an upload token
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,24 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import boto3
+import psycopg
 import pytest
 from botocore.config import Config
+from psycopg import errors
 
 from chalicelib.backends.postgres.api_keys import PostgresApiKeys
+from chalicelib.backends.postgres.database import Pool, transaction_on
 from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
+from chalicelib.backends.postgres.holding import Patience
+from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket
-from chalicelib.core.access import Reach
+from chalicelib.core.access import Reach, UploadLimits
 from chalicelib.core.api_keys import NewApiKey
 from chalicelib.core.audit import Actor, AuditAction
 from chalicelib.core.errors import JobEnded, NotPossible
@@ -24,7 +30,8 @@ from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 from chalicelib.service.erasure import Eraser
 from chalicelib.service.object_keys import tenant_prefixes
 from tests.support.blocks import block
-from tests.support.life import DIALECT, SOURCE, Life
+from tests.support.life import DIALECT, SOURCE, Backend, Life
+from tests.support.roles import as_role
 
 CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 0})
 ACTOR = Actor(AuditAction.TENANT_REMOVE, "key", "k1", "operator", "key:k1", "request", "192.0.2.7")
@@ -53,7 +60,7 @@ class _Killed(BaseException):
     """The process is dead."""
 
 
-def eraser(life: Life, bucket: S3Bucket, *, after: int | None = None) -> Eraser:
+def eraser(life: Backend, bucket: S3Bucket, *, after: int | None = None) -> Eraser:
     """Return an eraser that takes small steps, and that is killed after so many of them."""
     left = iter(range(after + 1)) if after is not None else None
 
@@ -72,6 +79,10 @@ def fill(life: Life, tenant: Tenant, client: Any, name: str) -> None:
         life.job_in(status, tenant)
     labelled = Instructions(metadata={"label": f"label of {tenant.name}"})
     job_id = life.pending(instructions=labelled, block_size=70, tenant=tenant)
+    limits = UploadLimits(uuid4(), 100, 2, datetime.now(UTC) + timedelta(days=1))
+    life.jobs.create(
+        NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), 64, tenant=tenant, limits=limits)
+    )
     claim = life.leases.claim(job_id, owner="me", lease_seconds=60)
     assert claim is not None
     job = life.open(claim.job, SOURCE, DIALECT, 70)
@@ -186,6 +197,44 @@ def test_a_tenant_is_removed_whole_though_every_sweep_is_killed(
     tombstone = tenants.named(["acme"])["acme"]
     assert tombstone.removed_at is not None
     assert eraser(life, bucket).erase() == 0
+
+
+@pytest.mark.parametrize("role", ["sweep", "worker"])
+def test_a_tenant_is_removed_by_each_role_that_sweeps(  # noqa: PLR0913, PLR0917 - fixtures
+    life: Life, database_url: str, tenants: PostgresTenants, client: Any, name: str, role: str
+) -> None:
+    """The API's role begins it, and a block is being written."""
+    acme = tenants.create("acme")[0]
+    fill(life, acme, client, name)
+    wanted = signs(life, acme)
+    held = life.job_in(Status.PROCESSING, acme)
+    api = Pool(as_role(database_url, "api"), size=1)
+    assert PostgresTenants(api).by(ACTOR).remove("acme")
+    api.close()
+    sweep = Backend(database_url, as_role(database_url, role))
+    sweep.jobs = PostgresRegister(sweep.pool, Patience(commit=0.05, longest=30))
+    with psycopg.connect(life.url) as writing:
+        writing.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [str(held)])
+        assert eraser(sweep, S3Bucket(client, name)).erase() == 1
+        with pytest.raises(psycopg.OperationalError):
+            writing.execute("SELECT 1")
+    with pytest.raises(errors.InsufficientPrivilege), transaction_on(sweep.pool) as connection:
+        connection.execute("SELECT hash FROM api_keys")
+    sweep.pool.close()
+    assert not any(rows for table, rows in found(life, wanted).items() if table != "audit_events")
+
+
+def test_a_token_that_counts_a_file_at_the_last_moment_goes_with_the_next_sweep(
+    life: Life, tenants: PostgresTenants
+) -> None:
+    acme = tenants.create("acme")[0]
+    tenants.remove("acme")
+    removed = PostgresRemovedTenants(life.pool)
+    assert list(removed.erase(acme, dropped="drop/acme/")) == []
+    life.change(f"INSERT INTO upload_tokens VALUES ('{uuid4()}', {acme.id}, 1, now() + interval '1 day')")
+    assert not removed.finish(acme, seconds=-1)
+    assert eraser(life, _NoBucket()).erase() == 1
+    assert life.sql("SELECT FROM upload_tokens") == []
 
 
 def test_two_sweeps_at_once_remove_a_tenant(

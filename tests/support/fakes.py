@@ -120,7 +120,9 @@ class MemoryAudit:
     def note_refusal(self, actor: Actor, target: Target, status: int) -> None:
         self.note(actor, target, status)
 
-    def list(self, filters: AuditFilters, *, limit: int, before: int | None) -> Sequence[AuditEvent]:
+    def list(
+        self, filters: AuditFilters, *, reader: Tenant | None, limit: int, before: int | None
+    ) -> Sequence[AuditEvent]:
         return [it for it in reversed(self.events) if before is None or it.number < before][:limit]
 
 
@@ -286,12 +288,12 @@ class MemoryJobs:
         reached.reach, reached.actor = reach, actor
         return reached
 
-    def _note(self, *, job_id: UUID | None = None, path: str | None = None) -> None:
-        self.audit.note(self.actor, Target(self.reach.tenant.id if self.reach else None, job_id, path))
+    def _note(self, job_id: UUID) -> None:
+        self.audit.note(self.actor, Target(self.reach.tenant.id if self.reach else None, job_id))
 
     def note_download(self, job_id: UUID) -> None:
         self.ping()
-        self._note(job_id=job_id)
+        self._note(job_id)
 
     def _within_reach(self, job_id: UUID) -> bool:
         job, reach = self.jobs.get(job_id), self.reach
@@ -313,7 +315,7 @@ class MemoryJobs:
                 raise Forbidden("The token has as many files as it may have.")
             self.counted[new.limits.token_id] += 1
         self.creators[new.id] = new.created_by
-        self._note(job_id=new.id)
+        self._note(new.id)
         return self.put(
             new_job(
                 id=new.id,
@@ -621,7 +623,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, action)
-        self._note(job_id=job_id)
+        self._note(job_id)
         return self._take(job, action)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
@@ -630,7 +632,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
-        self._note(job_id=job_id)
+        self._note(job_id)
         was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
         job = changed(job, instructions=change_instructions(job.instructions, changes))
         return self._take(job, Action.REREAD if changes.rereads and was_loaded else Action.RETRY)
@@ -641,7 +643,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.LOAD)
-        self._note(job_id=job_id)
+        self._note(job_id)
         instructions = replace(job.instructions, preview=False)
         if changes is not None:
             instructions = change_instructions(instructions, changes)
@@ -708,7 +710,7 @@ class MemoryJobs:
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         self.ping()
         self.defaults[dataset] = options
-        self._note(path=f"datasets/{dataset}")
+        self.audit.note(self.actor, Target(path=f"datasets/{dataset}"))
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         self.ping()

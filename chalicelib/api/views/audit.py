@@ -15,6 +15,7 @@ def list_events(context: RequestContext, log: AuditLog) -> Response:
     limit = parse_limit(context.query, default=100, maximum=1000)
     cursor = parse_cursor(context.query, length=1)
     filters = parse_audit_query(context.query, context.known_principal)
-    found = log.list(filters, limit=limit + 1, before=cursor[0] if cursor else None)
+    reader, before = context.known_principal.tenant, cursor[0] if cursor else None
+    found = log.list(filters, reader=reader, limit=limit + 1, before=before)
     page = page_of(found, limit, serializers.describe_audit_event, lambda event: (event.number,))
     return json_response({"events": page.documents, "next_cursor": page.next_cursor})

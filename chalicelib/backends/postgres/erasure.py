@@ -51,7 +51,7 @@ class PostgresRemovedTenants:
             yield from self._remove_rows({**own, "dataset_id": dataset_id})
         yield from self._remove_jobs(own)
         with transaction_on(self._pool, tenant.id) as connection:
-            for statement in ("remove_keys", "remove_unmatched", "remove_datasets"):
+            for statement in ("remove_keys", "remove_tokens", "remove_unmatched", "remove_datasets"):
                 connection.execute(_SQL[statement], own)
 
     def _remove_rows(self, parameters: dict[str, Any]) -> Iterator[None]:

@@ -65,6 +65,9 @@ DELETE FROM ingestion_jobs WHERE id = %(id)s
 -- name: remove_keys
 DELETE FROM api_keys WHERE tenant_id = %(tenant_id)s
 
+-- name: remove_tokens
+DELETE FROM upload_tokens WHERE tenant_id = %(tenant_id)s
+
 -- name: remove_unmatched
 DELETE FROM unmatched_objects WHERE starts_with(key, %(prefix)s)
 
@@ -80,3 +83,4 @@ UPDATE tenants SET removed_at = now()
 WHERE id = %(tenant_id)s AND removed_at IS NULL AND removing_at <= now() - make_interval(secs => %(seconds)s)
   AND NOT EXISTS (SELECT FROM tenant_datasets WHERE tenant_id = %(tenant_id)s)
   AND NOT EXISTS (SELECT FROM api_keys WHERE tenant_id = %(tenant_id)s)
+  AND NOT EXISTS (SELECT FROM upload_tokens WHERE tenant_id = %(tenant_id)s)

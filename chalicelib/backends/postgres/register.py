@@ -69,9 +69,8 @@ class PostgresRegister:
         """See the port."""
         return PostgresRegister(self._pool, self._patience, reach, actor)
 
-    def _note(self, connection: Connection, *, job_id: UUID | None = None, path: str | None = None) -> None:
-        tenant_id = None if self._reach is None else self._reach.tenant.id
-        note(connection, self._actor, Target(tenant_id, job_id, path))
+    def _note(self, connection: Connection, job_id: UUID) -> None:
+        note(connection, self._actor, Target(None if self._reach is None else self._reach.tenant.id, job_id))
 
     def _transaction(self) -> AbstractContextManager[Connection]:
         return transaction_on(self._pool, None if self._reach is None else self._reach.tenant.id)
@@ -85,7 +84,7 @@ class PostgresRegister:
             if connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount:
                 if new.limits is not None:
                     _count_file(connection, new.limits, new.tenant)
-                self._note(connection, job_id=new.id)
+                self._note(connection, new.id)
             elif find_job(connection, new.id) is None:
                 raise NotPossible(f"The tenant {new.tenant.name} is being removed.")
             return existing_job(connection, new.id)
@@ -183,7 +182,7 @@ class PostgresRegister:
                 if row is not None:  # otherwise its tenant was removed
                     _check(row, *actions)
                     change(connection, row)
-                    self._note(connection, job_id=job_id)
+                    self._note(connection, job_id)
 
             change_job(connection, job_id, locked, self._patience)
             return _job_with_findings(connection, job_id, self._reach)
@@ -191,7 +190,7 @@ class PostgresRegister:
     def note_download(self, job_id: UUID) -> None:
         """See the port."""
         with self._transaction() as connection:
-            self._note(connection, job_id=job_id)
+            self._note(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
@@ -201,11 +200,11 @@ class PostgresRegister:
 
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         """See the port."""
-        with self._transaction() as connection:
+        with transaction_on(self._pool, is_operator=True) as connection:  # they are those of all tenants
             connection.execute(_SQL["create_dataset"], {"dataset": dataset})
             columns = {"dataset": dataset, "options": options_column(options)}
             connection.execute(_SQL["set_dataset_options"], columns)
-            self._note(connection, path=f"datasets/{dataset}")
+            note(connection, self._actor, Target(path=f"datasets/{dataset}"))
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""

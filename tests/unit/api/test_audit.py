@@ -18,7 +18,6 @@ from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import RejectsFile, RejectsSource, Upload
 from chalicelib.core.model import Dialect, Format, Source, Status, Tally
 from chalicelib.core.tenants import Tenant
-from chalicelib.service.access import Access
 from tests.support.api_client import assert_problem
 from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
@@ -43,7 +42,7 @@ AUDITED = [it for it in ROUTES if audited(*it) is not None]
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
     services.tenants.tenants |= {"acme": ACME, "bond": BOND}
-    services.access = Access(services.api_keys, services.tenants)
+    services.access = services.new_access()
     return services
 
 
@@ -118,6 +117,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/keys/{key_id}"): Case(
         prepare=lambda services: services.key_register.create(NewApiKey("n", frozenset(), ACME), b"h" * 32).id
     ),
+    ("POST", "/upload-tokens"): Case({"dataset": "crm", "metadata": {"label": SECRET}}),
 }
 
 
@@ -155,10 +155,9 @@ def test_what_is_done_is_in_the_log_once(
         "127.0.0.1",
     )
     assert event.refused is None
-    tenant = services.tenants.tenants[
-        "new" if path == "/tenants" else "bond" if "tenants" in path else "acme"
-    ]
-    assert event.tenant == str(tenant.id)
+    name = "new" if path == "/tenants" else "bond" if "tenants" in path else "acme"
+    is_for_all = path.startswith("/datasets")
+    assert event.tenant == (None if is_for_all else str(services.tenants.tenants[name].id))
     if "{job_id}" in path:
         assert (event.job_id, event.subject) == (of_path, f"jobs/{of_path}")
     elif "{" in path:
@@ -169,6 +168,7 @@ def test_what_is_done_is_in_the_log_once(
         assert event.subject == f"{path[1:]}/{answer.json_body['name' if path == '/tenants' else 'id']}"
     assert "slu_" not in str(services.audit.events)
     assert SECRET not in str(services.audit.events)
+    assert answer.json_body is None or answer.json_body.get("token", SECRET) not in str(services.audit.events)
 
 
 @pytest.mark.parametrize(("method", "path"), AUDITED)
@@ -320,9 +320,11 @@ def test_filters_reach_the_log(
     client: Client, services: MemoryServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
+    readers: list[Tenant | None] = []
 
-    def listed(filters: AuditFilters, **_page: object) -> list[AuditEvent]:
+    def listed(filters: AuditFilters, *, reader: Tenant | None, **_page: object) -> list[AuditEvent]:
         asked.append(filters)
+        readers.append(reader)
         return []
 
     monkeypatch.setattr(services.audit, "list", listed)
@@ -335,6 +337,7 @@ def test_filters_reach_the_log(
     assert (asked[0].tenant, asked[0].action, asked[0].job_id) == ("acme", AuditAction.JOB_UNDO, UUID(int=7))
     assert asked[0].since.isoformat() == "2026-01-01T00:00:00+00:00"
     assert [it.tenant for it in asked[1:]] == [None, "bond", "bond"]
+    assert readers == [None, None, BOND, BOND]
 
 
 def test_the_log_of_others_is_not_shown(client: Client, services: MemoryServices) -> None:

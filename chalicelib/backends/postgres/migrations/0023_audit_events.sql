@@ -27,3 +27,11 @@ END
 $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_audit_events();
+
+-- The API notes and lists events: those of the request's tenant, or all. Workers and sweeps note none, and analysts do not
+-- learn who does what. Each is asked once for a statement and not for each row.
+GRANT SELECT, INSERT ON audit_events TO sluice_api;
+CREATE POLICY within_tenant ON audit_events TO sluice_api
+    USING (tenant_id = (SELECT sluice_tenant()) OR (SELECT sluice_is_operator()))
+    WITH CHECK (tenant_id = (SELECT sluice_tenant()) OR (SELECT sluice_is_operator()));
+ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY;
