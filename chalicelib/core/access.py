@@ -13,7 +13,7 @@ DEFAULT_DATASET = "default"
 
 
 class Scope(StrEnum):
-    """A right that a credential gives. Each route needs one: see :mod:`chalicelib.api.routes`."""
+    """A right that a credential gives. Each route in `app.py` needs one."""
 
     UPLOADS_WRITE = "uploads:write"  # register uploads and send their files
     JOBS_READ = "jobs:read"

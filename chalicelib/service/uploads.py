@@ -83,7 +83,7 @@ class Uploads:
         if principal.limits is not None:
             request = within_limits(request, principal.limits)
         request = self._with_default_options(replace(request, dataset=dataset), dataset, parent)
-        job_id = uuid4()  # unguessable: a client needs nothing but the id to see the job
+        job_id = uuid4()
         key = upload_key(self._tenant.name, dataset, job_id, request.filename)
         if request.size is not None and request.size > self._rules.max_single:
             return self._register_multipart(request, principal, job_id, key)

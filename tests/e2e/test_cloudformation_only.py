@@ -20,7 +20,7 @@ from cfnlint.api import lint_file
 from infra import bundle, stacks
 from infra.steps.errors import StepError
 from infra.steps.progress import to_nowhere
-from tests.support.deployed_service import finished, upload
+from tests.support.deployed_service import adopt_operator_key, finished, upload
 from tests.support.deployment import (
     STAGE,
     Deployment,
@@ -83,12 +83,12 @@ def attach(bucket: str, *functions: str) -> None:
 
 @pytest.fixture(scope="module")
 def bundled(
-    services: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
+    stack: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bundled]:
     """Yield the stage with a bucket for the package, before any function is deployed."""
     folder = tmp_path_factory.mktemp("dev")
     code = boto3.resource("s3").create_bucket(Bucket=CODE)
-    with prepared(services, database, folder / "checkout", SETTINGS, lambda _checkout: None) as made:
+    with prepared(stack, database, folder / "checkout", SETTINGS, lambda _checkout: None) as made:
         yield Bundled(made, folder / "bundle")
     code.objects.delete()
     code.delete()
@@ -100,7 +100,7 @@ def template(bundled: Bundled) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dev(bundled: Bundled, template: Path) -> Iterator[Bundled]:
+def dev(bundled: Bundled, template: Path, database: str) -> Iterator[Bundled]:
     """Yield the stage with its functions, a migrated database, and a bucket that notifies the intake."""
     try:
         assert bundled.release(template) == "created"
@@ -108,6 +108,7 @@ def dev(bundled: Bundled, template: Path) -> Iterator[Bundled]:
         assert what_is_there(told["BucketName"])["events"] == []
         attach(told["BucketName"], told["IntakeFunctionArn"])
         assert bundled.dev.invoke("migrate") == ({"applied": []}, False)
+        adopt_operator_key(database)
         yield bundled
     finally:
         with suppress(StepError):  # a test has done so

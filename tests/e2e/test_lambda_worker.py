@@ -13,7 +13,7 @@ import boto3
 import psycopg
 import pytest
 
-from tests.support.deployed_service import finished, http, upload
+from tests.support.deployed_service import adopt_operator_key, finished, http, upload
 from tests.support.deployment import (
     STAGE,
     Deployment,
@@ -69,10 +69,11 @@ def short_and_mortal(checkout: Path) -> None:
 
 @pytest.fixture(scope="module")
 def dev(
-    services: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
+    stack: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("dev") / "checkout"
-    with prepared(services, database, folder, SETTINGS, short_and_mortal) as ready, deployed(ready) as made:
+    with prepared(stack, database, folder, SETTINGS, short_and_mortal) as ready, deployed(ready) as made:
+        adopt_operator_key(database)
         be_quick(made)
         yield made
 

@@ -55,8 +55,11 @@ for module in list(sys.modules.values()):
 
 API = """
 import app
+from chalicelib.core.access import Reach
+from chalicelib.core.tenants import DEFAULT_TENANT
 made = app.services()
-print([made.jobs, made.intake, made.uploads, made.job_actions, made.sweeper, made.sender])
+own = made.of(Reach(DEFAULT_TENANT))
+print([own.jobs, own.uploads, own.job_actions, made.access, made.intake, made.sweeper, made.sender])
 made.close()
 """
 

@@ -6,6 +6,11 @@ from typing import Any
 import httpx
 import psycopg
 
+from chalicelib.backends.postgres.api_keys import PostgresApiKeys
+from chalicelib.backends.postgres.database import Pool
+from chalicelib.core.access import Scope
+from chalicelib.core.api_keys import NewApiKey
+from chalicelib.service.api_keys import ApiKeys
 from tests.support.waiting import PATIENCE, wait_for
 
 
@@ -29,6 +34,16 @@ http = httpx.Client(timeout=PATIENCE, auth=OPERATOR_KEY)
 def client_env(url: str) -> dict[str, str]:
     """Return the variables that the command line client reads, for the operator at the address of an API."""
     return {"SLUICE_URL": url, "SLUICE_API_KEY": OPERATOR_KEY.key}
+
+
+def adopt_operator_key(database: str) -> None:
+    """Let the operator's key work with another migrated database as well."""
+    pool = Pool(database, size=1)
+    try:
+        new = NewApiKey(name="operator", scopes=frozenset(Scope))
+        ApiKeys(PostgresApiKeys(pool)).adopt(new, OPERATOR_KEY.key)
+    finally:
+        pool.close()
 
 
 ENDED = {"PREVIEWED", "COMPLETED", "FAILED", "CANCELED", "EXPIRED", "UNDONE"}
