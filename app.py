@@ -8,6 +8,7 @@ from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.middleware import Views, request_middleware
 from chalicelib.api.views import (
+    audit,
     datasets,
     health,
     jobs,
@@ -20,6 +21,7 @@ from chalicelib.api.views import (
 )
 from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.access import Scope
+from chalicelib.core.audit import AuditAction
 from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
@@ -30,21 +32,21 @@ for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
 app.register_middleware(chalice.ConvertToMiddleware(trace_handler), event_type="all")
 app.middleware("http")(request_middleware)
-view = Views(app, lambda: services().access)
+view = Views(app, lambda: services().access, lambda: services().audit)
 
 
 @app.route("/uploads", methods=["POST"])
-@view(Scope.UPLOADS_WRITE, for_tokens=True)
+@view(Scope.UPLOADS_WRITE, audit=AuditAction.UPLOAD_REGISTER, for_tokens=True)
 def create_upload(context: RequestContext) -> chalice.Response:
     """Register a job and return the URLs to send its file to."""
-    return uploads.create(context, services().of(context.reach).uploads)
+    return uploads.create(context, services().of(context.reach, context.actor).uploads)
 
 
 @app.route("/uploads/{job_id}", methods=["DELETE"])
-@view(Scope.UPLOADS_WRITE, for_tokens=True)
+@view(Scope.UPLOADS_WRITE, audit=AuditAction.UPLOAD_ABORT, for_tokens=True)
 def abort_upload(context: RequestContext) -> chalice.Response:
     """Cancel a multipart upload and its job."""
-    sluice = services().of(context.reach)
+    sluice = services().of(context.reach, context.actor)
     return uploads.abort(context, sluice.jobs, sluice.job_actions)
 
 
@@ -73,11 +75,11 @@ def complete_upload(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/upload-tokens", methods=["POST"])
-@view(Scope.UPLOADS_WRITE)
+@view(Scope.UPLOADS_WRITE, audit=AuditAction.TOKEN_CREATE)
 def create_upload_token(context: RequestContext) -> chalice.Response:
     """Make an upload token."""
     sluice = services()
-    return upload_tokens.create(context, sluice.upload_tokens, sluice.upload_rules.max_size)
+    return upload_tokens.create(context, sluice.upload_tokens, sluice.audit, sluice.upload_rules.max_size)
 
 
 @app.route("/jobs")
@@ -95,31 +97,31 @@ def show_job(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}/cancel", methods=["POST"])
-@view(Scope.JOBS_ACT)
+@view(Scope.JOBS_ACT, audit=AuditAction.JOB_CANCEL)
 def cancel_job(context: RequestContext) -> chalice.Response:
     """Stop a job."""
-    return jobs.act(context, services().of(context.reach).job_actions, Action.CANCEL)
+    return jobs.act(context, services().of(context.reach, context.actor).job_actions, Action.CANCEL)
 
 
 @app.route("/jobs/{job_id}/retry", methods=["POST"])
-@view(Scope.JOBS_ACT)
+@view(Scope.JOBS_ACT, audit=AuditAction.JOB_RETRY)
 def retry_job(context: RequestContext) -> chalice.Response:
     """Continue a job, or read its file again in another way."""
-    return jobs.retry(context, services().of(context.reach).job_actions)
+    return jobs.retry(context, services().of(context.reach, context.actor).job_actions)
 
 
 @app.route("/jobs/{job_id}/load", methods=["POST"])
-@view(Scope.JOBS_ACT)
+@view(Scope.JOBS_ACT, audit=AuditAction.JOB_LOAD)
 def load_job(context: RequestContext) -> chalice.Response:
     """Load a job after its preview."""
-    return jobs.load(context, services().of(context.reach).job_actions)
+    return jobs.load(context, services().of(context.reach, context.actor).job_actions)
 
 
 @app.route("/jobs/{job_id}/undo", methods=["POST"])
-@view(Scope.JOBS_ACT)
+@view(Scope.JOBS_ACT, audit=AuditAction.JOB_UNDO)
 def undo_job(context: RequestContext) -> chalice.Response:
     """Remove the rows that only this job brought."""
-    return jobs.act(context, services().of(context.reach).job_actions, Action.UNDO)
+    return jobs.act(context, services().of(context.reach, context.actor).job_actions, Action.UNDO)
 
 
 @app.route("/jobs/{job_id}/errors")
@@ -130,18 +132,18 @@ def list_errors(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}/rejects.csv")
-@view(Scope.REJECTS_READ, for_tokens=True)
+@view(Scope.REJECTS_READ, audit=AuditAction.REJECTS_DOWNLOAD, for_tokens=True)
 def download_rejects_csv(context: RequestContext) -> chalice.Response:
     """Make the rejects of a CSV file a file, and return the URL to download it."""
-    sluice = services().of(context.reach)
+    sluice = services().of(context.reach, context.actor)
     return rejects.download(context, sluice.jobs, sluice.rejects_files, "rejects.csv")
 
 
 @app.route("/jobs/{job_id}/rejects.ndjson")
-@view(Scope.REJECTS_READ, for_tokens=True)
+@view(Scope.REJECTS_READ, audit=AuditAction.REJECTS_DOWNLOAD, for_tokens=True)
 def download_rejects_ndjson(context: RequestContext) -> chalice.Response:
     """Make the rejects of a JSON file a file, and return the URL to download it."""
-    sluice = services().of(context.reach)
+    sluice = services().of(context.reach, context.actor)
     return rejects.download(context, sluice.jobs, sluice.rejects_files, "rejects.ndjson")
 
 
@@ -153,10 +155,17 @@ def show_dataset_options(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/datasets/{name}/options", methods=["PUT"])
-@view(Scope.DATASETS_WRITE, of_all_tenants=True)
+@view(Scope.DATASETS_WRITE, audit=AuditAction.DATASET_OPTIONS_SET, of_all_tenants=True)
 def set_dataset_options(context: RequestContext) -> chalice.Response:
     """Replace the default options of a dataset's files."""
-    return datasets.set_options(context, services().of(context.reach).jobs)
+    return datasets.set_options(context, services().of(context.reach, context.actor).jobs)
+
+
+@app.route("/audit-events")
+@view(Scope.TENANTS_ADMIN)
+def list_audit_events(context: RequestContext) -> chalice.Response:
+    """List what was done and refused, newest first."""
+    return audit.list_events(context, services().audit)
 
 
 @app.route("/workers")
@@ -181,24 +190,31 @@ def list_tenants(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/tenants", methods=["POST"])
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.TENANT_CREATE, of_all_tenants=True)
 def create_tenant(context: RequestContext) -> chalice.Response:
     """Create a tenant."""
-    return tenants.create(context, services().tenants)
+    return tenants.create(context, services().of(context.reach, context.actor).tenants)
 
 
 @app.route("/tenants/{name}/suspend", methods=["POST"])
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.TENANT_SUSPEND, of_all_tenants=True)
 def suspend_tenant(context: RequestContext) -> chalice.Response:
     """Suspend a tenant."""
-    return tenants.suspend(context, services().tenants)
+    return tenants.suspend(context, services().of(context.reach, context.actor).tenants)
 
 
 @app.route("/tenants/{name}/resume", methods=["POST"])
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.TENANT_RESUME, of_all_tenants=True)
 def resume_tenant(context: RequestContext) -> chalice.Response:
     """Let a suspended tenant continue."""
-    return tenants.resume(context, services().tenants)
+    return tenants.resume(context, services().of(context.reach, context.actor).tenants)
+
+
+@app.route("/tenants/{name}", methods=["DELETE"])
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.TENANT_REMOVE, of_all_tenants=True)
+def remove_tenant(context: RequestContext) -> chalice.Response:
+    """Have a tenant removed with everything that belongs to it."""
+    return tenants.remove(context, services().of(context.reach, context.actor).tenants)
 
 
 @app.route("/unmatched-objects")
@@ -216,17 +232,17 @@ def list_keys(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/keys", methods=["POST"])
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.KEY_CREATE)
 def create_key(context: RequestContext) -> chalice.Response:
     """Create an API key."""
-    return keys.create(context, services().api_keys)
+    return keys.create(context, services().of(context.reach, context.actor).api_keys)
 
 
 @app.route("/keys/{key_id}", methods=["DELETE"])
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, audit=AuditAction.KEY_REVOKE)
 def revoke_key(context: RequestContext) -> chalice.Response:
     """Revoke an API key."""
-    return keys.revoke(context, services().api_keys)
+    return keys.revoke(context, services().of(context.reach, context.actor).api_keys)
 
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:

@@ -11,6 +11,7 @@ import httpx
 
 from sluice_cli.ahead import one_ahead
 from sluice_cli.documents.access import Key, Tenant, UploadToken
+from sluice_cli.documents.audit import AuditEvent
 from sluice_cli.documents.datasets import DatasetOptions
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
@@ -34,7 +35,8 @@ from sluice_cli.errors import (
 )
 from sluice_cli.escaping import safe
 
-_JOBS, _REJECTS, _WORKERS, _KEYS, _TENANTS = 100, 1000, 1000, 1000, 1000  # items, at most, of one request
+# items, at most, of one request
+_JOBS, _REJECTS, _WORKERS, _KEYS, _TENANTS, _EVENTS = 100, 1000, 1000, 1000, 1000, 1000
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
@@ -179,6 +181,14 @@ class Api:
     def change_tenant(self, name: str, action: str) -> Tenant:
         """Suspend or resume a tenant, and return it."""
         return Tenant.read(_json(self._request("POST", f"/tenants/{quote(name, safe='')}/{action}")))
+
+    def audit_events(self, filters: Mapping[str, str | None], limit: int) -> Iterator[Page[AuditEvent]]:
+        """Yield pages of events of the audit log, newest first, up to ``limit`` events."""
+        return self._pages("/audit-events", "events", AuditEvent.read, filters, limit, largest=_EVENTS)
+
+    def remove_tenant(self, name: str) -> Tenant:
+        """Have a tenant removed, and return it."""
+        return Tenant.read(_json(self._request("DELETE", f"/tenants/{quote(name, safe='')}")))
 
     def rejects_file(self, job_id: UUID, name: str) -> RejectsFile:
         """Return the job's rejects file ``name``. The first call has the API make it."""

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
+from sluice_cli.commands.audit import audit_command
 from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
 from sluice_cli.commands.keys import keys_command
@@ -105,6 +106,7 @@ for _command in (
     tenants_command,
     keys_command,
     tokens_command,
+    audit_command,
     workers_command,
 ):
     main.add_command(_command)

@@ -9,6 +9,7 @@ from chalice.app import Request
 
 from chalicelib.api.problems import UnknownJob
 from chalicelib.core.access import Principal, Reach
+from chalicelib.core.audit import Actor, AuditAction
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 
@@ -24,6 +25,8 @@ class RequestContext:
     read_bytes: Callable[[], str | bytes] = lambda: b""
     principal: Principal | None = None  # None: the request is open to all
     tenant: Tenant = DEFAULT_TENANT
+    audited: AuditAction | None = None  # what the audit log tells of the request
+    address: str | None = None  # of the client's network
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
@@ -34,6 +37,7 @@ class RequestContext:
             query={name: str(value) for name, value in (request.query_params or {}).items()},
             read_body=lambda: request.json_body,
             read_bytes=lambda: request.raw_body,
+            address=_address_of(request),
         )
 
     @property
@@ -47,6 +51,13 @@ class RequestContext:
     def reach(self) -> Reach:
         """Return what exists for the request."""
         return self.known_principal.reach(self.tenant)
+
+    @property
+    def actor(self) -> Actor | None:
+        """Return who takes an action that the audit log tells of; None in a request that takes none."""
+        if self.audited is None or self.principal is None:
+            return None
+        return Actor.of(self.principal, self.audited, self.request_id, self.address)
 
     @property
     def has_body(self) -> bool:
@@ -81,3 +92,10 @@ def request_id_of(request: Request) -> str:
     """Return API Gateway's id of the request, or Lambda's where there is none."""
     lambda_request_id = getattr(request.lambda_context, "aws_request_id", "")
     return str(request.context.get("requestId") or lambda_request_id)
+
+
+def _address_of(request: Request) -> str | None:
+    """Return the address that API Gateway has the connection from. A client can send any header."""
+    identity = request.context.get("identity")
+    address = identity.get("sourceIp") if isinstance(identity, dict) else None
+    return str(address) if address else None

@@ -1,9 +1,11 @@
 """The steps around every request: its context, its log line, its request id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
+from http import HTTPStatus
 from typing import cast
+from uuid import UUID
 
 from chalice.app import Chalice, Request, Response
 
@@ -11,12 +13,19 @@ from chalicelib.api.context import RequestContext, request_id_of
 from chalicelib.api.problems import Answer, handle_errors
 from chalicelib.api.responses import PROBLEM, problem_response
 from chalicelib.core.access import CredentialKind, Forbidden, Scope
+from chalicelib.core.audit import AuditAction, Target
+from chalicelib.core.names import is_dataset
+from chalicelib.core.tenants import Tenant
 from chalicelib.service.access import Access, require
+from chalicelib.service.audit import AuditLog
 from chalicelib.telemetry import logger
 
 TENANT = "Sluice-Tenant"  # the header that names the tenant, for a credential of all tenants
 
 _CREDENTIAL = "sluice_credential"  # in the request's context: who makes it, for the log
+
+# An answer that the audit log tells of: the action was forbidden, about something unknown, or not possible.
+_REFUSALS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE}
 
 View = Callable[[RequestContext], Response]
 
@@ -24,27 +33,32 @@ View = Callable[[RequestContext], Response]
 class Views:
     """Turn views into Chalice's: check who makes the request, and answer errors.
 
-    ``scopes`` has the scope of each view by its name, ``for_tokens`` the names of those for upload tokens.
+    ``scopes`` has the scope of each view by its name, ``audited`` what the audit log tells of some,
+    ``for_tokens`` the names of those for upload tokens.
     """
 
-    def __init__(self, app: Chalice, access: Callable[[], Access]) -> None:
+    def __init__(self, app: Chalice, access: Callable[[], Access], audit_log: Callable[[], AuditLog]) -> None:
         self._app = app
         self._access = access
+        self._audit_log = audit_log
         self.scopes: dict[str, Scope] = {}
         self.for_tokens: set[str] = set()
+        self.audited: dict[str, AuditAction] = {}
 
     def __call__(
         self,
         scope: Scope,
         *,
+        audit: AuditAction | None = None,
         of_all_tenants: bool = False,
         for_tokens: bool = False,
         is_open: Callable[[RequestContext], bool] = lambda _context: False,
     ) -> Callable[[View], Answer]:
         """Return a decorator for a view that needs the scope, unless the request is open to all.
 
-        ``of_all_tenants``: it needs a credential of all tenants as well. ``for_tokens``: an upload token
-        may do; without it, none does, whatever its scopes.
+        ``audit``: what the view does, for the audit log. A view that does it passes on the context's actor;
+        refusals are noted here. ``of_all_tenants``: it needs a credential of all tenants as well.
+        ``for_tokens``: an upload token may do; without it, none does, whatever its scopes.
         """
 
         def decorate(view: View) -> Answer:
@@ -52,30 +66,58 @@ class Views:
             def answer(**path: str) -> Response:
                 request = cast("Request", self._app.current_request)  # None only outside of a request
                 context = RequestContext.of(request, path)
-                if not is_open(context):
-                    context = self._authenticated(request, context, scope, for_tokens=for_tokens)
-                    if of_all_tenants and context.known_principal.tenant is not None:
-                        raise Forbidden("Only a credential of all tenants may do this.")
-                return view(context)
+                if is_open(context):
+                    return view(context)
+                principal = self._access().principal(request.headers.get("Authorization"))
+                request.context[_CREDENTIAL] = principal.credential
+                context = replace(context, principal=principal, audited=audit)
+                tenant = principal.tenant  # as far as it is known
+
+                def allowed() -> Response:
+                    nonlocal tenant
+                    named = self._access().tenant(principal, request.headers.get(TENANT))
+                    if not of_all_tenants:
+                        tenant = named
+                    if principal.kind is CredentialKind.TOKEN and not for_tokens:
+                        raise Forbidden("An upload token does not allow this.")
+                    require(principal, scope, of_all_tenants=of_all_tenants)
+                    return view(replace(context, tenant=named))
+
+                response = handle_errors(allowed)()
+                if context.actor is not None and response.status_code in _REFUSALS:
+                    target = _target(request, path, tenant)
+                    self._audit_log().note_refusal(context.actor, target, response.status_code)
+                return response
 
             self.scopes[view.__name__] = scope
             if for_tokens:
                 self.for_tokens.add(view.__name__)
+            if audit is not None:
+                self.audited[view.__name__] = audit
             return handle_errors(answer)
 
         return decorate
 
-    def _authenticated(
-        self, request: Request, context: RequestContext, scope: Scope, *, for_tokens: bool
-    ) -> RequestContext:
-        access = self._access()
-        principal = access.principal(request.headers.get("Authorization"))
-        request.context[_CREDENTIAL] = principal.credential
-        tenant = access.tenant(principal, request.headers.get(TENANT))
-        if principal.kind is CredentialKind.TOKEN and not for_tokens:
-            raise Forbidden("An upload token does not allow this.")
-        require(principal, scope)
-        return replace(context, principal=principal, tenant=tenant)
+
+def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) -> Target:
+    """Return what a request is about. What is no id and no name stays out: it may be anything, even a key."""
+    tenant_id = None if tenant is None else tenant.id
+    job_id, key_id = (_uuid(path.get(name, "")) for name in ("job_id", "key_id"))
+    if job_id is not None:
+        return Target(tenant_id, job_id)
+    if key_id is not None:
+        return Target(tenant_id, path=f"keys/{key_id}")
+    if is_dataset(path.get("name", "")):  # as tenants' names are
+        kind = str(request.context.get("resourcePath", "")).split("/")[1]
+        return Target(tenant_id, path=f"{kind}/{path['name']}")
+    return Target(tenant_id)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def request_middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:

@@ -13,6 +13,7 @@ import msgspec
 from chalicelib.api import sizes
 from chalicelib.api.sizes import that_fit
 from chalicelib.core.api_keys import ApiKey
+from chalicelib.core.audit import AuditEvent
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.names import cut
@@ -378,12 +379,38 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
+def describe_audit_event(event: AuditEvent) -> dict[str, Any]:
+    """Return the document of an event of the audit log. Source: CloudEvents 1.0, JSON event format."""
+    actor = event.actor
+    document = {
+        "specversion": "1.0",
+        "id": str(event.number),
+        "source": "sluice",
+        "type": f"sluice.{actor.action}",
+        "time": _time(event.time.astimezone(UTC)),
+        "datacontenttype": "application/json",
+        "data": {
+            "tenant": event.tenant,
+            "actor": {"kind": actor.kind, "id": actor.id, "name": actor.name},
+            "credential": actor.credential,
+            "job_id": None if event.job_id is None else str(event.job_id),
+            "request_id": actor.request_id,
+            "address": actor.address,
+            "outcome": "done" if event.refused is None else "refused",
+            "status": event.refused,
+        },
+    }
+    return document if event.subject is None else {**document, "subject": event.subject}
+
+
 def describe_tenant(tenant: Tenant) -> dict[str, Any]:
     """Return the document of a tenant."""
     return {
         "name": tenant.name,
         "created_at": _time(tenant.created_at),
         "suspended_at": _time(tenant.suspended_at),
+        "removing_at": _time(tenant.removing_at),
+        "removed_at": _time(tenant.removed_at),
     }
 
 

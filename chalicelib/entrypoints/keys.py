@@ -13,12 +13,14 @@ import psycopg
 
 from chalicelib.core.access import Scope
 from chalicelib.core.api_keys import NewApiKey, is_key, make_key
+from chalicelib.core.audit import Actor, AuditAction
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.service.api_keys import ApiKeys
 from chalicelib.settings import SettingError
 from chalicelib.wiring import services
 
 _OPERATOR = "operator"
+_ACTOR = Actor(AuditAction.KEY_CREATE, "command", "chalicelib.keys", "chalicelib.keys")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def create_operator_key(keys: ApiKeys, name: str = _OPERATOR) -> str:
     """Return a new key for all tenants with all scopes. Raises NotPossible, RetryLater."""
-    _, text = keys.create(_operator(name))
+    _, text = keys.by(_ACTOR).create(_operator(name))
     return text
 
 
@@ -63,7 +65,7 @@ def keep_operator_key(keys: ApiKeys, name: str, file: Path) -> None:
             new.write(f"{text}\n")
         half.replace(file)
     file.chmod(0o600)
-    keys.adopt(_operator(name), text)
+    keys.by(_ACTOR).adopt(_operator(name), text)
 
 
 def _operator(name: str) -> NewApiKey:

@@ -69,15 +69,17 @@ class Access:
             return found
         if named not in (None, own.name):
             raise Forbidden(f"This credential is for the tenant {own.name}.")
-        if own.suspended_at is not None:
-            raise Forbidden(f"The tenant {own.name} is suspended.")
+        if own.why_stopped is not None:
+            raise Forbidden(own.why_stopped)
         return own
 
     def _find(self, name: str) -> Tenant | None:
         return self._tenants.named([name]).get(name)
 
 
-def require(principal: Principal, scope: Scope) -> None:
-    """Return if the principal has the scope. Raises Forbidden."""
+def require(principal: Principal, scope: Scope, *, of_all_tenants: bool = False) -> None:
+    """Return if the principal has the scope, and is one of all tenants if it must be. Raises Forbidden."""
     if scope not in principal.scopes:
         raise Forbidden(f"This credential has not the scope {scope}.", scope=scope)
+    if of_all_tenants and principal.tenant is not None:
+        raise Forbidden("Only a credential of all tenants may do this.")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chalicelib.core.access import CredentialKind, Principal, Unauthenticated
 from chalicelib.core.api_keys import ApiKey, NewApiKey, hash_of, is_key, make_key
+from chalicelib.core.audit import Actor
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.tenants import Tenant
 from chalicelib.service.known import Known
@@ -15,6 +16,9 @@ from chalicelib.service.known import Known
 
 class ApiKeyRegister(Protocol):
     """Hold API keys. Every method raises RetryLater."""
+
+    def by(self, actor: Actor | None) -> "ApiKeyRegister":
+        """Return the register that notes in the audit log what the actor changes, in the same transaction."""
 
     def create(self, new: NewApiKey, key_hash: bytes) -> ApiKey:
         """Store a key. Raises NotPossible if as many of its name as may be are live."""
@@ -39,6 +43,10 @@ class ApiKeys:
         self._register = register
         self._known: Known[bytes, ApiKey] = Known()
         self._known_ids: Known[UUID, ApiKey] = Known()
+
+    def by(self, actor: Actor | None) -> "ApiKeys":
+        """See :meth:`ApiKeyRegister.by`."""
+        return ApiKeys(self._register.by(actor))
 
     def create(self, new: NewApiKey) -> tuple[ApiKey, str]:
         """Return a new key with its text, which is stored nowhere. Raises NotPossible, RetryLater."""

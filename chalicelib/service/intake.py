@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.core.access import CredentialKind
-from chalicelib.core.errors import JobFailed
+from chalicelib.core.errors import JobFailed, NotPossible
 from chalicelib.core.jobs import Instructions, Job, NewJob, Upload
 from chalicelib.core.model import Options, Source
 from chalicelib.core.tenants import UnmatchedObject
@@ -146,18 +146,21 @@ class Intake:
         """Create the job of an object that was not uploaded through the API, unless it exists; enqueue it."""
         job_id = adopted_job_id(source)
         upload = Upload(source.bucket, source.key)
-        self.jobs.create(
-            NewJob(
-                job_id,
-                file.dataset,
-                file.filename,
-                upload,
-                self.block_size,
-                instructions,
-                tenant=file.tenant,
-                created_by=created_by,
-            )
+        new = NewJob(
+            job_id,
+            file.dataset,
+            file.filename,
+            upload,
+            self.block_size,
+            instructions,
+            tenant=file.tenant,
+            created_by=created_by,
         )
+        try:
+            self.jobs.create(new)
+        except NotPossible as error:  # the tenant is being removed, and the object with it
+            logger.warning("object not adopted", extra={"key": source.key, "reason": str(error)})
+            return
         self.jobs.mark_arrived(job_id, source)
         self.sender.send(job_id)
         details = {"job_id": str(job_id), "key": source.key, "size": source.size}

@@ -65,6 +65,16 @@ def new_rejects_key(tenant: str, job_id: UUID, reading_no: int, name: str) -> st
     return f"{REJECTS}{tenant}/{job_id}/{reading_no}-{uuid4().hex}/{name}"
 
 
+def drop_prefix(tenant: str) -> str:
+    """Return what the keys of a tenant's dropped files begin with."""
+    return f"{DROP}{tenant}/"
+
+
+def tenant_prefixes(tenant: str) -> Sequence[str]:
+    """Return what the keys of a tenant's objects begin with. Those of `default` may have other keys, too."""
+    return f"{UPLOADS}{tenant}/", drop_prefix(tenant), f"{REJECTS}{tenant}/"
+
+
 def is_dropped(key: str) -> bool:
     """Return whether the object was dropped. Consoles create a key with a slash at its end for a folder."""
     return key.startswith(DROP) and not key.endswith("/")
@@ -83,8 +93,8 @@ def dropped_file(key: str, tenants: Mapping[str, Tenant]) -> DroppedFile | Unmat
     tenant = tenants.get(tenant_in(key))
     match key.split("/", 3):
         case ["drop", _, dataset, name] if tenant is not None and _are_names(dataset, name):
-            if tenant.suspended_at is not None:
-                return Unmatched(f"The tenant {tenant.name} is suspended.")
+            if tenant.why_stopped is not None:
+                return Unmatched(tenant.why_stopped)
             return DroppedFile(tenant, dataset, name[-LONGEST_FILENAME:])
     if tenant not in (None, DEFAULT_TENANT):
         return Unmatched(f"The key names the tenant {tenant_in(key)}, and behind it no dataset and file.")

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chalicelib.core.access import Reach
+from chalicelib.core.audit import Actor
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Source, Status, StoredReject
@@ -13,13 +14,17 @@ from chalicelib.core.model import Options, Source, Status, StoredReject
 class JobRegister(Protocol):
     """Hold all jobs, and the default options of datasets. Every method raises RetryLater."""
 
-    def of(self, reach: Reach) -> "JobRegister":
-        """Return the register of what is within reach: to it other jobs do not exist."""
+    def of(self, reach: Reach, actor: Actor | None = None) -> "JobRegister":
+        """Return the register of what is within reach: to it other jobs do not exist.
+
+        What the actor changes with it is noted in the audit log, in the same transaction.
+        """
 
     def create(self, new: NewJob) -> Job:
         """Register a PENDING job, and its dataset if it is new. Idempotent by the job's id.
 
         A job of an upload token counts for it. Raises Forbidden if the token has as many as it may have.
+        Raises NotPossible for a tenant that is being removed.
         """
 
     def get(self, job_id: UUID) -> Job | None:
@@ -58,6 +63,9 @@ class JobRegister(Protocol):
         It keeps the reading that the preview showed. With changed instructions, the same object is read
         afresh. Raises as :meth:`reread` does.
         """
+
+    def note_download(self, job_id: UUID) -> None:
+        """Note in the audit log that the actor gets the job's rejects file."""
 
     def dataset_options(self, dataset: str) -> Options | None:
         """Return the default options of the dataset's files; None if there is no such dataset."""

@@ -85,6 +85,7 @@ class RejectsFiles:
         if made.key is None or made.source is None:
             self._ask(loader)
             return None
+        self.jobs.note_download(job.id)
         filename = download_name(job.filename, file_format)
         signed = self.signer.sign_download(made.key, filename=filename)
         return RejectsDownload(filename, made.rejects or 0, made.source, signed)

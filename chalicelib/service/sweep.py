@@ -15,6 +15,7 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
+from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, is_dropped, rejects_prefixes
 from chalicelib.service.queue import JobSender
@@ -94,6 +95,7 @@ class Sweeper:
     bucket: SweptBucket
     seconds: float  # how long something must have been silent
     retention_days: int
+    eraser: Eraser
 
     def sweep(self) -> dict[str, int]:
         """Do one round of all tasks; return how many jobs (workers, upload tokens) each has handled.
@@ -107,6 +109,7 @@ class Sweeper:
             "adopted": self._adopt_dropped,
             "expired": self._expire_previewed,
             "purged": self._purge,
+            "removed": self._remove_tenants,
             "forgotten": self._forget,
         }
         counts: dict[str, int] = {}
@@ -191,6 +194,10 @@ class Sweeper:
         for job_id in expired:
             logger.info("preview not followed by a load: expired", extra={"job_id": str(job_id)})
         return len(expired)
+
+    def _remove_tenants(self) -> int:
+        """Remove tenants. One sweep at a time does it."""
+        return self.eraser.erase() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
 
     def _purge(self) -> int:
         """Remove rejects and ledgers whose retention has ended, then the rejects files made of them."""

@@ -3,11 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from chalicelib.core.audit import Actor
 from chalicelib.core.tenants import Tenant, UnmatchedObject
 
 
 class TenantRegister(Protocol):
     """Hold all tenants, and the dropped objects that belong to none. Every method raises RetryLater."""
+
+    def by(self, actor: Actor | None) -> "TenantRegister":
+        """Return the register that notes in the audit log what the actor changes, in the same transaction."""
 
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         """Return the tenants that have one of the names, by name."""
@@ -16,13 +20,22 @@ class TenantRegister(Protocol):
         """Return tenants, newest first; ``before`` is the last ``id`` of the previous page."""
 
     def create(self, name: str) -> tuple[Tenant, bool]:
-        """Return the tenant, and whether it is new. Raises NotPossible for the name of a dataset in use."""
+        """Return the tenant, and whether it is new.
+
+        Raises NotPossible for the name of a dataset in use, and of a tenant that is removed.
+        """
 
     def suspend(self, name: str) -> Tenant | None:
         """Suspend the tenant and return it; None if there is none."""
 
     def resume(self, name: str) -> Tenant | None:
-        """Let a suspended tenant continue, and return it; None if there is none."""
+        """Let a suspended tenant continue, and return it; None if there is none.
+
+        Raises NotPossible for a tenant that is removed.
+        """
+
+    def remove(self, name: str) -> Tenant | None:
+        """Have sweeps remove what belongs to the tenant, and return it; None if there is none. Idempotent."""
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
         """Note objects that belong to no tenant, for an operator. Idempotent by the key."""

@@ -12,6 +12,7 @@ from chalicelib import __version__
 from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.api_keys import PostgresApiKeys
+from chalicelib.backends.postgres.audit import PostgresAuditLog
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.tenants import PostgresTenants
@@ -19,6 +20,7 @@ from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.backends.s3 import S3Bucket, S3Signer, S3Store, SignedReads
 from chalicelib.backends.sqs import SqsReceiver
 from chalicelib.core.access import Reach
+from chalicelib.core.audit import Actor
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.workers import WorkerKind
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.activity import Activity
+    from chalicelib.service.erasure import Eraser
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.people import People
@@ -156,9 +159,14 @@ class Services:
 
         return token_secrets(self.settings.token_secrets_id, fresh=fresh)
 
-    def of(self, reach: Reach) -> "ReachedServices":
-        """Return the services for what is within reach of a request."""
-        return ReachedServices(self, reach)
+    @cached_property
+    def audit(self) -> PostgresAuditLog:
+        """Return the audit log."""
+        return PostgresAuditLog(self._pool)
+
+    def of(self, reach: Reach, actor: Actor | None = None) -> "ReachedServices":
+        """Return the services for what is within reach of a request. What the actor changes is audited."""
+        return ReachedServices(self, reach, actor)
 
     @cached_property
     def upload_rules(self) -> UploadRules:
@@ -216,7 +224,17 @@ class Services:
             self.upload_bucket,
             seconds=self.settings.sweep_seconds,
             retention_days=self.settings.retention_days,
+            eraser=self.eraser,
         )
+
+    @cached_property
+    def eraser(self) -> "Eraser":
+        """Return the service that removes tenants."""
+        from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
+        from chalicelib.service.erasure import Eraser
+
+        removed = PostgresRemovedTenants(self._pool)
+        return Eraser(self.jobs, removed, self.upload_bucket, urls_expire=self.settings.upload_expires)
 
     @property
     def sender(self) -> JobSender:
@@ -432,11 +450,22 @@ class Services:
 class ReachedServices:
     """The services for what is within reach of a request. To them other jobs do not exist."""
 
-    def __init__(self, shared: Services, reach: Reach) -> None:
+    def __init__(self, shared: Services, reach: Reach, actor: Actor | None) -> None:
         self._shared = shared
         self._tenant = reach.tenant
-        self.jobs = shared.jobs.of(reach)
+        self._actor = actor
+        self.jobs = shared.jobs.of(reach, actor)
         self.multipart_uploads = shared.multipart_uploads
+
+    @property
+    def tenants(self) -> PostgresTenants:
+        """Return the tenants."""
+        return self._shared.tenants.by(self._actor)
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        """Return the service for API keys."""
+        return self._shared.api_keys.by(self._actor)
 
     @property
     def uploads(self) -> Uploads:

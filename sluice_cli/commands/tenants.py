@@ -1,4 +1,4 @@
-"""``sluice tenants``: create, list, suspend and resume tenants."""
+"""``sluice tenants``: create, list, suspend, resume and remove tenants."""
 
 import sys
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def list_command(session: Session, *, as_json: bool) -> None:
         (
             tenant.name,
             f"{age(tenant.created_at, now)} ago" if tenant.created_at else "",
-            "suspended" if tenant.is_suspended else "works",
+            tenant.state,
         )
         for tenant in tenants
     ]
@@ -68,6 +68,19 @@ def resume_command(session: Session, *, name: str, as_json: bool) -> None:
     """Let the suspended tenant NAME continue."""
     with session.api() as api:
         _show(api.change_tenant(name, "resume"), "works", as_json=as_json)
+
+
+@tenants_command.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def remove_command(session: Session, *, name: str, yes: bool, as_json: bool) -> None:
+    """Remove the tenant NAME with its rows, rejects, jobs, keys and files. There is no way back."""
+    if not yes:
+        click.confirm(f"Remove {name} with everything that belongs to it?", abort=True, err=True)
+    with session.api() as api:
+        _show(api.remove_tenant(name), "is being removed", as_json=as_json)
 
 
 def _show(tenant: Tenant, state: str, *, as_json: bool) -> None:

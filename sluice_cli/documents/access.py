@@ -79,15 +79,16 @@ class Tenant:
     document: Document
     name: str
     created_at: datetime | None
-    is_suspended: bool
+    state: str  # in a word or two
 
     @classmethod
     def read(cls, answer: object) -> Self:
         """Read a tenant's document. Raises UnexpectedResponseError if ``answer`` is not one."""
         document = as_object(answer, "a tenant")
+        states = {"removed_at": "removed", "removing_at": "being removed", "suspended_at": "suspended"}
         return cls(
             document=document,
             name=safe(required_text(document, "name")),
             created_at=optional_moment(document.get("created_at")),
-            is_suspended=document.get("suspended_at") is not None,
+            state=next((it for name, it in states.items() if document.get(name) is not None), "works"),
         )

@@ -21,9 +21,9 @@ def is_made(job: Job) -> bool:
 
 def content(sluice: Sluice, job: Job) -> bytes:
     """Return the job's rejects file; there is only one object of it."""
-    (made,) = sluice.s3.list_objects_v2(Bucket=job.upload.bucket, Prefix=f"rejects/default/{job.id}/")[
-        "Contents"
-    ]
+    (made,) = sluice.s3.list_objects_v2(
+        Bucket=job.upload.bucket, Prefix=f"rejects/{job.tenant.name}/{job.id}/"
+    )["Contents"]
     assert job.rejects_file is not None
     assert job.rejects_file.key == made["Key"]
     body: bytes = sluice.s3.get_object(Bucket=job.upload.bucket, Key=made["Key"])["Body"].read()

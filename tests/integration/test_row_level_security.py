@@ -13,6 +13,7 @@ import pytest
 from psycopg import errors
 
 from chalicelib.backends.postgres.api_keys import PostgresApiKeys
+from chalicelib.backends.postgres.audit import PostgresAuditLog
 from chalicelib.backends.postgres.database import load_queries, transaction_on
 from chalicelib.backends.postgres.holding import Patience
 from chalicelib.backends.postgres.register import PostgresRegister
@@ -21,10 +22,11 @@ from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.core.access import Reach, Scope, UploadLimits
 from chalicelib.core.api_keys import NewApiKey, hash_of, make_key
+from chalicelib.core.audit import Actor, AuditAction, AuditFilters, Target
 from chalicelib.core.jobs import Changes, NewJob, RejectsSource, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Range, Source, Status
-from chalicelib.core.tenants import Tenant, UnmatchedObject
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 from chalicelib.core.workers import SignOfLife, WorkerKind
 from tests.support.life import Life
 from tests.support.roles import RecordingPool, Statement, as_role
@@ -53,6 +55,7 @@ NOT_OF_THE_API = {
         *("take_silent", "purged", "forget"),
     },
     "holding.sql": set(),
+    "audit.sql": set(),
 }
 
 # What every tenant's request may ask, and what a request without a tenant may, with the reasons.
@@ -84,6 +87,7 @@ CONDITIONS = (
     "(%(tenant_id)s::integer IS NULL OR key.tenant_id = %(tenant_id)s)",
     "(%(tenant_id)s::integer IS NULL OR tenant_id = %(tenant_id)s)",
     "tenant_id IS NOT DISTINCT FROM %(tenant_id)s",
+    "(%(tenant)s::text IS NULL OR tenant_id = (SELECT id FROM tenants WHERE name = %(tenant)s))",
 )
 
 
@@ -128,9 +132,11 @@ class TwoTenants:
         self._use_rejects_files()
         self._use_keys()
         self._use_operators_part()
+        self._use_audit_log()
         # What the statements found is there again.
         self.life.change("UPDATE ingestion_jobs SET uploaded_at = NULL WHERE key = 'new'")
         self.life.change("UPDATE rejects_files SET requested_at = NULL, error = 'It failed.'")
+        self.life.change("UPDATE tenants SET removing_at = NULL WHERE name = 'old'")
         self.life.change(
             f"INSERT INTO job_previews (job_id, document) VALUES ('{self.whole}', '[1]')"
             f"; UPDATE ingestion_jobs SET duplicate_of = '{self.whole}' WHERE id = '{self.duplicate}'"
@@ -155,7 +161,7 @@ class TwoTenants:
         return {**values, **about, **lists, **fresh}
 
     def _use_jobs(self) -> None:
-        register = PostgresRegister(self.pool).of(Reach(self.acme, frozenset({"default"})))
+        register = PostgresRegister(self.pool).of(Reach(self.acme, frozenset({"default"})), ACTOR)
         limits = UploadLimits(uuid4(), 10, 3, datetime.now(UTC) + timedelta(days=1), {})
         upload = Upload("bucket", "new")
         new = NewJob(uuid4(), "default", "f.csv", upload, 64, tenant=self.acme, limits=limits)
@@ -194,8 +200,10 @@ class TwoTenants:
         assert files.wish(canceled)
 
     def _use_keys(self) -> None:
-        keys, text = PostgresApiKeys(self.pool), make_key()
+        keys, text = PostgresApiKeys(self.pool).by(ACTOR), make_key()
         new = NewApiKey(name="of acme", scopes=frozenset(Scope), tenant=self.acme)
+        of_all = keys.create(replace(new, tenant=None), hash_of(make_key()))
+        assert keys.revoke(of_all.id, tenant=None) is not None
         keys.create(new, hash_of(make_key()))
         key = keys.create(new, hash_of(text))
         found = keys.find(hash_of(text))
@@ -206,9 +214,11 @@ class TwoTenants:
         assert keys.revoke(key.id, tenant=self.acme) is not None
 
     def _use_operators_part(self) -> None:
-        tenants, workers = PostgresTenants(self.pool), PostgresWorkers(self.pool)
+        tenants, workers = PostgresTenants(self.pool).by(ACTOR), PostgresWorkers(self.pool)
         assert tenants.named(["acme"])
         assert len(tenants.list(limit=9, before=None)) == 3
+        assert tenants.create("old")[1]
+        assert tenants.remove("old")
         assert tenants.create("new")[1]
         assert tenants.suspend("new")
         assert tenants.resume("new")
@@ -220,6 +230,21 @@ class TwoTenants:
         assert workers.list(limit=9, before=None)
         self.life.later(3600)
         assert workers.has_unattended_jobs(seconds=60)
+
+    def _use_audit_log(self) -> None:
+        log, filters = PostgresAuditLog(self.pool), AuditFilters(tenant="acme")
+        assert log.list(AuditFilters(), reader=None, limit=99, before=None)[0].tenant == "new"
+        log.note_refusal(ACTOR, Target(), 404)
+        log.note(ACTOR, Target(path="datasets/erp"))
+        log.note_refusal(ACTOR, Target(DEFAULT_TENANT.id), 404)
+        log.note_refusal(ACTOR, Target(self.acme.id), 404)
+        log.note(ACTOR, Target(self.acme.id, self.whole))
+        events = log.list(filters, reader=self.acme, limit=99, before=None)
+        assert {it.tenant for it in events} == {"acme"}
+        assert [it.refused for it in events[:2]] == [None, 404]
+        assert log.list(AuditFilters(), reader=self.acme, limit=99, before=None) == events
+        assert len(log.list(filters, reader=self.bond, limit=99, before=None)) == 0
+        assert log.list(filters, reader=None, limit=99, before=None) == events
 
     @contextmanager
     def tried(
@@ -255,6 +280,7 @@ class TwoTenants:
         return connection.execute(query.encode()).fetchall()
 
 
+ACTOR = Actor(AuditAction.JOB_CANCEL, "token", "t1", "crm", "token:t1", "request", "192.0.2.7")
 SIGN = SignOfLife("w", WorkerKind.PROCESS, "1", 1.0, 5.0, 1, ())
 
 
@@ -431,7 +457,7 @@ def test_analysts_read_rows_and_change_nothing(life: Life) -> None:
 TABLES_OF_THE_API = (
     *("tenants", "datasets", "tenant_datasets", "ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
     *("validation_errors", "reject_counts", "job_warnings", "job_previews", "rejects_files", "workers"),
-    *("api_keys", "upload_tokens", "unmatched_objects"),
+    *("api_keys", "upload_tokens", "unmatched_objects", "audit_events"),
 )
 WITHOUT_ROW_LEVEL_SECURITY = {
     "ingested_data": "the API's role has no right on it, and Postgres refuses COPY with row-level security",

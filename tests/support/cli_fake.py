@@ -159,6 +159,8 @@ class FakeSluice:
         self.defaults: dict[str, dict[str, Any]] = {}
         self.jobs: list[dict[str, Any]] = [job()]
         self.workers: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.tenants: list[dict[str, Any]] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -197,7 +199,7 @@ class FakeSluice:
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
         if path.startswith("/datasets/"):
             return self._options(request, path.split("/")[2])
-        return self._post(request, path) if request.method == "POST" else self._get(path, query)
+        return self._get(path, query) if request.method == "GET" else self._post(request, path)
 
     def _options(self, request: Request, dataset: str) -> Answer:
         if request.method == "PUT":
@@ -207,6 +209,8 @@ class FakeSluice:
         return Answer(200, {"dataset": dataset, "options": self.defaults[dataset]})
 
     def _post(self, request: Request, path: str) -> Answer:
+        if request.method == "DELETE":
+            return Answer(202, self.tenants[0])
         if path == "/uploads":
             return self.create or (self.parts.begin(request.json) if self.parts else self._single_put())
         if path == "/upload-tokens":
@@ -224,6 +228,8 @@ class FakeSluice:
         lists = {
             "/jobs": ("jobs", self.jobs),
             "/workers": ("workers", self.workers),
+            "/audit-events": ("events", self.events),
+            "/tenants": ("tenants", self.tenants),
             f"/jobs/{JOB_ID}/errors": ("errors", self.rejects),
         }
         if path in lists:
@@ -299,7 +305,7 @@ def _handler(fake: FakeSluice) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names http.server looks for
 
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing."""

@@ -13,6 +13,7 @@ from chalicelib import settings
 from chalicelib.backends.signed_tokens import SignedTokens
 from chalicelib.core.access import Forbidden, Principal, Reach
 from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
+from chalicelib.core.audit import Actor, AuditEvent, AuditFilters, Target
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit, OnFailure
 from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
@@ -51,6 +52,7 @@ from chalicelib.core.workers import SignOfLife, Worker
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
 from chalicelib.service.api_keys import ApiKeys
+from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.rejects_request import RejectsFiles
@@ -102,11 +104,44 @@ class MemoryWorkers:
 
 
 @dataclass
+class MemoryAudit:
+    """The audit log."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+
+    def note(self, actor: Actor | None, target: Target, refused: int | None = None) -> None:
+        if actor is not None:
+            number = len(self.events) + 1
+            tenant = None if target.tenant_id is None else str(target.tenant_id)
+            self.targets.append(target)
+            self.events.append(AuditEvent(number, NOW, actor, tenant, target.job_id, target.subject, refused))
+
+    def note_refusal(self, actor: Actor, target: Target, status: int) -> None:
+        self.note(actor, target, status)
+
+    def list(
+        self, filters: AuditFilters, *, reader: Tenant | None, limit: int, before: int | None
+    ) -> Sequence[AuditEvent]:
+        return [it for it in reversed(self.events) if before is None or it.number < before][:limit]
+
+
+@dataclass
 class MemoryTenants:
     """The tenants, and the objects that belong to none."""
 
     tenants: dict[str, Tenant] = field(default_factory=lambda: {"default": DEFAULT_TENANT})
     objects: dict[str, UnmatchedObject] = field(default_factory=dict)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    actor: Actor | None = None
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    removal_seconds: float = 10_000  # since any removal began
+
+    def by(self, actor: Actor | None) -> "MemoryTenants":
+        return replace(self, actor=actor)
+
+    def _note(self, tenant: Tenant) -> None:
+        self.audit.note(self.actor, Target(tenant.id, path=f"tenants/{tenant.name}"))
 
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         return {name: self.tenants[name] for name in names if name in self.tenants}
@@ -117,7 +152,10 @@ class MemoryTenants:
 
     def create(self, name: str) -> tuple[Tenant, bool]:
         is_new = name not in self.tenants
-        return self.tenants.setdefault(name, Tenant(len(self.tenants) + 1, name, NOW)), is_new
+        tenant = self.tenants.setdefault(name, Tenant(len(self.tenants) + 1, name, NOW))
+        if is_new:
+            self._note(tenant)
+        return tenant, is_new
 
     def suspend(self, name: str) -> Tenant | None:
         return self._change(name, suspended_at=NOW)
@@ -125,9 +163,32 @@ class MemoryTenants:
     def resume(self, name: str) -> Tenant | None:
         return self._change(name, suspended_at=None)
 
-    def _change(self, name: str, suspended_at: datetime | None) -> Tenant | None:
+    def remove(self, name: str) -> Tenant | None:
+        return self._change(name, suspended_at=NOW, removing_at=NOW)
+
+    def removing(self) -> Sequence[Tenant]:
+        return [it for it in self.tenants.values() if it.removing_at and not it.removed_at]
+
+    def unfinished(self, tenant: Tenant, *, limit: int) -> Sequence[UUID]:
+        ids = [it.id for it in self.jobs.values() if it.tenant == tenant and not it.status.is_terminal]
+        return ids[:limit]
+
+    def erase(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
+        assert dropped == f"drop/{tenant.name}/"
+        for job_id in [it.id for it in self.jobs.values() if it.tenant == tenant and it.status.is_terminal]:
+            del self.jobs[job_id]
+            yield
+
+    def finish(self, tenant: Tenant, *, seconds: float) -> bool:
+        if seconds > self.removal_seconds:
+            return False
+        self.tenants[tenant.name] = replace(self.tenants[tenant.name], removed_at=NOW)
+        return True
+
+    def _change(self, name: str, **changes: datetime | None) -> Tenant | None:
         if name in self.tenants:
-            self.tenants[name] = replace(self.tenants[name], suspended_at=suspended_at)
+            self.tenants[name] = replace(self.tenants[name], **changes)  # type: ignore[arg-type]
+            self._note(self.tenants[name])
         return self.tenants.get(name)
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
@@ -148,6 +209,15 @@ class MemoryKeys:
 
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
     looked_up: int = 0
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    actor: Actor | None = None
+
+    def by(self, actor: Actor | None) -> "MemoryKeys":
+        return replace(self, actor=actor)
+
+    def _note(self, key: ApiKey) -> None:
+        tenant = key.new.tenant
+        self.audit.note(self.actor, Target(None if tenant is None else tenant.id, path=f"keys/{key.id}"))
 
     def create(self, new: NewApiKey, key_hash: bytes) -> ApiKey:
         live = [it for it in self.keys.values() if it.new.name == new.name and it.is_live(datetime.now(UTC))]
@@ -155,6 +225,7 @@ class MemoryKeys:
             raise NotPossible("There are two of the name.")
         key = ApiKey(uuid4(), len(self.keys) + 1, new, NOW, hash=key_hash)
         self.keys[key_hash] = key
+        self._note(key)
         return key
 
     def find(self, key_hash: bytes) -> ApiKey | None:
@@ -174,6 +245,7 @@ class MemoryKeys:
         for key_hash, key in self.keys.items():
             if key.id == key_id and tenant in (None, key.new.tenant):
                 self.keys[key_hash] = replace(key, revoked_at=key.revoked_at or NOW)
+                self._note(key)
                 return self.keys[key_hash]
         return None
 
@@ -193,6 +265,8 @@ class MemoryJobs:
     creators: dict[UUID, str | None] = field(default_factory=dict)
     counted: Counter[UUID] = field(default_factory=Counter)  # files, for upload tokens
     reach: Reach | None = None
+    actor: Actor | None = None
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
     blocks: dict[UUID, dict[int, PreparedBlock]] = field(default_factory=dict)
     owners: dict[UUID, str] = field(default_factory=dict)
     ranges: dict[UUID, dict[Range, str | None]] = field(default_factory=dict)  # who holds which
@@ -209,10 +283,17 @@ class MemoryJobs:
         self.jobs[job.id] = job
         return job
 
-    def of(self, reach: Reach) -> "MemoryJobs":
+    def of(self, reach: Reach, actor: Actor | None = None) -> "MemoryJobs":
         reached = copy(self)  # over the same dictionaries
-        reached.reach = reach
+        reached.reach, reached.actor = reach, actor
         return reached
+
+    def _note(self, job_id: UUID) -> None:
+        self.audit.note(self.actor, Target(self.reach.tenant.id if self.reach else None, job_id))
+
+    def note_download(self, job_id: UUID) -> None:
+        self.ping()
+        self._note(job_id)
 
     def _within_reach(self, job_id: UUID) -> bool:
         job, reach = self.jobs.get(job_id), self.reach
@@ -234,6 +315,7 @@ class MemoryJobs:
                 raise Forbidden("The token has as many files as it may have.")
             self.counted[new.limits.token_id] += 1
         self.creators[new.id] = new.created_by
+        self._note(new.id)
         return self.put(
             new_job(
                 id=new.id,
@@ -542,6 +624,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, action)
+        self._note(job_id)
         return self._take(job, action)
 
     def reread(self, job_id: UUID, changes: Changes) -> Job | None:
@@ -550,6 +633,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.RETRY, *([Action.REREAD] if changes.rereads else []))
+        self._note(job_id)
         was_loaded = job.status is Status.COMPLETED or bool(self.blocks.get(job_id))
         job = changed(job, instructions=change_instructions(job.instructions, changes))
         return self._take(job, Action.REREAD if changes.rereads and was_loaded else Action.RETRY)
@@ -560,6 +644,7 @@ class MemoryJobs:
         if job is None:
             return None
         check(job.status, Action.LOAD)
+        self._note(job_id)
         instructions = replace(job.instructions, preview=False)
         if changes is not None:
             instructions = change_instructions(instructions, changes)
@@ -626,6 +711,7 @@ class MemoryJobs:
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         self.ping()
         self.defaults[dataset] = options
+        self.audit.note(self.actor, Target(path=f"datasets/{dataset}"))
 
     def take_unseen(self, *, seconds: float, limit: int) -> Sequence[UnseenJob]:
         self.ping()
@@ -896,6 +982,12 @@ class MemoryUploads:
         written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
         yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
+    def erase(self, prefix: str) -> Iterator[None]:
+        self.ping()
+        for key in [key for key in self.written if key.startswith(prefix)]:
+            del self.written[key]
+            yield
+
     def _open(self, upload_id: str) -> dict[int, Part]:
         if upload_id not in self.arrived:
             raise NotPossible("The upload has ended.")
@@ -907,9 +999,10 @@ class MemoryServices:
 
     def __init__(self) -> None:
         self.settings = settings.load({"SLUICE_BUCKET": "bucket"})
-        self.jobs = MemoryJobs()
-        self.tenants = MemoryTenants()
-        self.key_register = MemoryKeys()
+        self.audit = MemoryAudit()
+        self.jobs = MemoryJobs(audit=self.audit)
+        self.tenants = MemoryTenants(audit=self.audit, jobs=self.jobs.jobs)
+        self.key_register = MemoryKeys(audit=self.audit)
         self.api_keys = ApiKeys(self.key_register)
         self.token_secrets = [b"a secret of the tests, 32 bytes long"]  # newest first
         self.upload_tokens = self.new_upload_tokens()
@@ -924,7 +1017,14 @@ class MemoryServices:
         self.forbidden = False
         self.intake = Intake(self.jobs, self.tenants, self, self.sender, block_size=64)
         self.sweeper = Sweeper(
-            self.jobs, self.sender, self.intake, self.jobs, self.upload_bucket, seconds=60, retention_days=90
+            self.jobs,
+            self.sender,
+            self.intake,
+            self.jobs,
+            self.upload_bucket,
+            seconds=60,
+            retention_days=90,
+            eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
         )
         self.upload_rules = UploadRules(
             bucket="bucket",
@@ -949,8 +1049,8 @@ class MemoryServices:
         self.api_keys = ApiKeys(self.key_register)
         return Access(self.api_keys, self.tenants, self.new_upload_tokens())
 
-    def of(self, reach: Reach) -> "ReachedMemoryServices":
-        return ReachedMemoryServices(self, reach)
+    def of(self, reach: Reach, actor: Actor | None = None) -> "ReachedMemoryServices":
+        return ReachedMemoryServices(self, reach, actor)
 
     @property
     def dependencies(self) -> Mapping[str, Callable[[], None]]:
@@ -980,8 +1080,10 @@ class MemoryServices:
 class ReachedMemoryServices:
     """What chalicelib.wiring.ReachedServices is, over memory."""
 
-    def __init__(self, shared: MemoryServices, reach: Reach) -> None:
-        self.jobs = shared.jobs.of(reach)
+    def __init__(self, shared: MemoryServices, reach: Reach, actor: Actor | None) -> None:
+        self.tenants = shared.tenants.by(actor)
+        self.api_keys = shared.api_keys.by(actor)
+        self.jobs = shared.jobs.of(reach, actor)
         self.multipart_uploads = shared.multipart_uploads
         self.uploads = Uploads(
             self.jobs, shared.signer, shared.multipart_uploads, shared.upload_rules, reach.tenant

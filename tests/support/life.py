@@ -28,6 +28,7 @@ from chalicelib.core.jobs import Changes, Instructions, Job, NewJob, Reading, Up
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import RULES, Dialect, Format, Source, Status, Tally
 from chalicelib.core.preview import Preview, Sureness
+from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.core.warnings import FileWarning
 from tests.support.blocks import block
 from tests.support.waiting import wait_for
@@ -132,14 +133,20 @@ class Life(Backend):
         self.upkeep = PostgresUpkeep(self.pool)
 
     def pending(
-        self, *, preview: bool = False, instructions: Instructions | None = None, block_size: int = 64
+        self,
+        *,
+        preview: bool = False,
+        instructions: Instructions | None = None,
+        block_size: int = 64,
+        tenant: Tenant = DEFAULT_TENANT,
     ) -> UUID:
         instructions = instructions or Instructions(preview=preview)
-        new = NewJob(uuid4(), "default", "f.csv", Upload("bucket", "key"), block_size, instructions)
+        upload = Upload("bucket", "key")
+        new = NewJob(uuid4(), "default", "f.csv", upload, block_size, instructions, tenant)
         return self.jobs.create(new).id
 
-    def job_in(self, status: Status) -> UUID:
-        job_id = self.pending(preview=status is Status.PREVIEWED)
+    def job_in(self, status: Status, tenant: Tenant = DEFAULT_TENANT) -> UUID:
+        job_id = self.pending(preview=status is Status.PREVIEWED, tenant=tenant)
         for step, action in enumerate(WAYS[status]):
             assert self.do(job_id, action), action
             if step == 0 and action is Action.CLAIM:

@@ -42,8 +42,18 @@ def suspend(context: RequestContext, tenants: TenantRegister) -> Response:
 
 
 def resume(context: RequestContext, tenants: TenantRegister) -> Response:
-    """Answer `POST /tenants/{name}/resume`. Raises UnknownTenant, RetryLater."""
+    """Answer `POST /tenants/{name}/resume`. Raises UnknownTenant, NotPossible, RetryLater."""
     return _change(context, tenants.resume)
+
+
+def remove(context: RequestContext, tenants: TenantRegister) -> Response:
+    """Answer `DELETE /tenants/{name}`: 202, because a sweep does it.
+
+    Raises Forbidden, UnknownTenant, RetryLater.
+    """
+    if context.path["name"] == DEFAULT_TENANT.name:
+        raise Forbidden("The tenant `default` cannot be removed.")
+    return _change(context, tenants.remove, HTTPStatus.ACCEPTED)
 
 
 def list_unmatched(context: RequestContext, tenants: TenantRegister) -> Response:
@@ -55,10 +65,12 @@ def list_unmatched(context: RequestContext, tenants: TenantRegister) -> Response
     return json_response({"objects": page.documents, "next_cursor": page.next_cursor})
 
 
-def _change(context: RequestContext, change: Callable[[str], Tenant | None]) -> Response:
+def _change(
+    context: RequestContext, change: Callable[[str], Tenant | None], status: HTTPStatus = HTTPStatus.OK
+) -> Response:
     name = context.path["name"]
     tenant = change(name)
     if tenant is None:
         raise UnknownTenant(name)
-    logger.info("tenant changed", extra={"tenant": name, "suspended": tenant.suspended_at is not None})
-    return json_response(serializers.describe_tenant(tenant))
+    logger.info("tenant changed", extra={"tenant": name, "stopped": tenant.why_stopped})
+    return json_response(serializers.describe_tenant(tenant), status)

@@ -25,8 +25,8 @@ _MOST_LISTED = 100  # missing parts in a problem
 def create(context: RequestContext, uploads: Uploads) -> Response:
     """Answer `POST /uploads`. Raises InvalidRequest, TooLarge, Forbidden, NotPossible, RetryLater."""
     request = parse_upload(context.body, max_size=uploads.max_size_for(context.known_principal))
-    if context.tenant.suspended_at is not None:
-        raise NotPossible(f"The tenant {context.tenant.name} is suspended.")
+    if context.tenant.why_stopped is not None:
+        raise NotPossible(context.tenant.why_stopped)
     ticket = uploads.register(request, context.known_principal)
     emit_metrics({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
     logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})

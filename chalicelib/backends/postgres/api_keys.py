@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID, uuid4
 
+from chalicelib.backends.postgres.audit import note
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import api_key_columns, api_key_of
 from chalicelib.core.api_keys import MOST_LIVE, ApiKey, NewApiKey
+from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.names import shown
 from chalicelib.core.tenants import Tenant
@@ -17,8 +19,13 @@ _SQL = load_queries("api_keys.sql")
 class PostgresApiKeys:
     """Implement :class:`chalicelib.service.api_keys.ApiKeyRegister`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, actor: Actor | None = None) -> None:
         self._pool = pool
+        self._actor = actor
+
+    def by(self, actor: Actor | None) -> "PostgresApiKeys":
+        """See the port."""
+        return PostgresApiKeys(self._pool, actor)
 
     def _transaction(self, tenant: Tenant | None) -> AbstractContextManager[Connection]:
         """Begin a transaction for the keys of a tenant, or for all."""
@@ -39,7 +46,7 @@ class PostgresApiKeys:
             row = connection.execute(f"{_SQL['select']} {_SQL['where_id']}", columns).fetchone()
             if row is None:
                 raise AssertionError("a key does not exist after it was created")
-            return api_key_of(row)
+            return self._noted(connection, api_key_of(row))
 
     def find(self, key_hash: bytes) -> ApiKey | None:
         """See the port."""
@@ -67,4 +74,9 @@ class PostgresApiKeys:
             if not connection.execute(_SQL["revoke"], parameters).rowcount:
                 return None
             row = connection.execute(f"{_SQL['select']} {_SQL['where_id']}", parameters).fetchone()
-            return None if row is None else api_key_of(row)
+            return None if row is None else self._noted(connection, api_key_of(row))
+
+    def _noted(self, connection: Connection, key: ApiKey) -> ApiKey:
+        tenant = key.new.tenant
+        note(connection, self._actor, Target(None if tenant is None else tenant.id, path=f"keys/{key.id}"))
+        return key

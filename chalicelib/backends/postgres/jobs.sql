@@ -44,7 +44,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 
 -- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
-       max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back
+       max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back,
+       EXISTS (SELECT FROM tenants WHERE id = job.tenant_id AND removing_at IS NOT NULL) AS is_removed
 FROM ingestion_jobs AS job WHERE job.id = %(id)s AND
 
 -- name: for_change

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.core.access import Reach, Scope, UploadLimits
 from chalicelib.core.api_keys import ApiKey, NewApiKey
+from chalicelib.core.audit import Actor, AuditAction, AuditEvent, Target
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.dependencies import Dependency
@@ -258,9 +259,42 @@ def reach_parameters(reach: Reach | None) -> dict[str, Any]:
     }
 
 
+def audit_columns(actor: Actor, target: Target) -> dict[str, Any]:
+    """Return the columns of `audit_events` for what an actor does."""
+    return {
+        "tenant_id": target.tenant_id,
+        "action": actor.action,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "credential": actor.credential,
+        "job_id": target.job_id,
+        "subject": target.subject,
+        "request_id": actor.request_id,
+        "address": actor.address,
+    }
+
+
+def audit_event_of(row: Row) -> AuditEvent:
+    """Return the event in a row of `page` in `audit.sql`."""
+    actor = Actor(
+        AuditAction(row["action"]),
+        row["actor_kind"],
+        row["actor_id"],
+        row["actor_name"],
+        row["credential"],
+        row["request_id"],
+        row["address"],
+    )
+    return AuditEvent(
+        row["number"], row["time"], actor, row["tenant"], row["job_id"], row["subject"], row["refused"]
+    )
+
+
 def tenant_of(row: Row) -> Tenant:
     """Return the tenant in a row of `tenants`."""
-    return Tenant(row["id"], row["name"], row["created_at"], row["suspended_at"])
+    columns = ("id", "name", "created_at", "suspended_at", "removing_at", "removed_at")
+    return Tenant(*(row[name] for name in columns))
 
 
 def unmatched_object_of(row: Row) -> UnmatchedObject:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
+from chalicelib.backends.postgres.audit import note
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
@@ -37,6 +38,7 @@ from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.backends.postgres.warnings import with_warnings
 from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.access import Forbidden, Reach, UploadLimits
+from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.jobs import Changes, Job, NewJob
 from chalicelib.core.lifecycle import Action, check
@@ -51,14 +53,24 @@ _FROM_PAGE = _SQL["from_page"].format(within_reach=WITHIN_REACH)
 class PostgresRegister:
     """Implement :class:`chalicelib.service.register.JobRegister`."""
 
-    def __init__(self, pool: Pool, patience: Patience = PATIENCE, reach: Reach | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        patience: Patience = PATIENCE,
+        reach: Reach | None = None,
+        actor: Actor | None = None,
+    ) -> None:
         self._pool = pool
         self._patience = patience
         self._reach = reach
+        self._actor = actor
 
-    def of(self, reach: Reach) -> "PostgresRegister":
+    def of(self, reach: Reach, actor: Actor | None = None) -> "PostgresRegister":
         """See the port."""
-        return PostgresRegister(self._pool, self._patience, reach)
+        return PostgresRegister(self._pool, self._patience, reach, actor)
+
+    def _note(self, connection: Connection, job_id: UUID) -> None:
+        note(connection, self._actor, Target(None if self._reach is None else self._reach.tenant.id, job_id))
 
     def _transaction(self) -> AbstractContextManager[Connection]:
         return transaction_on(self._pool, None if self._reach is None else self._reach.tenant.id)
@@ -69,9 +81,12 @@ class PostgresRegister:
             names = {"dataset": new.dataset, "tenant_id": new.tenant.id}
             connection.execute(_SQL["create_dataset"], names)
             connection.execute(_SQL["create_tenant_dataset"], names)
-            is_new = connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount > 0
-            if is_new and new.limits is not None:
-                _count_file(connection, new.limits, new.tenant)
+            if connection.execute(_SQL["create_job"], new_job_columns(new)).rowcount:
+                if new.limits is not None:
+                    _count_file(connection, new.limits, new.tenant)
+                self._note(connection, new.id)
+            elif find_job(connection, new.id) is None:
+                raise NotPossible(f"The tenant {new.tenant.name} is being removed.")
             return existing_job(connection, new.id)
 
     def get(self, job_id: UUID) -> Job | None:
@@ -164,12 +179,18 @@ class PostgresRegister:
 
             def locked() -> None:
                 row = lock_job(connection, job_id)
-                if row is not None:  # jobs are never deleted
+                if row is not None:  # otherwise its tenant was removed
                     _check(row, *actions)
                     change(connection, row)
+                    self._note(connection, job_id)
 
             change_job(connection, job_id, locked, self._patience)
             return _job_with_findings(connection, job_id, self._reach)
+
+    def note_download(self, job_id: UUID) -> None:
+        """See the port."""
+        with self._transaction() as connection:
+            self._note(connection, job_id)
 
     def dataset_options(self, dataset: str) -> Options | None:
         """See the port."""
@@ -179,10 +200,11 @@ class PostgresRegister:
 
     def set_dataset_options(self, dataset: str, options: Options) -> None:
         """See the port."""
-        with self._transaction() as connection:
+        with transaction_on(self._pool, is_operator=True) as connection:  # they are those of all tenants
             connection.execute(_SQL["create_dataset"], {"dataset": dataset})
             columns = {"dataset": dataset, "options": options_column(options)}
             connection.execute(_SQL["set_dataset_options"], columns)
+            note(connection, self._actor, Target(path=f"datasets/{dataset}"))
 
     def ping(self) -> None:
         """Return if the database answers. Raises RetryLater."""
@@ -217,6 +239,8 @@ def _change_instructions(connection: Connection, job_id: UUID, changes: Changes)
 def _check(row: Row, action: Action, *alternatives: Action) -> None:
     """Raise NotPossible if the job allows neither the action nor one of the alternatives."""
     check(Status(row["status"]), action, *alternatives)
+    if row["is_removed"] and action is not Action.CANCEL:
+        raise NotPossible("The tenant of this job is being removed.")
     if action is not Action.RETRY:
         return
     if row["purged_at"] is not None:

@@ -28,6 +28,7 @@ SELECT %(id)s, own.tenant_id, %(created_by)s, own.id, %(filename)s, %(format)s, 
        %(part_checksums)s, %(parent_job)s, %(max_rejects)s, %(max_rejects_is_share)s, %(on_failure)s,
        %(rejects_beyond_limit)s
 FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
+JOIN tenants ON tenants.id = own.tenant_id AND tenants.removing_at IS NULL
 WHERE own.tenant_id = %(tenant_id)s AND datasets.name = %(dataset)s
 ON CONFLICT (id) DO NOTHING
 

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from chalicelib.backends.postgres.audit import note
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import tenant_of, unmatched_object_of
+from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 
@@ -14,8 +16,13 @@ _SQL = load_queries("tenants.sql")
 class PostgresTenants:
     """Implement :class:`chalicelib.service.tenants.TenantRegister`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, actor: Actor | None = None) -> None:
         self._pool = pool
+        self._actor = actor
+
+    def by(self, actor: Actor | None) -> "PostgresTenants":
+        """See the port."""
+        return PostgresTenants(self._pool, actor)
 
     def _transaction(self, tenant_id: int | None = None) -> AbstractContextManager[Connection]:
         return transaction_on(self._pool, tenant_id, is_operator=True)
@@ -44,7 +51,12 @@ class PostgresTenants:
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
             if row is None:
                 raise AssertionError(f"tenant {name} does not exist after it was created")
-            return tenant_of(row), is_new
+            tenant = tenant_of(row)
+            if tenant.removing_at is not None:
+                raise NotPossible(f"{tenant.why_stopped} Its name is not given to another: choose one.")
+            if is_new:
+                self._note(connection, tenant)
+            return tenant, is_new
 
     def suspend(self, name: str) -> Tenant | None:
         """See the port."""
@@ -52,13 +64,28 @@ class PostgresTenants:
 
     def resume(self, name: str) -> Tenant | None:
         """See the port."""
-        return self._change("resume", name)
+        tenant = self._change("resume", name)
+        if tenant is not None and tenant.why_stopped is not None:
+            raise NotPossible(tenant.why_stopped)
+        return tenant
+
+    def remove(self, name: str) -> Tenant | None:
+        """See the port."""
+        return self._change("remove", name)
 
     def _change(self, statement: str, name: str) -> Tenant | None:
         with self._transaction() as connection:
-            connection.execute(_SQL[statement], {"name": name})
+            is_changed = connection.execute(_SQL[statement], {"name": name}).rowcount > 0
             row = connection.execute(_SQL["named"], {"names": [name]}).fetchone()
-            return None if row is None else tenant_of(row)
+            if row is None:
+                return None
+            tenant = tenant_of(row)
+            if is_changed:
+                self._note(connection, tenant)
+            return tenant
+
+    def _note(self, connection: Connection, tenant: Tenant) -> None:
+        note(connection, self._actor, Target(tenant.id, path=f"tenants/{tenant.name}"))
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
         """See the port."""

@@ -1,8 +1,8 @@
 -- name: named
-SELECT id, name, created_at, suspended_at FROM tenants WHERE name = ANY(%(names)s)
+SELECT id, name, created_at, suspended_at, removing_at, removed_at FROM tenants WHERE name = ANY(%(names)s)
 
 -- name: list
-SELECT id, name, created_at, suspended_at FROM tenants
+SELECT id, name, created_at, suspended_at, removing_at, removed_at FROM tenants
 WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s
 
 -- name: dataset_of_default_tenant
@@ -17,7 +17,11 @@ INSERT INTO tenants (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING
 UPDATE tenants SET suspended_at = coalesce(suspended_at, now()) WHERE name = %(name)s
 
 -- name: resume
-UPDATE tenants SET suspended_at = NULL WHERE name = %(name)s
+UPDATE tenants SET suspended_at = NULL WHERE name = %(name)s AND removing_at IS NULL
+
+-- name: remove
+UPDATE tenants SET suspended_at = coalesce(suspended_at, now()), removing_at = now()
+WHERE name = %(name)s AND removing_at IS NULL
 
 -- name: note_unmatched
 INSERT INTO unmatched_objects (bucket, key, size, reason) VALUES (%(bucket)s, %(key)s, %(size)s, %(reason)s)

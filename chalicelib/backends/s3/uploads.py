@@ -23,7 +23,7 @@ from chalicelib.core.uploads import SignedDownload, SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
+    from types_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef, PartTypeDef
 
 _DOWNLOAD_SECONDS = 300  # that a URL of a download works
 _ENDED_CODES = {"NoSuchUpload", "404"}
@@ -173,6 +173,35 @@ class S3Bucket:
                         entry["Size"],
                         modified_at=entry["LastModified"],
                     )
+
+    def erase(self, prefix: str) -> Iterator[None]:
+        """Remove the objects whose keys begin with the prefix: versions, delete markers, open uploads.
+
+        Yields after each page of up to 1,000 of them.
+        """
+        while uploads := self._open_uploads(prefix):
+            for key, upload_id in uploads:
+                self.abort(key, upload_id)
+            yield
+        while versions := self._versions(prefix):
+            with _upload_errors():
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True}
+                )
+            if failures := answer.get("Errors"):
+                raise RetryLater(f"S3 keeps {len(failures)} objects: {failures[0]}", Dependency.STORAGE)
+            yield
+
+    def _open_uploads(self, prefix: str) -> Sequence[tuple[str, str]]:
+        with _upload_errors():
+            listed = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=prefix)
+        return [(it["Key"], it["UploadId"]) for it in listed.get("Uploads", [])]
+
+    def _versions(self, prefix: str) -> "list[ObjectIdentifierTypeDef]":
+        with _upload_errors():
+            listed = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix)
+        entries = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+        return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
 
 
 def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -90,6 +90,9 @@ def test_a_person_registers_uploads_and_makes_tokens(
     token = issuer.token(tenant="acme", roles="reader writer unknown")
     assert post(client, token, filename="a.csv").status_code == 202
     assert list(services.jobs.creators.values()) == ["person:ada"]
+    (event,) = services.audit.events
+    assert (event.actor.kind, event.actor.name, event.actor.credential) == ("person", "ada", "person:ada")
+    assert event.tenant == str(ACME.id)
     made = post(client, token, dataset="crm").json_body
     assert made["scopes"] == ["jobs:read", "uploads:write"]
     assert post(client, made["token"], filename="a.csv", size=1).status_code == 202

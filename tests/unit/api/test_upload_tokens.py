@@ -402,3 +402,24 @@ def test_a_stolen_token_does_nothing_but_what_it_was_made_for(
         what: status for what, (_, status) in tried.items()
     }
     assert services.jobs.jobs == before
+
+
+# The audit log
+
+
+def test_what_a_token_does_and_is_refused_is_in_the_log(client: Client, services: MemoryServices) -> None:
+    credential = token(client, services)
+    (created,) = services.audit.events
+    assert created.actor.kind == "key"
+    answer = register(client, credential)
+    assert_problem(send(client, "POST", "/upload-tokens", credential, {"dataset": "crm"}), 403)
+
+    _, done, refused = services.audit.events
+
+    for event in (done, refused):
+        actor = event.actor
+        assert (actor.kind, actor.name, event.tenant) == ("token", "crm", str(ACME.id))
+        assert f"upload-tokens/{actor.id}" == created.subject
+        assert actor.credential == f"token:{actor.id}"
+    assert done.job_id == job_of(services, answer).id
+    assert (done.refused, refused.refused) == (None, 403)

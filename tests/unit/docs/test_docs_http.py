@@ -275,7 +275,8 @@ def test_an_upload_token_is_made_as_documented() -> None:
     request, answer = map(json.loads, blocks(section("http-api.md", "`POST /upload-tokens`"), "json"))
     fields = table(section("http-api.md", "`POST /upload-tokens`"), "member", "type", "")
 
-    given = upload_tokens.create(sent(request), MemoryServices().upload_tokens, 10**12)
+    services = MemoryServices()
+    given = upload_tokens.create(sent(request), services.upload_tokens, services.audit, 10**12)
 
     assert shape(given.body) == shape(answer)
     assert {name: given.body[name] for name in ("scopes", "metadata", *request.keys() & answer.keys())} == {
@@ -285,7 +286,7 @@ def test_an_upload_token_is_made_as_documented() -> None:
     assert lifetime.total_seconds() == request["expires_in"]
     assert given.status_code == 201
     assert request.keys() == {quoted(row[0]) for row in fields}
-    upload_tokens.create(sent({"dataset": "people"}), MemoryServices().upload_tokens, 10**12)
+    upload_tokens.create(sent({"dataset": "people"}), services.upload_tokens, services.audit, 10**12)
 
 
 def test_a_retry_takes_what_is_documented() -> None:

@@ -284,9 +284,14 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         "${BucketArn}/*": {
             "s3:GetObject": "looks for files of which no event told",
             "s3:DeleteObject": "files that came after their jobs expired; old rejects files",
+            "s3:DeleteObjectVersion": "all versions of a removed tenant's files",
             "s3:AbortMultipartUpload": "an upload in parts that expired",
         },
-        "${BucketArn}": {"s3:ListBucket": "lists what was dropped"},
+        "${BucketArn}": {
+            "s3:ListBucket": "lists what was dropped",
+            "s3:ListBucketVersions": "what a removed tenant has",
+            "s3:ListBucketMultipartUploads": "what it began to send",
+        },
         "${JobsQueueArn}": SEND,
     },
     "on_job": {
@@ -348,6 +353,9 @@ NEEDED = {
     "upload_part": {"s3:PutObject"},
     "create_multipart_upload": {"s3:PutObject"},
     "complete_multipart_upload": {"s3:PutObject"},
+    "list_object_versions": {"s3:ListBucketVersions"},
+    "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
+    "delete_objects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
     "list_parts": {"s3:ListMultipartUploadParts"},
     "abort_multipart_upload": {"s3:AbortMultipartUpload"},
     "delete_object": {"s3:DeleteObject"},

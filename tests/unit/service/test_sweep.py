@@ -14,7 +14,7 @@ from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
 OVERDUE = Upload("bucket", "key", expires_at=NOW - timedelta(days=1))
-NOTHING = {"announced": 0, "found": 0, "adopted": 0, "expired": 0, "purged": 0, "forgotten": 0}
+NOTHING = {"announced": 0, "found": 0, "adopted": 0, "expired": 0, "purged": 0, "removed": 0, "forgotten": 0}
 
 
 @pytest.fixture
