@@ -78,14 +78,22 @@ class RequestContext:
     @property
     def job_id(self) -> UUID:
         """Return the job id in the path. Raises UnknownJob when it is not a UUID."""
-        try:
-            return UUID(self.path["job_id"])
-        except ValueError:
-            raise self.unknown_job() from None
+        job_id = uuid_in(self.path["job_id"])
+        if job_id is None:
+            raise self.unknown_job()
+        return job_id
 
     def unknown_job(self) -> UnknownJob:
         """Return the error for a path whose job does not exist."""
         return UnknownJob(self.path["job_id"])
+
+
+def uuid_in(text: str) -> UUID | None:
+    """Return the id that a path has in a place for one; None if it is no UUID."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def request_id_of(request: Request) -> str:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
 from typing import cast
-from uuid import UUID
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.api.context import RequestContext, request_id_of
+from chalicelib.api.context import RequestContext, request_id_of, uuid_in
 from chalicelib.api.problems import Answer, handle_errors
 from chalicelib.api.responses import PROBLEM, problem_response
 from chalicelib.core.access import CredentialKind, Forbidden, Scope
@@ -102,7 +101,7 @@ class Views:
 def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) -> Target:
     """Return what a request is about. What is no id and no name stays out: it may be anything, even a key."""
     tenant_id = None if tenant is None else tenant.id
-    job_id, key_id = (_uuid(path.get(name, "")) for name in ("job_id", "key_id"))
+    job_id, key_id = (uuid_in(path.get(name, "")) for name in ("job_id", "key_id"))
     if job_id is not None:
         return Target(tenant_id, job_id)
     if key_id is not None:
@@ -111,13 +110,6 @@ def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) ->
         kind = str(request.context.get("resourcePath", "")).split("/")[1]
         return Target(tenant_id, path=f"{kind}/{path['name']}")
     return Target(tenant_id)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def request_middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:

@@ -22,6 +22,23 @@ class Page:
     next_cursor: str | None
 
 
+def page_by_number(
+    query: Mapping[str, str],
+    find: Callable[[int, int | None], Sequence[Item]],
+    describe: Callable[[Item], Mapping[str, Any]],
+    number_of: Callable[[Item], int],
+) -> Page:
+    """Return the page of a list that a request asks for, of items that are numbered, newest first.
+
+    ``find`` gets how many items to return at most, and the number that theirs must be below, if there is one.
+    Raises InvalidRequest for a wrong `limit` or `cursor`, and what ``find`` raises.
+    """
+    limit = parse_limit(query, default=100, maximum=1000)
+    cursor = parse_cursor(query, length=1)
+    found = find(limit + 1, cursor[0] if cursor else None)
+    return page_of(found, limit, describe, lambda item: (number_of(item),))
+
+
 def page_of(
     items: Sequence[Item],
     limit: int,

@@ -4,9 +4,8 @@ from chalicelib.core.access import Forbidden, Principal, Scope, Unauthenticated
 from chalicelib.core.names import is_tenant, shown
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.api_keys import ApiKeys
-from chalicelib.service.known import Known
 from chalicelib.service.people import People
-from chalicelib.service.tenants import TenantRegister
+from chalicelib.service.tenants import KnownTenants, TenantRegister
 from chalicelib.service.upload_tokens import UploadTokens
 
 _SCHEME = "bearer"
@@ -32,8 +31,7 @@ class Access:
         self._api_keys = api_keys
         self._people = people
         self._upload_tokens = upload_tokens
-        self._tenants = tenants
-        self._known: Known[str, Tenant] = Known()
+        self._tenants = KnownTenants(tenants)
 
     def principal(self, authorization: str | None) -> Principal:
         """Return who makes a request with this `Authorization` header. Raises Unauthenticated, RetryLater."""
@@ -63,7 +61,7 @@ class Access:
         own = principal.tenant
         if own is None:
             name = DEFAULT_TENANT.name if named is None else named
-            found = self._known.get(name, self._find) if is_tenant(name) else None
+            found = self._tenants.get(name) if is_tenant(name) else None
             if found is None:
                 raise UnknownTenant(name)
             return found
@@ -72,9 +70,6 @@ class Access:
         if own.why_stopped is not None:
             raise Forbidden(own.why_stopped)
         return own
-
-    def _find(self, name: str) -> Tenant | None:
-        return self._tenants.named([name]).get(name)
 
 
 def require(principal: Principal, scope: Scope, *, of_all_tenants: bool = False) -> None:

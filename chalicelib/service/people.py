@@ -9,8 +9,7 @@ import msgspec
 from chalicelib.core.access import CredentialKind, Principal, Scope, Unauthenticated
 from chalicelib.core.names import is_tenant, is_text
 from chalicelib.core.tenants import Tenant
-from chalicelib.service.known import Known
-from chalicelib.service.tenants import TenantRegister
+from chalicelib.service.tenants import KnownTenants, TenantRegister
 
 _LONGEST_SUBJECT = 255  # characters. Source: OpenID Connect Core 1.0, section 2, `sub`
 
@@ -59,10 +58,9 @@ class People:
         claims: Claims,
     ) -> None:
         self._verifier = verifier
-        self._tenants = tenants
+        self._tenants = KnownTenants(tenants)
         self._roles = roles
         self._names = claims
-        self._known: Known[str, Tenant] = Known()
 
     def have(self, token: str) -> bool:
         """Return whether the token is for people, valid or not."""
@@ -85,7 +83,7 @@ class People:
 
     def _tenant(self, name: object) -> Tenant:
         if isinstance(name, str) and is_tenant(name):
-            found = self._known.get(name, lambda it: self._tenants.named([it]).get(it))
+            found = self._tenants.get(name)
             if found is not None:
                 return found
         raise Unauthenticated("The access token is not valid: it names no tenant that exists.")

@@ -1,10 +1,11 @@
-"""The port of the tenants."""
+"""The port of the tenants, and tenants that were looked up a moment ago."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from chalicelib.core.audit import Actor
 from chalicelib.core.tenants import Tenant, UnmatchedObject
+from chalicelib.service.known import Known
 
 
 class TenantRegister(Protocol):
@@ -45,3 +46,15 @@ class TenantRegister(Protocol):
 
     def unmatched(self, *, limit: int, before: int | None) -> Sequence[UnmatchedObject]:
         """Return noted objects, newest first; ``before`` is the last ``number`` of the previous page."""
+
+
+class KnownTenants:
+    """Look tenants up by name, each once in a while."""
+
+    def __init__(self, register: TenantRegister) -> None:
+        self._register = register
+        self._known: Known[str, Tenant] = Known()
+
+    def get(self, name: str) -> Tenant | None:
+        """Return the tenant with the name. Raises RetryLater."""
+        return self._known.get(name, lambda it: self._register.named([it]).get(it))

@@ -6,11 +6,9 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from chalicelib.core.access import CredentialKind, Principal, Scope, Unauthenticated
-from chalicelib.core.tenants import Tenant
 from chalicelib.core.upload_tokens import LONGEST, NewUploadToken, UploadToken
 from chalicelib.service.api_keys import ApiKeys
-from chalicelib.service.known import Known
-from chalicelib.service.tenants import TenantRegister
+from chalicelib.service.tenants import KnownTenants, TenantRegister
 
 _KEY = f"{CredentialKind.KEY}:"
 
@@ -33,9 +31,8 @@ class UploadTokens:
 
     def __init__(self, signer: Callable[[], TokenSigner], tenants: TenantRegister, api_keys: ApiKeys) -> None:
         self._signer = signer
-        self._tenants = tenants
+        self._tenants = KnownTenants(tenants)
         self._api_keys = api_keys
-        self._known: Known[str, Tenant] = Known()
 
     def create(self, new: NewUploadToken) -> tuple[UploadToken, str]:
         """Return a new token with its text, which is stored nowhere. Raises NotPossible, RetryLater."""
@@ -46,7 +43,7 @@ class UploadTokens:
     def principal(self, text: str) -> Principal:
         """Return who has the token. Raises Unauthenticated, RetryLater."""
         claims = self._signer().verify(text)
-        tenant = self._known.get(claims["tenant"], self._find)
+        tenant = self._tenants.get(claims["tenant"])
         if tenant is None or tenant.id != claims["tenant_id"]:  # another may have its name now
             raise Unauthenticated("The upload token is not valid: its tenant does not exist.")
         self._check_maker(claims["made_by"])
@@ -71,9 +68,6 @@ class UploadTokens:
         """Raise Unauthenticated if a key made the token, and the key does not work any more."""
         if credential.startswith(_KEY) and not self._api_keys.is_live(UUID(credential.removeprefix(_KEY))):
             raise Unauthenticated("The upload token is not valid: the API key that made it has ended.")
-
-    def _find(self, name: str) -> Tenant | None:
-        return self._tenants.named([name]).get(name)
 
 
 def _claims(token: UploadToken) -> dict[str, Any]:

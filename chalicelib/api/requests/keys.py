@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta
 
@@ -89,11 +88,3 @@ def parse_key(body: object, principal: Principal, tenant: Tenant) -> NewApiKey:
         expires_at=parsed.expires_at,
         created_by=principal.credential,
     )
-
-
-def parse_key_id(text: str) -> UUID | None:
-    """Return the id in a path; None if it cannot be one."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

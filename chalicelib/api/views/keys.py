@@ -5,10 +5,10 @@ from http import HTTPStatus
 from chalice.app import Response
 
 from chalicelib.api import serializers
-from chalicelib.api.context import RequestContext
-from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
+from chalicelib.api.context import RequestContext, uuid_in
+from chalicelib.api.pagination import page_by_number
 from chalicelib.api.problems import UnknownKey
-from chalicelib.api.requests.keys import parse_key, parse_key_id
+from chalicelib.api.requests.keys import parse_key
 from chalicelib.api.responses import json_response
 from chalicelib.service.api_keys import ApiKeys
 from chalicelib.telemetry import logger
@@ -28,17 +28,19 @@ def create(context: RequestContext, keys: ApiKeys) -> Response:
 
 def list_keys(context: RequestContext, keys: ApiKeys) -> Response:
     """Answer `GET /keys`: a tenant's, or those of all. Raises InvalidRequest, RetryLater."""
-    limit = parse_limit(context.query, default=100, maximum=1000)
-    cursor = parse_cursor(context.query, length=1)
     tenant = context.known_principal.tenant
-    found = keys.list(tenant=tenant, limit=limit + 1, before=cursor[0] if cursor else None)
-    page = page_of(found, limit, serializers.describe_key, lambda key: (key.number,))
+    page = page_by_number(
+        context.query,
+        lambda limit, before: keys.list(tenant=tenant, limit=limit, before=before),
+        serializers.describe_key,
+        lambda key: key.number,
+    )
     return json_response({"keys": page.documents, "next_cursor": page.next_cursor})
 
 
 def revoke(context: RequestContext, keys: ApiKeys) -> Response:
     """Answer `DELETE /keys/{id}`. Raises UnknownKey, RetryLater."""
-    key_id = parse_key_id(context.path["key_id"])
+    key_id = uuid_in(context.path["key_id"])
     key = None if key_id is None else keys.revoke(key_id, tenant=context.known_principal.tenant)
     if key is None:
         raise UnknownKey(context.path["key_id"])

@@ -7,7 +7,7 @@ from chalice.app import Response
 
 from chalicelib.api import serializers
 from chalicelib.api.context import RequestContext
-from chalicelib.api.pagination import page_of, parse_cursor, parse_limit
+from chalicelib.api.pagination import page_by_number
 from chalicelib.api.requests.tenants import parse_tenant
 from chalicelib.api.responses import json_response
 from chalicelib.core.access import Forbidden
@@ -27,10 +27,12 @@ def create(context: RequestContext, tenants: TenantRegister) -> Response:
 
 def list_tenants(context: RequestContext, tenants: TenantRegister) -> Response:
     """Answer `GET /tenants`. Raises InvalidRequest, RetryLater."""
-    limit = parse_limit(context.query, default=100, maximum=1000)
-    cursor = parse_cursor(context.query, length=1)
-    found = tenants.list(limit=limit + 1, before=cursor[0] if cursor else None)
-    page = page_of(found, limit, serializers.describe_tenant, lambda tenant: (tenant.id,))
+    page = page_by_number(
+        context.query,
+        lambda limit, before: tenants.list(limit=limit, before=before),
+        serializers.describe_tenant,
+        lambda tenant: tenant.id,
+    )
     return json_response({"tenants": page.documents, "next_cursor": page.next_cursor})
 
 
@@ -58,10 +60,12 @@ def remove(context: RequestContext, tenants: TenantRegister) -> Response:
 
 def list_unmatched(context: RequestContext, tenants: TenantRegister) -> Response:
     """Answer `GET /unmatched-objects`. Raises InvalidRequest, RetryLater."""
-    limit = parse_limit(context.query, default=100, maximum=1000)
-    cursor = parse_cursor(context.query, length=1)
-    found = tenants.unmatched(limit=limit + 1, before=cursor[0] if cursor else None)
-    page = page_of(found, limit, serializers.describe_unmatched, lambda it: (it.number,))
+    page = page_by_number(
+        context.query,
+        lambda limit, before: tenants.unmatched(limit=limit, before=before),
+        serializers.describe_unmatched,
+        lambda it: it.number,
+    )
     return json_response({"objects": page.documents, "next_cursor": page.next_cursor})
 
 
