@@ -102,7 +102,7 @@ def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
         keys = json.loads(document)["keys"]
         return {key.key_id: key for key in map(_key_of, keys) if key is not None and key.key_id}
     except (ValueError, KeyError, TypeError):
-        raise RetryLater("the key set of the identity provider is no JSON Web Key Set") from None
+        raise RetryLater("the key set of the identity provider is not a JSON Web Key Set") from None
 
 
 def _key_of(jwk: Mapping[str, Any]) -> jwt.PyJWK | None:

@@ -1,6 +1,6 @@
 """`python -m chalicelib.keys`: create an operator's API key, on a machine that reaches the database.
 
-The first key cannot be created through the API, which nobody may use without one.
+The first key cannot be created through the API: every request to it needs one.
 """
 
 import argparse

@@ -65,7 +65,7 @@ class Eraser:
     clock: Callable[[], float] = time.monotonic
 
     def erase(self) -> int:
-        """Remove what is left of tenants, for a while; count those of which nothing is left now.
+        """Remove what remains of tenants, for a while; count those that are removed completely.
 
         Raises RetryLater; the next call goes on.
         """

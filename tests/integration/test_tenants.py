@@ -262,7 +262,7 @@ def test_rows_and_jobs_of_the_version_before_are_the_default_tenants(
             "SELECT pg_relation_filenode('ingested_data'), pg_relation_filenode('ingestion_jobs')"
         )
         assert table.fetchone() == before  # neither was written again
-        # what is left of the version before goes on
+        # processes of the earlier version continue to work
         later = old.execute(_OLD_DATASET, ["erp"]).fetchone()
         assert later is not None
         assert old.execute(_OLD_JOB, ["erp"]).fetchone() == later
