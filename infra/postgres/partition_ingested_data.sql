@@ -15,10 +15,10 @@
 -- does not fit into memory (raise maintenance_work_mem). Run it before the first load if you can: an empty table takes
 -- a moment.
 --
--- KEPT: columns, checks, indexes and their names, the owner, privileges on the table, storage parameters such as the
--- room for updates, and the order of rows, on which undo relies to be fast. NOT KEPT, as Sluice creates none:
--- privileges on single columns, triggers, policies. The view ingested_rows is made again, with the privileges on it. Any
--- other view on the table, or on that view, makes it fail: drop it before.
+-- KEPT: columns, checks, indexes and their names, the owner, privileges on the table and on its columns, storage
+-- parameters such as the room for updates, and the order of rows, on which undo relies to be fast. NOT KEPT, as Sluice
+-- creates none: triggers, policies. The view ingested_rows is made again, with the privileges on it. Any other view on
+-- the table, or on that view, makes it fail: drop it before.
 --
 -- DIFFERENCES AFTERWARDS. Undo walks the table a thousand pages at a time, now of every partition: eight times as many
 -- rows per transaction. And COPY passes rows to partitions in batches, so writers no longer take their locks in the
@@ -59,11 +59,15 @@ DECLARE
         SELECT coalesce('WITH (' || array_to_string(reloptions, ', ') || ')', '') FROM pg_class WHERE oid = plain
     );
     privileges constant text[] := ARRAY(
-        SELECT format('GRANT %s ON %I TO %s %s', privilege_type, relname,
+        SELECT format('GRANT %s %s ON %I TO %s %s', privilege_type, '(' || quote_ident(column_name) || ')', relname,
                       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
                       CASE WHEN is_grantable THEN 'WITH GRANT OPTION' END)
-        FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
-        WHERE oid IN (plain, rows_view) AND grantee <> relowner
+        FROM (
+            SELECT oid AS relation, NULL AS column_name, relacl AS granted FROM pg_class
+            UNION ALL SELECT attrelid, attname, attacl FROM pg_attribute
+        ) AS rights
+        JOIN pg_class ON pg_class.oid = relation CROSS JOIN LATERAL aclexplode(granted)
+        WHERE relation IN (plain, rows_view) AND grantee <> relowner
     );
     statement text;
 BEGIN

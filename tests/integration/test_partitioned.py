@@ -166,7 +166,9 @@ def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable
         " UNION ALL SELECT relowner::regrole::text, right_of::text FROM pg_class, unnest(relacl) AS right_of"
         " WHERE oid = 'ingested_data'::regclass"
         " UNION ALL SELECT attname, format_type(atttypid, atttypmod) || attnotnull FROM pg_attribute"
-        " WHERE attrelid = 'ingested_data'::regclass AND attnum > 0 ORDER BY 1, 2"
+        " WHERE attrelid = 'ingested_data'::regclass AND attnum > 0"
+        " UNION ALL SELECT attname, right_of::text FROM pg_attribute, unnest(attacl) AS right_of"
+        " WHERE attrelid = 'ingested_data'::regclass ORDER BY 1, 2"
     )
     life.change("GRANT SELECT ON ingested_rows TO pg_write_all_data")
     view = (
@@ -174,7 +176,7 @@ def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable
         " WHERE oid = 'ingested_rows'::regclass"
     )
     before, view_before = life.sql(about), life.sql(view)
-    assert len(before) == 2 + 2 + 5 + 6
+    assert len(before) == 2 + 2 + 6 + 6 + 3
     assert "pg_write_all_data=r" in view_before[0][2]
     partition(plain_url)
     assert life.sql(about) == before
