@@ -257,7 +257,7 @@ def revoke_key(context: RequestContext) -> chalice.Response:
 
 
 def options_of(path: str) -> Callable[..., chalice.Response]:
-    """Return the view that tells the methods of a path. It needs no credential: a browser's preflight has none."""
+    """Return the view that tells the methods of a path. A browser asks it without a credential."""
     methods = tuple(app.routes[path])
     return lambda **_path: answer_options(methods)
 

@@ -137,8 +137,8 @@ def parse_origins(text: str) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
             raise ValueError(
-                "must list origins as browsers send them, with commas between them: https://app.example.org or"
-                " http://localhost:8000, in lower case, without a path, a default port or '*'."
+                "must list origins as browsers send them, with commas between them: https://app.example.org"
+                " or http://localhost:8000, in lower case, without a path, a default port or '*'."
                 f" This is none: {origin!r}"
             )
     return origins

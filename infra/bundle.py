@@ -87,7 +87,8 @@ def release(
 ) -> None:
     """Create or update the stack from the template, migrate, and connect the uploads' bucket to the intake.
 
-    `bucket` holds the package for Lambda, and the template, which is too large for a request. Raises `StackFailedError`, `StepError` and botocore's errors.
+    `bucket` holds the package for Lambda, and the template, which is too large for a request.
+    Raises `StackFailedError`, `StepError` and botocore's errors.
     """
     stage = values["Stage"]
     with step(report, STACK, "changing") as current:

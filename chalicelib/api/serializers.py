@@ -39,7 +39,7 @@ _LONG_MEMBERS = {
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without labels, columns, counts of rejects, preview and retry_after."""
+    """Return the job as a list shows it: without labels, columns, counts of rejects, preview, retry_after."""
     document = describe(job, now)
     for name in ("columns", "column_count", "decimal_columns"):
         document["detected"].pop(name, None)

@@ -81,7 +81,7 @@ def outputs() -> dict[str, str]:
 
 
 def cors_rule(origins: Sequence[str]) -> "CORSRuleTypeDef":
-    """Return what pages of these origins may do with the bucket, as `infra/cloudformation/storage.yaml` has it."""
+    """Return what pages of these origins may do with the bucket. `infra/cloudformation/` has it too."""
     return {
         "AllowedMethods": ["PUT"],
         "AllowedOrigins": list(origins),

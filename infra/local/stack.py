@@ -26,6 +26,7 @@ from infra.steps.locks import locked
 from infra.steps.progress import Report, line, step, to_terminal
 
 QUEUES = ("sqs", "redis")
+OF_THE_API = ("SLUICE_TOKEN_SECRETS", "SLUICE_ALLOWED_ORIGINS")  # settings that no other part gets
 SERVICES = ("postgres", "redis", "localstack")
 COMPONENTS = (*SERVICES, "migrations", "app", "worker")
 NEEDS = {"migrations": {"postgres"}, "app": {*SERVICES, "migrations"}, "worker": {*SERVICES, "migrations"}}
@@ -163,9 +164,7 @@ class Stack:
             env["SLUICE_URL"] = url
         if "worker" in components:
             variables = application_env(env)
-            for name in ("SLUICE_TOKEN_SECRETS", "SLUICE_ALLOWED_ORIGINS"):  # the API's alone
-                variables.pop(name, None)
-            self._start_worker(variables)
+            self._start_worker({name: it for name, it in variables.items() if name not in OF_THE_API})
         return env
 
     def _begin(self, service: Service) -> None:

@@ -6,7 +6,7 @@ Like `python -m localstack.runtime.main`, but with three things of LocalStack 4.
   them would remove each other's buckets, and one of another user could not write.
 - Of the IPv4 address in `GATEWAY_LISTEN` it takes the port only, and listens on all interfaces. A client of
   LocalStack may create functions, which run as this user.
-- It lets pages of some origins use every bucket and every service, such as its maker's web application. AWS does not.
+- It lets pages of some origins, such as its maker's web application, use every bucket and every service.
 """
 
 # mypy does not see the environment that LocalStack is installed in.
