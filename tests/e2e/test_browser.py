@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+from zipfile import ZipFile
 
 import httpx
 import pytest
+from localstack_client.session import Session
 
 from tests.support.browser import Browser, chromium, require_programs
 from tests.support.client import run
@@ -95,16 +97,16 @@ def test_a_page_sends_a_file_and_shows_what_became_of_it(
 def test_a_page_sends_a_large_file_in_parts(
     browser: Browser, origin: str, stack: Mapping[str, str], dataset: str, tmp_path: Path
 ) -> None:
-    with (tmp_path / "large.csv").open("w") as file:
-        file.write("id,text\n")
-        for number in range(70):
-            file.write(f"{number},{'x' * 1_000_000}\n")
+    with ZipFile(tmp_path / "large.zip", "w") as archive:
+        archive.writestr("people.csv", "id,name\n1,Ada\n")
+        archive.writestr(".DS_Store", bytes(65 << 20))  # not a part of the table: this is about sending
     opened(browser, origin, stack, token(stack, dataset))
 
-    assert sent(browser, tmp_path / "large.csv") == (
-        "COMPLETED: read 70, inserted 70, there already 0, rejected 0."
+    assert sent(browser, tmp_path / "large.zip") == (
+        "COMPLETED: read 1, inserted 1, there already 0, rejected 0."
     )
-    assert rows(stack, dataset) == 70
+    job = "ingestion_jobs JOIN datasets ON datasets.id = dataset_id WHERE name = %s"
+    assert query(stack, f"SELECT part_size IS NOT NULL FROM {job}", dataset) == [(True,)]
 
 
 def attempted(browser: Browser, stack: Mapping[str, str], dataset: str) -> dict[str, Any]:
@@ -167,20 +169,30 @@ def test_a_page_reads_the_headers_that_it_needs(
     assert (retry_after, len(request_id), len(etag)) == ("1", 36, 34)
 
 
-@pytest.mark.parametrize("stranger", ["https://app.localstack.cloud", "http://localhost", "null", ""])
-def test_neither_api_nor_bucket_tells_a_stranger_anything(
-    stack: Mapping[str, str], origin: str, dataset: str, stranger: str
+def granted(address: str, origin: str, method: str) -> list[str]:
+    """Return the headers with which an address lets pages of an origin in."""
+    answers = [
+        httpx.options(address, headers={"Origin": origin, "Access-Control-Request-Method": method}),
+        httpx.get(address, headers={"Origin": origin}),
+    ]
+    return [name for answer in answers for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_the_emulator_lets_no_page_in_that_aws_keeps_out(
+    stack: Mapping[str, str], origin: str, aws: Session, dataset: str
 ) -> None:
-    """The emulator has origins of its own that it lets in everywhere; ours does not."""
-    upload = http.post(
-        f"{stack['SLUICE_URL']}/uploads", json={"filename": "a", "dataset": dataset, "size": 1}
-    ).json()
-    addresses = (f"{stack['SLUICE_URL']}/jobs", upload["upload"]["url"])
-    own = f"http://{urlsplit(stack['SLUICE_URL']).netloc}"
-    for address, method in zip(addresses, ("GET", "PUT"), strict=True):
-        asked = {"Access-Control-Request-Method": method}
-        granted = httpx.options(address, headers={"Origin": origin, **asked})
-        assert granted.headers["Access-Control-Allow-Origin"] == origin
-        for one in (stranger, own):
-            refused = httpx.options(address, headers={"Origin": one, **asked})
-            assert [name for name in refused.headers if name.startswith("access-control-")] == []
+    aws.client("s3").create_bucket(Bucket=dataset)
+    emulator = stack["AWS_ENDPOINT_URL"]
+    addresses = {
+        f"{stack['SLUICE_URL']}/jobs": "GET",
+        f"{emulator}/{stack['SLUICE_BUCKET']}/uploads/a": "PUT",
+        f"{emulator}/{dataset}/a": "PUT",  # a bucket without rules
+        f"{emulator}/_aws/sqs/messages": "GET",
+    }
+    ours = [address for address, method in addresses.items() if granted(address, origin, method)]
+    assert ours == list(addresses)[:2]
+    strangers = ["https://app.localstack.cloud", "http://localhost", emulator, "null"]
+    for stranger in strangers:
+        for address, method in addresses.items():
+            assert granted(address, stranger, method) == [], (stranger, address)
+    aws.client("s3").delete_bucket(Bucket=dataset)
