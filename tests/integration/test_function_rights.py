@@ -63,6 +63,7 @@ LOOK = "without it, what is not there looks like what may not be seen"
 BESIDE: dict[str, dict[Right, str]] = {
     "api_handler": {},
     "on_upload": {
+        Right("s3:GetObject", f"{BUCKET}/drop/"): "in a bucket that keeps no versions",
         Right("s3:ListBucket", BUCKET): LOOK,
         Right(
             "sqs:SendMessage", EVENTS
