@@ -26,8 +26,9 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
 
+settings.end_if_unconfigured()
 environment = settings.load()
-app = chalice.Chalice(app_name="sluice")
+app = chalice.Chalice(app_name="sluice", configure_logs=False)
 for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
 app.register_middleware(chalice.ConvertToMiddleware(trace_handler), event_type="all")

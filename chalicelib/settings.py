@@ -2,13 +2,21 @@
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 MIB = 1 << 20
 _SHORTEST_SECRET = 32  # bytes, as many as HMAC-SHA-256 gives. Source: RFC 7518, section 3.2
 _Choice = TypeVar("_Choice", bound=str)
+
+UNCONFIGURED = "SLUICE_UNCONFIGURED"  # a stage of `.chalice/config.json` has it until it is configured
+_BY_MAKE = "`make up` deploys it, with everything that it needs, on this machine."
+_BY_CONFIGURE = "docs/deploy.md shows how to create its stacks, configure it and deploy it."
+_SERVING = (
+    "To serve the API by `chalice local`, run `make up`, then `set -a; . .local/env; set +a` before it."
+)
 
 
 class SettingError(ValueError):
@@ -179,6 +187,19 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         retention_days=_number(env, "SLUICE_RETENTION_DAYS", 90, 1, 36500),
         health_file=env.get("SLUICE_HEALTH_FILE") or None,
     )
+
+
+def end_if_unconfigured(env: Mapping[str, str] = os.environ, command: Sequence[str] = sys.argv) -> None:
+    """End Chalice for a stage that has only what the checkout has, and say what to do.
+
+    `chalice local` serves such a stage with the addresses of the local stack. Raises SystemExit.
+    """
+    stage = env.get(UNCONFIGURED)
+    if stage and ("DATABASE_URL" not in env or not {"deploy", "package"}.isdisjoint(command)):
+        way = _BY_MAKE if stage == "local" else _BY_CONFIGURE.format(stage=stage)
+        # `chalice local` waits for a change of the code after this, and does not print what it is raised with
+        sys.stderr.write(f"Stage {stage} has no settings yet. {way} {_SERVING}\n")
+        sys.exit(1)
 
 
 def required(value: str, name: str) -> str:

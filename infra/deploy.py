@@ -39,6 +39,7 @@ from infra.packages.build import check_runtime
 from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import CHECKOUT, SHARED
+from infra.steps.signals import end_on_sigterm
 
 DEAD_LETTERS, KEY = "EventsDeadLetterQueueArn", "KmsKeyArn"  # outputs of the stacks
 _LOG_DAYS = 30  # of a stage that sets no other time
@@ -146,4 +147,5 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

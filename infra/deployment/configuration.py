@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib.settings import UNCONFIGURED
 from infra.steps.layout import CHECKOUT
 
 FUNCTIONS = ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
@@ -70,10 +71,9 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
     section: Document = result["stages"][stage]
     variables = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
     variables["POWERTOOLS_METRICS_NAMESPACE"] = f"Sluice/{stage}"  # infra/cloudformation reads this namespace
-    before = {
-        name: value for name, value in section.get("environment_variables", {}).items() if name != _SECRET
-    }
-    section["environment_variables"] = before | variables | dict(settings)
+    gone = (UNCONFIGURED, _SECRET)  # the second was of all functions once
+    kept = {name: it for name, it in section.get("environment_variables", {}).items() if name not in gone}
+    section["environment_variables"] = kept | variables | dict(settings)
     if "PrivateSubnetIds" in outputs:
         section["subnet_ids"] = outputs["PrivateSubnetIds"].split(",")
         section["security_group_ids"] = [outputs["FunctionSecurityGroupId"]]

@@ -635,3 +635,26 @@ def test_invalid_arguments_are_refused(
     assert ended.value.code == 2
     assert "python -m infra.configure" in capsys.readouterr().err
     assert written(checkout) == before
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+@pytest.mark.parametrize("command", ["deploy", "package", "local"])
+def test_chalice_says_what_to_do_for_a_stage_that_is_not_configured(
+    stage: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked_in = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    variables = checked_in["stages"][stage]["environment_variables"]
+    argv = ["chalice", command, "--stage", stage]
+
+    with pytest.raises(SystemExit):
+        settings.end_if_unconfigured(variables, argv)
+
+    assert f"Stage {stage} has no settings yet. " in capsys.readouterr().err
+    addresses = {**variables, "DATABASE_URL": "postgresql://127.0.0.1/sluice"}
+    if command == "local":  # serves with the addresses of the local stack
+        settings.end_if_unconfigured(addresses, argv)
+    else:
+        with pytest.raises(SystemExit):
+            settings.end_if_unconfigured(addresses, argv)
+    configured = configure_stage(checked_in, stage, OUTPUTS, settings={})
+    settings.end_if_unconfigured(configured["stages"][stage]["environment_variables"], argv)
