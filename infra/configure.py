@@ -18,8 +18,10 @@ import boto3
 from chalicelib import settings
 from infra import stacks
 from infra.deployment.configuration import (
+    ALLOWED_ORIGINS,
     CERTIFICATES,
     DATABASE_CA,
+    OUTPUTS,
     OWNER_SECRET,
     ROLE_SECRETS,
     ConfigurationError,
@@ -74,6 +76,12 @@ def _configure(arguments: argparse.Namespace) -> None:
         raise ConfigurationError("a Lambda worker needs its layer: --layer ARN (see infra.packages publish)")
     outputs["AllowedAddresses"] = parse_networks(arguments.allow, everybody=arguments.everybody)
     _check_secrets(stage, outputs)
+    if ALLOWED_ORIGINS in dict(arguments.setting):
+        raise ConfigurationError(
+            f"{ALLOWED_ORIGINS} is a parameter of the stack, as the bucket needs it too:"
+            " infra.stacks deploy --parameter storage.AllowedOrigins=…"
+        )
+    outputs.setdefault(OUTPUTS[ALLOWED_ORIGINS], "")  # the stack has no empty output
     chosen = dict(arguments.setting) | {"SLUICE_LAMBDA_WORKERS": str(arguments.lambda_workers)}
     if arguments.database_ca:
         _keep_certificates(arguments.database_ca, CHECKOUT / ".chalice" / CERTIFICATES / f"{stage}.pem")

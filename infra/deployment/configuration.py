@@ -24,10 +24,12 @@ CERTIFICATES = "certificates"  # below .chalice: a stage's file of the CA that s
 DATABASE_CA = "chalicelib/database-ca.pem"  # that file in the package
 _SECRET, _LOGINS = "DATABASE_SECRET", "DATABASE_ROLE_SECRETS"
 GATEWAY = "gateway"  # the policy that says who may call the API
+ALLOWED_ORIGINS = "SLUICE_ALLOWED_ORIGINS"
 # The settings whose values are outputs of the stacks.
 OUTPUTS = {
     "DATABASE_URL": "DatabaseUrl",
     "SLUICE_TOKEN_SECRETS_ID": "UploadTokenSecretArn",
+    ALLOWED_ORIGINS: "AllowedOrigins",
     "SLUICE_BUCKET": "BucketName",
     "SLUICE_QUEUE_URL": "JobsQueueUrl",
     "SLUICE_DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
@@ -60,8 +62,8 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
 ) -> Document:
     """Return a copy of `config` in which `stage` has the stacks' `outputs` and, above them, `settings`.
 
-    Each function gets the secret of its role in Postgres. `of_functions` has further settings of single
-    functions, above those of all.
+    Each function gets the secret of its role in Postgres. A setting with an empty value is left out.
+    `of_functions` has further settings of single functions, above those of all.
     `layer` is the ARN of the Lambda worker's layer. Raises ConfigurationError for an unknown stage.
     """
     result = copy_of(config)
@@ -71,9 +73,9 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
     section: Document = result["stages"][stage]
     variables = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
     variables["POWERTOOLS_METRICS_NAMESPACE"] = f"Sluice/{stage}"  # infra/cloudformation reads this namespace
-    gone = (UNCONFIGURED, _SECRET)  # the second was of all functions once
-    kept = {name: it for name, it in section.get("environment_variables", {}).items() if name not in gone}
-    section["environment_variables"] = kept | variables | dict(settings)
+    gone = {UNCONFIGURED: ""} | ({} if _SECRET in settings else {_SECRET: ""})  # of all functions once
+    merged = section.get("environment_variables", {}) | variables | dict(settings) | gone
+    section["environment_variables"] = {name: value for name, value in merged.items() if value}
     if "PrivateSubnetIds" in outputs:
         section["subnet_ids"] = outputs["PrivateSubnetIds"].split(",")
         section["security_group_ids"] = [outputs["FunctionSecurityGroupId"]]

@@ -560,6 +560,33 @@ def test_a_stack_of_an_earlier_version_is_named(
     assert written(checkout) == before
 
 
+def test_the_api_allows_the_pages_that_the_bucket_allows(
+    checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def configured(*more: str) -> dict[str, str]:
+        assert configure.main(["--stage", "dev", "--allow", "203.0.113.7", *more]) == 0
+        made: dict[str, str] = written(checkout)["config.json"]["stages"]["dev"]["environment_variables"]
+        return made
+
+    origins = "https://a.example,https://b.example"
+    export(cloud, "dev", OUTPUTS | {"AllowedOrigins": origins})
+    assert configured()[configuration.ALLOWED_ORIGINS] == origins
+
+    typed = [
+        "--stage",
+        "dev",
+        "--allow",
+        "203.0.113.7",
+        "--setting",
+        "SLUICE_ALLOWED_ORIGINS=https://c.example",
+    ]
+    assert configure.main(typed) == 1
+    assert "--parameter storage.AllowedOrigins" in capsys.readouterr().err
+
+    del cloud.exports[stacks.stack_name("dev", "AllowedOrigins")]
+    assert configuration.ALLOWED_ORIGINS not in configured()
+
+
 def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
     export(cloud, "dev", OUTPUTS | VPC)
     assert configure.main(["--stage", "dev", "--allow", "203.0.113.7"]) == 0
