@@ -27,9 +27,11 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
+from chalicelib.backends.postgres.record_erasure import erased_values
 from chalicelib.backends.postgres.warnings import add_head_warnings
 from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, JobError, Reading
 from chalicelib.core.lifecycle import Action
@@ -63,6 +65,10 @@ class PostgresLedger:
         if fixed is None:
             raise AssertionError(f"job {job.id} has no reading after it was opened")
         return fixed
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        """See the port."""
+        return erased_values(self._pool, job.dataset_id)
 
     def parent(self, job: Job, parent_id: UUID) -> Job | None:
         """See the port."""
