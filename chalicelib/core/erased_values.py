@@ -7,9 +7,8 @@ quotes, escapes, delimiters and the order of a date do not matter.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from hashlib import sha256
 from hmac import digest
 
 ERASED = "erased"  # the code of a reject
@@ -17,6 +16,8 @@ TOLD = "The record holds a value whose records were erased from the dataset. Its
 SALT = 32  # bytes
 
 _BETWEEN = "\x01"  # a field and its value: Postgres has no NUL in text
+
+_BLOCK = 64  # bytes, of SHA-256
 
 _WORD = re.compile(r"[^\W_]+")
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -61,13 +62,14 @@ class ErasedValues:
         self._by_words: Mapping[int, set[bytes]] = by_words
 
     @property
-    def fields(self) -> Iterable[str]:
+    def fields(self) -> Set[str]:
         """The fields from which values were erased."""
-        return self._fields
+        return self._fields.keys()
 
-    def holds(self, field: str, text: str) -> bool:
-        """Return whether the text was erased from the field."""
-        return hash_of(self._salt, field, text) in self._fields[field]
+    def among(self, field: str, texts: Iterable[str]) -> list[bool]:
+        """Return for each text whether it was erased from the field, which is one of ``fields``."""
+        hashes, salt, start = self._fields[field], self._salt, f"{field}{_BETWEEN}"
+        return [digest(salt, (start + text).encode(), "sha256") in hashes for text in texts]
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text has the words of an erased value next to each other, in any order.
@@ -87,17 +89,17 @@ class ErasedValues:
 
 def hash_of(salt: bytes, field: str, text: str) -> bytes:
     """Return the hash of a text in a field: HMAC-SHA-256 with the dataset's salt."""
-    return digest(salt, f"{field}{_BETWEEN}{text}".encode(), sha256)
+    return digest(salt, f"{field}{_BETWEEN}{text}".encode(), "sha256")
 
 
 def hmac_pads(salt: bytes) -> tuple[bytes, bytes]:
     """Return what HMAC (RFC 2104) hashes before the text, and before the inner hash: Postgres has no HMAC."""
-    block = salt.ljust(sha256().block_size, b"\0")
+    block = salt.ljust(_BLOCK, b"\0")
     return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
 
 
 def _hash_of_words(salt: bytes, words: Iterable[str]) -> bytes:
-    return digest(salt, (_BETWEEN + " ".join(sorted(words))).encode(), sha256)
+    return digest(salt, (_BETWEEN + " ".join(sorted(words))).encode(), "sha256")
 
 
 def _words(text: str) -> list[str]:

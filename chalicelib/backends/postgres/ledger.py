@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.erased_values import erased_values
 from chalicelib.backends.postgres.failing import (
     SELECT_TALLY,
     error_of_rejects,
@@ -27,7 +28,6 @@ from chalicelib.backends.postgres.mappers import (
     source_columns,
     transition_columns,
 )
-from chalicelib.backends.postgres.record_erasure import erased_values
 from chalicelib.backends.postgres.warnings import add_head_warnings
 from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion

@@ -1,4 +1,4 @@
-"""Erase one person's records: begin and show erasures, carry them out, and tell workers what was erased."""
+"""Erase one person's records: begin and show erasures, and carry them out."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -224,11 +224,3 @@ def _goes_on(row: Row) -> bool:
         return row["uploaded_at"] is not None
     return row["status"] in (Status.PROCESSING, Status.PREVIEWED, Status.UNDOING)
 
-
-def erased_values(pool: Pool, dataset_id: int) -> ErasedValues:
-    """Return what was erased from a tenant's dataset that has erasures."""
-    with transaction_on(pool) as connection:
-        salt = connection.execute(_SQL["salt"], {"dataset_id": dataset_id}).fetchone()
-        rows = connection.execute(_SQL["erased_values"], {"dataset_id": dataset_id})
-        values: list[ErasedValue] = [erased_value_of(row) for row in rows]
-    return ErasedValues(b"" if salt is None else salt["erasure_salt"], values)

@@ -24,12 +24,6 @@ CROSS JOIN LATERAL (
 ) AS waiting
 WHERE erasure.id = %(id)s AND datasets.name = %(dataset)s AND own.tenant_id = %(tenant_id)s
 
--- name: salt
-SELECT erasure_salt FROM tenant_datasets WHERE id = %(dataset_id)s
-
--- name: erased_values
-SELECT field, hashes, words_hash, words FROM erasures WHERE dataset_id = %(dataset_id)s ORDER BY number
-
 -- name: running
 SELECT id FROM erasures WHERE completed_at IS NULL ORDER BY number
 
