@@ -137,12 +137,13 @@ class Api:
         """Have the records of the dataset erased whose field has the value, and return the erasure."""
         body = {"field": field, "value": value}
         answer = self._request("POST", f"/datasets/{quote(dataset, safe='')}/erase", json=body)
-        return Erasure.read(_json(answer))
+        return Erasure.read(_json(answer), retry_after(answer))
 
     def erasure(self, dataset: str, erasure_id: str) -> Erasure:
         """Return an erasure."""
         path = f"/datasets/{quote(dataset, safe='')}/erasures/{quote(erasure_id, safe='')}"
-        return Erasure.read(_json(self._request("GET", path)))
+        response = self._request("GET", path)
+        return Erasure.read(_json(response), retry_after(response))
 
     def job(self, job_id: UUID) -> Job:
         """Return the job."""

@@ -25,7 +25,6 @@ from chalicelib.service.object_keys import rejects_prefixes
 from chalicelib.telemetry import logger
 
 _SECONDS = 20.0  # that a sweep takes for it, and for one more step
-_MARGIN = 60.0  # seconds, for a worker that was making a rejects file to hear that it is not wanted any more
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?\Z", re.ASCII)  # in canonical JSON
 
 
@@ -113,7 +112,7 @@ class RecordEraser:
 
     records: ErasedRecords
     bucket: ErasedBucket
-    settled: float = _MARGIN
+    settled: float  # seconds, for a worker that was making a rejects file to hear that it is not wanted any more
     clock: Callable[[], float] = time.monotonic
 
     def erase(self) -> int:

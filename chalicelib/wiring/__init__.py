@@ -247,7 +247,8 @@ class Services:
         """Return the service that carries out erasures."""
         from chalicelib.service.record_erasure import RecordEraser
 
-        return RecordEraser(PostgresErasedRecords(self._pool), self.upload_bucket)
+        records = PostgresErasedRecords(self._pool)
+        return RecordEraser(records, self.upload_bucket, settled=self.settings.lease_seconds)
 
     def erasures(self, tenant: Tenant, actor: Actor | None) -> PostgresErasures:
         """Return the erasures of a tenant. What the actor begins is audited."""

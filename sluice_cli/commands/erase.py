@@ -10,8 +10,6 @@ from sluice_cli.api import Api
 from sluice_cli.commands.session import Session, json_option
 from sluice_cli.documents.datasets import Erasure
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds, between two looks
-
 
 @click.command("erase", short_help="Erase one person's records from a dataset.")
 @click.argument("dataset", metavar="DATASET")
@@ -61,10 +59,9 @@ def _value(value: str | None, field: str, *, is_confirmed: bool) -> str:
 
 def _wait(api: Api, erasure: Erasure) -> Erasure:
     """Look at the erasure until it is completed; say once that it waits for jobs."""
-    pause, has_told = _FIRST_PAUSE, False
+    has_told = False
     while not erasure.is_completed:
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        time.sleep(erasure.pause)
         erasure = api.erasure(erasure.dataset, erasure.erasure_id)
         if erasure.waits_for and not has_told:
             has_told = True

@@ -16,6 +16,9 @@ from sluice_cli.documents.members import (
 from sluice_cli.escaping import safe
 
 
+_PAUSE = 10.0  # seconds, where the API names none
+
+
 @dataclass(frozen=True)
 class DatasetOptions:
     """The default options of a dataset's files, with their values in JSON."""
@@ -46,9 +49,10 @@ class Erasure:
     is_completed: bool
     waits_for: tuple[str, ...]  # ids of jobs
     sentence: str  # about how far it is
+    pause: float  # seconds, until it is worth another look
 
     @classmethod
-    def read(cls, answer: object) -> Self:
+    def read(cls, answer: object, retry_after: float | None) -> Self:
         """Read an erasure's document. Raises UnexpectedResponseError if ``answer`` is something else."""
         document = as_object(answer, "an erasure")
         is_completed = document.get("completed_at") is not None
@@ -61,4 +65,5 @@ class Erasure:
             is_completed=is_completed,
             waits_for=tuple(safe(it) for it in optional_list(document, "waits_for")),
             sentence=f"{'Erased' if is_completed else 'Erased so far'}: {done}.",
+            pause=_PAUSE if retry_after is None else retry_after,
         )

@@ -14,12 +14,14 @@ from tests.support.paths import CHECKOUT
 
 def run(stack: Mapping[str, str], folder: Path, line: str) -> str:
     """Run a command line of the client in a folder; return what it prints."""
+    line, _, given = line.partition(" < ")
     program, *arguments = shlex.split(line)
     assert program == "sluice"
     done = subprocess.run(
         [sys.executable, "-m", "sluice_cli", *arguments],
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", **client_env(stack["SLUICE_URL"]), "PYTHONPATH": str(CHECKOUT)},
+        input=(folder / given).read_text(encoding="utf-8") if given else None,
         capture_output=True,
         text=True,
         check=True,
@@ -86,3 +88,29 @@ def test_a_rejected_file_is_fixed(stack: Mapping[str, str], dataset: str, tmp_pa
         )
         == 7
     )
+
+
+def test_a_persons_records_are_erased(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
+    markdown = page("how-to/erase-a-persons-records.md")
+    (file,) = blocks(markdown, "csv")
+    upload, erase, again = (line.strip() for line in blocks(markdown, "sh"))
+    (tmp_path / "people.csv").write_text(file, encoding="utf-8")
+    (tmp_path / "value.txt").write_text("ada@example.org\n", encoding="utf-8")
+
+    def follow(line: str) -> str:
+        return run(stack, tmp_path, line.replace("people ", f"{dataset} ").replace("--dataset people", f"--dataset {dataset}"))
+
+    def emails() -> list[str]:
+        found = query(
+            stack,
+            "SELECT record->>'email' FROM ingested_data JOIN datasets ON datasets.id = dataset_id WHERE name = %s",
+            dataset,
+        )
+        return sorted(row[0] for row in found)
+
+    follow(upload)
+    assert emails() == ["ada@example.org", "ada@example.org", "grace@example.org"]
+    assert follow(erase) == "Erased: rows: 2, rejects emptied: 0, files: 1.\n"
+    assert emails() == ["grace@example.org"]
+    follow(again)
+    assert emails() == ["grace@example.org"]

@@ -161,6 +161,7 @@ class FakeSluice:
         self.workers: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.tenants: list[dict[str, Any]] = []
+        self.erasures: list[Answer | None] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -197,6 +198,8 @@ class FakeSluice:
             return Answer(404, b"not here")
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
+        if "/eras" in path:
+            return _next(self.erasures)
         if path.startswith("/datasets/"):
             return self._options(request, path.split("/")[2])
         return self._get(path, query) if request.method == "GET" else self._post(request, path)

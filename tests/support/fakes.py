@@ -1093,7 +1093,7 @@ class MemoryServices:
             seconds=60,
             retention_days=90,
             eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
-            record_eraser=RecordEraser(self.erasures, self.upload_bucket),
+            record_eraser=RecordEraser(self.erasures, self.upload_bucket, settled=30),
         )
         self.upload_rules = UploadRules(
             bucket="bucket",

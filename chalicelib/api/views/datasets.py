@@ -61,4 +61,5 @@ def show_erasure(context: RequestContext, erasing: Erasing) -> Response:
     erasure = None if erasure_id is None else erasing.get(dataset, erasure_id)
     if erasure is None:
         raise UnknownErasure(text)
-    return json_response(serializers.describe_erasure(erasure))
+    headers = {} if erasure.completed_at else {"Retry-After": _POLL_SECONDS}
+    return json_response(serializers.describe_erasure(erasure), headers=headers)
