@@ -7,8 +7,9 @@ quotes, escapes, delimiters and the order of a date do not matter.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
+from functools import partial
 from hmac import digest
 
 ERASED = "erased"  # the code of a reject
@@ -36,7 +37,7 @@ class ErasedValue:
 
     @classmethod
     def of(cls, salt: bytes, field: str, texts: Iterable[str]) -> "ErasedValue":
-        """Return the hashes of a value, given the ways in which it may be written, the first one as stored."""
+        """Return the hashes of a value, given the ways in which it may be written; as stored comes first."""
         forms = list(dict.fromkeys(texts))
         words = _words(forms[0])
         return cls(
@@ -58,11 +59,11 @@ class ErasedValues:
             fields.setdefault(value.field, set()).update(value.hashes)
             if value.words_hash is not None:
                 by_words.setdefault(value.words, set()).add(value.words_hash)
-        self._fields: Mapping[str, set[bytes]] = fields
-        self._by_words: Mapping[int, set[bytes]] = by_words
+        self._fields = fields
+        self._by_words = by_words
 
     @property
-    def fields(self) -> Set[str]:
+    def fields(self) -> KeysView[str]:
         """The fields from which values were erased."""
         return self._fields.keys()
 
@@ -113,12 +114,14 @@ def _readings(text: str) -> Iterator[str]:
     if "\\" not in text:
         return
     yield _ESCAPE.sub(" ", _UNICODE_ESCAPE.sub(_character, text))
-    for encoding in ("utf-8", "cp1252"):
-        yield _BYTE_ESCAPES.sub(
-            lambda run: bytes.fromhex(run[0].replace("\\x", "")).decode(encoding, "replace"), text
-        )
+    yield _BYTE_ESCAPES.sub(partial(_text, encoding="utf-8"), text)
+    yield _BYTE_ESCAPES.sub(partial(_text, encoding="cp1252"), text)
+
+
+def _text(escapes: re.Match[str], encoding: str) -> str:
+    return bytes.fromhex(escapes[0].replace("\\x", "")).decode(encoding, "replace")
 
 
 def _character(escape: re.Match[str]) -> str:
-    code = int(escape[1], 16)
-    return " " if 0xD800 <= code <= 0xDFFF else chr(code)
+    """Return the character of an escape; of half a surrogate pair, one that is in no word."""
+    return (b"\\u" + escape[1].encode()).decode("unicode-escape").encode("utf-16", "replace").decode("utf-16")

@@ -21,7 +21,9 @@ def erased_in_table(
 
     ``finish`` returns what becomes of a column of normalised strings before it is stored.
     """
-    columns = {normalise(name): column for name, column in zip(table.column_names, table.columns, strict=True)}
+    columns = {
+        normalise(name): column for name, column in zip(table.column_names, table.columns, strict=True)
+    }
     for field in erased.fields & columns.keys():
         texts = nested.texts(whole(columns[field]))
         if texts is None:
@@ -36,9 +38,9 @@ def erased_in_table(
 def erased_field(record: str, erased: ErasedValues) -> str | None:
     """Return a field of a canonical record that holds an erased value; None if there is none."""
     members = json.loads(record, parse_int=str, parse_float=str)  # numbers as they are written
-    for field in erased.fields & members.keys():
-        value = members[field]
-        text = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
+    for field in erased.fields:
+        value = members.get(field)
+        text = str(value).lower() if isinstance(value, bool) else value
         if isinstance(text, str) and any(erased.among(field, [text])):
             return field
     return None

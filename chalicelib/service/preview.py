@@ -78,9 +78,7 @@ class Previewer:
         logger.info("preview stored", extra={"records": preview.read, "rejected": preview.rejected})
         return Result.PREVIEWED
 
-    def _make(
-        self, job: Job, text: ObjectText, detection: Detection, erased: ErasedValues | None
-    ) -> Preview:
+    def _make(self, job: Job, text: ObjectText, detection: Detection, erased: ErasedValues | None) -> Preview:
         dialect, file_format = text.dialect, format_of(text.dialect)
         size = min(SIZE, file_format.max_block_size(dialect))
         stop = (dialect.data_start + size) // _GRIDS[0] * _GRIDS[0]

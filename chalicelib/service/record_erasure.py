@@ -56,7 +56,7 @@ class ErasedRecords(Protocol):
         """
 
     def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
-        """Return some objects to remove: at once, and again ``settled`` seconds after it was known of them."""
+        """Return some objects to remove: at once, and again ``settled`` seconds after they were known."""
 
     def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
         """Note that the objects of the job were removed, and how many sources they were."""
@@ -88,7 +88,9 @@ class Erasing:
         """
         name, texts = normalise(field), _texts(value)
         if not texts[0]:
-            raise InvalidRequest("value must be a text that is not blank: no record has a blank one.", field="value")
+            raise InvalidRequest(
+                "value must be a text that is not blank: no record has a blank one.", field="value"
+            )
         return self.erasures.begin(dataset, uuid4(), name, texts, secrets.token_bytes(SALT))
 
     def get(self, dataset: str, erasure_id: UUID) -> Erasure | None:
@@ -112,7 +114,9 @@ class RecordEraser:
 
     records: ErasedRecords
     bucket: ErasedBucket
-    settled: float  # seconds, for a worker that was making a rejects file to hear that it is not wanted any more
+    settled: (
+        float  # seconds, for a worker that was making a rejects file to hear that it is not wanted any more
+    )
     clock: Callable[[], float] = time.monotonic
 
     def erase(self) -> int:

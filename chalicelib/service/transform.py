@@ -203,7 +203,7 @@ def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order
 
 def _without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
     """Return the warning, without its example if that may hold an erased value."""
-    return replace(warning, example=None) if warning.example and erased.may_be_in(warning.example) else warning
+    return replace(warning, example="") if warning.example and erased.may_be_in(warning.example) else warning
 
 
 def _print_segments(
@@ -306,7 +306,9 @@ class _Printer:
         if batch.singles:
             printed = dict(_print_singles(batch, rejections))
             if self.rejects.erased is not None:
-                fields = {ordinal: erased_field(text, self.rejects.erased) for ordinal, text in printed.items()}
+                fields = {
+                    ordinal: erased_field(text, self.rejects.erased) for ordinal, text in printed.items()
+                }
                 rejections += [Rejection(it, ERASED, TOLD, field) for it, field in fields.items() if field]
                 printed = {ordinal: text for ordinal, text in printed.items() if not fields[ordinal]}
             arrays.append(pa.array(printed.values(), pa.string()))

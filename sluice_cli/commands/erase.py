@@ -26,7 +26,7 @@ from sluice_cli.documents.datasets import Erasure
 def erase_command(  # noqa: PLR0913 - the command's options
     session: Session, *, dataset: str, field: str, value: str | None, yes: bool, no_wait: bool, as_json: bool
 ) -> None:
-    """Erase the records of DATASET whose field has a value, with their rejects and files; wait until it is done.
+    """Erase the records of DATASET whose field has a value, with their rejects and files. Wait for it.
 
     There is no way back. Such records are rejected from now on.
     """

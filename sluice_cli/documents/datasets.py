@@ -15,7 +15,6 @@ from sluice_cli.documents.members import (
 )
 from sluice_cli.escaping import safe
 
-
 _PAUSE = 10.0  # seconds, where the API names none
 
 

@@ -98,12 +98,16 @@ def test_a_persons_records_are_erased(stack: Mapping[str, str], dataset: str, tm
     (tmp_path / "value.txt").write_text("ada@example.org\n", encoding="utf-8")
 
     def follow(line: str) -> str:
-        return run(stack, tmp_path, line.replace("people ", f"{dataset} ").replace("--dataset people", f"--dataset {dataset}"))
+        return run(
+            stack,
+            tmp_path,
+            line.replace("people ", f"{dataset} ").replace("--dataset people", f"--dataset {dataset}"),
+        )
 
     def emails() -> list[str]:
         found = query(
             stack,
-            "SELECT record->>'email' FROM ingested_data JOIN datasets ON datasets.id = dataset_id WHERE name = %s",
+            "SELECT record->>'email' FROM ingested_rows WHERE tenant = 'default' AND dataset = %s",
             dataset,
         )
         return sorted(row[0] for row in found)

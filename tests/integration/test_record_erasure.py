@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
 from tests.support.blocks import block
-from tests.support.fakes import MemoryJobs, MemoryStore
+from tests.support.fakes import MemoryJobs
 from tests.support.life import Backend, Life
 from tests.support.principals import REACH
 from tests.support.roles import as_role
@@ -61,7 +61,7 @@ class World:
         store = S3Store(client)
         ports = {"ledger": life.ledger, "splits": life.splits, "new_writer": life.writer}
         sizes = {"max_upload": 10**9, "max_record": 10**6, "loaders": 1}
-        self.ingester: Ingester = new_ingester(MemoryJobs(), MemoryStore(b"", ""), **ports, **sizes, store=store)
+        self.ingester: Ingester = new_ingester(MemoryJobs(), store, **ports, **sizes)
         maker = RejectsFileMaker(
             life.rejects_files, store, self.bucket, self.ingester.limits, self.ingester.block_memory, 3
         )
@@ -78,7 +78,9 @@ class World:
         sent = self.client.put_object(Bucket=self.name, Key=key, Body=data, ChecksumAlgorithm="SHA256")
         assert sent["VersionId"]
         upload = Upload(self.name, key)
-        new = NewJob(job_id, "people", "people.csv", upload, 1024, Instructions(**instructions), tenant=tenant)
+        new = NewJob(
+            job_id, "people", "people.csv", upload, 1024, Instructions(**instructions), tenant=tenant
+        )
         self.life.jobs.create(new)
         pinned, _ = self.ingester.store.begin(self.name, key, sent["VersionId"], 1)
         assert self.life.jobs.mark_arrived(job_id, pinned)
@@ -169,12 +171,12 @@ class _Killed(BaseException):
 
 
 @pytest.fixture
-def world(life: Life, services: Mapping[str, str]) -> Iterator[World]:
+def world(life: Life, services: Mapping[str, str]) -> World:
     client = boto3.client("s3", endpoint_url=services["AWS_ENDPOINT_URL"], config=CONFIG)
     name = f"bucket-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    yield World(life, client, name)
+    return World(life, client, name)
 
 
 @pytest.mark.parametrize("table", ["plain", "partitioned"], indirect=True)
@@ -197,30 +199,31 @@ def test_nothing_of_a_person_is_left_though_every_sweep_is_killed(world: World) 
     overwritten = world.load(PEOPLE.replace(b"id,", b"no,"))
     world.client.put_object(Bucket=world.name, Key=world.key(overwritten), Body=PEOPLE)
     world.client.delete_object(Bucket=world.name, Key=world.key(overwritten))
-    statuses = [life.found(it).status for it in (first, clean, packed, failed, undone, previewed, overwritten)]
+    statuses = [
+        life.found(it).status for it in (first, clean, packed, failed, undone, previewed, overwritten)
+    ]
     assert statuses == [
-        *(Status.COMPLETED, Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.UNDONE, Status.CANCELED),
+        *(
+            Status.COMPLETED,
+            Status.COMPLETED,
+            Status.COMPLETED,
+            Status.FAILED,
+            Status.UNDONE,
+            Status.CANCELED,
+        ),
         Status.COMPLETED,
     ]
     before = world.found(ADA)
-    must_have = {"ingested_data", "validation_errors", "job_previews"}
+    must_have = {"ingested_data", "validation_errors", "job_previews", "job_warnings"}
     must_have |= {world.key(it) for it in (first, packed, failed, undone, previewed, overwritten, others)}
     assert must_have < before.keys(), before
     assert any(key.startswith(f"rejects/default/{first}/") for key in before)
     others_rows = world.emails(acme)
-
     erasure = world.begin("email", " Ada@Example.org ")
-    deaths = 0
-    while True:
-        try:
-            if world.eraser(after=2).erase():
-                break
-        except _Killed:
-            deaths += 1
-    assert deaths > 10
+    assert _deaths(world) > 10
 
     after = world.found(ADA)
-    of_acme = {"ingested_data": 2, "validation_errors": 1, world.key(others): 1}
+    of_acme = {"ingested_data": 2, "validation_errors": 1, "job_warnings": 1, world.key(others): 1}
     assert after == of_acme
     assert world.emails(acme) == others_rows
     left = ["grace@example.org", "grace@example.org", "mary@example.org", "tony@example.org"]
@@ -238,11 +241,25 @@ def test_nothing_of_a_person_is_left_though_every_sweep_is_killed(world: World) 
     assert world.eraser().erase() == 0
 
 
+def _deaths(world: World) -> int:
+    """Carry the erasure out; return how many sweeps were killed after one step."""
+    deaths = 0
+    while True:
+        try:
+            if world.eraser(after=1).erase():
+                return deaths
+        except _Killed:
+            deaths += 1
+
+
 def _check_rejects(world: World, job_id: UUID) -> None:
     """The rejects of a job add up, and those that were not the person's are whole."""
     life = world.life
     rejects = life.jobs.rejects(job_id, limit=9, after=None)
-    assert [(it.code, it.raw) for it in rejects] == [("erased", ""), ("extra-cell", "5,edsger@example.org,1930-05-11,more")]
+    assert [(it.code, it.raw) for it in rejects] == [
+        ("erased", ""),
+        ("extra-cell", "5,edsger@example.org,1930-05-11,more"),
+    ]
     assert life.found(job_id).progress.tally.rejected == 2
     assert life.rejects_files.wish(job_id)
     world.work(job_id)
@@ -254,7 +271,7 @@ def _check_rejects(world: World, job_id: UUID) -> None:
 
 
 def test_when_the_same_file_comes_again_its_records_are_rejected(world: World) -> None:
-    first = world.load(PEOPLE)
+    world.load(PEOPLE)
     world.erase("email", ADA)
     again = world.load(PEOPLE)
     job = world.life.found(again)
@@ -273,9 +290,8 @@ def test_when_the_same_file_comes_again_its_records_are_rejected(world: World) -
     done = world.erase("email", ADA)
     assert done.rows == 0
     assert world.found(ADA) == {}
-    assert {first, again, twin} == set(
-        it[0] for it in world.life.sql("SELECT job_id FROM erasure_jobs WHERE erasure = 2 AND holds")
-    ) | {first}
+    marked = world.life.sql("SELECT job_id FROM erasure_jobs WHERE erasure = 2 AND holds")
+    assert {it[0] for it in marked} == {again, twin}
 
 
 def test_a_preview_and_a_message_do_not_show_what_was_erased(world: World) -> None:
@@ -291,7 +307,15 @@ def test_a_preview_and_a_message_do_not_show_what_was_erased(world: World) -> No
 
 
 def test_json_numbers_are_found_by_their_texts(world: World) -> None:
-    lines = ['{"id":5}', '{"id":"5"}', '{"id":5.0}', '{"id":55}', '{"id":[5]}', '{"id":null,"x":5}', '{"id":1e21}']
+    lines = [
+        '{"id":5}',
+        '{"id":"5"}',
+        '{"id":5.0}',
+        '{"id":55}',
+        '{"id":[5]}',
+        '{"id":null,"x":5}',
+        '{"id":1e21}',
+    ]
     world.load("\n".join(lines).encode(), tenant=DEFAULT_TENANT)
     assert world.erase("id", "5").rows == 2  # 5 and 5.0 are one row
     assert world.erase("id", "1e+21").rows == 1
@@ -347,7 +371,7 @@ def test_a_block_that_does_not_know_the_erasure_is_not_committed(world: World) -
 
 def test_a_worker_of_an_earlier_version_commits_nothing(life: Life) -> None:
     """It does not say what it knows. Where nothing was erased, it works as before."""
-    from chalicelib.backends.postgres import blocks  # noqa: PLC0415 - its statement is replaced
+    from chalicelib.backends.postgres import blocks
 
     now = blocks._SQL["insert_block"]
     before = now.replace(", set_config('sluice.erasures', %(erasures)s, true)", "")
@@ -403,7 +427,9 @@ def test_the_erasure_waits_for_a_block_that_is_being_committed(life: Life) -> No
 def test_jobs_that_have_not_ended_are_waited_for(world: World) -> None:
     life = world.life
     steps = iter([True, True, True, True, False])
-    data = b"id,email\n" + b"".join(b"%d,%s@example.org\n" % (n, b"ada" if n % 3 else b"x%d" % n) for n in range(300))
+    data = b"id,email\n" + b"".join(
+        b"%d,%s@example.org\n" % (n, b"ada" if n % 3 else b"x%d" % n) for n in range(300)
+    )
     started = world.register(data)
     world.work(started, lambda: next(steps, False))
     previewed = world.register(PEOPLE, preview=True)
@@ -458,8 +484,8 @@ def test_a_worker_as_its_role_heeds_the_erasure(world: World, database_url: str)
 
 
 def test_an_erasure_ends_with_its_tenant(world: World) -> None:
-    from chalicelib.backends.postgres.erasure import PostgresRemovedTenants  # noqa: PLC0415
-    from chalicelib.service.erasure import Eraser  # noqa: PLC0415
+    from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
+    from chalicelib.service.erasure import Eraser
 
     tenants = PostgresTenants(world.life.pool)
     acme = tenants.create("acme")[0]
@@ -510,15 +536,17 @@ def test_an_erasure_during_a_load_is_exact_though_workers_are_killed(
 
     wait_for(is_done, lambda: str(erasing.get("people", erasure.id)))
     of_ada = len(range(0, 60_000, 7))
-    assert sluice.sql("SELECT count(*), count(*) FILTER (WHERE record->>'email' = %s) FROM ingested_data", ADA) == [
-        (60_000 - of_ada, 0)
-    ]
+    assert sluice.sql(
+        "SELECT count(*), count(*) FILTER (WHERE record->>'email' = %s) FROM ingested_data", ADA
+    ) == [(60_000 - of_ada, 0)]
     done = erasing.get("people", erasure.id)
     assert done is not None
     tally = job.progress.tally
     assert 0 < done.rows < of_ada
     assert (tally.records, tally.rejected) == (60_000, of_ada - done.rows)
-    assert sluice.sql("SELECT sum(count)::bigint FROM validation_errors WHERE raw = ''") == [(tally.rejected,)]
+    assert sluice.sql("SELECT sum(count)::bigint FROM validation_errors WHERE raw = ''") == [
+        (tally.rejected,)
+    ]
 
 
 # The audit log
@@ -537,17 +565,19 @@ def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: 
         "SET LOCAL sluice.removes_audit_events = 'on'; DELETE FROM audit_events",
     ):
         with pytest.raises(errors.InsufficientPrivilege), transaction_on(sweep.pool) as connection:
-            connection.execute(statement, prepare=False)  # type: ignore[arg-type]
+            connection.execute(statement, prepare=False)
     assert sweep.upkeep.forget_audit_events(days=365, limit=9) == 1
     assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 1  # those of the last 30 days stay
     assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 0
     assert life.sql("SELECT count(*) FROM audit_events") == [(1,)]
     sweep.pool.close()
-    for statement in ("DELETE FROM audit_events", "UPDATE audit_events SET action = 'x'", "TRUNCATE audit_events"):
+    for statement in (
+        "DELETE FROM audit_events",
+        "UPDATE audit_events SET action = 'x'",
+        "TRUNCATE audit_events",
+    ):
         with pytest.raises(errors.InsufficientPrivilege), psycopg.connect(database_url) as owner:
             owner.execute(statement.encode())
-    with transaction_on(Backend(database_url, as_role(database_url, "api")).pool, 1) as connection:
-        with pytest.raises(errors.InsufficientPrivilege):
-            connection.execute("SELECT remove_audit_events(1, 9)")
-
-
+    api = psycopg.connect(as_role(database_url, "api"))
+    with pytest.raises(errors.InsufficientPrivilege), api:
+        api.execute("SELECT remove_audit_events(1, 9)")

@@ -56,9 +56,37 @@ NOT_OF_THE_API = {
         *("take_silent", "purged", "forget"),
     },
     "record_erasure.sql": {
-        *("running", "look", "wait_for_blocks", "fence", "list_jobs", "page", "lock_rows", "remove_rows", "mark_jobs"),
-        *("note_rows", "rows_done", "next_jobs", "rejects", "empty_reject", "note_rejects", "count_rejects", "texts"),
-        *("empty_warning", "empty_preview", "empty_error", "judge", "objects", "removed", "count_objects", "finish"),
+        *(
+            "running",
+            "look",
+            "wait_for_blocks",
+            "fence",
+            "list_jobs",
+            "page",
+            "lock_rows",
+            "remove_rows",
+            "mark_jobs",
+        ),
+        *(
+            "note_rows",
+            "rows_done",
+            "next_jobs",
+            "rejects",
+            "empty_reject",
+            "note_rejects",
+            "count_rejects",
+            "texts",
+        ),
+        *(
+            "empty_warning",
+            "empty_preview",
+            "empty_error",
+            "judge",
+            "objects",
+            "removed",
+            "count_objects",
+            "finish",
+        ),
         "forget_jobs",
     },
     "holding.sql": set(),
@@ -137,9 +165,9 @@ class TwoTenants:
         """Run all that the API does on behalf of acme, as its role; return each kind of statement once."""
         self._use_jobs()
         self._use_rejects_files()
+        self._use_erasures()
         self._use_keys()
         self._use_operators_part()
-        self._use_erasures()
         self._use_audit_log()
         # What the statements found is there again.
         self.life.change("UPDATE ingestion_jobs SET uploaded_at = NULL WHERE key = 'new'")

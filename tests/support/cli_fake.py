@@ -198,10 +198,8 @@ class FakeSluice:
             return Answer(404, b"not here")
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
-        if "/eras" in path:
-            return _next(self.erasures)
         if path.startswith("/datasets/"):
-            return self._options(request, path.split("/")[2])
+            return _next(self.erasures) if "/eras" in path else self._options(request, path.split("/")[2])
         return self._get(path, query) if request.method == "GET" else self._post(request, path)
 
     def _options(self, request: Request, dataset: str) -> Answer:

@@ -188,7 +188,9 @@ class _Step:
             if self._empty_rejects(connection, job, limit):
                 return False
             is_found = self._empty_texts(connection, job)
-            judged = connection.execute(_SQL["judge"], {**job, "is_found": is_found, "code": ERASED}).fetchone()
+            judged = connection.execute(
+                _SQL["judge"], {**job, "is_found": is_found, "code": ERASED}
+            ).fetchone()
             if judged is not None and judged["holds"]:
                 withdraw(connection, job_id, made=True)
         return True
@@ -223,4 +225,3 @@ def _goes_on(row: Row) -> bool:
     if row["status"] == Status.PENDING:
         return row["uploaded_at"] is not None
     return row["status"] in (Status.PROCESSING, Status.PREVIEWED, Status.UNDOING)
-

@@ -51,14 +51,14 @@ ON CONFLICT DO NOTHING
 -- The rows of a page that hold the value, and the last hash of the page; NULL behind the last row. Compares HMAC-SHA-256
 -- (RFC 2104) of the field with the value of each row, as core/erased_values.py computes it.
 WITH page AS MATERIALIZED (
-    SELECT content_hash, record ->> %(field)s AS value
+    SELECT content_hash, record ->> %(field)s::text AS value
     FROM ingested_data WHERE dataset_id = %(dataset_id)s AND content_hash > %(after)s
     ORDER BY content_hash LIMIT %(limit)s
 )
 SELECT (SELECT content_hash FROM page ORDER BY content_hash DESC LIMIT 1) AS last,
        ARRAY(
            SELECT content_hash FROM page
-           WHERE sha256(%(outer)s || sha256(%(inner)s || convert_to(%(field)s || chr(1) || value, 'UTF8'))) = ANY(%(hashes)s)
+           WHERE sha256(%(outer)s || sha256(%(inner)s || convert_to(%(field)s::text || chr(1) || value, 'UTF8'))) = ANY(%(hashes)s)
        ) AS found
 
 -- name: lock_rows

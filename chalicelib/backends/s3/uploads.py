@@ -213,7 +213,9 @@ class S3Bucket:
             self._remove_versions(found[start : start + _MOST_REMOVED])
         return count
 
-    def _versions_of(self, key: str) -> "Iterator[tuple[ObjectVersionTypeDef | DeleteMarkerEntryTypeDef, bool]]":
+    def _versions_of(
+        self, key: str
+    ) -> "Iterator[tuple[ObjectVersionTypeDef | DeleteMarkerEntryTypeDef, bool]]":
         """Yield the versions and the delete markers of one key. Pages come in the order of keys."""
         pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
         with _upload_errors():

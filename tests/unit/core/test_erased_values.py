@@ -35,7 +35,9 @@ def test_postgres_computes_the_same_hash_with_two_hashes(field: str, value: str)
     assert by_hand == hash_of(SALT, field, value) == hmac.new(SALT, text, "sha256").digest()
 
 
-@given(WORDS, st.text(" ,;|\t\"'{}[]:.-_@/", min_size=1, max_size=3), st.randoms(), st.lists(WORDS, max_size=3))
+@given(
+    WORDS, st.text(" ,;|\t\"'{}[]:.-_@/", min_size=1, max_size=3), st.randoms(), st.lists(WORDS, max_size=3)
+)
 def test_a_value_is_found_by_its_words_whatever_is_around_them(
     words: list[str], between: str, random: object, others: list[list[str]]
 ) -> None:
@@ -68,7 +70,13 @@ def test_what_is_found_in_text_that_cannot_be_split(value: str, text: str) -> No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("Ann", "Anna"), ("ada@example.org", "ada@example.net"), ("a b", "a x b"), ("***", "***"), ("1990-01-31", "1990-01-30")],
+    [
+        ("Ann", "Anna"),
+        ("ada@example.org", "ada@example.net"),
+        ("a b", "a x b"),
+        ("***", "***"),
+        ("1990-01-31", "1990-01-30"),
+    ],
 )
 def test_what_is_not_found(value: str, text: str) -> None:
     assert not erased(value).may_be_in(text)

@@ -89,15 +89,19 @@ ALTER TABLE erasure_jobs ENABLE ROW LEVEL SECURITY;
 -- Events of the audit log end when the operator's retention does, by this function and in no other way. None of the last
 -- 30 days does.
 CREATE FUNCTION remove_audit_events(days integer, most integer) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET sluice.removes_audit_events = 'on' AS $$
-    WITH removed AS (
-        DELETE FROM audit_events WHERE number IN (
-            SELECT number FROM audit_events WHERE time < now() - make_interval(days => greatest(days, 30))
-            ORDER BY time LIMIT most
-        )
-        RETURNING 1
-    )
-    SELECT count(*) FROM removed
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    PERFORM set_config('sluice.removes_audit_events', 'on', true);
+    DELETE FROM audit_events WHERE number IN (
+        SELECT number FROM audit_events WHERE time < now() - make_interval(days => greatest(days, 30))
+        ORDER BY time LIMIT most
+    );
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    PERFORM set_config('sluice.removes_audit_events', 'off', true);
+    RETURN removed;
+END
 $$;
 REVOKE ALL ON FUNCTION remove_audit_events FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION remove_audit_events TO sluice_sweep, sluice_worker;
