@@ -100,7 +100,8 @@ class _Writer:
 
 
 def _json_line(reject: WholeReject) -> str:
-    numbers = f'"_line": {_to_json(reject.place.line)}, "_record_number": {_to_json(reject.place.record)}'
+    line, record_number = (_number(it) or "null" for it in (reject.place.line, reject.place.record))
+    numbers = f'"_line": {line}, "_record_number": {record_number}'
     members = f'"_reason": {_to_json(_reason(reject))}, "_code": {_to_json(reject.code)}, {numbers}'
     record = None if reject.is_cut or reject.is_excerpt else _json_value(reject.raw)
     if record is not None:

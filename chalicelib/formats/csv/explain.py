@@ -17,6 +17,7 @@ from chalicelib.rows.text import WHITESPACE, excerpt, short_name
 
 _MOST = 10  # cells too many or too few that are looked for
 _LONGEST = 100  # characters of a name or a value in a message
+_EMPTY = Kind.EMPTY  # looked up once: it is compared for each rejected record
 _SHOWING = 50  # rows whose cells show whether blanks are usual
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", ":": "colon", BLANKS: "blank"}
 
@@ -74,46 +75,57 @@ class Explainer:
     def _divided(self, cells: Sequence[str], extra: int) -> int | None:
         """Return the one column whose cell seems to be divided into ``extra`` more.
 
-        A number may be divided as well as a text. A blank that only one cell begins with decides, unless
-        blanks are usual.
+        A number may be divided as well as a text. A blank that only its other pieces begin with decides,
+        unless blanks are usual.
         """
-        fits = [column for column in self._possible(cells, extra) if self._may_divide(cells, column, extra)]
-        led = {at for at, cell in enumerate(cells) if at and cell.startswith(" ") and cell.strip()}
-        told = [column for column in fits if led == set(range(column + 1, column + extra + 1))]
-        if len(told) == 1 and not self.has_blanks:
-            return told[0]
+        values = [cell.strip(WHITESPACE) for cell in cells]
+        possible = self._possible(values, extra)
+        if not self.has_blanks:
+            led = [at for at, cell in enumerate(cells) if at and values[at] and cell.startswith(" ")]
+            column = led[0] - 1 if led else -1
+            is_one = led == list(range(column + 1, column + extra + 1))
+            if is_one and column in possible and self._may_divide(cells, values, column, extra):
+                return column
+        fits = [column for column in possible if self._may_divide(cells, values, column, extra)]
         return fits[0] if len(fits) == 1 and self.kinds else None
 
-    def _may_divide(self, cells: Sequence[str], column: int, extra: int) -> bool:
+    def _may_divide(self, cells: Sequence[str], values: Sequence[str], column: int, extra: int) -> bool:
         """Return whether pieces, none of them empty, make a cell of the column together."""
-        pieces = cells[column : column + extra + 1]
+        after = column + extra + 1
+        if not all(values[column:after]):
+            return False
         kind = self.kinds.get(column)
-        is_own = kind is None or kind_of(self._delimiter.join(pieces).strip(WHITESPACE)) is kind
-        return is_own and all(piece.strip(WHITESPACE) for piece in pieces)
+        return kind is None or kind_of(self._delimiter.join(cells[column:after]).strip(WHITESPACE)) is kind
 
     def _left_out(self, cells: Sequence[str], missing: int) -> int | None:
         """Return the one column whose cell seems to be missing."""
-        fits = self._possible(cells, -1)
+        fits = self._possible([cell.strip(WHITESPACE) for cell in cells], -1)
         return fits[0] if missing == 1 and len(fits) == 1 and self.kinds else None
 
-    def _possible(self, cells: Sequence[str], extra: int) -> range:
+    def _possible(self, values: Sequence[str], extra: int) -> range:
         """Return the columns of which each may be the wrong one: all others have cells of their kind.
 
-        The cells of columns before it are in their places; those behind it are ``extra`` places further on.
+        ``values``: the cells without white space around them. Those of columns before it are in their places;
+        those behind it are ``extra`` places further on.
         """
-        width = len(self.dialect.columns)
-        first_off = (column for column, kind in self.kinds.items() if not _is_own(cells, column, kind))
-        last_off = (
-            column
-            for column in reversed(self.kinds)
-            if not _is_own(cells, column + extra, self.kinds[column])
-        )
-        return range(next(last_off, 0), next(first_off, width - 1) + 1)
+        first, last = 0, len(self.dialect.columns) - 1
+        for column, kind in self.kinds.items():
+            if not _is_own(values, column, kind):
+                last = column
+                break
+        for column in reversed(self.kinds):
+            if not _is_own(values, column + extra, self.kinds[column]):
+                first = column
+                break
+        return range(first, last + 1)
 
 
-def _is_own(cells: Sequence[str], at: int, kind: Kind) -> bool:
-    """Return whether there is such a cell, and it may be of that kind."""
-    return 0 <= at < len(cells) and kind_of(cells[at].strip(WHITESPACE)) in (kind, Kind.EMPTY)
+def _is_own(values: Sequence[str], at: int, kind: Kind) -> bool:
+    """Return whether there is such a value, and it may be of that kind."""
+    if not 0 <= at < len(values):
+        return False
+    found = kind_of(values[at])
+    return found is kind or found is _EMPTY
 
 
 def _cut(text: str) -> str:

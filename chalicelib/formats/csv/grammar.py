@@ -212,8 +212,11 @@ class Grammar:
             end -= 1
         if self.escape and (end - len(record[:end].rstrip(self.escape))) % 2 == 1:
             end = len(record)  # the line ending is escaped, and the file ends there
+        start = self.start(record, 0)
+        if self._is_plain(record, start, end):
+            return record[start:end].split(self.delimiter)
         found = []
-        for quoted, body, text, delimiter in self._cells(record, self.start(record, 0), end):
+        for quoted, body, text, delimiter in self._cells(record, start, end):
             if quoted:
                 found.append(self._quoted_text(body))
             elif not self.delimiter and not text and not delimiter:
@@ -221,6 +224,12 @@ class Grammar:
             else:
                 found.append(self._escaped.sub(rb"\1", text) if self._escaped else text)
         return found or [b""]
+
+    def _is_plain(self, data: bytes, start: int, end: int) -> bool:
+        """Return whether ``[start, end)`` is a line in which each delimiter divides cells."""
+        if self.escape or not self.delimiter or (self.quote and data.find(self.quote, start, end) >= 0):
+            return False
+        return data.find(b"\n", start, end) < 0 and data.find(b"\r", start, end) < 0
 
     def cell_spans(self, record: bytes) -> Iterator[tuple[int, int]]:
         """Yield where each cell of a regular record begins, and ends with its delimiter."""

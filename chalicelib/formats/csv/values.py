@@ -12,7 +12,7 @@ _UNIT = (
     r"|ft|in|lbs?|oz)"
 )
 _CURRENCY = r"(?:[$€£¥₹]|(?-i:[A-Z]{3}))"
-_DAY = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?"
+_DAY = r"[0-9]{1,4}(?P<between>[-/.])[0-9]{1,2}(?P=between)[0-9]{1,4}\.?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _NAMED_DAY = rf"[0-9]{{1,2}}[- ]{_MONTH}\.?[- ,]*[0-9]{{2,4}}|{_MONTH}\.? [0-9]{{1,2}},? [0-9]{{4}}"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[ap]\.?m\.?)?"
@@ -33,25 +33,28 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-_PATTERNS = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE | re.ASCII))
-    for kind, pattern in (
-        (Kind.NUMBER, rf"{_CURRENCY}? ?{_AMOUNT}-? ?(?:%|{_CURRENCY}|{_UNIT})?"),
-        (Kind.DATE, rf"(?:{_DAY}|{_NAMED_DAY})(?:[ T]+{_CLOCK}{_ZONE})?|[0-9]{{8}}T[0-9]{{6}}Z?"),
-        (Kind.TIME, rf"{_CLOCK}{_ZONE}"),
-        (Kind.EMAIL, r"[^\s@,;|]+@[^\s@,;|]+\.[^\s@,;|]+"),
-        (Kind.ADDRESS, r"(?:https?|ftp|s3|file)://[^\s;|,]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"),
-        (
-            Kind.ADDRESS,
-            r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?=.*::)[0-9a-f:]{3,39}",
-        ),
-        (Kind.CODE, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?|(?-i:[A-Z]{1,5}-?[0-9]{2,})"),
-        # a telephone number, rather than two decimal fractions
-        (Kind.CODE, r"(?![0-9]+\.[0-9]+ +[0-9]+\.)(?:\+|\(?0)[0-9 ()/.-]{5,20}[0-9]"),
-        (Kind.CODE, r"\{.*\".*\}|\[.*[\",].*\]"),
-        (Kind.FLAG, r"true|false"),
-    )
+_PATTERNS = (
+    (Kind.NUMBER, rf"{_CURRENCY}? ?{_AMOUNT}-? ?(?:%|{_CURRENCY}|{_UNIT})?"),
+    (Kind.DATE, rf"(?:{_DAY}|{_NAMED_DAY})(?:[ T]+{_CLOCK}{_ZONE})?|[0-9]{{8}}T[0-9]{{6}}Z?"),
+    (Kind.TIME, rf"{_CLOCK}{_ZONE}"),
+    (Kind.EMAIL, r"[^\s@,;|]+@[^\s@,;|]+\.[^\s@,;|]+"),
+    (Kind.ADDRESS, r"(?:https?|ftp|s3|file)://[^\s;|,]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"),
+    (
+        Kind.ADDRESS,
+        r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?=.*::)[0-9a-f:]{3,39}",
+    ),
+    (Kind.CODE, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?|(?-i:[A-Z]{1,5}-?[0-9]{2,})"),
+    # a telephone number, rather than two decimal fractions
+    (Kind.CODE, r"(?![0-9]+\.[0-9]+ +[0-9]+\.)(?:\+|\(?0)[0-9 ()/.-]{5,20}[0-9]"),
+    (Kind.CODE, r"\{.*\".*\}|\[.*[\",].*\]"),
+    (Kind.FLAG, r"true|false"),
 )
+_KINDS = {f"is{number}": kind for number, (kind, _) in enumerate(_PATTERNS)}
+# All in one, as a group each: the first that matches decides.
+_value = re.compile(
+    "|".join(f"(?P<{name}>{pattern})" for name, (_, pattern) in zip(_KINDS, _PATTERNS, strict=True)),
+    re.IGNORECASE | re.ASCII,
+).fullmatch
 
 # Cells that stand for a missing value.
 _MISSING = frozenset(
@@ -84,7 +87,8 @@ def kind_of(cell: str) -> Kind:
     first = cell[0]
     if len(cell) > _LONGEST or (first.isalpha() and len(cell) > 1 and cell.isalpha() and len(cell) > _FLAG):
         return Kind.TEXT
-    return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(cell)), Kind.TEXT)
+    match = _value(cell)
+    return _KINDS[match.lastgroup] if match and match.lastgroup else Kind.TEXT
 
 
 _LONGEST = 200  # characters; longer cells are text
