@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from hmac import digest
 
 ERASED = "erased"  # the code of a reject
@@ -32,6 +33,7 @@ class ErasedValue:
 
     field: str
     hashes: tuple[bytes, ...]  # of the ways in which it may be written
+    sizes: tuple[int, ...]  # bytes of each of them: texts of other sizes need not be hashed
     words_hash: bytes | None  # None: it has no words
     words: int  # how many it has
 
@@ -43,6 +45,7 @@ class ErasedValue:
         return cls(
             field,
             tuple(hash_of(salt, field, text) for text in forms),
+            tuple(len(text.encode()) for text in forms),
             _hash_of_words(salt, words) if words else None,
             len(words),
         )
@@ -53,10 +56,12 @@ class ErasedValues:
 
     def __init__(self, salt: bytes, values: Iterable[ErasedValue]) -> None:
         self._salt = salt
+        self._sizes: dict[str, set[int]] = {}
         fields: dict[str, set[bytes]] = {}
         by_words: dict[int, set[bytes]] = {}
         for value in values:
             fields.setdefault(value.field, set()).update(value.hashes)
+            self._sizes.setdefault(value.field, set()).update(value.sizes)
             if value.words_hash is not None:
                 by_words.setdefault(value.words, set()).add(value.words_hash)
         self._fields = fields
@@ -67,10 +72,19 @@ class ErasedValues:
         """The fields from which values were erased."""
         return self._fields.keys()
 
-    def among(self, field: str, texts: Iterable[str]) -> list[bool]:
-        """Return for each text whether it was erased from the field, which is one of ``fields``."""
-        hashes, salt, start = self._fields[field], self._salt, f"{field}{_BETWEEN}"
-        return [digest(salt, (start + text).encode(), "sha256") in hashes for text in texts]
+    def sizes(self, field: str) -> list[int]:
+        """Return the sizes, in bytes of UTF-8, that texts erased from the field have."""
+        return sorted(self._sizes[field])
+
+    def among(self, field: str, texts: Iterable[bytes]) -> list[bool]:
+        """Return for each text, in UTF-8, whether it was erased from the field, which is one of ``fields``.
+
+        Two calls of SHA-256 take a third of the time of one of :func:`hash_of`.
+        """
+        hashes = self._fields[field]
+        inner, outer = hmac_pads(self._salt)
+        inner += f"{field}{_BETWEEN}".encode()
+        return [sha256(outer + sha256(inner + text).digest()).digest() in hashes for text in texts]
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text has the words of an erased value next to each other, in any order.

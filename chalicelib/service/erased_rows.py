@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from chalicelib import interruption
 from chalicelib.core.erased_values import ErasedValues
@@ -28,11 +29,14 @@ def erased_in_table(
         texts = nested.texts(whole(columns[field]))
         if texts is None:
             continue
-        distinct = finish(field, texts).dictionary_encode()
-        values = interruption.asking(distinct.dictionary.to_pylist(), _ASK_EVERY)
-        is_erased = erased.among(field, values)
+        texts = finish(field, texts)
+        sizes = pc.binary_length(texts)
+        may_be = pc.is_in(sizes, pa.array(erased.sizes(field), sizes.type))
+        distinct = texts.filter(may_be).cast(pa.binary()).dictionary_encode()
+        is_erased = erased.among(field, interruption.asking(distinct.dictionary.to_pylist(), _ASK_EVERY))
         if any(is_erased):
-            yield field, pa.array(is_erased, pa.bool_()).take(distinct.indices).fill_null(False)  # noqa: FBT003
+            found = pa.array(is_erased, pa.bool_()).take(distinct.indices)
+            yield field, pc.replace_with_mask(may_be, may_be, found)
 
 
 def erased_field(record: str, erased: ErasedValues) -> str | None:
@@ -41,6 +45,6 @@ def erased_field(record: str, erased: ErasedValues) -> str | None:
     for field in erased.fields:
         value = members.get(field)
         text = str(value).lower() if isinstance(value, bool) else value
-        if isinstance(text, str) and any(erased.among(field, [text])):
+        if isinstance(text, str) and any(erased.among(field, [text.encode()])):
             return field
     return None

@@ -108,7 +108,8 @@ def fill(life: Life, tenant: Tenant, client: Any, name: str) -> None:
     erased = PostgresErasures(life.pool, tenant).begin("default", uuid4(), "v", [tenant.name], b"s" * 32)
     assert erased is not None
     life.change(
-        f"INSERT INTO erasure_jobs (erasure, job_id) SELECT number, '{job_id}' FROM erasures WHERE id = '{erased.id}'"
+        "INSERT INTO erasure_jobs (erasure, job_id)"
+        f" SELECT number, '{job_id}' FROM erasures WHERE id = '{erased.id}'"
     )
     for prefix in tenant_prefixes(tenant.name):
         for key in (f"{prefix}crm/a", f"{prefix}crm/b"):

@@ -305,6 +305,7 @@ def erased_value_columns(value: ErasedValue) -> dict[str, Any]:
     return {
         "field": value.field,
         "hashes": list(value.hashes),
+        "sizes": list(value.sizes),
         "words_hash": value.words_hash,
         "words": value.words,
     }
@@ -312,7 +313,9 @@ def erased_value_columns(value: ErasedValue) -> dict[str, Any]:
 
 def erased_value_of(row: Row) -> ErasedValue:
     """Return what a row of `erasures` erases."""
-    return ErasedValue(row["field"], tuple(row["hashes"]), row["words_hash"], row["words"])
+    return ErasedValue(
+        row["field"], tuple(row["hashes"]), tuple(row["sizes"]), row["words_hash"], row["words"]
+    )
 
 
 def erasure_of(row: Row) -> Erasure:

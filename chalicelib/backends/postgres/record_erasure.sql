@@ -7,8 +7,8 @@ WHERE datasets.name = %(dataset)s AND datasets.id = own.dataset_id AND own.tenan
 RETURNING own.id, own.erasure_salt
 
 -- name: begin
-INSERT INTO erasures (id, tenant_id, dataset_id, field, hashes, words_hash, words)
-VALUES (%(id)s, %(tenant_id)s, %(dataset_id)s, %(field)s, %(hashes)s, %(words_hash)s, %(words)s)
+INSERT INTO erasures (id, tenant_id, dataset_id, field, hashes, sizes, words_hash, words)
+VALUES (%(id)s, %(tenant_id)s, %(dataset_id)s, %(field)s, %(hashes)s, %(sizes)s, %(words_hash)s, %(words)s)
 
 -- name: show
 SELECT erasure.id, datasets.name AS dataset, erasure.field, erasure.created_at, erasure.completed_at, erasure.rows,
@@ -28,7 +28,7 @@ WHERE erasure.id = %(id)s AND datasets.name = %(dataset)s AND own.tenant_id = %(
 SELECT id FROM erasures WHERE completed_at IS NULL ORDER BY number
 
 -- name: look
-SELECT erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.words_hash, erasure.words,
+SELECT erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.sizes, erasure.words_hash, erasure.words,
        erasure.fenced_at, erasure.after_hash, erasure.rows_done_at, own.erasure_salt
 FROM erasures AS erasure JOIN tenant_datasets AS own ON own.id = erasure.dataset_id
 WHERE erasure.id = %(id)s AND completed_at IS NULL

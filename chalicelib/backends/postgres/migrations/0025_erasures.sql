@@ -11,6 +11,7 @@ CREATE TABLE erasures (
     dataset_id    integer NOT NULL,             -- tenant_datasets.id
     field         text NOT NULL,
     hashes        bytea[] NOT NULL,             -- of the field with the value, in each way that it may be written
+    sizes         integer[] NOT NULL,           -- of these, in bytes: a worker hashes texts of these sizes only
     words_hash    bytea,                        -- of the value's words in any order; NULL: it has none
     words         integer NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
