@@ -138,4 +138,4 @@ def _text(escapes: re.Match[str], encoding: str) -> str:
 
 def _character(escape: re.Match[str]) -> str:
     """Return the character of an escape; of half a surrogate pair, one that is in no word."""
-    return (b"\\u" + escape[1].encode()).decode("unicode-escape").encode("utf-16", "replace").decode("utf-16")
+    return (b"\\u" + escape[1].encode()).decode("unicode_escape").encode("utf-16", "replace").decode("utf-16")
