@@ -34,6 +34,7 @@ from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import SHARED
 from infra.steps.progress import Report, step, to_terminal
+from infra.steps.signals import end_on_sigterm
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -192,4 +193,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -14,6 +14,7 @@ from infra.emulator.environment import OPENER, application_env
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import Layout
 from infra.steps.progress import step, to_terminal
+from infra.steps.signals import end_on_sigterm
 
 
 def deploy(env: dict[str, str], layout: Layout) -> str:
@@ -57,4 +58,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())
