@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ from chalicelib.backends.postgres.record_erasure import PostgresErasedRecords, P
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket, S3Store
 from chalicelib.core.audit import Actor, AuditAction
-from chalicelib.core.erasures import Erasure
+from chalicelib.core.erasures import ErasedObject, Erasure
 from chalicelib.core.errors import JobEnded, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
@@ -343,6 +344,22 @@ def test_of_a_dropped_file_only_the_version_with_the_record_is_removed(world: Wo
         f"{key}.bak": [b"id,email\n3,y@example.org\n"],
     }
     assert {world.life.found(it).status for it in (old, clean, neighbour)} == {Status.COMPLETED}
+
+
+def test_in_a_bucket_without_versions_the_object_of_exactly_that_key_is_removed(world: World) -> None:
+    name = f"bucket-{uuid4().hex}"
+    world.client.create_bucket(Bucket=name)
+    for key in ("drop/a/b/c", "drop/a/b/c.csv"):
+        world.client.put_object(Bucket=name, Key=key, Body=b"x")
+    bucket, later = S3Bucket(world.client, name), datetime.now(UTC) + timedelta(minutes=1)
+
+    def erased(*kept: str, before: datetime = later) -> int:
+        return bucket.erase_versions(ErasedObject(uuid4(), "a", "drop/a/b/c", before, frozenset(kept)))
+
+    assert erased("null") == 0  # another job has read it
+    assert erased(before=later - timedelta(hours=1)) == 0  # it is of a later file
+    assert erased() == 1
+    assert [it.key for it in bucket.objects("drop/")] == ["drop/a/b/c.csv"]
 
 
 def test_rejects_that_are_not_stored_whole_cost_the_object(world: World) -> None:
