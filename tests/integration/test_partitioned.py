@@ -177,7 +177,7 @@ def test_partitioning_keeps_names_and_rights(plain_url: str, make_life: Callable
     )
     before, view_before = life.sql(about), life.sql(view)
     found = {str(cell) for row in before for cell in row}
-    assert {"ingested_data_pkey", "content_hash", "byteatrue", "sluice_sweep=r/sluice"} <= found  # of each kind
+    assert {"ingested_data_pkey", "content_hash", "byteatrue", "sluice_sweep=r/sluice"} <= found
     assert "pg_write_all_data=r" in view_before[0][2]
     partition(plain_url)
     assert life.sql(about) == before
