@@ -106,18 +106,7 @@ bench-reading: $(PROJECT_READY) ## read labelled files with Sluice and others, w
 
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements again
-	@for name in requirements requirements-worker requirements-dev \
-	    infra/local/requirements-localstack infra/local/requirements-lambda \
-	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers \
-      bench/reading/requirements-reading tests/support/spreadsheet/requirements-spreadsheet; do \
-	  more=; \
-	  case $$name in \
-	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \
-	    */requirements-redis) more=--no-deps;; \
-	  esac; \
-	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes --universal \
-	    --python-version 3.11 $$more $$name.in --output-file $$name.txt; \
-	done
+	@$(VENV_PYTHON) -m infra.locks
 
 .PHONY: clean
 clean: down ## remove everything installed and stored, data included

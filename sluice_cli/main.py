@@ -82,6 +82,7 @@ class _Sluice(click.Group):
     envvar="SLUICE_TENANT",
     help="The tenant, with a key for all tenants. Default: the variable SLUICE_TENANT, or `default`.",
 )
+@click.version_option(package_name="sluice", message="sluice %(version)s")
 @click.pass_context
 def main(ctx: click.Context, url: str | None, tenant: str | None) -> None:
     """Make the session that all commands share."""

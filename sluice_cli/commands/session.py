@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from uuid import UUID
 
 import click
@@ -67,7 +68,7 @@ class Session:
                 "The address of the API is not set: set SLUICE_URL, or give --url.",
                 hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
             )
-        with httpx.Client(headers={"User-Agent": "sluice-cli"}) as http:
+        with httpx.Client(headers={"User-Agent": f"sluice-cli/{version('sluice')}"}) as http:
             yield Api(self.url, http, Credential(self.api_key, self.tenant))
 
     def command_line(self, *arguments: object) -> str:
