@@ -85,11 +85,15 @@ faults: $(PROJECT_READY) ## kill workers and services for a long run; SLUICE_FAU
 	@SLUICE_FAULTS=long .venv/bin/pytest tests/faults
 
 .PHONY: lint
-lint: $(PROJECT_READY) ## check style, types, imports, known vulnerabilities
+lint: $(PROJECT_READY) ## check style, types, imports, the forge's files, known vulnerabilities
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
