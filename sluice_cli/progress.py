@@ -42,7 +42,7 @@ class Reporter(Protocol):
 
 def reporter_for(out: Console) -> Reporter:
     """Return the reporter that fits the console."""
-    return BarReporter(out) if out.is_terminal else LineReporter(out)
+    return BarReporter(out) if out.is_terminal and not out.quiet else LineReporter(out)
 
 
 class LineReporter:
