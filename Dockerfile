@@ -45,7 +45,7 @@ RUN chmod -R a+rX chalicelib \
     && python -m compileall -q --invalidation-mode unchecked-hash chalicelib \
     && rm -rf /usr/local/lib/python3.12/site-packages/* /usr/local/lib/python3.12/ensurepip /usr/local/bin/pip*
 USER 10001:10001
-# malloc uses large pages for large allocations: docs/decisions.md, "Large pieces of memory".
+# malloc uses large pages for large allocations: docs/explanation/performance-notes.md, "Memory of a worker".
 ENV SLUICE_HEALTH_FILE=/tmp/worker.health \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 STOPSIGNAL SIGTERM

@@ -20,7 +20,7 @@ What a file costs a worker and Postgres at most, whatever is in it. The memory o
 not grow with the file: it stays within `SLUICE_MEMORY_BUDGET`, which is
 [divided](operations.md#memory-and-connections) among what needs it. CPU time and the bytes in Postgres grow
 with the bytes that are sent, and no faster. A file that reaches a bound ends its job with a code, and the
-worker goes on with the next one.
+worker takes the next one.
 
 To measure it again, with the stack up:
 

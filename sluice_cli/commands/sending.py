@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -47,10 +47,15 @@ def opened(path: Path, filename: str | None, out: Console) -> Iterator[LocalFile
         raise errors.InputError(
             "Standard input has no name.", hint="Give one, such as --filename people.csv: sluice upload -"
         )
-    stream = sys.stdin.buffer
     ends = ", which Ctrl-D ends" if sys.stdin.isatty() else ""
-    render.print_line(out, f"reading standard input{ends}")
-    with LocalFile.spooled(stream, filename) as file:
+    with ExitStack() as stack:
+        try:
+            render.print_line(out, f"reading standard input{ends}")
+            file = stack.enter_context(LocalFile.spooled(sys.stdin.buffer, filename))
+        except KeyboardInterrupt:
+            raise errors.Interrupted(
+                "Interrupted while standard input was read: nothing has been uploaded."
+            ) from None
         yield file
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from sluice_cli.errors import InputError, Interrupted
+from sluice_cli.errors import InputError
 from sluice_cli.escaping import safe
 
 CHUNK_SIZE = 256 << 10  # bytes
@@ -53,16 +53,12 @@ class LocalFile:
         The API and S3 need the size before the first byte. The file has no name in its folder, so it is gone
         when the process ends, however that happens. Memory stays constant.
 
-        Raises InputError if there is nothing to read or no room, Interrupted on Ctrl-C.
+        Raises InputError if there is nothing to read or no room.
         """
         with tempfile.TemporaryFile() as handle:
             try:
                 shutil.copyfileobj(stream, handle, CHUNK_SIZE)
                 handle.flush()
-            except KeyboardInterrupt:
-                raise Interrupted(
-                    "Interrupted while standard input was read: nothing has been uploaded."
-                ) from None
             except OSError as error:
                 raise InputError(
                     f"Cannot copy standard input to {safe(tempfile.gettempdir())}: {error.strerror}.",

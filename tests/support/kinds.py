@@ -295,7 +295,7 @@ KINDS = (
         "zip, LZMA of lines",
         "zip",
         lambda size: bomb("zip-lzma", LINE, size, b"a,b\n"),
-        (),
+        (GIB // 4,),
         _TEXT,
         code="compression-bomb",
         cpu=15,

@@ -6,7 +6,6 @@ import io
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -150,14 +149,3 @@ def test_a_copy_that_cannot_be_made_says_where(error: OSError, message: str) -> 
         pass
     assert raised.value.message == f"Cannot copy standard input to {tempfile.gettempdir()}: {message}"
     assert "TMPDIR" in str(raised.value.hint)
-
-
-def interrupted(*_: Any) -> bytes:
-    raise KeyboardInterrupt
-
-
-def test_ctrl_c_while_standard_input_is_read_uploads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = Stream(CSV)
-    monkeypatch.setattr(stream, "read", interrupted)
-    with pytest.raises(errors.Interrupted, match="nothing has been uploaded"), LocalFile.spooled(stream, "x"):
-        pass

@@ -78,12 +78,16 @@ def test_no_page_speaks_of_settings_that_are_not_there() -> None:
     assert spoken_of <= known
 
 
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
 def anchors(path: Path) -> Iterator[str]:
     for title in re.findall(r"^#+ (.*)$", CODE.sub("", path.read_text("utf-8")), re.MULTILINE):
         yield re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", path.read_text("utf-8"))):
         if link.startswith("https://"):
@@ -94,7 +98,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_json_and_python_on_a_page_can_be_read(path: Path) -> None:
     markdown = path.read_text("utf-8")
     for block in blocks(markdown, "json"):
@@ -103,6 +107,7 @@ def test_json_and_python_on_a_page_can_be_read(path: Path) -> None:
         ast.parse(block)
 
 
+KINDS = {".py", ".sql", ".yaml", ".md", ".sh", ".in"}  # of files whose comments may name a page
 MADE_BY_DEPLOYING = (".chalice/deployed/", ".chalice/policies/prod/")
 
 
@@ -111,7 +116,18 @@ def test_every_file_named_on_a_page_exists() -> None:
     for path in PAGES:
         for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", path.read_text("utf-8")):
             known = name.partition("/")[0] not in kept or name.startswith(MADE_BY_DEPLOYING)
-            assert known or (ROOT / name).exists(), f"{path.name}: {name}"
+            assert known or (ROOT / name).exists(), f"{name_of(path)}: {name}"
+
+
+def test_every_page_named_outside_the_documentation_exists() -> None:
+    folders = ("chalicelib", "sluice_cli", "infra", "bench", "tests")
+    files = [
+        ROOT / name for name in ("app.py", "Dockerfile", "Makefile", "docker-compose.yml", "pyproject.toml")
+    ]
+    files += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in KINDS]
+    for path in files:
+        for page in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8")):
+            assert (ROOT / page).is_file(), f"{name_of(path)}: {page}"
 
 
 def test_every_make_target_is_documented_and_no_other_is() -> None:
