@@ -44,7 +44,7 @@ $(VENV_READY): requirements-dev.txt | check-python
 	@$(VENV_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(PROJECT_READY): $(VENV_READY) pyproject.toml
+$(PROJECT_READY): $(VENV_READY) pyproject.toml chalicelib/__init__.py
 	@$(VENV_PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
@@ -267,13 +267,18 @@ def print_options(out: Console, defaults: DatasetOptions) -> None:
 
 
 def print_table(
-    out: Console, titles: Sequence[str], rows: Iterable[Sequence[str]], *, may_stack: bool = True
+    out: Console,
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+    may_stack: bool = True,
 ) -> None:
     """Print a table. On a terminal that is too narrow for it each row is stacked: a line for each cell.
 
-    If it must not stack, cells are cut where they do not fit.
+    If it must not stack, cells are cut where they do not fit. ``numbers``: the titles of columns of figures.
     """
-    columns, rows = [_Column(title) for title in titles], list(rows)
+    columns, rows = [_Column(title, right=title in numbers) for title in titles], list(rows)
     table = _table(columns, rows, out.width)
     if may_stack and _is_too_wide(out, table):
         print_stacked(out, titles, rows)

@@ -19,6 +19,7 @@ from sluice_cli.formatting import number, shortened
 from sluice_cli.transfer.local_file import LocalFile
 
 _TITLES = ("FILE", "STATUS", "READ", "INSERTED", "DUPLICATES", "REJECTED", "JOB")
+_NUMBERS = frozenset(("READ", "INSERTED", "DUPLICATES", "REJECTED"))
 _NAME_LIMIT = 40  # characters
 _UPLOADED, _NOT_UPLOADED = "uploaded", "not uploaded"
 _WORST_FIRST = (
@@ -116,7 +117,7 @@ class SeveralUploads:
         out = error_console() if self.out.quiet and self.exit_status() else self.out
         jobs = [file.job for file in self._files if file.job is not None]
         render.print_line(out)
-        render.print_table(out, _TITLES, [_row(file) for file in self._files])
+        render.print_table(out, _TITLES, [_row(file) for file in self._files], numbers=_NUMBERS)
         statuses = Counter(file.status for file in self._files)
         parts = ", ".join(f"{count} {status}" for status, count in statuses.items())
         sums = Counts(
@@ -146,7 +147,11 @@ class SeveralUploads:
             render.print_line(out, f"{name}: {number(job.counts.rejected)} rejected: ", (command, "bold"))
         if job.warnings:
             command = self.session.command_line("job", job.id)
-            render.print_line(out, f"{name}: {len(job.warnings)} warnings: ", (command, "bold"))
+            render.print_line(out, f"{name}: {_counted(len(job.warnings), 'warning')}: ", (command, "bold"))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _row(file: _File) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from sluice_cli import render
 from sluice_cli.commands.budget import max_rejects_option
-from sluice_cli.commands.completion import complete_datasets
+from sluice_cli.commands.completion import complete_datasets, complete_job_ids
 from sluice_cli.commands.file_options import format_option, options_option
 from sluice_cli.commands.labels import labels_option
 from sluice_cli.commands.sending import Upload, filename_option, opened
@@ -56,12 +56,22 @@ _SETTLED_BY_RESUME = {
 @labels_option("--metadata", "A label that is stored with the job.")
 @click.option("--force", is_flag=True, help="Load the file even if the same file was loaded before.")
 @click.option(
-    "--parent-job", metavar="ID", type=click.UUID, help="FILE holds the corrected rejects of the job ID."
+    "--parent-job",
+    metavar="ID",
+    type=click.UUID,
+    shell_complete=complete_job_ids,
+    help="FILE holds the corrected rejects of the job ID.",
 )
 @max_rejects_option(may_be_none=False)
 @on_failure_option
 @beyond_limit_option
-@click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
+@click.option(
+    "--resume",
+    metavar="ID",
+    type=click.UUID,
+    shell_complete=complete_job_ids,
+    help="Resume the upload of the job ID.",
+)
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
 )

@@ -42,12 +42,17 @@ def test_datasets_of_the_latest_jobs(
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("command", ["job", "errors", "cancel", "retry", "undo", "load"])
-def test_ids_of_the_latest_jobs(server: FakeSluice, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [*((it,) for it in ("job", "errors", "cancel", "retry", "undo", "load")), ("upload", "x", "--resume")],
+)
+def test_ids_of_the_latest_jobs(
+    server: FakeSluice, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     other = "73a3eb48-477f-4fcb-bd18-1865d0026c05"
     server.jobs = [job(), job(id=other)]
-    assert completed(server, monkeypatch, command, "") == [JOB_ID, other]
-    assert completed(server, monkeypatch, command, "73A") == [other]
+    assert completed(server, monkeypatch, *words, "") == [JOB_ID, other]
+    assert completed(server, monkeypatch, *words, "73A") == [other]
 
 
 def test_the_options_of_the_line_choose_the_service(

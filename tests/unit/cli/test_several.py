@@ -110,7 +110,7 @@ def test_a_job_that_failed_and_one_with_warnings_are_told(server: FakeSluice, fi
     jobs(server, BROKEN, WARNED)
     output = run(server, "upload", *files).stdout
     assert "people.csv: corrupt-file: It is cut off.\n" in output
-    assert f"people.csv: 1 warnings: sluice job {JOB_ID}\n" in output
+    assert f"people.csv: 1 warning: sluice job {JOB_ID}\n" in output
     assert "3 files: 1 FAILED, 2 COMPLETED" in output
 
 
