@@ -38,7 +38,9 @@ _UNBOUNDED_WIDTH = 100_000  # columns: a pipe or a file has no width
 _EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
 _MOST_KINDS = 5  # of rejects in a summary
 _LONG_QUEUE = 1.0  # seconds
-NARROW = 80  # columns of a terminal: fewer leave too little for a file's name beside the id of a job
+# Columns of a terminal: fewer leave too little for a file's name beside the id of a job, or for a bar beside
+# its figures.
+NARROW = 80
 _AWAITED = {
     "upload": "the file",
     "worker": "a worker",

@@ -71,7 +71,7 @@ class Session:
                 hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
             )
         agent = f"sluice-cli/{version('sluice')}"
-        hooks = logging_hooks(error_console()) if is_verbose() else None
+        hooks = logging_hooks() if is_verbose() else None
         with httpx.Client(headers={"User-Agent": agent}, event_hooks=hooks) as http:
             yield Api(self.url, http, Credential(self.api_key, self.tenant))
 

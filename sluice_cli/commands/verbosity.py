@@ -1,14 +1,13 @@
 """The options ``--quiet`` and ``--verbose``, which each command has, and what the second one prints."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import click
 import httpx
-from rich.console import Console
 
-from sluice_cli import render
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import duration
 
@@ -48,11 +47,12 @@ def add_options(command: click.Command) -> None:
             add_options(below)
 
 
-def logging_hooks(out: Console) -> dict[str, list[Callable[..., Any]]]:
-    """Return hooks for an httpx client that print each answer.
+def logging_hooks() -> dict[str, list[Callable[..., Any]]]:
+    """Return hooks for an httpx client that print each answer on stderr.
 
     Neither queries, which sign upload URLs, nor headers, which hold the key, are printed.
     """
+    stderr = sys.stderr
 
     def sent(request: httpx.Request) -> None:
         request.extensions[_SENT_AT] = time.monotonic()
@@ -63,7 +63,10 @@ def logging_hooks(out: Console) -> dict[str, list[Callable[..., Any]]]:
         address = safe(request.url.copy_with(query=None, userinfo=b""))
         request_id = response.headers.get("X-Request-Id") or response.headers.get("x-amz-request-id")
         named = f", request id {safe(request_id)}" if request_id else ""
-        render.print_line(out, f"{request.method} {address}: {response.status_code} in {took}{named}")
+        # While a bar moves, sys.stderr is a proxy that writes above it, on stdout: right only on a terminal.
+        out = sys.stderr if stderr.isatty() else stderr
+        out.write(f"{request.method} {address}: {response.status_code} in {took}{named}\n")
+        out.flush()
 
     return {"request": [sent], "response": [answered]}
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from sluice_cli import errors
 from tests.support.cli_fake import JOB_ID, Answer, FakeSluice, job, reject
 from tests.support.cli_fake_parts import FakeParts
 from tests.support.paths import CHECKOUT
 
+CONTROL = r"\x1b\[\??\d+[A-Za-z]"  # what moves the cursor, clears a line
 PROGRAM = [sys.executable, "-m", "sluice_cli"]
 # A test run in the background ignores SIGINT and hands that down: the terminal's Ctrl-C would not.
 _INTERRUPTIBLE = """
@@ -31,10 +33,16 @@ def env(server: FakeSluice, **extra: str) -> dict[str, str]:
     return os.environ | own | extra
 
 
-def on_terminal(server: FakeSluice, *arguments: str, **extra: str) -> tuple[int, str]:
-    """Run with stdout on a pseudo-terminal. Return the exit status and the terminal's output."""
+def on_terminal(
+    server: FakeSluice, *arguments: str, stderr: bool | BinaryIO = False, **extra: str
+) -> tuple[int, str]:
+    """Run with stdout on a pseudo-terminal. Return the exit status and the terminal's output.
+
+    ``stderr``: whether stderr is on it, too, or where else it goes.
+    """
     terminal, stdout = pty.openpty()
-    process = subprocess.Popen([*PROGRAM, *arguments], env=env(server, **extra), stdout=stdout)
+    other = (stdout if stderr else None) if isinstance(stderr, bool) else stderr
+    process = subprocess.Popen([*PROGRAM, *arguments], env=env(server, **extra), stdout=stdout, stderr=other)
     os.close(stdout)
     output = b""
     try:
@@ -109,6 +117,30 @@ def test_a_narrow_terminal_stacks_the_cells_of_a_table(server: FakeSluice) -> No
     ]
     assert f"JOB         {JOB_ID}" in second.splitlines()
     assert "STATUS      FAILED" in second.splitlines()
+
+
+def test_a_bar_fits_into_a_narrow_terminal(server: FakeSluice, csv: Path) -> None:
+    output = on_terminal(server, "upload", str(csv), NO_COLOR="1", COLUMNS="40")[1]
+    pieces = re.split(rf"{CONTROL}|[\r\n]+", output)
+    drawn = [piece for piece in pieces if piece.startswith("upload people.csv")]
+    assert any("100%" in line for line in drawn)
+    assert all("%" in line and len(line) <= 40 for line in drawn)
+
+
+def test_verbose_lines_stand_above_the_bars(server: FakeSluice) -> None:
+    server.polls = [Answer(200, job("PROCESSING")), Answer(200, job("PROCESSING")), Answer(200, job())]
+    output = on_terminal(server, "job", "-v", "--follow", JOB_ID, NO_COLOR="1", stderr=True)[1]
+    requests = [line for line in output.replace("\r", "\n").split("\n") if "GET http" in line]
+    assert len(requests) == 3
+    assert all(re.sub(CONTROL, "", line).startswith("GET http") for line in requests)
+
+
+def test_verbose_lines_go_to_stderr_though_stdout_is_a_terminal(server: FakeSluice, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        output = on_terminal(server, "job", "-v", "--follow", JOB_ID, stderr=file)[1]
+    assert "GET http" not in output
+    assert log.read_text().startswith("GET http")
 
 
 def test_rejects_are_stacked_on_a_narrow_terminal(server: FakeSluice) -> None:
