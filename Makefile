@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 QUEUE ?= sqs
+ORIGINS ?=
 ROOT ?= .local
 
 LOCAL := $(CURDIR)/.local
@@ -54,7 +55,7 @@ install: $(PROJECT_READY) ## create the environments (.venv, LocalStack's, the f
 
 .PHONY: up
 up: $(PROJECT_READY) ## start the stack; make up QUEUE=redis for the other queue
-	@$(VENV_PYTHON) -m infra.local up --queue $(QUEUE) --root $(ROOT)
+	@$(VENV_PYTHON) -m infra.local up --queue $(QUEUE) --origins '$(ORIGINS)' --root $(ROOT)
 
 .PHONY: down
 down: ## stop the stack

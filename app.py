@@ -1,11 +1,13 @@
 """Sluice as Chalice knows it: routes and triggers, and nothing else."""
 
+from collections.abc import Callable
 from typing import Any
 
 from chalice import app as chalice
 
 from chalicelib import settings
 from chalicelib.api.context import RequestContext
+from chalicelib.api.cors import answer_options
 from chalicelib.api.middleware import Views, request_middleware
 from chalicelib.api.views import (
     audit,
@@ -26,12 +28,22 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
 
+settings.end_if_unconfigured()
 environment = settings.load()
-app = chalice.Chalice(app_name="sluice")
+app = chalice.Chalice(app_name="sluice", configure_logs=False)
 for kind in ("s3", "scheduled", "sqs", "pure_lambda"):
     app.register_middleware(chalice.ConvertToMiddleware(logger.inject_lambda_context), event_type=kind)
 app.register_middleware(chalice.ConvertToMiddleware(trace_handler), event_type="all")
-app.middleware("http")(request_middleware)
+
+
+@app.middleware("http")
+def around_request(
+    request: chalice.Request, get_response: Callable[[chalice.Request], chalice.Response]
+) -> chalice.Response:
+    """See :func:`request_middleware`."""
+    return request_middleware(request, get_response, origins=environment.allowed_origins)
+
+
 view = Views(app, lambda: services().access, lambda: services().audit)
 
 
@@ -243,6 +255,16 @@ def create_key(context: RequestContext) -> chalice.Response:
 def revoke_key(context: RequestContext) -> chalice.Response:
     """Revoke an API key."""
     return keys.revoke(context, services().of(context.reach, context.actor).api_keys)
+
+
+def options_of(path: str) -> Callable[..., chalice.Response]:
+    """Return the view that tells the methods of a path. A browser asks it without a credential."""
+    methods = tuple(app.routes[path])
+    return lambda **_path: answer_options(methods)
+
+
+for route in tuple(app.routes):
+    app.route(route, methods=["OPTIONS"], name="options")(options_of(route))
 
 
 def on_upload(event: chalice.S3Event | dict[str, Any], _context: object = None) -> dict[str, int]:

@@ -2,13 +2,27 @@
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 MIB = 1 << 20
 _SHORTEST_SECRET = 32  # bytes, as many as HMAC-SHA-256 gives. Source: RFC 7518, section 3.2
 _Choice = TypeVar("_Choice", bound=str)
+# As a browser sends it: lower case, without a path. Plain http only for pages on the reader's own machine.
+_ORIGIN = re.compile(
+    r"(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?"
+)
+_DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")  # a browser leaves it out
+
+UNCONFIGURED = "SLUICE_UNCONFIGURED"  # a stage of `.chalice/config.json` has it until it is configured
+_BY_MAKE = "`make up` deploys it, with everything that it needs, on this machine."
+_BY_CONFIGURE = "docs/deploy.md shows how to create its stacks, configure it and deploy it."
+_SERVING = (
+    "To serve the API by `chalice local`, run `make up`, then `set -a; . .local/env; set +a` before it."
+)
 
 
 class SettingError(ValueError):
@@ -29,6 +43,7 @@ class Settings:
     oidc_role_claim: str
     oidc_roles: str  # JSON
     oidc_jwks: str  # JSON, or the address of an object in S3
+    allowed_origins: tuple[str, ...]  # whose pages may use the API and the bucket
     bucket: str
     queue_backend: Literal["sqs", "redis"]
     queue_url: str  # SQS
@@ -121,6 +136,29 @@ def _token_secrets(env: Mapping[str, str]) -> tuple[bytes, ...]:
         raise SettingError(f"SLUICE_TOKEN_SECRETS {error}") from None
 
 
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Return the web origins in a list that has commas between them.
+
+    Raises ValueError with a sentence about the one that a browser would not send so.
+    """
+    origins = tuple(item.strip() for item in text.split(",")) if text.strip() else ()
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
+            raise ValueError(
+                "must list origins as browsers send them, with commas between them: https://app.example.org"
+                " or http://localhost:8000, in lower case, without a path, a default port or '*'."
+                f" This is none: {origin!r}"
+            )
+    return origins
+
+
+def _allowed_origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        return parse_origins(env.get("SLUICE_ALLOWED_ORIGINS", ""))
+    except ValueError as error:
+        raise SettingError(f"SLUICE_ALLOWED_ORIGINS {error}") from None
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings in ``env``. Raises SettingError naming the wrong one.
 
@@ -138,6 +176,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         oidc_role_claim=env.get("SLUICE_OIDC_ROLE_CLAIM", "roles"),
         oidc_roles=env.get("SLUICE_OIDC_ROLES", ""),
         oidc_jwks=env.get("SLUICE_OIDC_JWKS", ""),
+        allowed_origins=_allowed_origins(env),
         bucket=env.get("SLUICE_BUCKET", "sluice-uploads"),
         queue_backend=queue_backend,
         queue_url=env.get("SLUICE_QUEUE_URL", ""),
@@ -173,6 +212,19 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         retention_days=_number(env, "SLUICE_RETENTION_DAYS", 90, 1, 36500),
         health_file=env.get("SLUICE_HEALTH_FILE") or None,
     )
+
+
+def end_if_unconfigured(env: Mapping[str, str] = os.environ, command: Sequence[str] = sys.argv) -> None:
+    """End Chalice for a stage that has only what the checkout has, and say what to do.
+
+    `chalice local` serves such a stage with the addresses of the local stack. Raises SystemExit.
+    """
+    stage = env.get(UNCONFIGURED)
+    if stage and ("DATABASE_URL" not in env or not {"deploy", "package"}.isdisjoint(command)):
+        way = _BY_MAKE if stage == "local" else _BY_CONFIGURE.format(stage=stage)
+        # `chalice local` waits for a change of the code after this, and does not print what it is raised with
+        sys.stderr.write(f"Stage {stage} has no settings yet. {way} {_SERVING}\n")
+        sys.exit(1)
 
 
 def required(value: str, name: str) -> str:

@@ -23,8 +23,8 @@ _SERVICE = "sluice"
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
 _IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
-# Chalice has a logger named after the app: the same name here would print every line twice.
-logger = Logger(service="sluice-service")
+# Chalice's logger, which is named after the app, is the same one: `app.py` leaves it to this module.
+logger = Logger(service=_SERVICE)
 
 
 class Metric(StrEnum):

@@ -34,6 +34,7 @@ from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import SHARED
 from infra.steps.progress import Report, step, to_terminal
+from infra.steps.signals import end_on_sigterm
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -87,13 +88,14 @@ def release(
 ) -> None:
     """Create or update the stack from the template, migrate, and connect the uploads' bucket to the intake.
 
-    `bucket` holds the package for Lambda. Raises `StackFailedError`, `StepError` and botocore's errors.
+    `bucket` holds the package for Lambda, and the template, which is too large for a request.
+    Raises `StackFailedError`, `StepError` and botocore's errors.
     """
     stage = values["Stage"]
     with step(report, STACK, "changing") as current:
-        body = upload_package(template, f"sluice-{stage}", bucket, boto3.client("s3"))
+        url = upload(template, f"sluice-{stage}", bucket, boto3.client("s3"))
         name = stacks.stack_name(stage, STACK)
-        current.result = stacks.change(client, name, body, values)
+        current.result = stacks.change(client, name, {"TemplateURL": url}, values)
     with step(report, "migrations") as current:
         applied = migrate(f"sluice-{stage}-{MIGRATE}", patient_client())
         current.result = f"{len(applied)} applied"
@@ -105,19 +107,23 @@ def _connect_bucket(client: "CloudFormationClient", stage: str, intake: str, rep
     stacks.deploy(client, stage, ["storage"], {"storage": {INTAKE: intake}}, report=report)
 
 
-def upload_package(template: Path, folder: str, bucket: str, client: "S3Client") -> str:
-    """Upload the package to `folder` of `bucket` and return the template that names it.
+def upload(template: Path, folder: str, bucket: str, client: "S3Client") -> str:
+    """Upload the package and a template that names it to `folder` of `bucket`. Return the template's address.
 
-    The package's key contains its hash, so CloudFormation sees a change if and only if the content changes.
+    Keys contain the content's hash, so CloudFormation sees a change if and only if the package changes.
     """
-    package = template.with_name(PACKAGE).read_bytes()
-    key = f"{folder}/{hashlib.sha256(package).hexdigest()}.zip"
-    client.put_object(Bucket=bucket, Key=key, Body=package)
+
+    def put(content: bytes, suffix: str) -> str:
+        key = f"{folder}/{hashlib.sha256(content).hexdigest()}.{suffix}"
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+        return key
+
+    key = put(template.with_name(PACKAGE).read_bytes(), "zip")
     document = json.loads(template.read_text())
     for resource in document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
-    return json.dumps(document, separators=(",", ":"))  # compact: a request takes 51,200 bytes
+    return f"{client.meta.endpoint_url}/{bucket}/{put(json.dumps(document).encode(), 'json')}"
 
 
 def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_terminal) -> None:
@@ -192,4 +198,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

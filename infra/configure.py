@@ -14,6 +14,8 @@ import boto3
 from chalicelib import settings
 from infra import stacks
 from infra.deployment.configuration import (
+    ALLOWED_ORIGINS,
+    OUTPUTS,
     ConfigurationError,
     configure_stage,
     fill_policies,
@@ -51,6 +53,12 @@ def _configure(arguments: argparse.Namespace) -> None:
         raise ConfigurationError(f"the stacks of {stage} have no outputs: deploy them first")
     if arguments.lambda_workers and arguments.layer is None:
         raise ConfigurationError("a Lambda worker needs its layer: --layer ARN (see infra.packages publish)")
+    if ALLOWED_ORIGINS in dict(arguments.setting):
+        raise ConfigurationError(
+            f"{ALLOWED_ORIGINS} is a parameter of the stack, as the bucket needs it too:"
+            " infra.stacks deploy --parameter storage.AllowedOrigins=…"
+        )
+    outputs.setdefault(OUTPUTS[ALLOWED_ORIGINS], "")  # the stack has no empty output
     outputs["AllowedAddresses"] = parse_networks(arguments.allow)
     chosen = dict(arguments.setting) | {"SLUICE_LAMBDA_WORKERS": str(arguments.lambda_workers)}
     config = configure_stage(read_config(), stage, outputs, settings=chosen, layer=arguments.layer)

@@ -29,6 +29,7 @@ from infra.packages.build import check_runtime
 from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import CHECKOUT, SHARED
+from infra.steps.signals import end_on_sigterm
 
 DEAD_LETTERS = "EventsDeadLetterQueueArn"  # an output of the stacks
 
@@ -107,4 +108,5 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

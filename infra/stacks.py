@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 from uuid import uuid4
 
 import boto3
@@ -36,6 +36,13 @@ MAX_PAUSE_SECONDS = 5.0
 
 # Parameter values, by template and by the parameter's name.
 Values = Mapping[str, Mapping[str, str]]
+
+
+class Template(TypedDict, total=False):
+    """A template: its text, of up to 51,200 bytes, or where it is in S3."""
+
+    TemplateBody: str
+    TemplateURL: str
 
 
 class StackFailedError(Exception):
@@ -85,7 +92,8 @@ def deploy(
         given = {"Stage": stage, **(flags if template == "monitoring" else {}), **values.get(template, {})}
         name = stack_name(stage, template)
         with step(report, template, "changing") as current:
-            current.result = change(client, name, (FOLDER / f"{template}.yaml").read_text(), given)
+            body = (FOLDER / f"{template}.yaml").read_text()
+            current.result = change(client, name, {"TemplateBody": body}, given)
         if stage == "prod":
             client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
 
@@ -103,7 +111,7 @@ def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_te
                 current.result = "deleted"
 
 
-def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[str, str]) -> str:
+def change(client: "CloudFormationClient", name: str, template: Template, given: Mapping[str, str]) -> str:
     """Create or update one stack by a change set. Return `created`, `updated` or `unchanged`."""
     stack = _wait_until_settled(client, name, unless=IN_REVIEW)
     if stack and stack["StackStatus"] in NEVER_CREATED:
@@ -115,8 +123,8 @@ def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[
         StackName=name,
         ChangeSetName=f"deploy-{uuid4().hex}",
         ChangeSetType=kind,
-        TemplateBody=body,
-        Parameters=_parameters(client, body, stack, given),
+        **template,
+        Parameters=_parameters(client, template, stack, given),
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": "application", "Value": "sluice"}, {"Key": "stage", "Value": given["Stage"]}],
     )["Id"]
@@ -129,12 +137,11 @@ def change(client: "CloudFormationClient", name: str, body: str, given: Mapping[
 
 
 def _parameters(
-    client: "CloudFormationClient", body: str, stack: "StackTypeDef | None", given: Mapping[str, str]
+    client: "CloudFormationClient", template: Template, stack: "StackTypeDef | None", given: Mapping[str, str]
 ) -> "list[ParameterTypeDef]":
     """Return the `given` values, and for the template's other parameters their previous values."""
     declared = {
-        parameter["ParameterKey"]
-        for parameter in client.get_template_summary(TemplateBody=body)["Parameters"]
+        parameter["ParameterKey"] for parameter in client.get_template_summary(**template)["Parameters"]
     }
     before = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])} if stack else set()
     kept = sorted((before & declared) - given.keys())

@@ -15,6 +15,7 @@ from infra.local import scratch
 from infra.local import stack as local_stack
 from tests.support import deployed_service
 from tests.support.examples import many
+from tests.support.pages import served
 from tests.support.paths import CHECKOUT
 
 # No test is a matter of time; in CI every run draws the same examples.
@@ -64,12 +65,16 @@ def stack_root(services: Mapping[str, str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(services: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the addresses of the whole stack: services, deployed application and worker."""
+def stack(services: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Yield the addresses of the whole stack: services, deployed application and worker.
+
+    It allows the pages of an example, which are served as long as it is there.
+    """
     assert services
-    env = local_stack.up(ROOT)
-    deployed_service.OPERATOR_KEY.key = env["SLUICE_API_KEY"]
-    return {**env, "SLUICE_TEST_ROOT": str(ROOT)}
+    with served(CHECKOUT / "docs" / "how-to" / "upload-from-a-browser") as port:
+        env = local_stack.up(ROOT, origins=[f"http://localhost:{port}"])
+        deployed_service.OPERATOR_KEY.key = env["SLUICE_API_KEY"]
+        yield {**env, "SLUICE_TEST_ROOT": str(ROOT)}
 
 
 @pytest.fixture(scope="session")

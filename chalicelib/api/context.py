@@ -13,6 +13,8 @@ from chalicelib.core.audit import Actor, AuditAction
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 
+TENANT = "Sluice-Tenant"  # the header that names the tenant, for a credential of all tenants
+
 
 @dataclass(frozen=True)
 class RequestContext:

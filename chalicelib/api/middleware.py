@@ -1,6 +1,6 @@
-"""The steps around every request: its context, its log line, its request id."""
+"""The steps around every request: its context, its log line, its request id, the pages that may read it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
@@ -8,7 +8,8 @@ from typing import cast
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.api.context import RequestContext, request_id_of, uuid_in
+from chalicelib.api.context import TENANT, RequestContext, request_id_of, uuid_in
+from chalicelib.api.cors import cors_headers
 from chalicelib.api.problems import Answer, handle_errors
 from chalicelib.api.responses import PROBLEM, problem_response
 from chalicelib.core.access import CredentialKind, Forbidden, Scope
@@ -18,8 +19,6 @@ from chalicelib.core.tenants import Tenant
 from chalicelib.service.access import Access, require
 from chalicelib.service.audit import AuditLog
 from chalicelib.telemetry import logger
-
-TENANT = "Sluice-Tenant"  # the header that names the tenant, for a credential of all tenants
 
 _CREDENTIAL = "sluice_credential"  # in the request's context: who makes it, for the log
 
@@ -112,8 +111,13 @@ def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) ->
     return Target(tenant_id)
 
 
-def request_middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Return the response with its request id, as a problem if Chalice made it an error. Log the request."""
+def request_middleware(
+    request: Request, get_response: Callable[[Request], Response], *, origins: Collection[str] = ()
+) -> Response:
+    """Return the response with its request id, as a problem if Chalice made it an error. Log the request.
+
+    ``origins``: whose pages may read it.
+    """
     request_id = request_id_of(request)
     keys = {"request_id": request_id}
     if job_id := (request.uri_params or {}).get("job_id"):
@@ -129,6 +133,7 @@ def request_middleware(request: Request, get_response: Callable[[Request], Respo
             headers = {"Allow": str(allow)} if allow else None
             response = problem_response(response.status_code, detail, headers=headers)
     response.headers["X-Request-Id"] = request_id
+    response.headers.update(cors_headers(request, response, origins))
     if response.headers.get("Content-Type") == PROBLEM:
         response.body["request_id"] = request_id
     return response

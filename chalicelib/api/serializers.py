@@ -39,16 +39,19 @@ _LONG_MEMBERS = {
 
 
 def summarise(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job as a list shows it: without labels, columns, counts of rejects and preview."""
+    """Return the job as a list shows it: without labels, columns, counts of rejects, preview, retry_after."""
     document = describe(job, now)
     for name in ("columns", "column_count", "decimal_columns"):
         document["detected"].pop(name, None)
-    del document["metadata"], document["rejects"], document["preview"]
+    del document["metadata"], document["rejects"], document["preview"], document["retry_after"]
     return document
 
 
-def describe(job: Job, now: datetime) -> dict[str, Any]:
-    """Return the job's document; its pace is measured up to ``now``."""
+def describe(job: Job, now: datetime, retry_after: int | None = None) -> dict[str, Any]:
+    """Return the job's document; its pace is measured up to ``now``.
+
+    ``retry_after``: seconds after which to ask again, None if there is no need to.
+    """
     error, budget = job.outcome.error, job.instructions.max_rejects
     waiting = waiting_for(job, now)
     return {
@@ -56,6 +59,7 @@ def describe(job: Job, now: datetime) -> dict[str, Any]:
         "status": job.status.value,
         "phase": phase(job),
         "waiting_for": waiting and _waiting(waiting),
+        "retry_after": retry_after,
         "tenant": job.tenant.name,
         "dataset": job.dataset,
         "filename": job.filename,

@@ -9,22 +9,24 @@ import json
 import os
 import sys
 
+from chalicelib import settings
 from infra.emulator import application, resources
 from infra.emulator.environment import OPENER, application_env
 from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import Layout
 from infra.steps.progress import step, to_terminal
+from infra.steps.signals import end_on_sigterm
 
 
 def deploy(env: dict[str, str], layout: Layout) -> str:
     """Deploy with the settings in `env` and return the API's URL as seen from outside the containers.
 
-    Raises `StepError`, and `OSError` when LocalStack does not respond.
+    Raises `StepError`, `SettingError`, and `OSError` when LocalStack does not respond.
     """
     endpoint = env["AWS_ENDPOINT_URL"]
     identity = session_id(endpoint)
     with step(to_terminal, "resources") as current:
-        created = resources.ensure(endpoint)
+        created = resources.ensure(endpoint, settings.load(env).allowed_origins)
         check(env, created)
         current.result = f"bucket {created.bucket}, queue {created.queue_url}"
     with step(to_terminal, "app") as current:
@@ -53,8 +55,11 @@ def check(env: dict[str, str], created: resources.Resources) -> None:
 
 def main() -> int:
     """Run the command. Return 0, or 1 after saying why it failed."""
-    return exit_status(lambda: to_terminal(f"\n  {deploy(dict(os.environ), Layout.at())}"))
+    return exit_status(
+        lambda: to_terminal(f"\n  {deploy(dict(os.environ), Layout.at())}"), settings.SettingError
+    )
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -11,17 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib.settings import UNCONFIGURED
 from infra.steps.layout import CHECKOUT
 
 FUNCTIONS = ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
 # The role in Postgres of each function but the migrations', which is the owner: see docs/operations.md.
 ROLES = {"api_handler": "api", "on_upload": "sweep", "on_schedule": "sweep", "on_job": "worker"}
 GATEWAY = "gateway"  # the policy that says who may call the API
+ALLOWED_ORIGINS = "SLUICE_ALLOWED_ORIGINS"
 # The settings whose values are outputs of the stacks.
 OUTPUTS = {
     "DATABASE_URL": "DatabaseUrl",
     "DATABASE_SECRET": "DatabaseSecretArn",
     "SLUICE_TOKEN_SECRETS_ID": "UploadTokenSecretArn",
+    ALLOWED_ORIGINS: "AllowedOrigins",
     "SLUICE_BUCKET": "BucketName",
     "SLUICE_QUEUE_URL": "JobsQueueUrl",
     "SLUICE_DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
@@ -53,7 +56,8 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
 ) -> Document:
     """Return a copy of `config` in which `stage` has the stacks' `outputs` and, above them, `settings`.
 
-    `of_functions` has further settings of single functions, above those of all.
+    A setting with an empty value is left out. `of_functions` has further settings of single functions, above
+    those of all.
     `layer` is the ARN of the Lambda worker's layer. Raises ConfigurationError for an unknown stage.
     """
     result = copy_of(config)
@@ -63,7 +67,8 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
     section: Document = result["stages"][stage]
     variables = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
     variables["POWERTOOLS_METRICS_NAMESPACE"] = f"Sluice/{stage}"  # infra/cloudformation reads this namespace
-    section["environment_variables"] = section.get("environment_variables", {}) | variables | dict(settings)
+    merged = section.get("environment_variables", {}) | variables | dict(settings) | {UNCONFIGURED: ""}
+    section["environment_variables"] = {name: value for name, value in merged.items() if value}
     if "PrivateSubnetIds" in outputs:
         section["subnet_ids"] = outputs["PrivateSubnetIds"].split(",")
         section["security_group_ids"] = [outputs["FunctionSecurityGroupId"]]

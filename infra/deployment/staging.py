@@ -5,6 +5,7 @@ start fast.
 """
 
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -52,10 +53,15 @@ def _check_configured(folder: Path, stage: str, config: Document) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove an earlier staged copy, except what Chalice keeps."""
+    """Remove an earlier staged copy, except what Chalice keeps.
+
+    Chalice writes a package under its final name, and takes a package of that name for a whole one. So one
+    that a killed run left unfinished is removed, too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [path for path in folder.iterdir() if path.name != ".chalice"]
     paths += [path for path in folder.glob(".chalice/*") if path.name not in KEPT]
+    paths += [path for path in folder.glob(".chalice/deployments/*.zip") if not zipfile.is_zipfile(path)]
     for path in paths:
         if path.is_dir():
             shutil.rmtree(path)

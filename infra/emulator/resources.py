@@ -1,6 +1,7 @@
 """The bucket and the queues, which exist before the application does, and clients of LocalStack."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import CORSRuleTypeDef
     from types_boto3_sqs import SQSClient
 
 BUCKET = "sluice-uploads"
@@ -78,9 +80,28 @@ def outputs() -> dict[str, str]:
     }
 
 
-def ensure(endpoint: str) -> Resources:
-    """Create the resources that are missing and return all. Existing ones keep their content."""
-    s3(endpoint).create_bucket(Bucket=BUCKET)
+def cors_rule(origins: Sequence[str]) -> "CORSRuleTypeDef":
+    """Return what pages of these origins may do with the bucket. `infra/cloudformation/` has it too."""
+    return {
+        "AllowedMethods": ["PUT"],
+        "AllowedOrigins": list(origins),
+        "AllowedHeaders": ["content-type", "x-amz-checksum-sha256"],
+        "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
+        "MaxAgeSeconds": 3600,
+    }
+
+
+def ensure(endpoint: str, origins: Sequence[str] = ()) -> Resources:
+    """Create the resources that are missing and return all. Existing ones keep their content.
+
+    `origins`: whose pages may send files to the bucket.
+    """
+    bucket = s3(endpoint)
+    bucket.create_bucket(Bucket=BUCKET)
+    if origins:
+        bucket.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [cors_rule(origins)]})
+    else:
+        bucket.delete_bucket_cors(Bucket=BUCKET)
     queues = sqs(endpoint)
     dead_letter_url = queues.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
     queues.create_queue(QueueName=EVENT_DEAD_LETTERS)

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from chalicelib.settings import parse_origins
 from infra.local import installs, processes, stack, workers
 from infra.local.env_file import read_env_file
 from infra.steps.errors import StepError
@@ -40,6 +41,13 @@ def parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", parents=[root], help="start the components that do not run yet")
     up.add_argument("--queue", choices=stack.QUEUES, default="sqs", help="default: sqs")
     up.add_argument(
+        "--origins",
+        type=_origins,
+        default=(),
+        metavar="ORIGIN,...",
+        help="whose pages may use API and bucket",
+    )
+    up.add_argument(
         "--only",
         type=lambda text: text.split(","),
         default=stack.COMPONENTS,
@@ -56,11 +64,20 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    try:
+        return parse_origins(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def run_up(arguments: argparse.Namespace) -> int:
     """Bring the stack up and print its addresses."""
     began = time.monotonic()
     try:
-        env = stack.up(arguments.root, queue=arguments.queue, components=arguments.only)
+        env = stack.up(
+            arguments.root, queue=arguments.queue, origins=arguments.origins, components=arguments.only
+        )
     except StepError as error:
         error.add_note(DOWN_HINT)
         raise

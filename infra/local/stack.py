@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from infra.steps.locks import locked
 from infra.steps.progress import Report, line, step, to_terminal
 
 QUEUES = ("sqs", "redis")
+OF_THE_API = ("SLUICE_TOKEN_SECRETS", "SLUICE_ALLOWED_ORIGINS")  # settings that no other part gets
 SERVICES = ("postgres", "redis", "localstack")
 COMPONENTS = (*SERVICES, "migrations", "app", "worker")
 NEEDS = {"migrations": {"postgres"}, "app": {*SERVICES, "migrations"}, "worker": {*SERVICES, "migrations"}}
@@ -35,10 +36,13 @@ def up(
     root: Path | str = DEFAULT_ROOT,
     *,
     queue: str = "sqs",
+    origins: Sequence[str] = (),
     components: Collection[str] = COMPONENTS,
     report: Report = to_terminal,
 ) -> dict[str, str]:
     """Start the stack rooted at `root`, or the given components and those they need.
+
+    `origins`: whose pages may use the API and the bucket.
 
     Components that run and are up to date stay as they are. Return the content of `<root>/env`: the addresses
     of all running components. Raises `StepError`; components that started keep running.
@@ -47,7 +51,7 @@ def up(
     with exclusive(root, report) as layout:
         try:
             installs.ensure(installations_of(required), report)
-            env = Stack(layout, report).start(required, queue)
+            env = Stack(layout, report).start(required, queue, origins)
         except BaseException:
             layout.env_file.unlink(missing_ok=True)
             raise
@@ -131,7 +135,7 @@ class Stack:
         running = processes.running(self._layout, name)
         return (running and ports.port_of(self._layout, name)) or ports.claim(self._layout, name)
 
-    def start(self, components: Collection[str], queue: str) -> dict[str, str]:
+    def start(self, components: Collection[str], queue: str, origins: Sequence[str]) -> dict[str, str]:
         """Start the `components` and return the addresses of all running ones."""
         # All services start before any is waited for. LocalStack takes longest, so it is the first.
         for service in (self.localstack, self.redis, self.postgres):
@@ -150,7 +154,7 @@ class Stack:
             env["REDIS_URL"] = self.redis.url()
         if "localstack" in present:
             self._finish(self.localstack)
-            env |= self._aws(queue)
+            env |= self._aws(queue, origins)
             env["SLUICE_TOKEN_SECRETS"] = token_secret(self._layout.root)
         if "app" in components:
             env["SLUICE_API_KEY"] = self._operator_key()
@@ -160,8 +164,7 @@ class Stack:
             env["SLUICE_URL"] = url
         if "worker" in components:
             variables = application_env(env)
-            variables.pop("SLUICE_TOKEN_SECRETS", None)  # the API's alone
-            self._start_worker(variables)
+            self._start_worker({name: it for name, it in variables.items() if name not in OF_THE_API})
         return env
 
     def _begin(self, service: Service) -> None:
@@ -197,16 +200,17 @@ class Stack:
         run_logged("app", "chalicelib.keys", command, log)
         return file.read_text(encoding="ascii").strip()
 
-    def _aws(self, queue: str) -> dict[str, str]:
+    def _aws(self, queue: str, origins: Sequence[str]) -> dict[str, str]:
         """Create the bucket and the queues, and return the settings that lead to them."""
         with step(self._report, "resources") as current:
-            created = resources.ensure(self.localstack.url())
+            created = resources.ensure(self.localstack.url(), origins)
             current.result = f"bucket {created.bucket}, queue {resources.QUEUE}"
         return {
             "AWS_ENDPOINT_URL": self.localstack.url(),
             "S3_PUBLIC_ENDPOINT_URL": self.localstack.url(),
             **CREDENTIALS,
             "AWS_DEFAULT_REGION": REGION,
+            **({"SLUICE_ALLOWED_ORIGINS": ",".join(origins)} if origins else {}),
             "SLUICE_BUCKET": created.bucket,
             "SLUICE_QUEUE_BACKEND": queue,
             "SLUICE_QUEUE_URL": created.queue_url,

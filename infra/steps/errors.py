@@ -40,7 +40,7 @@ def tail_of(log: Path, lines: int = TAIL_LINES) -> list[str]:
 
 
 def exit_status(action: Callable[[], None], *expected: type[Exception]) -> int:
-    """Run `action` and return 0, or 1 after writing to standard error why it failed.
+    """Run `action`. Return 0, or 1 after saying on standard error why it failed, or 130 if it is interrupted.
 
     A `StepError` and the `expected` errors are failures; any other error is a bug and passes through.
     """
@@ -50,6 +50,9 @@ def exit_status(action: Callable[[], None], *expected: type[Exception]) -> int:
         sys.stderr.write(f"{error.report()}\n")
     except expected as error:
         sys.stderr.write(f"\n{error}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. The same command continues.\n")
+        return 130
     else:
         return 0
     return 1

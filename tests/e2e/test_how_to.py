@@ -1,30 +1,12 @@
 """The how-to pages, followed step by step on the deployed service."""
 
 import csv
-import shlex
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deployed_service import client_env, query
+from tests.support.client import run
+from tests.support.deployed_service import query
 from tests.support.docpages import blocks, page, quoted, table
-from tests.support.paths import CHECKOUT
-
-
-def run(stack: Mapping[str, str], folder: Path, line: str) -> str:
-    """Run a command line of the client in a folder; return what it prints."""
-    program, *arguments = shlex.split(line)
-    assert program == "sluice"
-    done = subprocess.run(
-        [sys.executable, "-m", "sluice_cli", *arguments],
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", **client_env(stack["SLUICE_URL"]), "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
 
 
 def job_id_in(output: str) -> str:

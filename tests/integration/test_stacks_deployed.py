@@ -28,7 +28,7 @@ ACCOUNT = "000000000000"
 BUCKET = f"sluice-{STAGE}-uploads-{ACCOUNT}"
 ORIGIN = "https://sluice.example"
 VALUES = {
-    "storage": {"UploadOrigins": ORIGIN, "ObjectDays": "40"},
+    "storage": {"AllowedOrigins": ORIGIN, "ObjectDays": "40"},
     "worker": {"Image": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/sluice@sha256:{'0' * 64}"},
     "monitoring": {"Email": "nobody@sluice.example"},
 }

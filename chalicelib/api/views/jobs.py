@@ -16,14 +16,13 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.service.actions import JobActions
 from chalicelib.service.register import JobRegister
 
-POLL_SECONDS = "1"  # for `Retry-After`
+POLL_SECONDS = 1  # for `Retry-After`
 
 
 def show(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `GET /jobs/{id}`. Raises UnknownJob, RetryLater."""
     job = find(context, jobs)
-    headers = {} if job.status.is_terminal else {"Retry-After": POLL_SECONDS}
-    return exact_json_response(serializers.describe(job, datetime.now(UTC)), headers=headers)
+    return _described(job, HTTPStatus.OK, None if job.status.is_terminal else POLL_SECONDS)
 
 
 def act(context: RequestContext, actions: JobActions, action: Action) -> Response:
@@ -88,5 +87,10 @@ def find(context: RequestContext, jobs: JobRegister) -> Job:
 
 def accepted(job: Job) -> Response:
     """Return 202 with the job's present state: the work continues after the response."""
-    document = serializers.describe(job, datetime.now(UTC))
-    return exact_json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})
+    return _described(job, HTTPStatus.ACCEPTED, POLL_SECONDS)
+
+
+def _described(job: Job, status: int, retry_after: int | None) -> Response:
+    """Return the job's document, which says what the headers say."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return exact_json_response(serializers.describe(job, datetime.now(UTC), retry_after), status, headers)

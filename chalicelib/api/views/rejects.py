@@ -21,6 +21,6 @@ def download(context: RequestContext, jobs: JobRegister, files: RejectsFiles, na
     made = files.fetch(job, name)
     if made is None:
         document = serializers.describe_requested_rejects(job)
-        return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": POLL_SECONDS})
+        return json_response(document, HTTPStatus.ACCEPTED, {"Retry-After": str(POLL_SECONDS)})
     headers = {"Location": made.signed.url}
     return json_response(serializers.describe_rejects_download(made), HTTPStatus.SEE_OTHER, headers)

@@ -30,7 +30,7 @@ def create(context: RequestContext, uploads: Uploads) -> Response:
     ticket = uploads.register(request, context.known_principal)
     emit_metrics({Metric.UPLOADS_REQUESTED: 1}, ticket.job.id)
     logger.info("upload requested", extra={"job_id": str(ticket.job.id), "dataset": ticket.job.dataset})
-    headers = {"Location": serializers.links(ticket.job)["self"], "Retry-After": POLL_SECONDS}
+    headers = {"Location": serializers.links(ticket.job)["self"], "Retry-After": str(POLL_SECONDS)}
     return json_response(serializers.describe_ticket(ticket), HTTPStatus.ACCEPTED, headers)
 
 

@@ -20,8 +20,8 @@ from tests.support.api_client import assert_problem
 from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
+from tests.support.routes import ROUTES
 
-ROUTES = [(method, path) for path, methods in deployed.app.routes.items() for method in methods]
 ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 
 

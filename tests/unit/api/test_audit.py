@@ -22,11 +22,11 @@ from tests.support.api_client import assert_problem
 from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
+from tests.support.routes import ROUTES
 
 ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 SECRET = "slu_" + "S" * 36
 
-ROUTES = [(method, path) for path, methods in deployed.app.routes.items() for method in methods]
 # They send the file of an upload whose registration is in the log, and grant nothing more.
 SENDING = {("POST", "/uploads/{job_id}/parts"), ("POST", "/uploads/{job_id}/complete")}
 CHANGING = [it for it in ROUTES if it[0] != "GET" and it not in SENDING]

@@ -30,7 +30,7 @@ def test_a_body_of_another_content_type_is_a_problem(client: Client) -> None:
 def test_a_method_that_is_not_allowed_is_a_problem_that_names_those_that_are(client: Client) -> None:
     response = client.http.put("/jobs")
     assert_problem(response, 405)
-    assert response.headers["Allow"] == "GET"
+    assert response.headers["Allow"] == "GET, OPTIONS"
 
 
 def test_an_outage_is_a_503_that_says_when_to_try_again(client: Client, services: MemoryServices) -> None:

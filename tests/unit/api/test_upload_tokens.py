@@ -25,6 +25,7 @@ from tests.support.api_client import assert_problem
 from tests.support.docpages import section
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
+from tests.support.routes import ROUTES
 
 ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 MAKES = (Scope.UPLOADS_WRITE, Scope.JOBS_READ, Scope.REJECTS_READ)  # and gives them to its tokens
@@ -92,7 +93,6 @@ def test_the_documented_routes_are_those_for_tokens() -> None:
     assert set(documented) - {"POST /upload-tokens"} == allowed
 
 
-ROUTES = [(method, path) for path, methods in deployed.app.routes.items() for method in methods]
 TAKEN = {  # the routes that take a token, and what it gets for a job of its own that waits for its parts
     ("POST", "/uploads"): 202,
     ("DELETE", "/uploads/{job_id}"): 202,

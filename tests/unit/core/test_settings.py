@@ -96,3 +96,54 @@ def test_a_setting_says_how_the_intake_is_attached_to_the_bucket() -> None:
 def test_a_database_needs_no_secret() -> None:
     assert load({}).database_secret == ""
     assert load({"DATABASE_SECRET": "sluice-dev"}).database_secret == "sluice-dev"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        (" ", ()),
+        ("https://app.example.org", ("https://app.example.org",)),
+        (
+            " https://a-b.example:8443 , http://localhost:3000,http://127.0.0.1:1,http://[::1]:81",
+            ("https://a-b.example:8443", "http://localhost:3000", "http://127.0.0.1:1", "http://[::1]:81"),
+        ),
+        (
+            "http://localhost,https://xn--bcher-kva.example",
+            ("http://localhost", "https://xn--bcher-kva.example"),
+        ),
+    ],
+)
+def test_allowed_origins_are_a_list(text: str, origins: tuple[str, ...]) -> None:
+    assert load({"SLUICE_ALLOWED_ORIGINS": text}).allowed_origins == origins
+
+
+WRONG_ORIGINS = [
+    "*",
+    "https://*.example.org",
+    "null",
+    "app.example.org",
+    "http://app.example.org",
+    "http://localhost.example.org",
+    "https://app.example.org/",
+    "https://app.example.org/path",
+    "https://App.example.org",
+    "HTTPS://app.example.org",
+    "https://app.example.org:443",
+    "http://localhost:80",
+    "https://app.example.org:",
+    "https://user@app.example.org",
+    "https://",
+    "https://-",
+    "https://bücher.example",
+    "https://a.example https://b.example",
+    "https://a.example\nhttps://b.example",
+    "https://a.example,",
+    ",",
+]
+
+
+@pytest.mark.parametrize("text", WRONG_ORIGINS)
+def test_what_no_browser_sends_is_no_origin(text: str) -> None:
+    with pytest.raises(SettingError, match="SLUICE_ALLOWED_ORIGINS must list origins"):
+        load({"SLUICE_ALLOWED_ORIGINS": text})

@@ -18,6 +18,7 @@ from chalicelib import settings
 from chalicelib.service import object_keys as keys
 from chalicelib.telemetry import Metric
 from infra.deployment import configuration
+from infra.emulator.resources import cors_rule
 from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
 
 PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
@@ -31,6 +32,7 @@ PROMISED = {
     *("FunctionSecurityGroupId", "WorkerSecurityGroupId", "VpcId", "DatabaseUrl", "DatabaseSecretArn"),
     "RedisUrl",
     "UploadTokenSecretArn",
+    "AllowedOrigins",
 }
 # Actions that name no resource. Source: AWS Service Authorization Reference.
 WITHOUT_RESOURCE = {
@@ -176,6 +178,40 @@ def test_the_bucket_notifies_the_given_function_or_leaves_its_notification_alone
     (one,) = notification["LambdaConfigurations"]
     assert one == {"Event": "s3:ObjectCreated:*", "Function": {"Ref": "IntakeFunctionArn"}}
     assert otherwise == {"Ref": "AWS::NoValue"}  # an empty one would detach what Chalice attached
+
+
+def test_pages_may_do_the_same_with_the_bucket_as_on_the_emulator() -> None:
+    asked, found, otherwise = properties("storage.Bucket")["CorsConfiguration"]["Fn::If"]
+    assert (asked, otherwise) == ("FromBrowsers", {"Ref": "AWS::NoValue"})
+    (rule,) = found["CorsRules"]
+    assert rule.pop("AllowedOrigins") == {"Fn::Split": [",", {"Ref": "AllowedOrigins"}]}
+    ours = dict(cors_rule(()))
+    del ours["AllowedOrigins"]
+    names = {"ExposeHeaders": "ExposedHeaders", "MaxAgeSeconds": "MaxAge"}
+    assert rule == {names.get(name, name): value for name, value in ours.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", True),
+        ("https://app.example.org", True),
+        ("https://app.example.org:8443,http://localhost:8000,http://127.0.0.1", True),
+        ("*", False),
+        ("https://*.example.org", False),
+        ("http://app.example.org", False),
+        ("https://app.example.org/", False),
+        ("https://App.example.org", False),
+        ("https://a.example, https://b.example", False),  # the bucket's rules would have the blank
+        ("https://a.example,", False),
+        (",", False),
+    ],
+)
+def test_the_stack_takes_origins_that_the_api_takes(text: str, allowed: bool) -> None:
+    pattern = LOADED["storage"]["Parameters"]["AllowedOrigins"]["AllowedPattern"]
+    assert (re.fullmatch(pattern, text) is not None) == allowed
+    if allowed:
+        settings.load({configuration.ALLOWED_ORIGINS: text})
 
 
 # What is merged into Chalice's template is no template. cfn-lint sees it in test_cloudformation_only.py.

@@ -461,6 +461,33 @@ def test_a_stage_is_written_where_chalice_reads_it(
     }
 
 
+def test_the_api_allows_the_pages_that_the_bucket_allows(
+    checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def configured(*more: str) -> dict[str, str]:
+        assert configure.main(["--stage", "dev", "--allow", "203.0.113.7", *more]) == 0
+        made: dict[str, str] = written(checkout)["config.json"]["stages"]["dev"]["environment_variables"]
+        return made
+
+    origins = "https://a.example,https://b.example"
+    export(cloud, "dev", OUTPUTS | {"AllowedOrigins": origins})
+    assert configured()[configuration.ALLOWED_ORIGINS] == origins
+
+    typed = [
+        "--stage",
+        "dev",
+        "--allow",
+        "203.0.113.7",
+        "--setting",
+        "SLUICE_ALLOWED_ORIGINS=https://c.example",
+    ]
+    assert configure.main(typed) == 1
+    assert "--parameter storage.AllowedOrigins" in capsys.readouterr().err
+
+    del cloud.exports[stacks.stack_name("dev", "AllowedOrigins")]
+    assert configuration.ALLOWED_ORIGINS not in configured()
+
+
 def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
     export(cloud, "dev", OUTPUTS | VPC)
     assert configure.main(["--stage", "dev", "--allow", "203.0.113.7"]) == 0
@@ -532,3 +559,26 @@ def test_invalid_arguments_are_refused(
     assert ended.value.code == 2
     assert "python -m infra.configure" in capsys.readouterr().err
     assert written(checkout) == before
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+@pytest.mark.parametrize("command", ["deploy", "package", "local"])
+def test_chalice_says_what_to_do_for_a_stage_that_is_not_configured(
+    stage: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked_in = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    variables = checked_in["stages"][stage]["environment_variables"]
+    argv = ["chalice", command, "--stage", stage]
+
+    with pytest.raises(SystemExit):
+        settings.end_if_unconfigured(variables, argv)
+
+    assert f"Stage {stage} has no settings yet. " in capsys.readouterr().err
+    addresses = {**variables, "DATABASE_URL": "postgresql://127.0.0.1/sluice"}
+    if command == "local":  # serves with the addresses of the local stack
+        settings.end_if_unconfigured(addresses, argv)
+    else:
+        with pytest.raises(SystemExit):
+            settings.end_if_unconfigured(addresses, argv)
+    configured = configure_stage(checked_in, stage, OUTPUTS, settings={})
+    settings.end_if_unconfigured(configured["stages"][stage]["environment_variables"], argv)

@@ -95,10 +95,11 @@ def test_containers_get_existing_settings(name: str) -> None:
 
 def test_containers_share_settings_and_hosts() -> None:
     assert service("worker")["environment"] == service("migrate")["environment"]
-    # Only the API makes and takes upload tokens.
-    deployed = dict(service("deploy", SLUICE_TOKEN_SECRETS="s" * 32)["environment"])
-    assert deployed.pop("SLUICE_TOKEN_SECRETS") == "s" * 32
-    assert service("worker", SLUICE_TOKEN_SECRETS="s" * 32)["environment"] == deployed
+    # Only the API makes and takes upload tokens, and answers pages.
+    chosen = {"SLUICE_TOKEN_SECRETS": "s" * 32, "SLUICE_ALLOWED_ORIGINS": "http://localhost:8000"}
+    deployed = dict(service("deploy", **chosen)["environment"])
+    assert {name: deployed.pop(name) for name in chosen} == chosen
+    assert service("worker", **chosen)["environment"] == deployed
     names = set(compose()["services"])
     hosts = re.findall(r"[/@](\w+):\d+", str(service("worker")["environment"]))
     assert {host for host in hosts if host != "localhost"} < names

@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,17 +209,17 @@ def test_staging_again_keeps_chalices_files_only(world: World) -> None:
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("old")
-    for name in (".chalice/deployed/dev.json", ".chalice/deployments/x.zip"):
-        path = world.folder / name
+    record = world.folder / ".chalice/deployed/dev.json"
+    package = world.folder / ".chalice/deployments/x.zip"
+    for path in (record, package):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("kept")
+    record.write_text("kept")
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "")
     staging.stage_application(world.folder, "dev", world.config)
-    texts = {name: (world.folder / name).read_text() for name in files(world.folder)}
-    assert "old" not in texts.values()
-    assert [name for name, text in sorted(texts.items()) if text == "kept"] == [
-        ".chalice/deployed/dev.json",
-        ".chalice/deployments/x.zip",
-    ]
+    assert not [path for path in world.folder.rglob("*") if path.is_file() and path.read_bytes() == b"old"]
+    assert record.read_text() == "kept"
+    assert package.exists()
 
 
 def test_policies_that_the_checkout_lacks_can_be_passed(world: World) -> None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -74,15 +75,36 @@ def test_the_staged_copy_has_the_stages_settings_and_policies(tmp_path: Path) ->
 def test_staging_again_removes_deleted_files_and_keeps_chalices(tmp_path: Path, checkout: Path) -> None:
     folder = tmp_path / "app"
     stage(folder, {})
-    for name in ("deployed/local.json", "deployments/package.zip"):
-        (folder / ".chalice" / name).parent.mkdir()
-        (folder / ".chalice" / name).write_text("{}")
+    for name in ("deployed", "deployments"):
+        (folder / ".chalice" / name).mkdir()
+    (folder / ".chalice/deployed/local.json").write_text("{}")
+    with zipfile.ZipFile(folder / ".chalice/deployments/package.zip", "w") as package:
+        package.writestr("app.py", "")
     (checkout / "chalicelib/one.py").unlink()
 
     stage(folder, {})
 
     kept = {".chalice/deployed/local.json", ".chalice/deployments/package.zip"}
     assert staged(folder) == (WHOLE - {"chalicelib/one.py"}) | kept
+
+
+def test_a_package_that_a_killed_run_left_unfinished_is_not_used_again(
+    tmp_path: Path, checkout: Path
+) -> None:
+    folder = tmp_path / "app"
+    stage(folder, {})
+    package = folder / ".chalice/deployments/package.zip"
+    package.parent.mkdir()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.write(checkout / "app.py")
+        directory = archive.start_dir  # which closing it writes behind the files
+    written = package.read_bytes()
+    for size in (0, 1, directory):
+        package.write_bytes(written[:size])
+
+        stage(folder, {})
+
+        assert not package.exists()
 
 
 def test_a_missing_app_fails_staging(tmp_path: Path, checkout: Path) -> None:

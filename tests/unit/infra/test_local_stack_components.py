@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra.emulator.environment import application_env
-from infra.local import stack
+from infra.local import cli, stack
 from infra.steps.errors import StepError
 
 
@@ -43,3 +43,18 @@ def test_the_secret_of_upload_tokens_stays_and_is_the_owners(tmp_path: Path) -> 
     assert stack.token_secret(tmp_path) == first
     (kept,) = tmp_path.iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_up_takes_origins(capsys: pytest.CaptureFixture[str]) -> None:
+    def origins(text: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = cli.parser().parse_args(["up", "--origins", text]).origins
+        return found
+
+    assert cli.parser().parse_args(["up"]).origins == origins("") == ()
+    assert origins("http://localhost:8000,https://a.example") == (
+        "http://localhost:8000",
+        "https://a.example",
+    )
+    with pytest.raises(SystemExit):
+        origins("*")
+    assert "must list origins as browsers send them" in capsys.readouterr().err

@@ -158,12 +158,12 @@ def test_outputs_are_the_stages_own(cloud: Any) -> None:
 
 def test_arguments_become_parameter_values() -> None:
     typed = "deploy --stage prod --with worker --with cache --image i"
-    typed += " --parameter worker.MaxWorkers=20 --parameter storage.UploadOrigins=https://a.example?x=y"
+    typed += " --parameter worker.MaxWorkers=20 --parameter storage.AllowedOrigins=https://a.example?x=y"
     told = stacks.parser().parse_args(typed.split())
     assert (told.stage, told.extra) == ("prod", ["worker", "cache"])
     assert stacks.merge_values(told.parameter, told.image) == {
         "worker": {"Image": "i", "MaxWorkers": "20"},
-        "storage": {"UploadOrigins": "https://a.example?x=y"},
+        "storage": {"AllowedOrigins": "https://a.example?x=y"},
     }
 
 

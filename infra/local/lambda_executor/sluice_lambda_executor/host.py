@@ -1,11 +1,12 @@
 """LocalStack in host mode: `python -m sluice_lambda_executor.host`.
 
-Like `python -m localstack.runtime.main`, but with two things of LocalStack 4.12.0 mended:
+Like `python -m localstack.runtime.main`, but with three things of LocalStack 4.12.0 mended:
 
 - It uses one folder for the content of S3 for all LocalStacks of a machine, whatever their settings: two of
   them would remove each other's buckets, and one of another user could not write.
 - Of the IPv4 address in `GATEWAY_LISTEN` it takes the port only, and listens on all interfaces. A client of
   LocalStack may create functions, which run as this user.
+- It lets pages of some origins, such as its maker's web application, use every bucket and every service.
 """
 
 # mypy does not see the environment that LocalStack is installed in.
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from localstack import config
+from localstack.aws.handlers import cors
 from localstack.runtime.main import main
 from localstack.services.s3 import provider
 from twisted.internet import reactor
@@ -44,7 +46,13 @@ def listen_where_told() -> None:
     reactor.listenTCP = listen_tcp
 
 
+def let_no_page_in() -> None:
+    """Allow no origin that a bucket's own rules, or a function behind an API, do not allow."""
+    cors.ALLOWED_CORS_ORIGINS.clear()
+
+
 if __name__ == "__main__":
+    let_no_page_in()
     keep_s3_apart()
     listen_where_told()
     main()
