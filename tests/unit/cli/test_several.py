@@ -161,7 +161,8 @@ def test_what_is_for_one_file_is_refused_with_several(
 def test_a_pattern_in_quotes_is_expanded(server: FakeSluice, files: list[str], tmp_path: Path) -> None:
     assert files
     (tmp_path / "folder.csv").mkdir()
-    run(server, "upload", str(tmp_path / "*.csv"))
+    result = run(server, "upload", str(tmp_path / "*.csv"))
+    assert (result.exit_code, result.stderr) == (0, "")
     assert sent(server) == ["a.csv", "b.csv", "c.csv"]
 
 
