@@ -17,6 +17,7 @@ PROJECT_READY := .venv/installed-project
 REQUIREMENTS := $(wildcard requirements*.txt infra/local/requirements*.txt bench/peers/requirements*.txt bench/reading/requirements*.txt \
   tests/support/spreadsheet/requirements*.txt)
 
+export SQL  # a statement goes to psql as it is, whatever it holds
 # Write nothing outside the checkout. HOME stays: pip reads its settings from there.
 export TMPDIR := $(LOCAL)/tmp
 export XDG_CACHE_HOME := $(LOCAL)/cache
@@ -64,6 +65,10 @@ down: ## stop the stack
 .PHONY: status
 status: $(PROJECT_READY) ## show which components run, and what workers do
 	@$(VENV_PYTHON) -m infra.local status --root $(ROOT)
+
+.PHONY: psql
+psql: $(PROJECT_READY) ## open the SQL prompt of the stack's Postgres; make psql SQL='SELECT 1' runs a statement
+	@$(VENV_PYTHON) -m infra.local psql --root $(ROOT) $(if $(SQL),--sql="$$SQL")
 
 .PHONY: demo
 demo: up ## start the stack, load the sample and show the result

@@ -310,10 +310,19 @@ if environment.lambda_workers:
 
 @app.lambda_function()
 def migrate(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Migrate the database to the schema of this version; with `create_key`, create an operator's API key."""
-    done: dict[str, Any] = {"applied": apply_migrations(services().database_url())}
+    """Migrate the database to the schema of this version, and set the logins of its roles.
+
+    With `create_key`, create an operator's API key.
+    """
+    sluice = services()
+    url = sluice.database_url()
+    done: dict[str, Any] = {"applied": apply_migrations(url)}
+    if sluice.settings.database_role_secrets:
+        from chalicelib.entrypoints.roles import set_logins, sources_in
+
+        done["logins"] = set_logins(url, sources_in(sluice.settings.database_role_secrets))
     if event.get("create_key") is True:
         from chalicelib.entrypoints.keys import create_operator_key
 
-        done["key"] = create_operator_key(services().api_keys)
+        done["key"] = create_operator_key(sluice.api_keys)
     return done

@@ -35,6 +35,8 @@ class Settings:
 
     database_url: str
     database_secret: str  # AWS Secrets Manager: user and password for database_url
+    database_ca: str  # a file with certificates of CAs; empty: the public ones
+    database_role_secrets: str  # of the logins that the migrations set
     token_secrets: tuple[bytes, ...] = field(repr=False)  # of upload tokens, newest first
     token_secrets_id: str  # AWS Secrets Manager: the same
     oidc_issuer: str  # empty: people have no access tokens
@@ -51,6 +53,7 @@ class Settings:
     bucket_events: Literal["chalice", "template"]  # how the intake is attached to the bucket
     dead_letter_queue_url: str  # SQS
     redis_url: str  # Redis
+    redis_secret: str  # AWS Secrets Manager: the password for redis_url
     redis_stream: str
     aws_endpoint_url: str | None
     public_s3_endpoint_url: str | None
@@ -168,6 +171,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         database_url=env.get("DATABASE_URL", ""),
         database_secret=env.get("DATABASE_SECRET", ""),
+        database_ca=env.get("DATABASE_CA", ""),
+        database_role_secrets=env.get("DATABASE_ROLE_SECRETS", ""),
         token_secrets=_token_secrets(env),
         token_secrets_id=env.get("SLUICE_TOKEN_SECRETS_ID", ""),
         oidc_issuer=env.get("SLUICE_OIDC_ISSUER", ""),
@@ -184,6 +189,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         bucket_events=_choice(env, "SLUICE_BUCKET_EVENTS", "chalice", "template"),
         dead_letter_queue_url=env.get("SLUICE_DEAD_LETTER_QUEUE_URL", ""),
         redis_url=env.get("REDIS_URL", ""),
+        redis_secret=env.get("REDIS_SECRET", ""),
         redis_stream=env.get("SLUICE_REDIS_STREAM", "sluice:jobs"),
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
         public_s3_endpoint_url=env.get("S3_PUBLIC_ENDPOINT_URL") or None,

@@ -25,6 +25,7 @@ from chalice.package import YAMLTemplateSerializer
 
 from chalicelib import settings
 from infra import stacks
+from infra.deployment.api import LOG_FORMAT, ApiSettings, add_arguments, settings_in
 from infra.deployment.chalice import run_chalice
 from infra.deployment.configuration import ConfigurationError, Document, configure_stage, read_config
 from infra.deployment.functions import MIGRATE, migrate, patient_client
@@ -45,6 +46,7 @@ TEMPLATE, PACKAGE = "sam.json", "deployment.zip"  # Chalice's names
 MERGE = stacks.FOLDER / "merge.yaml"
 JOB_RESOURCES = ("OnJob", "OnJobLogGroup")  # in MERGE, for stages with Lambda workers only
 INTAKE = "IntakeFunctionArn"  # an output of this stack, and a parameter of `storage`
+KEY = "KmsKeyArn"  # an output of `storage`, and a parameter of this stack
 _LOG_DAYS = 30  # default
 
 
@@ -66,16 +68,25 @@ def bundle(stage: str, config: Document, output: Path) -> Path:
 def additions(environment: Mapping[str, str]) -> Document:
     """Return what to merge into Chalice's template of functions that have this environment."""
     document: Document = YAMLTemplateSerializer().load_template(MERGE.read_text(), str(MERGE))
+    document["Parameters"]["AccessLogFormat"]["Default"] = LOG_FORMAT
     if not settings.load(environment).lambda_workers:
         for name in JOB_RESOURCES:
             del document["Resources"][name]
     return document
 
 
-def parameters(stage: str, config: Document) -> dict[str, str]:
-    """Return the values of the template's parameters."""
+def parameters(stage: str, config: Document, outputs: Mapping[str, str], api: ApiSettings) -> dict[str, str]:
+    """Return the values of the template's parameters; `outputs` are those of the stage's stacks."""
     days = config["stages"][stage].get("log_retention_in_days", _LOG_DAYS)
-    return {"Stage": stage, "LogDays": str(days)}
+    return {
+        "Stage": stage,
+        "LogDays": str(days),
+        "RateLimit": str(api.rate),
+        "BurstLimit": str(api.burst),
+        "AccessLog": str(api.access_log).lower(),
+        "WebAclArn": api.web_acl or "",
+        KEY: outputs.get(KEY, ""),
+    }
 
 
 def release(
@@ -144,7 +155,7 @@ def commands(template: Path, values: Mapping[str, str], bucket: str) -> str:
     """Return the shell commands that do the same as :func:`release`."""
     stage, packaged = values["Stage"], template.with_name("packaged.json")
     name = stacks.stack_name(stage, STACK)
-    overrides = " ".join(f"{key}={value}" for key, value in values.items())
+    overrides = " ".join(f"{key}={value}" for key, value in values.items() if value)
     query = f"Stacks[0].Outputs[?OutputKey=='{INTAKE}'].OutputValue"
     return f"""\
 aws cloudformation package --template-file {template} \\
@@ -177,7 +188,7 @@ def _run(arguments: argparse.Namespace) -> None:
     config = read_config()
     output = (arguments.output or SHARED / "bundle" / stage).absolute()
     template = bundle(stage, config, output)
-    values = parameters(stage, config)
+    values = parameters(stage, config, stacks.outputs(stage, client), settings_in(arguments))
     if arguments.deploy:
         release(client, template, values, bucket=arguments.bucket)
     else:
@@ -191,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bucket", help="the bucket for the package on its way to Lambda, not that for uploads"
     )
+    add_arguments(parser)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--deploy", action="store_true")
     mode.add_argument("--delete", action="store_true")

@@ -14,16 +14,26 @@ without a destination for failed events, without log retention and without migra
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import stacks
-from infra.deployment.chalice import deployed_functions, record_of, run_chalice
+from infra.deployment.api import (
+    ApiSettings,
+    LogSettings,
+    access_log_group,
+    add_arguments,
+    finish_api,
+    guard_api,
+    settings_in,
+)
+from infra.deployment.chalice import deployed_api, deployed_functions, record_of, run_chalice
 from infra.deployment.configuration import Document, read_config
 from infra.deployment.functions import MIGRATE, finish_functions, migrate, patient_client, remove_logs
+from infra.deployment.log_groups import has_log_group
 from infra.deployment.staging import stage_application
 from infra.packages.build import check_runtime
 from infra.packages.bytecode import RUNNING
@@ -31,14 +41,22 @@ from infra.steps.errors import StepError, exit_status
 from infra.steps.layout import CHECKOUT, SHARED
 from infra.steps.signals import end_on_sigterm
 
-DEAD_LETTERS = "EventsDeadLetterQueueArn"  # an output of the stacks
+DEAD_LETTERS, KEY = "EventsDeadLetterQueueArn", "KmsKeyArn"  # outputs of the stacks
+_LOG_DAYS = 30  # of a stage that sets no other time
 
 
-def deploy(stage: str, config: Document, *, dead_letters: str, folder: Path, record: Path) -> None:
-    """Stage in `folder`, deploy, configure the functions and migrate. Raises `StepError`.
+def deploy(  # noqa: PLR0913 - where from and where to
+    stage: str,
+    config: Document,
+    *,
+    outputs: Mapping[str, str],
+    api: ApiSettings,
+    folder: Path,
+    record: Path,
+) -> None:
+    """Stage in `folder`, deploy, configure the functions and the API, and migrate. Raises `StepError`.
 
-    `dead_letters` is the ARN of the queue for failed events, `record` the checkout's copy of Chalice's
-    record.
+    `outputs` are those of the stage's stacks, `record` is the checkout's copy of Chalice's record.
     """
     stage_application(folder, stage, config)
     own = _own_record(folder, stage)
@@ -56,11 +74,28 @@ def deploy(stage: str, config: Document, *, dead_letters: str, folder: Path, rec
         functions,
         boto3.client("lambda"),
         boto3.client("logs"),
-        dead_letters=dead_letters,
+        dead_letters=outputs[DEAD_LETTERS],
         retention_days=config["stages"][stage].get("log_retention_in_days"),
+        key=outputs.get(KEY),
     )
+    _finish_api(stage, config["stages"][stage], deployed_api(folder, stage), api, outputs.get(KEY))
     applied = migrate(functions[MIGRATE], patient_client())
     print(f"Migrations applied: {', '.join(applied) or 'none, the schema is up to date'}")
+
+
+def _finish_api(stage: str, section: Document, api_id: str, api: ApiSettings, key: str | None) -> None:
+    name = section["api_gateway_stage"]
+    finish_api(
+        api_id,
+        name,
+        api,
+        boto3.client("apigateway"),
+        boto3.client("logs"),
+        log_group=access_log_group(stage),
+        log_settings=LogSettings(section.get("log_retention_in_days", _LOG_DAYS), key),
+    )
+    if api.web_acl:
+        guard_api(api_id, name, api.web_acl, boto3.client("wafv2"))
 
 
 def delete(stage: str, *, folder: Path, record: Path) -> None:
@@ -70,7 +105,10 @@ def delete(stage: str, *, folder: Path, record: Path) -> None:
     shutil.copyfile(record, _own_record(folder, stage))
     functions = deployed_functions(folder, stage)
     run_chalice(folder, "delete", "--stage", stage)
-    remove_logs(functions, boto3.client("logs"))
+    logs = boto3.client("logs")
+    remove_logs(functions, logs)
+    if has_log_group(logs, group := access_log_group(stage)):
+        logs.delete_log_group(logGroupName=group)
     record.unlink()
 
 
@@ -81,11 +119,11 @@ def _own_record(folder: Path, stage: str) -> Path:
     return own
 
 
-def _dead_letters(stage: str) -> str:
+def _outputs(stage: str) -> dict[str, str]:
     outputs = stacks.outputs(stage, boto3.client("cloudformation"))
     if DEAD_LETTERS not in outputs:
         raise StepError("app", f"the stacks of {stage} have no outputs: deploy them first")
-    return outputs[DEAD_LETTERS]
+    return outputs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
     parser.add_argument("--stage", required=True)
     parser.add_argument("--delete", action="store_true")
+    add_arguments(parser)
     arguments = parser.parse_args(argv)
     return exit_status(lambda: _run(arguments), ClientError, BotoCoreError)
 
@@ -104,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> None:
         delete(stage, **files)
         return
     check_runtime(RUNNING)
-    deploy(stage, read_config(), dead_letters=_dead_letters(stage), **files)
+    deploy(stage, read_config(), outputs=_outputs(stage), api=settings_in(arguments), **files)
 
 
 if __name__ == "__main__":

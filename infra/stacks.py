@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).with_name("cloudformation")
 TEMPLATES = ("storage", "network", "database", "cache", "worker", "monitoring")  # each uses those before it
 OPTIONAL = ("cache", "worker")
+KEYED = ("storage", "database", "cache", "worker")  # those with the parameter KmsKeyArn
 STAGES = ("dev", "prod", "local")
 NEVER_CREATED = ("ROLLBACK_COMPLETE", "CREATE_FAILED")  # such a stack can only be deleted
 IN_REVIEW = "REVIEW_IN_PROGRESS"  # left by a first change set that was not executed
@@ -231,7 +232,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.command == "delete":
         delete(client, stage)
         return
-    values = merge_values(arguments.parameter, arguments.image)
+    values = merge_values(arguments.parameter, arguments.image, arguments.key)
     deploy(client, stage, select_templates(client, stage, arguments.extra), values)
 
 
@@ -253,6 +254,7 @@ def parser() -> argparse.ArgumentParser:
         choices=OPTIONAL,
         help="an optional stack to deploy",
     )
+    making.add_argument("--key", metavar="ARN", help="a KMS key: --parameter TEMPLATE.KmsKeyArn=ARN of all")
     making.add_argument("--image", help="the worker's image: --parameter worker.Image=IMAGE")
     making.add_argument(
         "--parameter",
@@ -274,9 +276,13 @@ def parse_assignment(text: str) -> tuple[str, str, str]:
     return template, name, value
 
 
-def merge_values(assignments: Iterable[tuple[str, str, str]], image: str | None) -> dict[str, dict[str, str]]:
-    """Return the parameter values by template; `image` is short for the worker's."""
+def merge_values(
+    assignments: Iterable[tuple[str, str, str]], image: str | None, key: str | None = None
+) -> dict[str, dict[str, str]]:
+    """Return the parameter values by template; `image` is short for the worker's, `key` for that of all."""
     values: dict[str, dict[str, str]] = {"worker": {"Image": image}} if image else {}
+    for template in KEYED if key else ():
+        values.setdefault(template, {})["KmsKeyArn"] = key or ""
     for template, name, value in assignments:
         values.setdefault(template, {})[name] = value
     return values

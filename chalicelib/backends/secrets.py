@@ -21,15 +21,18 @@ def with_credentials(url: str, secret: str) -> str:
     return parts._replace(netloc=f"{user}:{password}@{host}").geturl()
 
 
-def credentials_in(secret: str) -> tuple[str, str]:
+def credentials_in(secret: str, *, fresh: bool = False) -> tuple[str, str]:
     """Return the user and the password of the secret ``secret`` (its name or ARN).
 
-    The secret is a JSON object with `username` and `password`, as RDS writes it. Raises RetryLater.
+    The secret is a JSON object with `username` and `password`, as RDS writes it. ``fresh``: not those that
+    are cached. Raises RetryLater.
     Source: AWS Secrets Manager User Guide, "JSON structure of AWS Secrets Manager secrets".
     """
     problem = ""
     try:
-        credentials = parameters.get_secret(secret, transform="json", max_age=_CACHE_SECONDS)
+        credentials = parameters.get_secret(
+            secret, transform="json", max_age=_CACHE_SECONDS, force_fetch=fresh
+        )
         user, password = credentials["username"], credentials["password"]
         return bytes(user, "utf-8").decode(), bytes(password, "utf-8").decode()  # raises for what is no text
     except (GetParameterError, TransformParameterError) as error:

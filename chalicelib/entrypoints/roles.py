@@ -49,6 +49,14 @@ def set_logins(url: str, sources: Mapping[str, str]) -> list[str]:
     return [login for login, _ in credentials.values()]
 
 
+def sources_in(text: str) -> dict[str, str]:
+    """Return the roles and their sources in a list with commas between them. Raises SettingError."""
+    try:
+        return dict(_pair(item.strip()) for item in text.split(","))
+    except argparse.ArgumentTypeError as error:
+        raise SettingError(f"DATABASE_ROLE_SECRETS: {error}") from None
+
+
 def _pair(text: str) -> tuple[str, str]:
     role, separator, source = text.partition("=")
     if role not in GROUPS or not separator or not source:
@@ -58,7 +66,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _credentials(role: str, source: str) -> tuple[str, str]:
     if source.startswith("arn:"):
-        return credentials_in(source)
+        return credentials_in(source, fresh=True)  # it may have been replaced a moment ago
     password = Path(source).read_text(encoding="utf-8").strip()
     if not password:
         raise NoPassword(f"the file {source} is empty")

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
 from chalicelib.settings import SettingError, Settings, required
 from chalicelib.wiring.aws import credentials, http_pools, s3_client
+from chalicelib.wiring.certificates import with_certificates
 from chalicelib.wiring.queues import QUEUES, Queue, SqsQueue
 
 if TYPE_CHECKING:
@@ -419,11 +421,25 @@ class Services:
         # of a worker: every loader of every job, its lease; look-ups, sweeps, signs of life
         size = self.settings.worker_jobs * (self.settings.loaders + 1) + 3
         required(self.settings.database_url, "DATABASE_URL")  # fail at the start, not in the pool's thread
-        return database.Pool(self.database_url, size=size, idle_seconds=self.settings.lease_seconds)
+        return database.Pool(
+            self.database_url,
+            size=size,
+            idle_seconds=self.settings.lease_seconds,
+            on_failure=self._read_password_again,
+        )
+
+    def _read_password_again(self) -> None:
+        """Read the secret again: it may have been rotated since it was cached."""
+        if self.settings.database_secret:
+            from chalicelib.backends.secrets import credentials_in
+
+            with suppress(RetryLater):
+                credentials_in(self.settings.database_secret, fresh=True)
 
     def database_url(self) -> str:
-        """Return the address of Postgres, with credentials. Raises SettingError, RetryLater."""
+        """Return the address of Postgres, with credentials and CAs. Raises SettingError, RetryLater."""
         url = required(self.settings.database_url, "DATABASE_URL")
+        url = with_certificates(url, self.settings.database_ca)
         if not self.settings.database_secret:
             return url
         from chalicelib.backends.secrets import with_credentials

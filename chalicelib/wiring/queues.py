@@ -104,8 +104,16 @@ class RedisQueue:
     def _client(self) -> "redis.Redis":
         import redis
 
-        url = required(self._settings.redis_url, "REDIS_URL")
-        return redis.Redis.from_url(url, socket_timeout=30, socket_connect_timeout=5)
+        url, secret = required(self._settings.redis_url, "REDIS_URL"), self._settings.redis_secret
+        if not secret:
+            return redis.Redis.from_url(url, socket_timeout=30, socket_connect_timeout=5)
+        from chalicelib.backends.redis_streams.credentials import Password
+        from chalicelib.backends.secrets import credentials_in
+
+        password = Password(lambda: credentials_in(secret)[1])
+        return redis.Redis.from_url(
+            url, socket_timeout=30, socket_connect_timeout=5, credential_provider=password
+        )
 
 
 QUEUES: Mapping[str, Callable[[Settings, str], Queue]] = {"sqs": SqsQueue, "redis": RedisQueue}

@@ -33,6 +33,13 @@ def record_of(folder: Path, stage: str) -> Path:
     return folder / ".chalice" / "deployed" / f"{stage}.json"
 
 
+def deployed_api(folder: Path, stage: str) -> str:
+    """Return the id of the API that Chalice deployed from `folder`."""
+    resources = json.loads(record_of(folder, stage).read_text())["resources"]
+    identifier: str = next(it["rest_api_id"] for it in resources if it["resource_type"] == "rest_api")
+    return identifier
+
+
 def deployed_functions(folder: Path, stage: str) -> dict[str, str]:
     """Return the ARNs of the functions that Chalice deployed from `folder`, by their names in the code."""
     resources = json.loads(record_of(folder, stage).read_text())["resources"]

@@ -17,18 +17,24 @@ from infra.steps.layout import CHECKOUT
 FUNCTIONS = ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
 # The role in Postgres of each function but the migrations', which is the owner: see docs/operations.md.
 ROLES = {"api_handler": "api", "on_upload": "sweep", "on_schedule": "sweep", "on_job": "worker"}
+OWNER_SECRET = "DatabaseSecretArn"  # noqa: S105 - the output that names the owner's secret
+# The outputs that name the secrets of the other roles.
+ROLE_SECRETS = {role: f"{role.title()}DatabaseSecretArn" for role in ("api", "worker", "sweep", "analyst")}
+CERTIFICATES = "certificates"  # below .chalice: a stage's file of the CA that signs Postgres' certificate
+DATABASE_CA = "chalicelib/database-ca.pem"  # that file in the package
+_SECRET, _LOGINS = "DATABASE_SECRET", "DATABASE_ROLE_SECRETS"
 GATEWAY = "gateway"  # the policy that says who may call the API
 ALLOWED_ORIGINS = "SLUICE_ALLOWED_ORIGINS"
 # The settings whose values are outputs of the stacks.
 OUTPUTS = {
     "DATABASE_URL": "DatabaseUrl",
-    "DATABASE_SECRET": "DatabaseSecretArn",
     "SLUICE_TOKEN_SECRETS_ID": "UploadTokenSecretArn",
     ALLOWED_ORIGINS: "AllowedOrigins",
     "SLUICE_BUCKET": "BucketName",
     "SLUICE_QUEUE_URL": "JobsQueueUrl",
     "SLUICE_DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
     "REDIS_URL": "RedisUrl",
+    "REDIS_SECRET": "RedisSecretArn",
 }
 Document = dict[str, Any]
 FunctionSettings = Mapping[str, Mapping[str, str]]  # by the function's name
@@ -56,8 +62,8 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
 ) -> Document:
     """Return a copy of `config` in which `stage` has the stacks' `outputs` and, above them, `settings`.
 
-    A setting with an empty value is left out. `of_functions` has further settings of single functions, above
-    those of all.
+    Each function gets the secret of its role in Postgres. A setting with an empty value is left out.
+    `of_functions` has further settings of single functions, above those of all.
     `layer` is the ARN of the Lambda worker's layer. Raises ConfigurationError for an unknown stage.
     """
     result = copy_of(config)
@@ -67,7 +73,8 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
     section: Document = result["stages"][stage]
     variables = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
     variables["POWERTOOLS_METRICS_NAMESPACE"] = f"Sluice/{stage}"  # infra/cloudformation reads this namespace
-    merged = section.get("environment_variables", {}) | variables | dict(settings) | {UNCONFIGURED: ""}
+    gone = {UNCONFIGURED: ""} | ({} if _SECRET in settings else {_SECRET: ""})  # of all functions once
+    merged = section.get("environment_variables", {}) | variables | dict(settings) | gone
     section["environment_variables"] = {name: value for name, value in merged.items() if value}
     if "PrivateSubnetIds" in outputs:
         section["subnet_ids"] = outputs["PrivateSubnetIds"].split(",")
@@ -76,13 +83,24 @@ def configure_stage(  # noqa: PLR0913 - what a stage is made of
     for name in FUNCTIONS:
         function = functions.setdefault(name, {})
         function["iam_policy_file"] = f"policies/{stage}/{name}.json"
-        if own := of_functions.get(name):
-            function["environment_variables"] = function.get("environment_variables", {}) | dict(own)
+        if own := database_secrets(name, outputs) | dict(of_functions.get(name, {})):
+            function["environment_variables"] = function.get("environment_variables", {}) | own
     if layer is not None:
         functions["on_job"]["layers"] = [layer]
     if "AllowedAddresses" in outputs:
         section["api_gateway_policy_file"] = f"policies/{stage}/{GATEWAY}.json"
     return result
+
+
+def database_secrets(function: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that name the secrets of a function: its role's; the migrations' those of all."""
+    if function in ROLES:
+        secret = ROLE_SECRETS[ROLES[function]]
+        return {_SECRET: outputs[secret]} if secret in outputs else {}
+    if OWNER_SECRET not in outputs:
+        return {}
+    logins = [f"{role}={outputs[secret]}" for role, secret in ROLE_SECRETS.items() if secret in outputs]
+    return {_SECRET: outputs[OWNER_SECRET]} | ({_LOGINS: ",".join(logins)} if logins else {})
 
 
 def copy_of(document: Document) -> Document:
@@ -97,6 +115,9 @@ def fill_policies(stage: str, outputs: Mapping[str, str]) -> dict[str, Document]
     Leave out statements about resources that the stage does not have, and policies without statements.
     """
     values = {**outputs, "Stage": stage}
+    if queue := outputs.get("JobsQueueArn"):  # arn:PARTITION:sqs:REGION:ACCOUNT:NAME
+        _, partition, _, region, account, _ = queue.split(":")
+        values["LogGroups"] = f"arn:{partition}:logs:{region}:{account}:log-group:"
     folder = CHECKOUT / ".chalice" / "policies"
     policies = {}
     for name in (*FUNCTIONS, GATEWAY):

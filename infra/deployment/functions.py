@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from infra.deployment.log_groups import has_log_group, keep_log_group
 from infra.steps.errors import StepError
 
 if TYPE_CHECKING:
@@ -18,18 +19,19 @@ _EVENT_HOURS = 6  # for which Lambda retries an S3 event
 _MIGRATE_SECONDS = 900  # Lambda's limit for one invocation
 
 
-def finish_functions(
+def finish_functions(  # noqa: PLR0913 - two services of AWS
     functions: Mapping[str, str],
     client: "LambdaClient",
     logs: "CloudWatchLogsClient",
     *,
     dead_letters: str,
     retention_days: int | None,
+    key: str | None = None,
 ) -> None:
     """Configure what Chalice does not: the destination of failed S3 events, and the retention of logs.
 
-    `functions` maps names in the code to ARNs; `dead_letters` is the ARN of a queue. Chalice sets a retention
-    itself, but for the API's functions it uses the wrong log group.
+    `functions` maps names in the code to ARNs; `dead_letters` is the ARN of a queue, `key` that of a KMS key
+    for the logs. Chalice sets a retention itself, but for the API's functions it uses the wrong log group.
     """
     if INTAKE in functions:
         client.put_function_event_invoke_config(
@@ -41,26 +43,18 @@ def finish_functions(
     if not retention_days:
         return
     for arn in functions.values():
-        group = _log_group(arn)
-        if not _exists(logs, group):
-            logs.create_log_group(logGroupName=group)
-        logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
+        keep_log_group(logs, _log_group(arn), days=retention_days, key=key)
 
 
 def remove_logs(functions: Mapping[str, str], logs: "CloudWatchLogsClient") -> None:
     """Delete the functions' log groups, which outlive the functions."""
     for arn in functions.values():
-        if _exists(logs, group := _log_group(arn)):
+        if has_log_group(logs, group := _log_group(arn)):
             logs.delete_log_group(logGroupName=group)
 
 
 def _log_group(arn: str) -> str:
     return f"/aws/lambda/{arn.rpartition(':')[2]}"
-
-
-def _exists(logs: "CloudWatchLogsClient", group: str) -> bool:
-    groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    return any(candidate["logGroupName"] == group for candidate in groups)
 
 
 def migrate(function: str, client: "LambdaClient") -> list[str]:

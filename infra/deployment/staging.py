@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from infra.deployment.configuration import FUNCTIONS, Document, copy_of, write_stage
+from infra.deployment.configuration import (
+    CERTIFICATES,
+    DATABASE_CA,
+    FUNCTIONS,
+    Document,
+    copy_of,
+    write_stage,
+)
 from infra.packages.build import build_vendor, copy_source
 from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError
@@ -39,6 +46,9 @@ def stage_application(
         if not source.exists():
             raise StepError("app", f"{source} is missing: there is nothing to deploy")
         copy_source(source, target)
+    certificates = CHECKOUT / ".chalice" / CERTIFICATES / f"{stage}.pem"
+    if certificates.exists():
+        copy_source(certificates, folder / DATABASE_CA)
     write_stage(folder, stage, _without_retention(config, stage), policies)
     _check_configured(folder, stage, config)
     architecture = config["stages"][stage].get("lambda_architecture", _ARCHITECTURE)

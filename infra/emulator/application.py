@@ -96,8 +96,7 @@ def version_of(folder: Path) -> str:
 
 def api_url(folder: Path, endpoint: str, stage: str) -> str:
     """Return the deployed API's URL on LocalStack. Chalice prints one of AWS instead."""
-    deployed = json.loads(chalice.record_of(folder, stage).read_text())["resources"]
-    identifier = next(entry["rest_api_id"] for entry in deployed if entry["resource_type"] == "rest_api")
+    identifier = chalice.deployed_api(folder, stage)
     config = json.loads((folder / ".chalice" / "config.json").read_text())
     return f"{endpoint}/_aws/execute-api/{identifier}/{config['stages'][stage]['api_gateway_stage']}"
 

@@ -1,13 +1,18 @@
-"""The commands: up, down, status, install."""
+"""The commands: up, down, status, install, psql."""
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
+
+from psycopg.conninfo import conninfo_to_dict
 
 from chalicelib.settings import parse_origins
 from infra.local import installs, processes, stack, workers
 from infra.local.env_file import read_env_file
+from infra.local.postgres import binary
 from infra.steps.errors import StepError
 from infra.steps.layout import DEFAULT_ROOT, Layout
 from infra.steps.progress import line, to_terminal
@@ -61,6 +66,9 @@ def parser() -> argparse.ArgumentParser:
         ("install", run_install, "install the requirements of up, so that up is quick"),
     ):
         commands.add_parser(name, parents=[root], help=description).set_defaults(command=command)
+    psql = commands.add_parser("psql", parents=[root], help="open the SQL prompt of the stack's Postgres")
+    psql.add_argument("--sql", help="run this statement instead")
+    psql.set_defaults(command=run_psql)
     return result
 
 
@@ -119,3 +127,22 @@ def run_install(_arguments: argparse.Namespace) -> int:
     """Install the missing requirements."""
     installs.ensure(stack.installations_of(stack.COMPONENTS), to_terminal)
     return 0
+
+
+def run_psql(arguments: argparse.Namespace) -> NoReturn:
+    """Become `psql`, connected to the stack's Postgres. Raises `StepError` if that is not up."""
+    url = read_env_file(Layout.at(arguments.root)).get("DATABASE_URL")
+    if url is None:
+        raise StepError("psql", "Postgres is not up: run `make up` first")
+    address = conninfo_to_dict(url)  # a command's arguments are visible to others: its environment is not
+    names = {
+        "PGHOST": "host",
+        "PGPORT": "port",
+        "PGUSER": "user",
+        "PGPASSWORD": "password",
+        "PGDATABASE": "dbname",
+    }
+    own = {variable: str(address[name]) for variable, name in names.items()}
+    statement = ["--command", arguments.sql] if arguments.sql else []
+    program = binary("psql")
+    os.execve(program, [str(program), "--no-psqlrc", *statement], os.environ | own)  # noqa: S606 - it needs no shell

@@ -2,7 +2,8 @@
 
 LocalStack's community edition does not update buckets: it takes the parameter that makes `storage` tell the
 intake of files, and does nothing. So what that asks for is tried with a bucket that is new, and the stage's
-own is attached and detached by hand. Nor does it keep a log group's retention.
+own is attached and detached by hand. Nor does it keep a log group's retention, or the settings of an API's
+stage but its tracing.
 """
 
 import json
@@ -18,6 +19,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from infra import bundle, stacks
+from infra.deployment.api import LOG_FORMAT, ApiSettings
 from infra.steps.errors import StepError
 from infra.steps.progress import to_nowhere
 from tests.support.deployed_service import adopt_operator_key, finished, upload
@@ -37,6 +39,7 @@ CODE = f"sluice-{STAGE}-code"
 FUNCTIONS = {"", "-on_upload", "-on_schedule", "-on_job", "-migrate"}
 RECORDS, TWICE, SHORT = 5_000, 100, 3
 EVENT = "s3:ObjectCreated:*"
+API = ApiSettings(rate=50, burst=70, access_log=True)
 
 
 class Bundled:
@@ -54,7 +57,7 @@ class Bundled:
     def release(self, template: Path) -> str:
         """Deploy the template and return what the command reports of the stack."""
         lines: list[str] = []
-        values = bundle.parameters(STAGE, self.dev.config)
+        values = bundle.parameters(STAGE, self.dev.config, self.dev.outputs, API)
         bundle.release(self.cloud, template, values, bucket=CODE, report=lines.append)
         return next(line.split()[1] for line in lines if "changing" not in line)
 
@@ -107,7 +110,8 @@ def dev(bundled: Bundled, template: Path, database: str) -> Iterator[Bundled]:
         told = stacks.outputs(STAGE, bundled.cloud)
         assert what_is_there(told["BucketName"])["events"] == []
         attach(told["BucketName"], told["IntakeFunctionArn"])
-        assert bundled.dev.invoke("migrate") == ({"applied": []}, False)
+        logins = [f"sluice_{STAGE}_{role}" for role in ("api", "worker", "sweep", "analyst")]
+        assert bundled.dev.invoke("migrate") == ({"applied": [], "logins": logins}, False)
         adopt_operator_key(database)
         yield bundled
     finally:
@@ -117,7 +121,20 @@ def dev(bundled: Bundled, template: Path, database: str) -> Iterator[Bundled]:
 
 def test_cfn_lint_finds_nothing(template: Path) -> None:
     assert [str(match) for match in lint_file(template)] == []
-    assert kinds(template)["AWS::Serverless::Function"] == kinds(template)["AWS::Logs::LogGroup"] == 5
+    assert kinds(template)["AWS::Serverless::Function"] == 5
+    assert kinds(template)["AWS::Logs::LogGroup"] == 6  # one for the requests
+
+
+def test_the_stage_of_the_api_is_throttled_and_logs_requests(template: Path) -> None:
+    document = json.loads(template.read_text())
+    stage = document["Resources"]["RestAPI"]["Properties"]
+    throttled = {"ThrottlingRateLimit": {"Ref": "RateLimit"}, "ThrottlingBurstLimit": {"Ref": "BurstLimit"}}
+    assert stage["MethodSettings"] == [{"HttpMethod": "*", "ResourcePath": "/*", **throttled}]
+    condition, log, otherwise = stage["AccessLogSetting"]["Fn::If"]
+    assert (condition, otherwise) == ("LogsAccess", {"Ref": "AWS::NoValue"})
+    assert log["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLogGroup}")
+    assert log["Format"] == {"Ref": "AccessLogFormat"}
+    assert document["Parameters"]["AccessLogFormat"]["Default"] == LOG_FORMAT
 
 
 def test_every_resource_has_the_name_that_others_use(dev: Bundled) -> None:
@@ -131,6 +148,13 @@ def test_every_resource_has_the_name_that_others_use(dev: Bundled) -> None:
     (made,) = gateway.get_stages(restApiId=api)["item"]
     assert (made["stageName"], made["tracingEnabled"]) == (STAGE, True)
     assert gateway.get_rest_api(restApiId=api)["name"] == "sluice"  # as the alarms have it
+    assert log_groups() == {f"/sluice/{STAGE}/api-access"}
+
+
+def log_groups() -> set[str]:
+    """Return the stage's log groups that are not of functions."""
+    groups = boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/sluice/{STAGE}/")["logGroups"]
+    return {it["logGroupName"] for it in groups}
 
 
 def test_the_template_adds_what_chalice_leaves_out(dev: Bundled) -> None:
@@ -208,12 +232,14 @@ def test_the_worker_function_is_only_deployed_with_lambda_workers(bundled: Bundl
     template = bundled.bundle()
     path.write_text(with_worker)
     assert [str(match) for match in lint_file(template)] == []
-    assert kinds(template)["AWS::Serverless::Function"] == kinds(template)["AWS::Logs::LogGroup"] == 4
+    assert kinds(template)["AWS::Serverless::Function"] == 4
+    assert kinds(template)["AWS::Logs::LogGroup"] == 5
 
 
 def test_deleting_leaves_nothing(dev: Bundled) -> None:
     dev.delete()
     assert not any(what_is_there(dev.dev.outputs["BucketName"]).values())
+    assert log_groups() == set()
     assert {"IntakeFunctionArn", "RestAPIId"}.isdisjoint(stacks.outputs(STAGE, dev.cloud))
     with pytest.raises(StepError, match="there is no stack sluice-dev-app"):
         dev.delete()

@@ -13,6 +13,9 @@ import boto3
 import psycopg
 import pytest
 
+from infra.deployment.api import BURST, RATE
+from infra.deployment.chalice import deployed_api
+from infra.deployment.configuration import ROLE_SECRETS
 from tests.support.deployed_service import adopt_operator_key, finished, http, upload
 from tests.support.deployment import (
     STAGE,
@@ -114,6 +117,26 @@ def test_a_large_file_is_loaded_by_many_invocations(
     assert rows_of(stack["DATABASE_URL"], dataset) == loaded
 
 
+def test_each_function_logs_in_as_its_role(dev: Deployment, database: str, dataset: str) -> None:
+    finished(dev.url, upload(dev.url, b"a\n1\n", dataset=dataset))
+    dev.sweep()
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'sluice'"
+        )
+        names = {row[0] for row in found}
+    assert names >= {f"sluice_{STAGE}_{role}" for role in ("api", "worker", "sweep")}
+    assert "sluice" not in names  # the owner: the migrations' function closes its connection
+
+
+def test_the_api_is_throttled(dev: Deployment) -> None:
+    gateway = boto3.client("apigateway")
+    (made,) = gateway.get_stages(restApiId=deployed_api(dev.checkout, STAGE))["item"]
+    settings = made["methodSettings"]["*/*"]
+    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (RATE, BURST)
+
+
 def test_all_logs_of_a_job_have_its_id(dev: Deployment, dataset: str) -> None:
     job_id = upload(dev.url, b"a\n1\n", dataset=dataset)
     finished(dev.url, job_id)
@@ -209,13 +232,18 @@ def database_away(url: str, name: str) -> Iterator[None]:
 
 
 def test_no_password_is_in_a_function_or_its_logs(dev: Deployment, database: str) -> None:
-    password = urlsplit(database).password
-    assert password
+    secrets = boto3.client("secretsmanager")
+    held = [
+        secrets.get_secret_value(SecretId=dev.outputs[it])["SecretString"] for it in ROLE_SECRETS.values()
+    ]
+    passwords = [json.loads(it)["password"] for it in held] + [urlsplit(database).password]
+    assert all(passwords)
     functions = boto3.client("lambda").list_functions()["Functions"]
     own = [it for it in functions if it["FunctionName"].startswith(f"sluice-{STAGE}")]
     assert len(own) == 5
-    assert password not in json.dumps([it["Environment"] for it in own])
-    assert password not in json.dumps(dev.config)
+    for password in passwords:
+        assert password not in json.dumps([it["Environment"] for it in own])
+        assert password not in json.dumps(dev.config)
 
 
 def test_deploying_again_changes_nothing_and_deleting_leaves_nothing(dev: Deployment) -> None:

@@ -20,6 +20,7 @@ from localstack_client.session import Session
 
 from chalicelib import settings
 from infra import stacks
+from infra.deployment.configuration import ROLE_SECRETS
 from infra.stacks import StackFailedError
 from infra.steps.progress import to_nowhere
 
@@ -181,6 +182,18 @@ def test_the_password_is_generated(aws: Session, told: Mapping[str, str]) -> Non
     assert credentials["password"].isalnum()
 
 
+def test_each_role_has_a_login_of_its_own(aws: Session, told: Mapping[str, str]) -> None:
+    client = aws.client("secretsmanager")
+    found = {
+        role: json.loads(client.get_secret_value(SecretId=told[output])["SecretString"])
+        for role, output in ROLE_SECRETS.items()
+    }
+    assert {role: it["username"] for role, it in found.items()} == {it: f"sluice_dev_{it}" for it in found}
+    assert len({it["password"] for it in found.values()}) == len(found)
+    redis = json.loads(client.get_secret_value(SecretId=told["RedisSecretArn"])["SecretString"])
+    assert len(redis["password"]) == 64
+
+
 def test_the_worker_may_touch_what_is_the_stages(aws: Session, cloud: Any, told: Mapping[str, str]) -> None:
     resource = cloud.describe_stack_resource(
         StackName=stacks.stack_name(STAGE, "worker"), LogicalResourceId="TaskRole"
@@ -188,11 +201,13 @@ def test_the_worker_may_touch_what_is_the_stages(aws: Session, cloud: Any, told:
     role = resource["StackResourceDetail"]["PhysicalResourceId"]
     policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="work")["PolicyDocument"]
     rights = {one["Sid"]: one["Resource"] for one in policy["Statement"]}
+    uploads, drop, rejects = (f"{told['BucketArn']}/{prefix}/*" for prefix in ("uploads", "drop", "rejects"))
     assert rights == {
-        "Files": f"{told['BucketArn']}/*",
-        "RejectsFiles": f"{told['BucketArn']}/rejects/*",
+        "Files": [uploads, drop],
+        "Sweeps": [uploads, drop, rejects],
+        "RejectsFiles": rejects,
         "FilesThatAreGone": told["BucketArn"],
-        "Password": told["DatabaseSecretArn"],
+        "Password": told["WorkerDatabaseSecretArn"],
         "Jobs": told["JobsQueueArn"],
         "DeadLetters": told["DeadLetterQueueArn"],
     }

@@ -10,6 +10,7 @@ ROOT = CHECKOUT
 POLICIES = ROOT / ".chalice" / "policies"
 
 
+_SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 OUTPUTS = {
     "BucketName": "sluice-dev-uploads",
     "BucketArn": "arn:aws:s3:::sluice-dev-uploads",
@@ -18,9 +19,13 @@ OUTPUTS = {
     "DeadLetterQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dev-dead",
     "DeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-dead",
     "EventsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:sluice-dev-events",
-    "UploadTokenSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-tokens-GhIjKl",
-    "DatabaseUrl": "postgresql://db.example:5432/sluice?sslmode=require",
-    "DatabaseSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf",
+    "UploadTokenSecretArn": f"{_SECRET}sluice-dev-tokens-GhIjKl",
+    "DatabaseUrl": "postgresql://db.example:5432/sluice?sslmode=verify-full",
+    "DatabaseSecretArn": f"{_SECRET}sluice-dev-AbCdEf",
+    "ApiDatabaseSecretArn": f"{_SECRET}sluice-dev-api-AbCdEf",
+    "WorkerDatabaseSecretArn": f"{_SECRET}sluice-dev-worker-AbCdEf",
+    "SweepDatabaseSecretArn": f"{_SECRET}sluice-dev-sweep-AbCdEf",
+    "AnalystDatabaseSecretArn": f"{_SECRET}sluice-dev-analyst-AbCdEf",
 }
 
 

@@ -94,11 +94,18 @@ class Pool(ConnectionPool[Connection]):
     """Lend connections; connect on first use, and check a connection before lending it after a pause.
 
     A callable ``url`` is called for each new connection, because passwords are rotated. Borrowing waits up to
-    ``wait_seconds`` for a connection. Postgres rolls back a transaction that is idle for ``idle_seconds``.
+    ``wait_seconds`` for a connection; ``on_failure`` is called when none could be made for so long. Postgres
+    rolls back a transaction that is idle for ``idle_seconds``.
     """
 
     def __init__(
-        self, url: str | Callable[[], str], *, size: int, wait_seconds: float = 5, idle_seconds: float = 30
+        self,
+        url: str | Callable[[], str],
+        *,
+        size: int,
+        wait_seconds: float = 5,
+        idle_seconds: float = 30,
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(
             url,
@@ -116,6 +123,7 @@ class Pool(ConnectionPool[Connection]):
             timeout=wait_seconds,
             # otherwise the pool waits about twice as long after an outage
             reconnect_timeout=wait_seconds,
+            reconnect_failed=lambda _pool: on_failure(),
             check=_check,
             open=False,
         )

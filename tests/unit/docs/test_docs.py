@@ -108,7 +108,7 @@ def test_json_and_python_on_a_page_can_be_read(path: Path) -> None:
 
 
 KINDS = {".py", ".sql", ".yaml", ".md", ".sh", ".in"}  # of files whose comments may name a page
-MADE_BY_DEPLOYING = (".chalice/deployed/", ".chalice/policies/prod/")
+MADE_BY_DEPLOYING = (".chalice/deployed/", ".chalice/policies/prod/", ".chalice/certificates/")
 
 
 def test_every_file_named_on_a_page_exists() -> None:

@@ -319,4 +319,9 @@ def test_every_code_is_documented_and_no_other_is() -> None:
     }  # by the message handler, at completion
     assert failures == raised() | others
     assert rejects <= codes("reading", "formats", "rows")  # the path of a record
-    assert rejects | failures == codes() - {"no-store", "if-none-match"}  # words of HTTP
+    assert rejects | failures == codes() - {
+        "no-store",
+        "if-none-match",
+        "verify-ca",
+        "verify-full",
+    }  # words of HTTP and libpq

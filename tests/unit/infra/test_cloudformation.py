@@ -17,22 +17,23 @@ from chalice.utils import to_cfn_resource_name
 from chalicelib import settings
 from chalicelib.service import object_keys as keys
 from chalicelib.telemetry import Metric
-from infra.deployment import configuration
+from infra import bundle
+from infra.deployment import api, configuration
 from infra.emulator.resources import cors_rule
-from infra.stacks import FOLDER, OPTIONAL, TEMPLATES
+from infra.stacks import FOLDER, KEYED, OPTIONAL, TEMPLATES
 
 PATHS = {name: FOLDER / f"{name}.yaml" for name in TEMPLATES}
 LOADED: dict[str, dict[str, Any]] = {name: decode(str(path))[0] for name, path in PATHS.items()}
 MERGED: dict[str, Any] = decode(str(FOLDER / "merge.yaml"))[0]
+KEY = ({"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"})  # a key of the operator's, or the service's own
 LAMBDA_TIMEOUT = 900  # of the worker that is a function
 # What other parts of the project read of a stage.
 PROMISED = {
     *("BucketName", "BucketArn", "JobsQueueUrl", "JobsQueueArn", "JobsQueueName", "DeadLetterQueueUrl"),
     *("DeadLetterQueueArn", "EventsDeadLetterQueueUrl", "EventsDeadLetterQueueArn", "PrivateSubnetIds"),
     *("FunctionSecurityGroupId", "WorkerSecurityGroupId", "VpcId", "DatabaseUrl", "DatabaseSecretArn"),
-    "RedisUrl",
-    "UploadTokenSecretArn",
-    "AllowedOrigins",
+    *("RedisUrl", "RedisSecretArn", "UploadTokenSecretArn", "KmsKeyArn", "AllowedOrigins"),
+    *configuration.ROLE_SECRETS.values(),
 }
 # Actions that name no resource. Source: AWS Service Authorization Reference.
 WITHOUT_RESOURCE = {
@@ -156,7 +157,10 @@ def test_queue_timeouts_and_deliveries_match_the_workers_settings() -> None:
     assert queue["VisibilityTimeout"] >= LAMBDA_TIMEOUT
     assert queue["RedrivePolicy"]["maxReceiveCount"] == settings.load({}).max_deliveries
     for _, resource in resources("AWS::SQS::Queue"):
-        assert resource["Properties"]["SqsManagedSseEnabled"] is True
+        encrypted = [
+            resource["Properties"][name]["Fn::If"] for name in ("KmsMasterKeyId", "SqsManagedSseEnabled")
+        ]
+        assert encrypted == [["HasKey", *KEY], ["HasKey", {"Ref": "AWS::NoValue"}, True]]
         assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
@@ -228,7 +232,17 @@ def test_functions_have_chalices_names_and_their_logs_expire(function: str) -> N
     assert logs == {
         "LogGroupName": {"Fn::Sub": f"/aws/lambda/{known}"},
         "RetentionInDays": {"Ref": "LogDays"},
+        "KmsKeyId": {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]},
     }
+
+
+def test_the_merged_template_configures_the_api_as_the_other_way_does() -> None:
+    parameters = MERGED["Parameters"]
+    assert (parameters["RateLimit"]["Default"], parameters["BurstLimit"]["Default"]) == (api.RATE, api.BURST)
+    assert parameters["AccessLog"]["Default"] == str(api.ApiSettings().access_log).lower()
+    group = MERGED["Resources"]["AccessLogGroup"]["Properties"]["LogGroupName"]["Fn::Sub"]
+    assert group == api.access_log_group("${Stage}")
+    assert bundle.additions({})["Parameters"]["AccessLogFormat"]["Default"] == api.LOG_FORMAT
 
 
 def test_the_merged_template_imports_from_the_storage_stack_only() -> None:
@@ -275,7 +289,7 @@ def test_the_worker_has_the_rights_that_operations_lists() -> None:
         *WITHOUT_RESOURCE,
         "secretsmanager:GetSecretValue",
     }
-    assert {right.partition(":")[0] for right in rights} == {"s3", "sqs", "secretsmanager", "xray"}
+    assert {right.partition(":")[0] for right in rights} == {"s3", "sqs", "secretsmanager", "xray", "kms"}
 
 
 def test_no_resource_is_reachable_from_outside() -> None:
@@ -346,9 +360,58 @@ def test_stored_data_is_encrypted() -> None:
     assert properties("cache.Cache")["AtRestEncryptionEnabled"] is True
 
 
+def test_a_key_of_the_operators_encrypts_everything_that_is_stored() -> None:
+    chosen = {"Fn::If": ["HasKey", *KEY]}
+    types = {
+        "AWS::SecretsManager::Secret": "KmsKeyId",
+        "AWS::RDS::DBInstance": "KmsKeyId",
+        "AWS::ElastiCache::ReplicationGroup": "KmsKeyId",
+        "AWS::Logs::LogGroup": "KmsKeyId",
+        "AWS::SQS::Queue": "KmsMasterKeyId",
+    }
+    places = list(resources(*types))
+    assert len(places) == 13
+    for place, resource in places:
+        assert resource["Properties"][types[resource["Type"]]] == chosen, place
+    assert properties("database.Database")["PerformanceInsightsKMSKeyId"] == chosen
+    (rule,) = properties("storage.Bucket")["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = rule["ServerSideEncryptionByDefault"]
+    assert default["KMSMasterKeyID"] == chosen
+    assert default["SSEAlgorithm"] == {"Fn::If": ["HasKey", "aws:kms", "AES256"]}
+    assert {name for name in TEMPLATES if "KmsKeyArn" in LOADED[name]["Parameters"]} == set(KEYED)
+
+
+def test_each_role_has_a_secret_that_the_proxy_knows() -> None:
+    secrets = {
+        place.partition(".")[2]: it["Properties"]
+        for place, it in resources("AWS::SecretsManager::Secret")
+        if place.startswith("database.")
+    }
+    assert {name.removesuffix("Secret").lower() for name in secrets} == {"", *configuration.ROLE_SECRETS}
+    for name, secret in secrets.items():
+        made = secret["GenerateSecretString"]
+        role = name.removesuffix("Secret").lower()
+        template = made["SecretStringTemplate"]
+        user = json.loads(template["Fn::Sub"] if role else template)["username"]
+        assert user == (f"sluice_${{Stage}}_{role}" if role else "sluice")
+        assert made["GenerateStringKey"] == "password"
+    known = {it["SecretArn"]["Ref"] for it in properties("database.Proxy")["Auth"]}
+    (policy,) = properties("database.ProxyRole")["Policies"]
+    readable = {it["Ref"] for it in policy["PolicyDocument"]["Statement"][0]["Resource"]}
+    assert known == readable == set(secrets)
+
+
+def test_no_password_is_an_output_or_a_parameter() -> None:
+    for name, loaded in LOADED.items():
+        for kind in ("Parameters", "Outputs"):
+            assert "{{resolve:" not in json.dumps(loaded.get(kind, {})), name
+            assert not [it for it in loaded.get(kind, {}) if "password" in it.lower()], name
+    assert properties("cache.Cache")["AuthToken"]["Fn::Sub"].startswith("{{resolve:secretsmanager:${Secret}")
+
+
 def test_the_database_url_has_no_credentials() -> None:
     url = LOADED["database"]["Outputs"]["DatabaseUrl"]["Value"]["Fn::Sub"]
-    assert re.fullmatch(r"postgresql://\$\{Proxy\.Endpoint\}:5432/sluice\?sslmode=require", url)
+    assert re.fullmatch(r"postgresql://\$\{Proxy\.Endpoint\}:5432/sluice\?sslmode=verify-full", url)
 
 
 def metrics_of(alarm: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ import pytest
 
 from chalicelib import settings
 from chalicelib.backends.postgres import roles
+from chalicelib.entrypoints.roles import sources_in
+from chalicelib.service import object_keys as keys
 from infra import configure, stacks
 from infra.configure import parse_networks
 from infra.deployment import configuration
@@ -24,12 +26,18 @@ from infra.deployment.configuration import (
     configure_stage,
     fill_policies,
 )
+from tests.support.certificates import make_authority
 from tests.support.cloudformation import Cloud
 from tests.support.stage import OUTPUTS, POLICIES, ROOT, config
 
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 VPC = {"PrivateSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupId": "sg-1", "VpcId": "vpc-1"}
+REDIS = {
+    "RedisUrl": "rediss://r:6379",
+    "RedisSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-redis-AbCdEf",
+}
+KEY = {"KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1234"}
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:sluice:7"
 
 
@@ -45,25 +53,29 @@ def stage_of(
 
 
 def test_outputs_become_settings() -> None:
-    assert stage_of(OUTPUTS | {"RedisUrl": "rediss://r:6379"}, stage="prod")["environment_variables"] == {
+    assert stage_of(OUTPUTS | REDIS, stage="prod")["environment_variables"] == {
         "DATABASE_URL": OUTPUTS["DatabaseUrl"],
-        "DATABASE_SECRET": OUTPUTS["DatabaseSecretArn"],
         "SLUICE_TOKEN_SECRETS_ID": OUTPUTS["UploadTokenSecretArn"],
         "SLUICE_BUCKET": OUTPUTS["BucketName"],
         "SLUICE_QUEUE_URL": OUTPUTS["JobsQueueUrl"],
         "SLUICE_DEAD_LETTER_QUEUE_URL": OUTPUTS["DeadLetterQueueUrl"],
         "REDIS_URL": "rediss://r:6379",
+        "REDIS_SECRET": REDIS["RedisSecretArn"],
         "POWERTOOLS_METRICS_NAMESPACE": "Sluice/prod",
     }
 
 
 def test_configured_settings_are_settings_that_sluice_reads() -> None:
-    found = settings.load(stage_of(OUTPUTS)["environment_variables"])
+    section = stage_of(OUTPUTS | REDIS)
+    own = section["lambda_functions"]["migrate"]["environment_variables"]
+    found = settings.load(section["environment_variables"] | own)
     assert (found.bucket, found.queue_url) == (OUTPUTS["BucketName"], OUTPUTS["JobsQueueUrl"])
     assert (found.database_url, found.database_secret) == (
         OUTPUTS["DatabaseUrl"],
         OUTPUTS["DatabaseSecretArn"],
     )
+    assert len(sources_in(found.database_role_secrets)) == 4
+    assert found.redis_secret == REDIS["RedisSecretArn"]
     assert found.dead_letter_queue_url == OUTPUTS["DeadLetterQueueUrl"]
 
 
@@ -134,8 +146,34 @@ def test_a_function_may_have_settings_of_its_own() -> None:
     made = configure_stage(config(), "dev", OUTPUTS, settings={"DATABASE_URL": "of all"}, of_functions=own)
     section = made["stages"]["dev"]
     assert section["environment_variables"]["DATABASE_URL"] == "of all"
-    assert section["lambda_functions"]["api_handler"]["environment_variables"] == own["api_handler"]
-    assert "environment_variables" not in section["lambda_functions"]["migrate"]
+    found = {name: it.get("environment_variables", {}) for name, it in section["lambda_functions"].items()}
+    assert found["api_handler"]["DATABASE_URL"] == "its own"
+    assert not any("DATABASE_URL" in it for name, it in found.items() if name != "api_handler")
+
+
+def test_each_function_gets_the_secret_of_its_role() -> None:
+    section = stage_of(OUTPUTS)
+    assert "DATABASE_SECRET" not in section["environment_variables"]
+    found = {name: it["environment_variables"] for name, it in section["lambda_functions"].items()}
+    logins = found["migrate"].pop("DATABASE_ROLE_SECRETS")
+    assert found == {
+        "api_handler": {"DATABASE_SECRET": OUTPUTS["ApiDatabaseSecretArn"]},
+        "on_upload": {"DATABASE_SECRET": OUTPUTS["SweepDatabaseSecretArn"]},
+        "on_schedule": {"DATABASE_SECRET": OUTPUTS["SweepDatabaseSecretArn"]},
+        "on_job": {"DATABASE_SECRET": OUTPUTS["WorkerDatabaseSecretArn"]},
+        "migrate": {"DATABASE_SECRET": OUTPUTS["DatabaseSecretArn"]},
+    }
+    assert sources_in(logins) == {
+        role: OUTPUTS[f"{role.title()}DatabaseSecretArn"] for role in ("api", "worker", "sweep", "analyst")
+    }
+    assert set(configuration.ROLE_SECRETS) == set(roles.GROUPS)
+
+
+def test_the_secret_that_an_earlier_version_gave_to_all_is_taken_away() -> None:
+    before = config()
+    before["stages"]["dev"]["environment_variables"]["DATABASE_SECRET"] = OUTPUTS["DatabaseSecretArn"]
+    made = configure_stage(before, "dev", OUTPUTS, settings={})["stages"]["dev"]
+    assert "DATABASE_SECRET" not in made["environment_variables"]
 
 
 def test_every_function_but_the_migrations_has_a_role() -> None:
@@ -152,7 +190,7 @@ def test_an_unknown_stage_is_refused() -> None:
 
 
 def everything() -> dict[str, str]:
-    return OUTPUTS | VPC | {"AllowedAddresses": "203.0.113.0/24,198.51.100.7/32"}
+    return OUTPUTS | VPC | REDIS | KEY | {"AllowedAddresses": "203.0.113.0/24,198.51.100.7/32"}
 
 
 def by_sid(document: dict[str, Any]) -> dict[str, Any]:
@@ -166,30 +204,34 @@ def test_every_placeholder_is_filled() -> None:
         assert "${" not in json.dumps(document)
         before = json.loads((POLICIES / f"{name}.json").read_text())
         assert by_sid(document).keys() == by_sid(before).keys()
-    assert by_sid(made["on_job"])["Uploads"]["Resource"] == "arn:aws:s3:::sluice-dev-uploads/*"
-    assert by_sid(made["on_job"])["Logs"]["Resource"].endswith("/aws/lambda/sluice-dev-on_job*")
-    assert (
-        by_sid(made["migrate"])["DatabasePassword"]["Resource"]
-        == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-dev-AbCdEf"
-    )
+    files = [f"arn:aws:s3:::sluice-dev-uploads/{prefix}/*" for prefix in ("uploads", "drop")]
+    assert by_sid(made["on_job"])["Files"]["Resource"] == files
+    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/sluice-dev-on_job"
+    assert by_sid(made["on_job"])["Logs"]["Resource"] == [group, f"{group}:*"]
+    secrets = [OUTPUTS["DatabaseSecretArn"], *(OUTPUTS[it] for it in configuration.ROLE_SECRETS.values())]
+    assert by_sid(made["migrate"])["DatabasePassword"]["Resource"] == secrets
 
 
 def test_every_placeholder_is_an_output_of_the_stacks() -> None:
     templates = [it.read_text() for it in (ROOT / "infra" / "cloudformation").glob("*.yaml")]
     exported = {name for it in templates for name in re.findall(r"Export: .*sluice-\$\{Stage\}-(\w+)", it)}
     wanted = {name for it in POLICIES.glob("*.json") for name in PLACEHOLDER.findall(it.read_text())}
-    assert wanted - exported == {"Stage", "AllowedAddresses"}
+    assert wanted - exported == {"Stage", "AllowedAddresses", "LogGroups"}
     assert set(configuration.OUTPUTS.values()) <= exported
-    assert set(VPC) | set(OUTPUTS) <= exported
+    assert {configuration.OWNER_SECRET, *configuration.ROLE_SECRETS.values()} <= exported
+    assert set(VPC) | set(OUTPUTS) | set(REDIS) | set(KEY) <= exported
 
 
-@pytest.mark.parametrize("missing", sorted(OUTPUTS))
+@pytest.mark.parametrize("missing", sorted({**OUTPUTS, **REDIS, **KEY}))
 def test_statements_about_missing_resources_are_left_out(missing: str) -> None:
     outputs = {name: value for name, value in everything().items() if name != missing}
     made = fill_policies("dev", outputs)
     for name, document in made.items():
         before = json.loads((POLICIES / f"{name}.json").read_text())
-        kept = [it["Sid"] for it in before["Statement"] if f"${{{missing}}}" not in json.dumps(it)]
+        gone = {missing, "LogGroups"} if missing == "JobsQueueArn" else {missing}  # which names the account
+        kept = [
+            it["Sid"] for it in before["Statement"] if gone.isdisjoint(PLACEHOLDER.findall(json.dumps(it)))
+        ]
         assert [it["Sid"] for it in document["Statement"]] == kept
 
 
@@ -217,11 +259,21 @@ def test_without_allowed_networks_there_is_no_api_policy() -> None:
         ("203.0.113.0/24", "203.0.113.0/24"),
         ("203.0.113.7", "203.0.113.7/32"),
         (" 203.0.113.0/24 , 2001:db8::/32", "203.0.113.0/24,2001:db8::/32"),
-        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("0.0.0.0/1", "0.0.0.0/1"),
     ],
 )
 def test_networks_are_written_as_aws_writes_them(text: str, found: str) -> None:
     assert parse_networks(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0/0", "203.0.113.7,0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "::/1,203.0.113.7,8000::/1"],
+)
+def test_the_whole_internet_must_be_meant(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--allow: this is the whole internet"):
+        parse_networks(text)
+    assert parse_networks(text, everybody=True) == text.replace("203.0.113.7", "203.0.113.7/32")
 
 
 @pytest.mark.parametrize(
@@ -250,57 +302,64 @@ COMMON = {
         "ec2:AssignPrivateIpAddresses": "and moves addresses",
         "ec2:UnassignPrivateIpAddresses": "and moves addresses",
     },
-    "${DatabaseSecretArn}": {"secretsmanager:GetSecretValue": "the database's password"},
+    "${KmsKeyArn}": {
+        "kms:Decrypt": "S3, SQS and Secrets Manager decrypt in the function's name",
+        "kms:GenerateDataKey": "and encrypt",
+    },
 }
-GROUPS = "arn:aws:logs:*:*:log-group:/aws/lambda/sluice-${Stage}"
+READ = {"secretsmanager:GetSecretValue": "a password"}
+UPLOADS, DROP, REJECTS = (f"${{BucketArn}}/{prefix}*" for prefix in (keys.UPLOADS, keys.DROP, keys.REJECTS))
 LOOK = {"s3:ListBucket": "without it, what is not there looks like what may not be seen"}
 SEND = {"sqs:SendMessage": "announces jobs"}
+REMOVE = {
+    "s3:DeleteObject": "files that came after their jobs expired; old rejects files",
+    "s3:DeleteObjectVersion": "all versions of a removed tenant's files",
+    "s3:AbortMultipartUpload": "an upload in parts that expired, or of a removed tenant",
+}
+HEAD = {"s3:GetObject": "looks for files of which no event told, or that were dropped"}
+FILES = {"s3:GetObject": "reads files", "s3:GetObjectVersion": "in buckets that keep versions"}
 # What each function may do to what, and why.
 RIGHTS: dict[str, dict[str, dict[str, str]]] = {
     "api_handler": {
-        f"{GROUPS}*": LOGS,
-        "${BucketArn}/*": {
+        UPLOADS: {
             "s3:PutObject": "signs uploads, which are made by its leave; begins and completes those in parts",
-            "s3:GetObject": "looks for the file of a job that is tried again; signs rejects files",
+            "s3:GetObject": "looks for the file of a job that is tried again",
             "s3:ListMultipartUploadParts": "says which parts have arrived",
             "s3:AbortMultipartUpload": "an upload is canceled",
         },
+        REJECTS: {"s3:GetObject": "signs downloads of rejects files"},
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": {**SEND, "sqs:GetQueueAttributes": "its health"},
         "${UploadTokenSecretArn}": {"secretsmanager:GetSecretValue": "signs and verifies upload tokens"},
+        "${ApiDatabaseSecretArn}": READ,
+        "${RedisSecretArn}": READ,
     },
     "on_upload": {
-        f"{GROUPS}-on_upload*": LOGS,
-        "${BucketArn}/*": {
-            "s3:GetObject": "looks at files that were dropped",
-            "s3:GetObjectVersion": "at the version that the event tells of",
-        },
+        UPLOADS: HEAD,
+        DROP: {**HEAD, "s3:GetObjectVersion": "at the version that the event tells of"},
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": SEND,
         "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps events there that were in vain"},
+        "${SweepDatabaseSecretArn}": READ,
+        "${RedisSecretArn}": READ,
     },
     "on_schedule": {
-        f"{GROUPS}-on_schedule*": LOGS,
-        "${BucketArn}/*": {
-            "s3:GetObject": "looks for files of which no event told",
-            "s3:DeleteObject": "files that came after their jobs expired; old rejects files",
-            "s3:DeleteObjectVersion": "all versions of a removed tenant's files",
-            "s3:AbortMultipartUpload": "an upload in parts that expired",
-        },
+        UPLOADS: {**HEAD, **REMOVE},
+        DROP: {**HEAD, **REMOVE},
+        REJECTS: REMOVE,
         "${BucketArn}": {
             "s3:ListBucket": "lists what was dropped",
             "s3:ListBucketVersions": "what a removed tenant has",
             "s3:ListBucketMultipartUploads": "what it began to send",
         },
         "${JobsQueueArn}": SEND,
+        "${SweepDatabaseSecretArn}": READ,
+        "${RedisSecretArn}": READ,
     },
     "on_job": {
-        f"{GROUPS}-on_job*": LOGS,
-        "${BucketArn}/*": {
-            "s3:GetObject": "reads files",
-            "s3:GetObjectVersion": "in buckets that keep versions",
-        },
-        "${BucketArn}/rejects/*": {
+        UPLOADS: FILES,
+        DROP: FILES,
+        REJECTS: {
             "s3:PutObject": "makes rejects files",
             "s3:AbortMultipartUpload": "gives one up",
             "s3:DeleteObject": "removes one that nobody wants any more",
@@ -314,9 +373,23 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
             "sqs:SendMessage": "hands a job on",
         },
         "${DeadLetterQueueArn}": {"sqs:SendMessage": "what is no job's id"},
+        "${WorkerDatabaseSecretArn}": READ,
     },
-    "migrate": {f"{GROUPS}-migrate*": LOGS},
+    "migrate": {
+        "${DatabaseSecretArn}": READ,
+        **{f"${{{name}}}": READ for name in configuration.ROLE_SECRETS.values()},  # it sets the passwords
+    },
 }
+
+
+def logs_of(name: str) -> dict[str, dict[str, str]]:
+    group = "${LogGroups}/aws/lambda/sluice-${Stage}" + ("" if name == "api_handler" else f"-{name}")
+    return {group: LOGS, f"{group}:*": LOGS}
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    found = statement["Resource"]
+    return [found] if isinstance(found, str) else found
 
 
 def statements(name: str) -> list[dict[str, Any]]:
@@ -330,8 +403,10 @@ def test_a_function_has_exactly_the_rights_in_the_table(name: str) -> None:
     for it in statements(name):
         assert it["Effect"] == "Allow"
         assert it.keys() == {"Sid", "Effect", "Action", "Resource"}
-        found.setdefault(it["Resource"], set()).update(it["Action"])
-    assert found == {resource: set(actions) for resource, actions in {**COMMON, **RIGHTS[name]}.items()}
+        for resource in resources(it):
+            found.setdefault(resource, set()).update(it["Action"])
+    rights = {**COMMON, **logs_of(name), **RIGHTS[name]}
+    assert found == {resource: set(actions) for resource, actions in rights.items()}
 
 
 @pytest.mark.parametrize("name", configuration.FUNCTIONS)
@@ -461,6 +536,30 @@ def test_a_stage_is_written_where_chalice_reads_it(
     }
 
 
+def test_certificates_of_a_database_are_kept_for_the_package(
+    checkout: Path, cloud: Cloud, tmp_path: Path
+) -> None:
+    export(cloud, "dev", OUTPUTS)
+    bundle = make_authority("of the database", tmp_path).file
+    assert configure.main(["--stage", "dev", "--allow", "203.0.113.7", "--database-ca", str(bundle)]) == 0
+    assert (checkout / ".chalice/certificates/dev.pem").read_bytes() == bundle.read_bytes()
+    variables = written(checkout)["config.json"]["stages"]["dev"]["environment_variables"]
+    assert variables["DATABASE_CA"] == configuration.DATABASE_CA
+
+
+def test_a_stack_of_an_earlier_version_is_named(
+    checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(cloud, "dev", {name: it for name, it in OUTPUTS.items() if name != "SweepDatabaseSecretArn"})
+    before = written(checkout)
+    assert configure.main(["--stage", "dev", "--allow", "203.0.113.7"]) == 1
+    assert (
+        "sluice-dev-database has no SweepDatabaseSecretArn: deploy the stacks again"
+        in capsys.readouterr().err
+    )
+    assert written(checkout) == before
+
+
 def test_the_api_allows_the_pages_that_the_bucket_allows(
     checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -493,7 +592,6 @@ def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
     assert configure.main(["--stage", "dev", "--allow", "203.0.113.7"]) == 0
     after = written(checkout)
     variables = after["config.json"]["stages"]["dev"]["environment_variables"]
-    assert variables["DATABASE_SECRET"] == OUTPUTS["DatabaseSecretArn"]
     assert urlsplit(variables["DATABASE_URL"]).password is None
     assert not any("password" in it.lower() for it in variables)
 
@@ -503,6 +601,11 @@ def test_no_secret_is_written(checkout: Path, cloud: Cloud) -> None:
     [
         ("--stage prod --allow 203.0.113.7", "the stacks of prod have no outputs: deploy them first"),
         ("--stage test --allow 203.0.113.7", "the stacks of test have no outputs: deploy them first"),
+        (
+            "--stage dev --allow 203.0.113.7 --database-ca none.pem",
+            "--database-ca: no certificates in none.pem",
+        ),
+        ("--stage dev --allow 0.0.0.0/0", "if that is meant, add --everybody"),
         ("--stage dev --allow all", "--allow: 'all' does not appear to be an IPv4 or IPv6 network"),
         ("--stage dev --allow 203.0.113.7 --lambda-workers 2", "a Lambda worker needs its layer"),
         ("--stage dev --allow 203.0.113.7 --lambda-workers 1 --layer x", "SLUICE_LAMBDA_WORKERS must be"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import stat
 import sys
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from infra import deploy, stacks
 from infra.deployment import chalice, configuration, functions, staging
+from infra.deployment.api import BURST, LOG_FORMAT, RATE, ApiSettings
 from infra.packages.bytecode import RUNNING
 from infra.steps.errors import StepError
 from tests.support.cloudformation import Cloud
@@ -81,6 +84,33 @@ class Chalice:
         return [json.loads(line) for line in self._calls.read_text().splitlines()]
 
 
+class Gateway:
+    """API Gateway, as far as a deployment configures it."""
+
+    def __init__(self) -> None:
+        self.stages: dict[tuple[str, str], dict[str, str]] = {}
+        self.refuses = False
+
+    def update_stage(self, *, restApiId: str, stageName: str, patchOperations: list[dict[str, str]]) -> None:  # noqa: N803
+        if self.refuses:
+            said = "CloudWatch Logs role ARN must be set in account settings to enable logging"
+            raise ClientError({"Error": {"Code": "BadRequestException", "Message": said}}, "UpdateStage")
+        assert {it["op"] for it in patchOperations} == {"replace"}
+        found = self.stages.setdefault((restApiId, stageName), {})
+        found.update({it["path"]: it["value"] for it in patchOperations})
+
+
+class Firewall:
+    """AWS WAF, as far as a deployment configures it."""
+
+    def __init__(self) -> None:
+        self.meta = boto3.client("sts").meta
+        self.guarded: dict[str, str] = {}
+
+    def associate_web_acl(self, *, WebACLArn: str, ResourceArn: str) -> None:  # noqa: N803
+        self.guarded[ResourceArn] = WebACLArn
+
+
 class World:
     """A checkout, its staged copy, and AWS."""
 
@@ -106,6 +136,7 @@ class World:
         self.functions = Stubber(boto3.client("lambda"))
         self.functions.activate()
         self.logs: CloudWatchLogsClient = boto3.client("logs")
+        self.gateway, self.firewall = Gateway(), Firewall()
 
     def write(self, name: str, text: str) -> None:
         path = self.checkout / name
@@ -131,9 +162,9 @@ class World:
             said["FunctionError"] = error
         self.functions.add_response("invoke", said, {"FunctionName": FUNCTIONS["migrate"], "Payload": b"{}"})
 
-    def deploy(self) -> None:
+    def deploy(self, api: ApiSettings = ApiSettings(), **outputs: str) -> None:  # noqa: B008 - frozen
         places = {"folder": self.folder, "record": self.record}
-        deploy.deploy("dev", self.config, dead_letters=DEAD_LETTERS, **places)
+        deploy.deploy("dev", self.config, outputs={**OUTPUTS, **outputs}, api=api, **places)
         self.functions.assert_no_pending_responses()
 
     def delete(self) -> None:
@@ -151,6 +182,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with mock_aws():
         made = World(tmp_path)
         made.clients = {"lambda": made.functions.client, "logs": made.logs}
+        made.clients |= {"apigateway": made.gateway, "wafv2": made.firewall}
         monkeypatch.setattr(boto3, "client", lambda service, **_: made.clients[service])
         for module in (configuration, deploy, staging):
             monkeypatch.setattr(module, "CHECKOUT", made.checkout)
@@ -333,6 +365,78 @@ def test_a_deployment_that_fails_before_creating_anything_leaves_no_record(world
     with pytest.raises(StepError):
         world.deploy()
     assert not world.record.exists()
+
+
+# The API's stage
+
+
+def test_the_api_is_throttled_and_logs_no_requests_unless_told(world: World) -> None:
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    world.deploy()
+    assert world.gateway.stages == {
+        ("x", "dev"): {
+            "/*/*/throttling/rateLimit": str(RATE),
+            "/*/*/throttling/burstLimit": str(BURST),
+        }
+    }
+    assert world.firewall.guarded == {}
+
+
+def test_the_api_may_log_its_requests_and_be_guarded(world: World) -> None:
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    world.deploy(ApiSettings(rate=5, burst=7, access_log=True, web_acl="arn:aws:wafv2:x"))
+    assert world.gateway.stages[("x", "dev")] == {
+        "/*/*/throttling/rateLimit": "5",
+        "/*/*/throttling/burstLimit": "7",
+        "/accessLogSettings/destinationArn": (
+            "arn:aws:logs:eu-west-1:123456789012:log-group:/sluice/dev/api-access"
+        ),
+        "/accessLogSettings/format": LOG_FORMAT,
+    }
+    assert world.retentions()["/sluice/dev/api-access"] == 14
+    stage = "arn:aws:apigateway:eu-west-1::/restapis/x/stages/dev"
+    assert world.firewall.guarded == {stage: "arn:aws:wafv2:x"}
+    world.delete()
+    assert world.retentions() == {}
+
+
+def test_the_access_log_has_no_credentials() -> None:
+    """Credentials are in headers; cursors and file names are in query strings and bodies."""
+    noted = set(re.findall(r"\$context\.[\w.]+", LOG_FORMAT))
+    assert noted == {
+        *("$context.requestId", "$context.requestTimeEpoch", "$context.identity.sourceIp"),
+        *("$context.httpMethod", "$context.path", "$context.resourcePath", "$context.status"),
+        *("$context.responseLength", "$context.responseLatency", "$context.error.responseType"),
+    }
+    assert "\n" not in LOG_FORMAT
+    assert LOG_FORMAT.count("$") == len(noted)
+
+
+def test_an_account_without_a_role_for_logs_is_told(world: World) -> None:
+    world.gateway.refuses = True
+    world.expect_finish()
+    with pytest.raises(StepError, match="CloudWatch Logs role ARN must be set in account settings"):
+        world.deploy(ApiSettings(access_log=True))
+
+
+def test_logs_are_encrypted_with_the_key_of_the_stacks(world: World) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    world.expect_finish()
+    world.expect_migrate({"applied": []})
+    world.deploy(ApiSettings(access_log=True), KmsKeyArn=key)
+    groups = world.logs.describe_log_groups()["logGroups"]
+    assert {it["logGroupName"]: it.get("kmsKeyId") for it in groups} == dict.fromkeys(
+        {*GROUPS, "/sluice/dev/api-access"}, key
+    )
+
+
+def test_certificates_of_the_stage_are_part_of_its_package(world: World) -> None:
+    world.write(".chalice/certificates/dev.pem", "of dev")
+    world.write(".chalice/certificates/prod.pem", "of prod")
+    staging.stage_application(world.folder, "dev", world.config)
+    assert (world.folder / configuration.DATABASE_CA).read_text() == "of dev"
 
 
 def test_failed_migrations_fail_the_deployment(world: World) -> None:

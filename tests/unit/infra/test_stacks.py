@@ -167,6 +167,15 @@ def test_arguments_become_parameter_values() -> None:
     }
 
 
+def test_one_key_is_for_all_templates_that_store_something() -> None:
+    typed = "deploy --stage prod --key k --parameter cache.KmsKeyArn=other"
+    told = stacks.parser().parse_args(typed.split())
+    assert stacks.merge_values(told.parameter, told.image, told.key) == {
+        **{name: {"KmsKeyArn": "k"} for name in ("storage", "database", "worker")},
+        "cache": {"KmsKeyArn": "other"},
+    }
+
+
 @pytest.mark.parametrize("text", ["MaxWorkers=20", "worker.=1", "worker.MaxWorkers", "other.A=1", ""])
 def test_a_parameter_without_its_template_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
