@@ -173,6 +173,20 @@ def set_dataset_options(context: RequestContext) -> chalice.Response:
     return datasets.set_options(context, services().of(context.reach, context.actor).jobs)
 
 
+@app.route("/datasets/{name}/erase", methods=["POST"])
+@view(Scope.DATASETS_WRITE, audit=AuditAction.DATASET_ERASE)
+def erase_records(context: RequestContext) -> chalice.Response:
+    """Have the records erased that have a value in a field."""
+    return datasets.erase(context, services().of(context.reach, context.actor).erasing)
+
+
+@app.route("/datasets/{name}/erasures/{erasure_id}")
+@view(Scope.DATASETS_READ)
+def show_erasure(context: RequestContext) -> chalice.Response:
+    """Show how far an erasure is."""
+    return datasets.show_erasure(context, services().of(context.reach).erasing)
+
+
 @app.route("/audit-events")
 @view(Scope.TENANTS_ADMIN)
 def list_audit_events(context: RequestContext) -> chalice.Response:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 MIB = 1 << 20
+_FEWEST_AUDIT_DAYS = 30  # Postgres keeps events of the audit log so long in any case
 _SHORTEST_SECRET = 32  # bytes, as many as HMAC-SHA-256 gives. Source: RFC 7518, section 3.2
 _Choice = TypeVar("_Choice", bound=str)
 # As a browser sends it: lower case, without a path. Plain http only for pages on the reader's own machine.
@@ -80,6 +81,7 @@ class Settings:
     grace_seconds: float
     sweep_seconds: float
     retention_days: int
+    audit_days: int  # 0: the events of the audit log are kept
     health_file: str | None
 
 
@@ -111,6 +113,13 @@ def _lambda_workers(env: Mapping[str, str], queue_backend: str) -> int:
     if workers and queue_backend != "sqs":
         raise SettingError("SLUICE_LAMBDA_WORKERS must be 0 with Redis: Lambda takes messages from SQS only")
     return workers
+
+
+def _audit_days(env: Mapping[str, str]) -> int:
+    days = _number(env, "SLUICE_AUDIT_DAYS", 0, 0, 36500)
+    if 0 < days < _FEWEST_AUDIT_DAYS:
+        raise SettingError(f"SLUICE_AUDIT_DAYS must be 0 or at least {_FEWEST_AUDIT_DAYS}, not {days}")
+    return days
 
 
 def parse_secrets(text: str) -> tuple[bytes, ...]:
@@ -216,6 +225,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         grace_seconds=_number(env, "SLUICE_GRACE_SECONDS", 25, 1, 3600),
         sweep_seconds=_number(env, "SLUICE_SWEEP_SECONDS", 60, 1, 86400),
         retention_days=_number(env, "SLUICE_RETENTION_DAYS", 90, 1, 36500),
+        audit_days=_audit_days(env),
         health_file=env.get("SLUICE_HEALTH_FILE") or None,
     )
 

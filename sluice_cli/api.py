@@ -12,7 +12,7 @@ import httpx
 from sluice_cli.ahead import one_ahead
 from sluice_cli.documents.access import Key, Tenant, UploadToken
 from sluice_cli.documents.audit import AuditEvent
-from sluice_cli.documents.datasets import DatasetOptions
+from sluice_cli.documents.datasets import DatasetOptions, Erasure
 from sluice_cli.documents.jobs import Job, Reject
 from sluice_cli.documents.members import as_object
 from sluice_cli.documents.rejects import RejectsFile
@@ -140,6 +140,18 @@ class Api:
         """Replace the default options of the dataset's files, and return them."""
         answer = self._request("PUT", _options_path(dataset), json=dict(options))
         return DatasetOptions.read(_json(answer))
+
+    def erase(self, dataset: str, field: str, value: str) -> Erasure:
+        """Have the records of the dataset erased whose field has the value, and return the erasure."""
+        body = {"field": field, "value": value}
+        answer = self._request("POST", f"/datasets/{quote(dataset, safe='')}/erase", json=body)
+        return Erasure.read(_json(answer), retry_after(answer))
+
+    def erasure(self, dataset: str, erasure_id: str) -> Erasure:
+        """Return an erasure."""
+        path = f"/datasets/{quote(dataset, safe='')}/erasures/{quote(erasure_id, safe='')}"
+        response = self._request("GET", path)
+        return Erasure.read(_json(response), retry_after(response))
 
     def job(self, job_id: UUID) -> Job:
         """Return the job."""

@@ -13,6 +13,7 @@ from sluice_cli import errors, render
 from sluice_cli.commands.actions import cancel_command, retry_command, undo_command
 from sluice_cli.commands.audit import audit_command
 from sluice_cli.commands.datasets import options_command
+from sluice_cli.commands.erase import erase_command
 from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
 from sluice_cli.commands.keys import keys_command
 from sluice_cli.commands.preview import load_command, preview_command
@@ -108,6 +109,7 @@ for _command in (
     retry_command,
     undo_command,
     options_command,
+    erase_command,
     tenants_command,
     keys_command,
     tokens_command,

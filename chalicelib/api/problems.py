@@ -33,6 +33,13 @@ class UnknownDataset(Exception):  # noqa: N818 - names the problem
         super().__init__(f"There is no dataset {shown(name)}.")
 
 
+class UnknownErasure(Exception):  # noqa: N818 - names the problem
+    """The dataset has no erasure with this id."""
+
+    def __init__(self, erasure_id: str) -> None:
+        super().__init__(f"There is no erasure {shown(erasure_id)} of this dataset.")
+
+
 class UnknownKey(Exception):  # noqa: N818 - names the problem
     """There is no API key with this id."""
 
@@ -71,6 +78,7 @@ _STATUSES: Mapping[type[Exception], HTTPStatus] = {  # of errors that are nothin
     UnknownJob: HTTPStatus.NOT_FOUND,
     UnknownDataset: HTTPStatus.NOT_FOUND,
     UnknownTenant: HTTPStatus.NOT_FOUND,
+    UnknownErasure: HTTPStatus.NOT_FOUND,
     UnknownKey: HTTPStatus.NOT_FOUND,
     NoRejectsFile: HTTPStatus.NOT_FOUND,
     NotPossible: HTTPStatus.CONFLICT,

@@ -14,6 +14,7 @@ from chalicelib.api import sizes
 from chalicelib.api.sizes import that_fit
 from chalicelib.core.api_keys import ApiKey
 from chalicelib.core.audit import AuditEvent
+from chalicelib.core.erasures import Erasure
 from chalicelib.core.jobs import Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.names import cut
@@ -415,6 +416,22 @@ def describe_tenant(tenant: Tenant) -> dict[str, Any]:
         "suspended_at": _time(tenant.suspended_at),
         "removing_at": _time(tenant.removing_at),
         "removed_at": _time(tenant.removed_at),
+    }
+
+
+def describe_erasure(erasure: Erasure) -> dict[str, Any]:
+    """Return the document of an erasure, which does not tell what was erased."""
+    return {
+        "id": str(erasure.id),
+        "dataset": erasure.dataset,
+        "field": erasure.field,
+        "created_at": _time(erasure.created_at),
+        "completed_at": _time(erasure.completed_at),
+        "rows": erasure.rows,
+        "rejects": erasure.rejects,
+        "objects": erasure.objects,
+        "waiting_jobs": erasure.waiting,
+        "waits_for": [str(job_id) for job_id in erasure.waits_for],
     }
 
 

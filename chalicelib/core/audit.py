@@ -19,6 +19,7 @@ class AuditAction(StrEnum):
     JOB_UNDO = "job.undo"
     REJECTS_DOWNLOAD = "rejects.download"  # each time that a URL is handed out
     DATASET_OPTIONS_SET = "dataset.options.set"
+    DATASET_ERASE = "dataset.erase"  # one person's records
     TENANT_CREATE = "tenant.create"
     TENANT_SUSPEND = "tenant.suspend"
     TENANT_RESUME = "tenant.resume"

@@ -189,6 +189,7 @@ class Job:
     rejects_file: RejectsFile | None = None  # None: it was not asked for
     created_by: str | None = None  # the credential of the request that registered it; None: there was none
     rolls_back: bool = False  # it failed and its rows were removed; while UNDOING: they are being removed
+    erasures: int = 0  # of its tenant's dataset, when it was read: see core/erased_values.py
 
     @property
     def parent_job(self) -> UUID | None:

@@ -6,6 +6,7 @@ KINDS is the table of codes. `docs/data.md` shows each with an example, which a 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from chalicelib.core.erased_values import ERASED
 from chalicelib.core.model import Place
 
 _SUBJECT = "The record "  # of a stored message: its number is known once all blocks before it are stored
@@ -44,6 +45,7 @@ KINDS: Mapping[str, RejectKind] = {
     "duplicate-key": RejectKind("Records hold a key twice."),
     "number-out-of-range": RejectKind("Records hold a number with too many digits to be stored."),
     "too-deep": RejectKind("Records are nested too deep."),
+    ERASED: RejectKind("Records hold a value whose records were erased from the dataset."),
 }
 
 

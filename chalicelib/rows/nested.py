@@ -42,6 +42,15 @@ def records(table: pa.Table) -> pa.Array:
     return _join(_object(zip(table.column_names, columns, strict=True)), table.num_rows)
 
 
+def texts(column: pa.Array) -> pa.Array | None:
+    """Return the values of a column of scalars as texts, strings normalised; None for other columns."""
+    if pa.types.is_string(column.type):
+        return normalise_column(column)
+    if pa.types.is_null(column.type) or pa.types.is_nested(column.type) or column.null_count == len(column):
+        return None
+    return _scalar(column)
+
+
 def doubles(columns: pa.Table | pa.Array) -> Iterator[pa.Array]:
     """Return all columns of doubles in a table, or in a column."""
     if isinstance(columns, pa.Table):

@@ -13,6 +13,7 @@ from typing import Protocol
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from chalicelib.core.completion import fate_of_rows
+from chalicelib.core.erased_values import TOLD
 from chalicelib.core.errors import JobEnded, JobFailed, RetryLater, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Task
 from chalicelib.core.model import Status
@@ -113,6 +114,9 @@ class Attempts:
         if claim.task is Task.REJECTS_FILE:
             self.rejects_files.fail(claim.job, owner=claim.owner)
             return None
+        job = claim.job
+        if job.erasures and self.ingester.ledger.erased_values(job).may_be_in(message):  # it shows records
+            message = TOLD
         logger.warning("job failed", extra={"code": code, "reason": message})
         status = self.failures.fail(claim.job, owner=claim.owner, code=code, message=message)
         return _counted(claim.job, status)

@@ -14,6 +14,7 @@ from chalicelib import interruption, memory
 from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import MAX_REJECTS, BeyondLimit
 from chalicelib.core.completion import Completion
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.errors import BlockAlreadyCommitted, JobFailed, TooManyRejects
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.memory_budget import MemoryBudget
@@ -21,7 +22,7 @@ from chalicelib.core.model import Gap, Range, Tally
 from chalicelib.core.warnings import FileWarning
 from chalicelib.formats import format_of
 from chalicelib.interruption import Interrupted, interruptible
-from chalicelib.reading.blocks import Framing
+from chalicelib.reading.blocks import Block, Framing
 from chalicelib.reading.compression import DecompressionLimits
 from chalicelib.reading.kept_beginning import KeptBeginning
 from chalicelib.reading.object_store import ObjectStore
@@ -115,13 +116,15 @@ class Ingester:
         opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
+                job = claim.job
+                erased = self.ledger.erased_values(job) if job.erasures else None
                 opening = opener.look(claim)
                 if opening.is_new:
-                    ingestion = Ingestion(ingester, claim, opening.reading)
+                    ingestion = Ingestion(ingester, claim, opening.reading, erased)
                     if (result := ingestion.run_whole(opening.warnings)) is not None:
                         return result
-                reading = opener.fix(claim.job, opening)
-                return Ingestion(ingester, claim, reading).run()
+                reading = opener.fix(job, opening)
+                return Ingestion(ingester, claim, reading, erased).run()
         except DuplicateFile as duplicate:
             logger.info("the same content was loaded before", extra={"duplicate_of": str(duplicate)})
             return Result.JOB_ENDED
@@ -137,7 +140,9 @@ class Ingestion:
         ingester: Ingester,
         claim: Claim,
         reading: Reading,
+        erased: ErasedValues | None = None,  # from the job's dataset
     ) -> None:
+        self._erased = erased
         self._ingester = ingester
         self._limits = ingester.limits
         self._ledger = ingester.ledger
@@ -206,7 +211,11 @@ class Ingestion:
             first, second = next(blocks, None), next(blocks, None)
         if first is None or second is not None or size not in (None, first.end):
             return None
-        return transform(first, self._reading.dialect, most_rejects=self._limits.max_rejects)
+        return self._transform(first)
+
+    def _transform(self, block: Block) -> PreparedBlock:
+        most = self._limits.max_rejects
+        return transform(block, self._reading.dialect, most_rejects=most, erased=self._erased)
 
     def _check_unchanged(self) -> None:
         """Raise JobFailed if the object has been replaced: its newer content would never be read.
@@ -342,8 +351,7 @@ class Ingestion:
             for block in blocks:
                 hold = self._ingester.block_memory.hold(block.end - block.start)
                 try:
-                    rejects = self._limits.max_rejects
-                    prepared = transform(block, self._reading.dialect, most_rejects=rejects)
+                    prepared = self._transform(block)
                     hold.resize(prepared.size)
                     yield prepared, hold
                     del prepared  # it is free once it is written

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chalicelib.core.completion import Completion
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.jobs import Job, Reading
 from chalicelib.core.model import Gap, Source, Tally
 from chalicelib.core.warnings import FileWarning
@@ -20,6 +21,9 @@ class Ledger(Protocol):
         before, JobEnded if the job has ended, or was claimed again or got another reading since ``job`` was
         read.
         """
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        """Return what was erased from the job's dataset, of which ``job.erasures`` counts how often."""
 
     def parent(self, job: Job, parent_id: UUID) -> Job | None:
         """Return the job with that id, as the one whose rejects the file of ``job`` may hold.

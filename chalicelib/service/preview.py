@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Dialect, Gap, Place, Reject, StoredReject
 from chalicelib.core.preview import Preview
@@ -69,14 +70,15 @@ class Previewer:
             with interruptible(keep_going):
                 reading, detection = opener.open_to_preview(job)
                 text = ObjectText(store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
-                preview = self._make(job, text, detection)
+                erased = self.ledger.erased_values(job) if job.erasures else None
+                preview = self._make(job, text, detection, erased)
         except Interrupted:
             return Result.INTERRUPTED
         self.previews.store(replace(job, source=reading.source, reading=reading), preview)
         logger.info("preview stored", extra={"records": preview.read, "rejected": preview.rejected})
         return Result.PREVIEWED
 
-    def _make(self, job: Job, text: ObjectText, detection: Detection) -> Preview:
+    def _make(self, job: Job, text: ObjectText, detection: Detection, erased: ErasedValues | None) -> Preview:
         dialect, file_format = text.dialect, format_of(text.dialect)
         size = min(SIZE, file_format.max_block_size(dialect))
         stop = (dialect.data_start + size) // _GRIDS[0] * _GRIDS[0]
@@ -88,12 +90,12 @@ class Previewer:
             if beginning.is_whole or block.end >= stop or block.lines >= most_lines:
                 break
         rejects: list[Rejected] = []
-        runs = RejectRuns(dialect, rejects.append, MOST_REJECTS)
+        runs = RejectRuns(dialect, rejects.append, MOST_REJECTS, erased)
         printed = print_block(block, dialect, runs, in_order=True)
         return Preview(
             records=tuple(_bounded(printed.texts.slice(0, MOST_RECORDS).to_pylist())),
             rejects=tuple(_stored(rejected.with_excerpt()) for rejected in rejects),
-            warnings=tuple(map(_warning, (*printed.warnings, *block.warnings))),
+            warnings=tuple(map(_warning, printed.warnings)),
             read=printed.records,
             rejected=runs.rejected,
             text_bytes=block.end,

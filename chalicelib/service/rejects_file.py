@@ -12,6 +12,7 @@ from uuid import UUID
 
 from chalicelib import interruption, memory
 from chalicelib.core.blocks import RejectedBlock
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.errors import JobEnded, JobFailed
 from chalicelib.core.jobs import Job, Reading, RejectsSource
 from chalicelib.core.model import Dialect, Gap, Place, Reject, WholeReject
@@ -42,6 +43,9 @@ class RejectsLedger(Protocol):
         What ``owner`` begins again is the same attempt; the release of its lease ends it.
         Return None if it is made, or could not be made, or if ``owner`` does not undo the job any more.
         """
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        """Return what was erased from the job's dataset, of which ``job.erasures`` counts how often."""
 
     def blocks(self, job_id: UUID) -> Sequence[RejectedBlock]:
         """Return the job's blocks with rejects, in file order."""
@@ -92,6 +96,7 @@ class RejectsFileMaker:
             job.id,
             job.reading,
             only_excerpts=attempt >= max(self.max_attempts, _SEVERAL),
+            erased=self.ledger.erased_values(job) if job.erasures else None,
         )
         key = new_rejects_key(job.tenant.name, job.id, job.reading_no, rejects_name(job.reading.dialect))
         is_csv = key.endswith(".csv")
@@ -155,6 +160,7 @@ class WholeRejects:
     job_id: UUID
     reading: Reading
     only_excerpts: bool = False
+    erased: ErasedValues | None = None  # from the job's dataset
     has_excerpts: bool = field(default=False, init=False)
     count: int = field(default=0, init=False)
 
@@ -182,7 +188,7 @@ class WholeRejects:
                     hold = self.block_memory.hold(block.end - block.start)
                     try:
                         # no variable: the rejects of a block are free before the next one is cut
-                        yield self._whole(expected, _rejects_of(block, self.reading.dialect))
+                        yield self._whole(expected, _rejects_of(block, self.reading.dialect, self.erased))
                     finally:
                         hold.release()
                     if done == len(run):
@@ -224,9 +230,9 @@ class WholeRejects:
             yield WholeReject(_NOT_STORED, _MISSING.format(missing), None, Place(block.start), b"")
 
 
-def _rejects_of(block: Block, dialect: Dialect) -> Sequence[Rejected]:
+def _rejects_of(block: Block, dialect: Dialect, erased: ErasedValues | None) -> Sequence[Rejected]:
     rejects: list[Rejected] = []
-    print_block(block, dialect, RejectRuns(dialect, rejects.append))
+    print_block(block, dialect, RejectRuns(dialect, rejects.append, erased=erased))
     return rejects
 
 

@@ -19,6 +19,7 @@ from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, is_dropped, rejects_prefixes
 from chalicelib.service.queue import JobSender
+from chalicelib.service.record_erasure import RecordEraser
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
@@ -26,6 +27,7 @@ _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes mor
 _WORKERS_KEPT = 24 * 3600  # seconds, after their last sign of life
 _PREVIEWS_WAIT = 7 * 24 * 3600  # seconds, for their client
 _PAGE = 1000  # objects looked up at once
+_EVENTS = 10_000  # of the audit log, removed at once
 
 
 class Upkeep(Protocol):
@@ -67,6 +69,9 @@ class Upkeep(Protocol):
     def forget_upload_tokens(self) -> int:
         """Remove what was counted for upload tokens that have expired; count them."""
 
+    def forget_audit_events(self, *, days: int, limit: int) -> int:
+        """Remove events of the audit log that are ``days`` old, at least 30; count them."""
+
     def forget_rejects_file(self, job_id: UUID) -> None:
         """Note that the job has no object of a rejects file any more."""
 
@@ -96,9 +101,11 @@ class Sweeper:
     seconds: float  # how long something must have been silent
     retention_days: int
     eraser: Eraser
+    record_eraser: RecordEraser
+    audit_days: int = 0  # 0: the events of the audit log are kept
 
     def sweep(self) -> dict[str, int]:
-        """Do one round of all tasks; return how many jobs (workers, upload tokens) each has handled.
+        """Do one round of all tasks; return how many jobs (workers, events, erasures) each has handled.
 
         A task that fails does not stop the others. Raises the error of the first failed task:
         RetryLater if a dependency was not available.
@@ -110,6 +117,7 @@ class Sweeper:
             "expired": self._expire_previewed,
             "purged": self._purge,
             "removed": self._remove_tenants,
+            "erased": self._erase_records,
             "forgotten": self._forget,
         }
         counts: dict[str, int] = {}
@@ -133,7 +141,10 @@ class Sweeper:
         return counts
 
     def _forget(self) -> int:
-        return self.upkeep.forget_workers(seconds=_WORKERS_KEPT) + self.upkeep.forget_upload_tokens()
+        forgotten = self.upkeep.forget_workers(seconds=_WORKERS_KEPT) + self.upkeep.forget_upload_tokens()
+        if self.audit_days:
+            forgotten += self.upkeep.forget_audit_events(days=self.audit_days, limit=_EVENTS)
+        return forgotten
 
     def _requeue_silent(self) -> int:
         """Requeue jobs whose message was lost, or whose worker died."""
@@ -198,6 +209,10 @@ class Sweeper:
     def _remove_tenants(self) -> int:
         """Remove tenants. One sweep at a time does it."""
         return self.eraser.erase() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
+
+    def _erase_records(self) -> int:
+        """Erase persons' records. One sweep at a time does it."""
+        return self.record_eraser.erase() if self.upkeep.take_turn("erasure", seconds=self.seconds) else 0
 
     def _purge(self) -> int:
         """Remove rejects and ledgers whose retention has ended, then the rejects files made of them."""

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from chalicelib import interruption
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.erased_values import ERASED, TOLD, ErasedValues
 from chalicelib.core.model import Dialect, Reject
 from chalicelib.core.packed_rejects import PackedRejects
 from chalicelib.core.warnings import FileWarning
@@ -27,6 +28,7 @@ from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import excerpt
+from chalicelib.service.erased_rows import erased_field, erased_in_table
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
@@ -68,10 +70,13 @@ class Rejected(NamedTuple):
         )
 
 
-def transform(block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT) -> PreparedBlock:
+def transform(
+    block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT, erased: ErasedValues | None = None
+) -> PreparedBlock:
     """Decode, normalise, print and identify the records of a block.
 
-    ``most_rejects``: so many rejects are kept at most, the first ones.
+    ``most_rejects``: so many rejects are kept at most, the first ones. ``erased``: what was erased from the
+    dataset; records that hold it are rejected.
 
     The file's format decodes segments into batches of values; from there on all formats share one path:
     :class:`_Printer` turns a batch into canonical records and rejects. Both kinds of values that a batch
@@ -79,7 +84,7 @@ def transform(block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT) -
     check against a schema.
     """
     rejects = PackedRejects()
-    kept = RejectRuns(dialect, lambda rejected: rejects.append(rejected.with_excerpt()), most_rejects)
+    kept = RejectRuns(dialect, lambda rejected: rejects.append(rejected.with_excerpt()), most_rejects, erased)
     printed = print_block(block, dialect, kept)
     rows = identify(printed.texts)
     return PreparedBlock(
@@ -93,7 +98,7 @@ def transform(block: Block, dialect: Dialect, *, most_rejects: int = NO_LIMIT) -
         block.source_offset,
         lines=None if dialect.data_line is None else block.lines,
         sheet_rows=printed.sheet_rows,
-        warnings=(*printed.warnings, *block.warnings),
+        warnings=printed.warnings,
         unstored=kept.beyond,
     )
 
@@ -102,10 +107,18 @@ class RejectRuns:
     """Pass the rejects of a block on, in file order; those that follow each other and are alike as one.
 
     Alike are rows without a value, and the same bytes where a JSON object should begin: there is nothing in
-    them to correct. ``most``: so many are passed on at most.
+    them to correct. ``most``: so many are passed on at most. Those that hold an ``erased`` value, or may, are
+    passed on without their content.
     """
 
-    def __init__(self, dialect: Dialect, pass_on: Callable[[Rejected], None], most: int = NO_LIMIT) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        pass_on: Callable[[Rejected], None],
+        most: int = NO_LIMIT,
+        erased: ErasedValues | None = None,
+    ) -> None:
+        self.erased = erased
         empty = format_of(dialect).empty_record
         self._empty = empty and empty.code
         self._has_objects = not format_of(dialect).is_flat
@@ -132,7 +145,8 @@ class RejectRuns:
             return
         if self._most > 0:
             self._most -= 1
-            self._pass_on(self._last._replace(repeats=self._repeats) if self._repeats else self._last)
+            last = self._last if self.erased is None else _emptied(self._last, self.erased)
+            self._pass_on(last._replace(repeats=self._repeats) if self._repeats else last)
         else:
             self.beyond += self._repeats + 1
         self._last = None
@@ -148,6 +162,15 @@ class RejectRuns:
             and last.message == following.message
             and not last.raw.lstrip().startswith(b"{")
         )
+
+
+def _emptied(rejected: Rejected, erased: ErasedValues) -> Rejected:
+    """Return the reject, without its content if it holds an erased value, or may."""
+    text = rejected.raw.decode("utf-8", "backslashreplace")
+    if rejected.code != ERASED and not erased.may_be_in(text):
+        return rejected
+    field = rejected.field if rejected.code == ERASED else None
+    return rejected._replace(code=ERASED, message=TOLD, raw=b"", field=field)
 
 
 class Printed(NamedTuple):
@@ -171,7 +194,16 @@ def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order
     is_first = block.start < dialect.data_start
     rows_before = dialect.data_row if is_first or dialect.data_row is None else 0
     printer = _Printer(format_of(dialect), dialect, rejects, in_order=in_order)
-    return _print_segments(block.segments, printer, dialect, advisor, rows_before)
+    printed = _print_segments(block.segments, printer, dialect, advisor, rows_before)
+    warnings = (*printed.warnings, *block.warnings)
+    if rejects.erased is not None:
+        warnings = tuple(_without_erased(warning, rejects.erased) for warning in warnings)
+    return printed._replace(warnings=warnings)
+
+
+def _without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
+    """Return the warning, without its example if that may hold an erased value."""
+    return replace(warning, example="") if warning.example and erased.may_be_in(warning.example) else warning
 
 
 def _print_segments(
@@ -260,6 +292,10 @@ class _Printer:
             texts, findings = self._print_table(batch.table)
             notes += _notes(batch, findings)
             ordinals = batch.table_ordinals()
+            if self.rejects.erased is not None:
+                is_kept, erased = self._erased_in_table(batch.table, ordinals, self.rejects.erased)
+                rejections += erased
+                ordinals, texts = ordinals.filter(is_kept), texts.filter(is_kept)
             if self._empty_record is not None and pc.any(is_empty := pc.equal(texts, "{}")).as_py():
                 is_kept = pc.invert(is_empty)
                 runs = _runs(ordinals.filter(is_empty))
@@ -269,12 +305,33 @@ class _Printer:
             places.append(ordinals)
         if batch.singles:
             printed = dict(_print_singles(batch, rejections))
+            if self.rejects.erased is not None:
+                fields = {
+                    ordinal: erased_field(text, self.rejects.erased) for ordinal, text in printed.items()
+                }
+                rejections += [Rejection(it, ERASED, TOLD, field) for it, field in fields.items() if field]
+                printed = {ordinal: text for ordinal, text in printed.items() if not fields[ordinal]}
             arrays.append(pa.array(printed.values(), pa.string()))
             places.append(pa.array(printed, pa.int64()))
         rejections.sort(key=lambda rejection: rejection.ordinal)
         if self._in_order and len(arrays) > 1:
             arrays = [pa.concat_arrays(arrays).take(pc.array_sort_indices(pa.concat_arrays(places)))]
         return _PrintedBatch(arrays, rejections, notes)
+
+    def _erased_in_table(
+        self, table: pa.Table, ordinals: pa.Array, erased: ErasedValues
+    ) -> tuple[pa.Array, list[Rejection]]:
+        """Return whether each row is to be loaded, and the rejections of the others."""
+        is_kept = pa.repeat(pa.scalar(value=True), table.num_rows)
+        rejections: list[Rejection] = []
+        for field, is_erased in erased_in_table(table, erased, self._finished):
+            concerned = ordinals.filter(pc.and_(is_kept, is_erased)).to_pylist()
+            rejections += (Rejection(ordinal, ERASED, TOLD, field) for ordinal in concerned)
+            is_kept = pc.and_not(is_kept, is_erased)
+        return is_kept, rejections
+
+    def _finished(self, name: str, column: pa.Array) -> pa.Array:
+        return apply_rules(column, self._rules_of(name)).values if self._is_flat else column
 
     def _print_table(self, table: pa.Table) -> tuple[pa.Array, list[Finding]]:
         if not self._is_flat:

@@ -14,6 +14,7 @@ from chalicelib import settings as environment
 from chalicelib.backends.postgres import database
 from chalicelib.backends.postgres.api_keys import PostgresApiKeys
 from chalicelib.backends.postgres.audit import PostgresAuditLog
+from chalicelib.backends.postgres.record_erasure import PostgresErasedRecords, PostgresErasures
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.tenants import PostgresTenants
@@ -24,6 +25,7 @@ from chalicelib.core.access import Reach
 from chalicelib.core.audit import Actor
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import JobFailed, RetryLater
+from chalicelib.core.tenants import Tenant
 from chalicelib.core.workers import WorkerKind
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
@@ -31,6 +33,7 @@ from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.queue import JobReceiver, JobSender
+from chalicelib.service.record_erasure import Erasing
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.people import People
+    from chalicelib.service.record_erasure import RecordEraser
     from chalicelib.service.shared_receiver import SharedReceiver
     from chalicelib.service.signs_of_life import SignsOfLife
     from chalicelib.service.sweep import Sweeper
@@ -227,6 +231,8 @@ class Services:
             seconds=self.settings.sweep_seconds,
             retention_days=self.settings.retention_days,
             eraser=self.eraser,
+            record_eraser=self.record_eraser,
+            audit_days=self.settings.audit_days,
         )
 
     @cached_property
@@ -237,6 +243,18 @@ class Services:
 
         removed = PostgresRemovedTenants(self._pool)
         return Eraser(self.jobs, removed, self.upload_bucket, urls_expire=self.settings.upload_expires)
+
+    @cached_property
+    def record_eraser(self) -> "RecordEraser":
+        """Return the service that carries out erasures."""
+        from chalicelib.service.record_erasure import RecordEraser
+
+        records = PostgresErasedRecords(self._pool)
+        return RecordEraser(records, self.upload_bucket, settled=self.settings.lease_seconds)
+
+    def erasures(self, tenant: Tenant, actor: Actor | None) -> PostgresErasures:
+        """Return the erasures of a tenant. What the actor begins is audited."""
+        return PostgresErasures(self._pool, tenant, actor)
 
     @property
     def sender(self) -> JobSender:
@@ -482,6 +500,11 @@ class ReachedServices:
     def api_keys(self) -> ApiKeys:
         """Return the service for API keys."""
         return self._shared.api_keys.by(self._actor)
+
+    @property
+    def erasing(self) -> Erasing:
+        """Return the service that begins and shows erasures."""
+        return Erasing(self._shared.erasures(self._tenant, self._actor))
 
     @property
     def uploads(self) -> Uploads:

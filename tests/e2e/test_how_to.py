@@ -68,3 +68,33 @@ def test_a_rejected_file_is_fixed(stack: Mapping[str, str], dataset: str, tmp_pa
         )
         == 7
     )
+
+
+def test_a_persons_records_are_erased(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
+    markdown = page("how-to/erase-a-persons-records.md")
+    (file,) = blocks(markdown, "csv")
+    upload, erase, again = (line.strip() for line in blocks(markdown, "sh"))
+    (tmp_path / "people.csv").write_text(file, encoding="utf-8")
+    (tmp_path / "value.txt").write_text("ada@example.org\n", encoding="utf-8")
+
+    def follow(line: str) -> str:
+        return run(
+            stack,
+            tmp_path,
+            line.replace("people ", f"{dataset} ").replace("--dataset people", f"--dataset {dataset}"),
+        )
+
+    def emails() -> list[str]:
+        found = query(
+            stack,
+            "SELECT record->>'email' FROM ingested_rows WHERE tenant = 'default' AND dataset = %s",
+            dataset,
+        )
+        return sorted(row[0] for row in found)
+
+    follow(upload)
+    assert emails() == ["ada@example.org", "ada@example.org", "grace@example.org"]
+    assert follow(erase) == "Erased: rows: 2, rejects emptied: 0, files: 1.\n"
+    assert emails() == ["grace@example.org"]
+    follow(again)
+    assert emails() == ["grace@example.org"]

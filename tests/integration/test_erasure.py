@@ -16,6 +16,7 @@ from chalicelib.backends.postgres.api_keys import PostgresApiKeys
 from chalicelib.backends.postgres.database import Pool, transaction_on
 from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
 from chalicelib.backends.postgres.holding import Patience
+from chalicelib.backends.postgres.record_erasure import PostgresErasures
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket
@@ -103,6 +104,12 @@ def fill(life: Life, tenant: Tenant, client: Any, name: str) -> None:
     )
     PostgresTenants(life.pool).note_unmatched(
         [UnmatchedObject(name, f"drop/{tenant.name}/x", 1, f"of {tenant.name}")]
+    )
+    erased = PostgresErasures(life.pool, tenant).begin("default", uuid4(), "v", [tenant.name], b"s" * 32)
+    assert erased is not None
+    life.change(
+        "INSERT INTO erasure_jobs (erasure, job_id)"
+        f" SELECT number, '{job_id}' FROM erasures WHERE id = '{erased.id}'"
     )
     for prefix in tenant_prefixes(tenant.name):
         for key in (f"{prefix}crm/a", f"{prefix}crm/b"):

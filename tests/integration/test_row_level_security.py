@@ -16,6 +16,7 @@ from chalicelib.backends.postgres.api_keys import PostgresApiKeys
 from chalicelib.backends.postgres.audit import PostgresAuditLog
 from chalicelib.backends.postgres.database import load_queries, transaction_on
 from chalicelib.backends.postgres.holding import Patience
+from chalicelib.backends.postgres.record_erasure import PostgresErasures
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
 from chalicelib.backends.postgres.tenants import PostgresTenants
@@ -53,6 +54,40 @@ NOT_OF_THE_API = {
     "rejects_files.sql": {
         *("claim", "renew", "release", "begin_in_undo", "blocks", "excerpts", "finish", "fail"),
         *("take_silent", "purged", "forget"),
+    },
+    "record_erasure.sql": {
+        *(
+            "running",
+            "look",
+            "wait_for_blocks",
+            "fence",
+            "list_jobs",
+            "page",
+            "lock_rows",
+            "remove_rows",
+            "mark_jobs",
+        ),
+        *(
+            "note_rows",
+            "rows_done",
+            "next_jobs",
+            "rejects",
+            "empty_reject",
+            "note_rejects",
+            "count_rejects",
+            "texts",
+        ),
+        *(
+            "empty_warning",
+            "empty_preview",
+            "empty_error",
+            "judge",
+            "objects",
+            "removed",
+            "count_objects",
+            "finish",
+        ),
+        "forget_jobs",
     },
     "holding.sql": set(),
     "audit.sql": set(),
@@ -130,6 +165,7 @@ class TwoTenants:
         """Run all that the API does on behalf of acme, as its role; return each kind of statement once."""
         self._use_jobs()
         self._use_rejects_files()
+        self._use_erasures()
         self._use_keys()
         self._use_operators_part()
         self._use_audit_log()
@@ -150,6 +186,7 @@ class TwoTenants:
         made: dict[str, dict[str, Any]] = {
             "INSERT INTO ingestion_jobs": {"id": uuid4()},
             "INSERT INTO tenants": {"name": "newer"},
+            "INSERT INTO erasures": {"id": uuid4()},
             "INSERT INTO api_keys": {"id": uuid4(), "hash": hash_of(make_key())},
         }
         fresh = next((changed for start, changed in made.items() if start in text), {})
@@ -230,6 +267,14 @@ class TwoTenants:
         assert workers.list(limit=9, before=None)
         self.life.later(3600)
         assert workers.has_unattended_jobs(seconds=60)
+
+    def _use_erasures(self) -> None:
+        erasures, erasure_id = PostgresErasures(self.pool, self.acme, ACTOR), uuid4()
+        assert erasures.begin("default", erasure_id, "v", ["x"], b"salt")
+        assert erasures.get("default", erasure_id)
+        self.life.change(
+            f"INSERT INTO erasure_jobs (erasure, job_id) SELECT number, '{self.whole}' FROM erasures"
+        )
 
     def _use_audit_log(self) -> None:
         log, filters = PostgresAuditLog(self.pool), AuditFilters(tenant="acme")
@@ -423,6 +468,7 @@ def test_the_sweep_takes_in_and_reconciles_as_its_role(life_of_the_sweep: Life, 
     assert sweep.upkeep.expire(waiting)
     assert sweep.upkeep.expire_previewed(seconds=60, limit=9) == [previewed]
     assert sweep.upkeep.forget_workers(seconds=60) == 1
+    assert sweep.upkeep.forget_audit_events(days=30, limit=9) == 0
     life.later(100 * 24 * 3600)
     assert sweep.upkeep.purge(days=90, limit=9) == 3
     assert [job_id for job_id, _ in sweep.upkeep.purged_rejects_files(limit=9)] == [failed]
@@ -457,7 +503,7 @@ def test_analysts_read_rows_and_change_nothing(life: Life) -> None:
 TABLES_OF_THE_API = (
     *("tenants", "datasets", "tenant_datasets", "ingestion_jobs", "ingestion_blocks", "ingestion_ranges"),
     *("validation_errors", "reject_counts", "job_warnings", "job_previews", "rejects_files", "workers"),
-    *("api_keys", "upload_tokens", "unmatched_objects", "audit_events"),
+    *("api_keys", "upload_tokens", "unmatched_objects", "audit_events", "erasures", "erasure_jobs"),
 )
 WITHOUT_ROW_LEVEL_SECURITY = {
     "ingested_data": "the API's role has no right on it, and Postgres refuses COPY with row-level security",
@@ -496,5 +542,5 @@ def test_functions_that_run_as_the_owner_fix_their_search_path(life: Life) -> No
         " has_function_privilege('public', oid, 'EXECUTE') FROM pg_proc"
         " WHERE prosecdef AND pronamespace = 'public'::regnamespace"
     )
-    assert len(functions) == 4
+    assert len(functions) == 5
     assert all(is_fixed and not is_public for _, is_fixed, is_public in functions)

@@ -161,6 +161,7 @@ class FakeSluice:
         self.workers: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.tenants: list[dict[str, Any]] = []
+        self.erasures: list[Answer | None] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -198,7 +199,7 @@ class FakeSluice:
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
         if path.startswith("/datasets/"):
-            return self._options(request, path.split("/")[2])
+            return _next(self.erasures) if "/eras" in path else self._options(request, path.split("/")[2])
         return self._get(path, query) if request.method == "GET" else self._post(request, path)
 
     def _options(self, request: Request, dataset: str) -> Answer:

@@ -18,6 +18,8 @@ from chalicelib.core.blocks import PreparedBlock
 from chalicelib.core.budget import BeyondLimit, OnFailure
 from chalicelib.core.completion import Completion, beyond_limit, nothing_loaded, too_many_rejects
 from chalicelib.core.dependencies import Dependency
+from chalicelib.core.erased_values import ErasedValue, ErasedValues
+from chalicelib.core.erasures import ErasedObject, Erasure
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import (
     Changes,
@@ -55,6 +57,7 @@ from chalicelib.service.api_keys import ApiKeys
 from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
+from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
 from chalicelib.service.upload_tokens import UploadTokens
@@ -116,6 +119,11 @@ class MemoryAudit:
             tenant = None if target.tenant_id is None else str(target.tenant_id)
             self.targets.append(target)
             self.events.append(AuditEvent(number, NOW, actor, tenant, target.job_id, target.subject, refused))
+
+    def forget(self, days: int, limit: int) -> int:
+        old = [it for it in self.events if it.time < datetime.now(UTC) - timedelta(days=days)][:limit]
+        self.events = [it for it in self.events if it not in old]
+        return len(old)
 
     def note_refusal(self, actor: Actor, target: Target, status: int) -> None:
         self.note(actor, target, status)
@@ -204,6 +212,51 @@ class MemoryTenants:
 
 
 @dataclass
+class MemoryErasures:
+    """The erasures of all tenants, which nobody carries out. ``datasets``: those that exist."""
+
+    datasets: set[str] = field(default_factory=set)
+    erasures: dict[UUID, tuple[Tenant, Erasure]] = field(default_factory=dict)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    tenant: Tenant = DEFAULT_TENANT
+    actor: Actor | None = None
+
+    def of(self, tenant: Tenant, actor: Actor | None) -> "MemoryErasures":
+        return replace(self, tenant=tenant, actor=actor)
+
+    def begin(
+        self, dataset: str, erasure_id: UUID, field: str, texts: Sequence[str], salt: bytes
+    ) -> Erasure | None:
+        if dataset not in self.datasets:
+            return None
+        assert ErasedValue.of(salt, field, texts).hashes
+        erasure = Erasure(erasure_id, dataset, field, NOW)
+        self.erasures[erasure_id] = (self.tenant, erasure)
+        self.audit.note(self.actor, Target(self.tenant.id, path=f"datasets/{dataset}/erasures/{erasure_id}"))
+        return erasure
+
+    def get(self, dataset: str, erasure_id: UUID) -> Erasure | None:
+        tenant, erasure = self.erasures.get(erasure_id, (None, None))
+        is_own = erasure is not None and tenant == self.tenant and erasure.dataset == dataset
+        return erasure if is_own else None
+
+    def running(self) -> Sequence[UUID]:
+        return []
+
+    def erase(self, erasure_id: UUID) -> Iterator[None]:
+        raise AssertionError(erasure_id)
+
+    def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
+        raise AssertionError(erasure_id, settled)
+
+    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
+        raise AssertionError(erasure_id, job_id, count)
+
+    def finish(self, erasure_id: UUID, *, settled: float) -> bool:
+        raise AssertionError(erasure_id, settled)
+
+
+@dataclass
 class MemoryKeys:
     """The API keys, by their hashes."""
 
@@ -277,7 +330,14 @@ class MemoryJobs:
     attempts: Counter[UUID] = field(default_factory=Counter)  # to make them
     renewing: list[threading.Thread] = field(default_factory=list)  # leases
     workers: MemoryWorkers = field(default_factory=MemoryWorkers)
+    erased: ErasedValues = field(default_factory=lambda: ErasedValues(b"", []))  # asked for with erasures
+    looks: list[str] = field(default_factory=list)  # at what was erased
     down: bool = False
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        self.ping()
+        self.looks.append(job.dataset)
+        return self.erased
 
     def put(self, job: Job) -> Job:
         self.jobs[job.id] = job
@@ -779,6 +839,9 @@ class MemoryJobs:
     def forget_workers(self, *, seconds: float) -> int:
         return self.workers.forget(seconds)
 
+    def forget_audit_events(self, *, days: int, limit: int) -> int:
+        return self.audit.forget(days, limit)
+
     def _end(self, job_id: UUID, status: Status, error: JobError | None) -> None:
         self.owners.pop(job_id, None)
         self.ranges.pop(job_id, None)
@@ -988,6 +1051,10 @@ class MemoryUploads:
             del self.written[key]
             yield
 
+    def erase_versions(self, erased: ErasedObject) -> int:
+        self.ping()
+        return int(self.written.pop(erased.key, None) is not None)
+
     def _open(self, upload_id: str) -> dict[int, Part]:
         if upload_id not in self.arrived:
             raise NotPossible("The upload has ended.")
@@ -1016,6 +1083,7 @@ class MemoryServices:
         self.storage_down = False
         self.forbidden = False
         self.intake = Intake(self.jobs, self.tenants, self, self.sender, block_size=64)
+        self.erasures = MemoryErasures(audit=self.audit)
         self.sweeper = Sweeper(
             self.jobs,
             self.sender,
@@ -1025,6 +1093,7 @@ class MemoryServices:
             seconds=60,
             retention_days=90,
             eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
+            record_eraser=RecordEraser(self.erasures, self.upload_bucket, settled=30),
         )
         self.upload_rules = UploadRules(
             bucket="bucket",
@@ -1082,6 +1151,7 @@ class ReachedMemoryServices:
 
     def __init__(self, shared: MemoryServices, reach: Reach, actor: Actor | None) -> None:
         self.tenants = shared.tenants.by(actor)
+        self.erasing = Erasing(shared.erasures.of(reach.tenant, actor))
         self.api_keys = shared.api_keys.by(actor)
         self.jobs = shared.jobs.of(reach, actor)
         self.multipart_uploads = shared.multipart_uploads

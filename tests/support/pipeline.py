@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from chalicelib.core.blocks import PreparedBlock
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Dialect, Format, Gap, Options, Source
 from chalicelib.core.warnings import FileWarning, JobWarning
@@ -80,6 +81,7 @@ def outcome(  # noqa: PLR0913 - the text, and how it comes
     chunk: int = 1 << 20,
     max_record: int = 1 << 20,
     told: tuple[FileWarning, ...] = (),
+    erased: ErasedValues | None = None,
 ) -> Outcome:
     """Cut and transform the data, and check what must hold for all blocks.
 
@@ -93,7 +95,7 @@ def outcome(  # noqa: PLR0913 - the text, and how it comes
 
     gap = Gap(0, len(data))
     blocks = [
-        transform(block, dialect)
+        transform(block, dialect, erased=erased)
         for block in cut_blocks(
             chunks(),
             gap,

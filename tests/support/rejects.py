@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.core.blocks import RejectedBlock
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.jobs import Job, RejectsFile, RejectsSource
 from chalicelib.core.model import Reject, Status
 from chalicelib.service.ingestion import Ingester
@@ -26,6 +27,9 @@ class MemoryRejects:
         self.jobs.attempts[job.id] += self.jobs.makers.get(job.id) != owner
         self.jobs.makers[job.id] = owner
         return self.jobs.attempts[job.id]
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        return self.jobs.erased_values(job)
 
     def blocks(self, job_id: UUID) -> Sequence[RejectedBlock]:
         self.jobs.ping()

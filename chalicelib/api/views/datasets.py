@@ -1,14 +1,20 @@
-"""Datasets: the default options of their files."""
+"""Datasets: the default options of their files, and the erasure of a person's records."""
+
+from http import HTTPStatus
 
 from chalice.app import Response
 
 from chalicelib.api import serializers
-from chalicelib.api.context import RequestContext
-from chalicelib.api.problems import UnknownDataset
+from chalicelib.api.context import RequestContext, uuid_in
+from chalicelib.api.problems import UnknownDataset, UnknownErasure
 from chalicelib.api.requests.datasets import parse_dataset, parse_default_options
+from chalicelib.api.requests.erasures import parse_erasure
 from chalicelib.api.responses import json_response
+from chalicelib.service.record_erasure import Erasing
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
+
+_POLL_SECONDS = "10"  # sweeps come every minute
 
 
 def show_options(context: RequestContext, jobs: JobRegister) -> Response:
@@ -29,3 +35,31 @@ def set_options(context: RequestContext, jobs: JobRegister) -> Response:
     jobs.set_dataset_options(dataset, options)
     logger.info("default options of a dataset changed", extra={"dataset": dataset})
     return json_response(serializers.describe_options(dataset, options))
+
+
+def erase(context: RequestContext, erasing: Erasing) -> Response:
+    """Answer `POST /datasets/{name}/erase`: 202, because sweeps do it.
+
+    Raises InvalidRequest, UnknownDataset, RetryLater.
+    """
+    dataset = parse_dataset(context.path["name"])
+    context.known_principal.check_dataset(dataset)
+    wanted = parse_erasure(context.body)
+    erasure = erasing.begin(dataset, wanted.field, wanted.value)
+    if erasure is None:
+        raise UnknownDataset(dataset)
+    logger.info("erasure begun", extra={"dataset": dataset, "erasure_id": str(erasure.id)})
+    headers = {"Location": f"/datasets/{dataset}/erasures/{erasure.id}", "Retry-After": _POLL_SECONDS}
+    return json_response(serializers.describe_erasure(erasure), HTTPStatus.ACCEPTED, headers)
+
+
+def show_erasure(context: RequestContext, erasing: Erasing) -> Response:
+    """Answer `GET /datasets/{name}/erasures/{id}`. Raises InvalidRequest, UnknownErasure, RetryLater."""
+    dataset, text = parse_dataset(context.path["name"]), context.path["erasure_id"]
+    context.known_principal.check_dataset(dataset)
+    erasure_id = uuid_in(text)
+    erasure = None if erasure_id is None else erasing.get(dataset, erasure_id)
+    if erasure is None:
+        raise UnknownErasure(text)
+    headers = {} if erasure.completed_at else {"Retry-After": _POLL_SECONDS}
+    return json_response(serializers.describe_erasure(erasure), headers=headers)

@@ -111,6 +111,7 @@ def _add_to_ledger(
                 "job_id": job.id,
                 "etag": job.source.etag if job.source else None,
                 "reading_no": job.reading_no,
+                "erasures": str(job.erasures),
                 "no": block.no,
                 "start": block.start,
                 "end": block.end,

@@ -1,6 +1,6 @@
 -- name: select_jobs
 -- The rejects of a duplicate file are those of the job that loaded it.
-SELECT job.*, tenant.name AS tenant, dataset.name AS dataset, ledger.*, loader.detected->>'format' AS rejects_format,
+SELECT job.*, tenant.name AS tenant, dataset.name AS dataset, own.erasures, ledger.*, loader.detected->>'format' AS rejects_format,
        file.requested_at IS NOT NULL AS rejects_requested, file.key AS rejects_key, file.rejects AS rejects_count,
        file.source AS rejects_source, file.error AS rejects_error
 
@@ -45,7 +45,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 -- name: look_at_job
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
        max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back,
-       EXISTS (SELECT FROM tenants WHERE id = job.tenant_id AND removing_at IS NOT NULL) AS is_removed
+       EXISTS (SELECT FROM tenants WHERE id = job.tenant_id AND removing_at IS NOT NULL) AS is_removed,
+       EXISTS (SELECT FROM erasure_jobs WHERE job_id = job.id AND removed_at IS NOT NULL) AS is_erased
 FROM ingestion_jobs AS job WHERE job.id = %(id)s AND
 
 -- name: for_change

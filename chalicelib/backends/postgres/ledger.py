@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.erased_values import erased_values
 from chalicelib.backends.postgres.failing import (
     SELECT_TALLY,
     error_of_rejects,
@@ -30,6 +31,7 @@ from chalicelib.backends.postgres.mappers import (
 from chalicelib.backends.postgres.warnings import add_head_warnings
 from chalicelib.core.budget import BeyondLimit
 from chalicelib.core.completion import Completion
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job, JobError, Reading
 from chalicelib.core.lifecycle import Action
@@ -63,6 +65,10 @@ class PostgresLedger:
         if fixed is None:
             raise AssertionError(f"job {job.id} has no reading after it was opened")
         return fixed
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        """See the port."""
+        return erased_values(self._pool, job.dataset_id)
 
     def parent(self, job: Job, parent_id: UUID) -> Job | None:
         """See the port."""

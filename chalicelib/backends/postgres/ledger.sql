@@ -27,6 +27,7 @@ FROM ingestion_jobs AS job JOIN ingestion_jobs AS other ON
     AND other.duplicate_of IS NULL AND other.id <> job.id
     AND coalesce((other.detected->>'rules')::integer, 1) = %(rules)s
 WHERE job.id = %(id)s AND NOT job.force
+  AND NOT EXISTS (SELECT FROM erasure_jobs WHERE job_id = other.id AND holds)  -- some of its rows are gone
 ORDER BY other.number LIMIT 1
 FOR SHARE OF other
 

@@ -13,6 +13,8 @@ from chalicelib.core.audit import Actor, AuditAction, AuditEvent, Target
 from chalicelib.core.blocks import RejectedBlock
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
 from chalicelib.core.dependencies import Dependency
+from chalicelib.core.erased_values import ErasedValue
+from chalicelib.core.erasures import Erasure
 from chalicelib.core.jobs import (
     Instructions,
     Job,
@@ -200,6 +202,7 @@ def job_of(row: Row) -> Job:
         rejects_file=_rejects_file(row),
         created_by=row["created_by"],
         rolls_back=row["rolls_back"],
+        erasures=row["erasures"],
     )
 
 
@@ -295,6 +298,32 @@ def tenant_of(row: Row) -> Tenant:
     """Return the tenant in a row of `tenants`."""
     columns = ("id", "name", "created_at", "suspended_at", "removing_at", "removed_at")
     return Tenant(*(row[name] for name in columns))
+
+
+def erased_value_columns(value: ErasedValue) -> dict[str, Any]:
+    """Return the columns of `erasures` that say what is erased."""
+    return {
+        "field": value.field,
+        "hashes": list(value.hashes),
+        "sizes": list(value.sizes),
+        "words_hash": value.words_hash,
+        "words": value.words,
+    }
+
+
+def erased_value_of(row: Row) -> ErasedValue:
+    """Return what a row of `erasures` erases."""
+    return ErasedValue(
+        row["field"], tuple(row["hashes"]), tuple(row["sizes"]), row["words_hash"], row["words"]
+    )
+
+
+def erasure_of(row: Row) -> Erasure:
+    """Return the erasure in a row of `show` in `record_erasure.sql`."""
+    return Erasure(
+        **{name: row[name] for name in ("id", "dataset", "field", "created_at", "completed_at")},
+        **{name: row[name] for name in ("rows", "rejects", "objects", "waits_for", "waiting")},
+    )
 
 
 def unmatched_object_of(row: Row) -> UnmatchedObject:

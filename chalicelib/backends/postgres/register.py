@@ -243,6 +243,8 @@ def _check(row: Row, action: Action, *alternatives: Action) -> None:
         raise NotPossible("The tenant of this job is being removed.")
     if action is not Action.RETRY:
         return
+    if row["is_erased"]:
+        raise NotPossible("The file of this job was removed, with a person's records: upload another one.")
     if row["purged_at"] is not None:
         raise NotPossible("The record of what this job had loaded has been removed: upload the file again.")
     if row["upload_id"] is not None and row["uploaded_at"] is None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.erased_values import erased_values
 from chalicelib.backends.postgres.mappers import block_reject_of, rejected_block_of
 from chalicelib.core.blocks import RejectedBlock
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.jobs import Job, RejectsSource
 from chalicelib.core.model import Reject, Status
 from chalicelib.core.tenants import Tenant
@@ -42,6 +44,10 @@ class PostgresRejectsFiles:
         with transaction_on(self._pool) as connection:
             row = connection.execute(_SQL["begin_in_undo"], parameters).fetchone()
             return None if row is None else int(row["attempts"])
+
+    def erased_values(self, job: Job) -> ErasedValues:
+        """See the port."""
+        return erased_values(self._pool, job.dataset_id)
 
     def blocks(self, job_id: UUID) -> Sequence[RejectedBlock]:
         """See the port."""

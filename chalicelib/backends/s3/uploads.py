@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.backends.s3.objects import code_of, may_succeed_later, outages
 from chalicelib.core.dependencies import Dependency
+from chalicelib.core.erasures import ErasedObject
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
@@ -23,9 +24,16 @@ from chalicelib.core.uploads import SignedDownload, SignedUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef, PartTypeDef
+    from types_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        DeleteMarkerEntryTypeDef,
+        ObjectIdentifierTypeDef,
+        ObjectVersionTypeDef,
+        PartTypeDef,
+    )
 
 _DOWNLOAD_SECONDS = 300  # that a URL of a download works
+_MOST_REMOVED = 1000  # versions, in one request
 _ENDED_CODES = {"NoSuchUpload", "404"}
 # Of an upload of Sluice's own. The sizes suffice for 570 GB.
 _PART, _LARGE_PART = 8 << 20, 64 << 20  # bytes
@@ -184,13 +192,47 @@ class S3Bucket:
                 self.abort(key, upload_id)
             yield
         while versions := self._versions(prefix):
-            with _upload_errors():
-                answer = self._client.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True}
-                )
-            if failures := answer.get("Errors"):
-                raise RetryLater(f"S3 keeps {len(failures)} objects: {failures[0]}", Dependency.STORAGE)
+            self._remove_versions(versions)
             yield
+
+    def erase_versions(self, erased: ErasedObject) -> int:
+        """Remove the versions of one key that were written in time and are not kept; count them.
+
+        Delete markers go if no version is kept: without its marker, an older version would be there again.
+        """
+        found: list[ObjectIdentifierTypeDef] = []
+        count = 0
+        for entry, is_marker in self._versions_of(erased.key):
+            if entry["LastModified"] > erased.before or entry["VersionId"] in erased.kept_versions:
+                continue
+            if is_marker and erased.kept_versions:
+                continue
+            found.append({"Key": erased.key, "VersionId": entry["VersionId"]})
+            count += not is_marker
+        for start in range(0, len(found), _MOST_REMOVED):
+            self._remove_versions(found[start : start + _MOST_REMOVED])
+        return count
+
+    def _versions_of(
+        self, key: str
+    ) -> "Iterator[tuple[ObjectVersionTypeDef | DeleteMarkerEntryTypeDef, bool]]":
+        """Yield the versions and the delete markers of one key. Pages come in the order of keys."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
+        with _upload_errors():
+            for page in pages:
+                versions, markers = page.get("Versions", []), page.get("DeleteMarkers", [])
+                yield from ((it, False) for it in versions if it["Key"] == key)
+                yield from ((it, True) for it in markers if it["Key"] == key)
+                if any(it["Key"] != key for it in (*versions, *markers)):
+                    return
+
+    def _remove_versions(self, versions: "list[ObjectIdentifierTypeDef]") -> None:
+        with _upload_errors():
+            answer = self._client.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True}
+            )
+        if failures := answer.get("Errors"):
+            raise RetryLater(f"S3 keeps {len(failures)} objects: {failures[0]}", Dependency.STORAGE)
 
     def _open_uploads(self, prefix: str) -> Sequence[tuple[str, str]]:
         with _upload_errors():

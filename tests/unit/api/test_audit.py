@@ -99,6 +99,11 @@ def rejects(file_format: Format) -> Callable[[MemoryServices], UUID]:
     return prepare
 
 
+def dataset_in(services: MemoryServices) -> str:
+    services.erasures.datasets.add("crm")
+    return "crm"
+
+
 CASES: dict[tuple[str, str], Case] = {
     ("POST", "/uploads"): Case({"filename": "a.csv", "metadata": {"label": SECRET}}),
     ("DELETE", "/uploads/{job_id}"): Case(prepare=open_upload),
@@ -109,6 +114,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/jobs/{job_id}/rejects.csv"): Case(prepare=rejects(Format.CSV)),
     ("GET", "/jobs/{job_id}/rejects.ndjson"): Case(prepare=rejects(Format.NDJSON)),
     ("PUT", "/datasets/{name}/options"): Case({"decimal": ","}, lambda _services: "crm"),
+    ("POST", "/datasets/{name}/erase"): Case({"field": "email", "value": SECRET}, dataset_in),
     ("POST", "/tenants"): Case({"name": "new"}),
     ("POST", "/tenants/{name}/suspend"): Case(prepare=lambda _services: "bond"),
     ("POST", "/tenants/{name}/resume"): Case(prepare=lambda _services: "bond"),
@@ -156,10 +162,12 @@ def test_what_is_done_is_in_the_log_once(
     )
     assert event.refused is None
     name = "new" if path == "/tenants" else "bond" if "tenants" in path else "acme"
-    is_for_all = path.startswith("/datasets")
+    is_for_all = path == "/datasets/{name}/options"
     assert event.tenant == (None if is_for_all else str(services.tenants.tenants[name].id))
     if "{job_id}" in path:
         assert (event.job_id, event.subject) == (of_path, f"jobs/{of_path}")
+    elif path.endswith("/erase"):
+        assert event.subject == f"datasets/crm/erasures/{answer.json_body['id']}"
     elif "{" in path:
         assert event.subject == f"{path.split('/')[1]}/{of_path}"
     elif path == "/uploads":
@@ -197,7 +205,7 @@ def test_what_is_forbidden_is_in_the_log(
     (event,) = services.audit.events
     assert (event.actor.action, event.refused, event.tenant) == (audited(method, path), 403, str(ACME.id))
     assert event.job_id == (job_id if "{job_id}" in path else None)
-    subject = re.sub("/(options|suspend|resume|cancel|retry|load|undo|rejects.*)$", "", filled)[1:]
+    subject = re.sub("/(options|erase|suspend|resume|cancel|retry|load|undo|rejects.*)$", "", filled)[1:]
     assert event.subject == (subject.replace("uploads/", "jobs/") if "{" in path else None)
 
 

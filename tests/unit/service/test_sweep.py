@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chalicelib.core.audit import Actor, AuditAction, Target
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.jobs import Job, RejectsFile, RejectsSource, Upload
 from chalicelib.core.model import Source, Status
@@ -14,7 +15,8 @@ from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
 OVERDUE = Upload("bucket", "key", expires_at=NOW - timedelta(days=1))
-NOTHING = {"announced": 0, "found": 0, "adopted": 0, "expired": 0, "purged": 0, "removed": 0, "forgotten": 0}
+TASKS = ("announced", "found", "adopted", "expired", "purged", "removed", "erased", "forgotten")
+NOTHING = dict.fromkeys(TASKS, 0)
 
 
 @pytest.fixture
@@ -169,3 +171,17 @@ def test_an_outage_in_one_task_does_not_stop_the_others(services: MemoryServices
         sweeper.sweep()
     assert queued(services) == [silent.id]
     assert sum(job.outcome.purged_at is not None for job in services.jobs.jobs.values()) == 1
+
+
+def test_events_of_the_audit_log_are_kept_unless_the_operator_says_otherwise(
+    services: MemoryServices, sweeper: Sweeper
+) -> None:
+    for days in (10, 40, 400):
+        actor = Actor(AuditAction.JOB_UNDO, "key", "1", "crm")
+        services.audit.note(actor, Target())
+        aged = replace(services.audit.events[-1], time=datetime.now(UTC) - timedelta(days=days))
+        services.audit.events[-1] = aged
+    assert sweeper.sweep()["forgotten"] == 0
+    assert replace(sweeper, audit_days=365).sweep()["forgotten"] == 1
+    assert replace(sweeper, audit_days=30).sweep()["forgotten"] == 1
+    assert len(services.audit.events) == 1

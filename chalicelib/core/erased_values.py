@@ -1,0 +1,141 @@
+"""Values that were erased from a dataset, known by salted hashes only.
+
+A value is compared in two ways: exactly, as a text in a field; and by its words, where a record cannot be
+split into fields. The words of a text are its runs of letters and digits, in any case and order, so that
+quotes, escapes, delimiters and the order of a date do not matter.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, KeysView
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from hmac import digest
+
+ERASED = "erased"  # the code of a reject
+TOLD = "The record holds a value whose records were erased from the dataset. Its content is not kept."
+SALT = 32  # bytes
+
+_BETWEEN = "\x01"  # a field and its value: Postgres has no NUL in text
+
+_BLOCK = 64  # bytes, of SHA-256
+
+_WORD = re.compile(r"[^\W_]+")
+_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_BYTE_ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")  # as excerpts have bytes that are no text
+_ESCAPE = re.compile(r"\\[nrtbf]")  # of JSON: its letter is no part of a word
+
+
+@dataclass(frozen=True)
+class ErasedValue:
+    """A value that is erased from a field."""
+
+    field: str
+    hashes: tuple[bytes, ...]  # of the ways in which it may be written
+    sizes: tuple[int, ...]  # bytes of each of them: texts of other sizes need not be hashed
+    words_hash: bytes | None  # None: it has no words
+    words: int  # how many it has
+
+    @classmethod
+    def of(cls, salt: bytes, field: str, texts: Iterable[str]) -> "ErasedValue":
+        """Return the hashes of a value, given the ways in which it may be written; as stored comes first."""
+        forms = list(dict.fromkeys(texts))
+        words = _words(forms[0])
+        return cls(
+            field,
+            tuple(hash_of(salt, field, text) for text in forms),
+            tuple(len(text.encode()) for text in forms),
+            _hash_of_words(salt, words) if words else None,
+            len(words),
+        )
+
+
+class ErasedValues:
+    """All values that were erased from one dataset."""
+
+    def __init__(self, salt: bytes, values: Iterable[ErasedValue]) -> None:
+        self._salt = salt
+        self._sizes: dict[str, set[int]] = {}
+        fields: dict[str, set[bytes]] = {}
+        by_words: dict[int, set[bytes]] = {}
+        for value in values:
+            fields.setdefault(value.field, set()).update(value.hashes)
+            self._sizes.setdefault(value.field, set()).update(value.sizes)
+            if value.words_hash is not None:
+                by_words.setdefault(value.words, set()).add(value.words_hash)
+        self._fields = fields
+        self._by_words = by_words
+
+    @property
+    def fields(self) -> KeysView[str]:
+        """The fields from which values were erased."""
+        return self._fields.keys()
+
+    def sizes(self, field: str) -> list[int]:
+        """Return the sizes, in bytes of UTF-8, that texts erased from the field have."""
+        return sorted(self._sizes[field])
+
+    def among(self, field: str, texts: Iterable[bytes]) -> list[bool]:
+        """Return for each text, in UTF-8, whether it was erased from the field, which is one of ``fields``.
+
+        Two calls of SHA-256 take a third of the time of one of :func:`hash_of`.
+        """
+        hashes = self._fields[field]
+        inner, outer = hmac_pads(self._salt)
+        inner += f"{field}{_BETWEEN}".encode()
+        return [sha256(outer + sha256(inner + text).digest()).digest() in hashes for text in texts]
+
+    def may_be_in(self, text: str) -> bool:
+        """Return whether the text has the words of an erased value next to each other, in any order.
+
+        So also for another field, and for some other text of these words: it is for text that cannot be split
+        into fields.
+        """
+        return any(self._are_in(_words(reading)) for reading in _readings(text))
+
+    def _are_in(self, words: list[str]) -> bool:
+        return any(
+            _hash_of_words(self._salt, words[start : start + count]) in hashes
+            for count, hashes in self._by_words.items()
+            for start in range(len(words) - count + 1)
+        )
+
+
+def hash_of(salt: bytes, field: str, text: str) -> bytes:
+    """Return the hash of a text in a field: HMAC-SHA-256 with the dataset's salt."""
+    return digest(salt, f"{field}{_BETWEEN}{text}".encode(), "sha256")
+
+
+def hmac_pads(salt: bytes) -> tuple[bytes, bytes]:
+    """Return what HMAC (RFC 2104) hashes before the text, and before the inner hash: Postgres has no HMAC."""
+    block = salt.ljust(_BLOCK, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+
+
+def _hash_of_words(salt: bytes, words: Iterable[str]) -> bytes:
+    return digest(salt, (_BETWEEN + " ".join(sorted(words))).encode(), "sha256")
+
+
+def _words(text: str) -> list[str]:
+    found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return [word.lstrip("0") or "0" if word.isdigit() else word for word in found]
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Yield the text as it stands, and as its escapes may be meant."""
+    yield text
+    if "\\" not in text:
+        return
+    yield _ESCAPE.sub(" ", _UNICODE_ESCAPE.sub(_character, text))
+    yield _BYTE_ESCAPES.sub(partial(_text, encoding="utf-8"), text)
+    yield _BYTE_ESCAPES.sub(partial(_text, encoding="cp1252"), text)
+
+
+def _text(escapes: re.Match[str], encoding: str) -> str:
+    return bytes.fromhex(escapes[0].replace("\\x", "")).decode(encoding, "replace")
+
+
+def _character(escape: re.Match[str]) -> str:
+    """Return the character of an escape; of half a surrogate pair, one that is in no word."""
+    return (b"\\u" + escape[1].encode()).decode("unicode_escape").encode("utf-16", "replace").decode("utf-16")
