@@ -46,7 +46,7 @@ $(VENV_READY): requirements-dev.txt | check-python
 	@$(VENV_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(PROJECT_READY): $(VENV_READY) pyproject.toml
+$(PROJECT_READY): $(VENV_READY) pyproject.toml chalicelib/__init__.py
 	@$(VENV_PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -91,11 +91,15 @@ faults: $(PROJECT_READY) ## kill workers and services for a long run; SLUICE_FAU
 	@SLUICE_FAULTS=long .venv/bin/pytest tests/faults
 
 .PHONY: lint
-lint: $(PROJECT_READY) ## check style, types, imports, known vulnerabilities
+lint: $(PROJECT_READY) ## check style, types, imports, the forge's files, known vulnerabilities
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
@@ -112,18 +116,7 @@ bench-reading: $(PROJECT_READY) ## read labelled files with Sluice and others, w
 
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements again
-	@for name in requirements requirements-worker requirements-dev \
-	    infra/local/requirements-localstack infra/local/requirements-lambda \
-	    infra/local/requirements-build infra/local/requirements-redis bench/peers/requirements-peers \
-      bench/reading/requirements-reading tests/support/spreadsheet/requirements-spreadsheet; do \
-	  more=; \
-	  case $$name in \
-	    */requirements-localstack) more="--constraints infra/local/constraints-localstack.txt";; \
-	    */requirements-redis) more=--no-deps;; \
-	  esac; \
-	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes --universal \
-	    --python-version 3.11 $$more $$name.in --output-file $$name.txt; \
-	done
+	@$(VENV_PYTHON) -m infra.locks
 
 .PHONY: clean
 clean: down ## remove everything installed and stored, data included

@@ -81,9 +81,17 @@ class Api:
     refuses, UnreachableError when no answer comes, and UnexpectedResponseError when something else answers.
     """
 
-    def __init__(self, base_url: str, http: httpx.Client, credential: Credential | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        http: httpx.Client,
+        credential: Credential | None = None,
+        *,
+        timeout: httpx.Timeout = _TIMEOUT,
+    ) -> None:
         self._base_url = checked_url(base_url)
         self._headers = (credential or Credential()).headers()  # of requests to the API, and to S3 never
+        self._timeout = timeout
         self.http = http
 
     def create_upload(self, new: NewUpload) -> SinglePutUpload | MultipartUpload:
@@ -231,7 +239,7 @@ class Api:
     def _request(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         try:
             response = self.http.request(
-                method, self._base_url + path, headers=self._headers, timeout=_TIMEOUT, **request
+                method, self._base_url + path, headers=self._headers, timeout=self._timeout, **request
             )
         except httpx.TransportError as error:
             raise UnreachableError(

@@ -21,6 +21,7 @@ from sluice_cli.commands.session import Session
 from sluice_cli.commands.tenants import tenants_command
 from sluice_cli.commands.tokens import tokens_command
 from sluice_cli.commands.upload import upload_command
+from sluice_cli.commands.verbosity import add_options
 from sluice_cli.commands.workers import workers_command
 
 _HELP = """
@@ -29,6 +30,9 @@ Load files into Sluice, and see what became of every record in them.
 \b
   sluice preview people.csv   show how a file would be loaded
   sluice upload people.csv    load a file and wait until it is done
+  sluice upload 'sales/*.csv' load several
+  sluice upload - --filename people.csv
+                              load what comes on standard input
   sluice errors ID            list the rejected records, with reasons
   sluice errors ID --summary  count them by reason
 """
@@ -83,6 +87,7 @@ class _Sluice(click.Group):
     envvar="SLUICE_TENANT",
     help="The tenant, with a key for all tenants. Default: the variable SLUICE_TENANT, or `default`.",
 )
+@click.version_option(package_name="sluice", message="sluice %(version)s")
 @click.pass_context
 def main(ctx: click.Context, url: str | None, tenant: str | None) -> None:
     """Make the session that all commands share."""
@@ -112,3 +117,4 @@ for _command in (
     workers_command,
 ):
     main.add_command(_command)
+add_options(main)

@@ -9,6 +9,7 @@ from sluice_cli.documents.jobs import Job
 from sluice_cli.documents.previews import Preview
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import number, shortened, size
+from sluice_cli.reading import option_value
 from sluice_cli.rejects import print_some_rejects
 from sluice_cli.render import (
     print_line,
@@ -55,7 +56,7 @@ def _print_reading(out: Console, preview: Preview) -> None:
         print_line(out, (f"  {name:<{widths[0]}}  ", "dim"), f"{value:<{widths[1]}}  ", (ground, "dim"))
     runner_up = preview.runner_up
     if runner_up is not None:
-        other = f"delimiter {_value(runner_up.delimiter)}, quote {_value(runner_up.quote)}"
+        other = f"delimiter {option_value(runner_up.delimiter)}, quote {option_value(runner_up.quote)}"
         print_line(out, f"  The next best reading: {other}, with {100 * runner_up.score:.0f}% of the score")
 
 
@@ -71,12 +72,7 @@ def _option(name: str, detected: Mapping[str, object]) -> str:
     if name in ("skip_lines", "skip_after_header"):  # the reading has only what follows from both
         line = detected.get("data_line")
         return f"records from line {number(line + 1)} on" if isinstance(line, int) else ""
-    return _value(detected.get(name))
-
-
-def _value(value: object) -> str:
-    """Return an option's value as JSON has it, on one line."""
-    return shortened(safe(json.dumps(value, ensure_ascii=False)), _CELL_LIMIT)
+    return option_value(detected.get(name))
 
 
 def _print_records(out: Console, preview: Preview) -> None:
@@ -88,7 +84,7 @@ def _print_records(out: Console, preview: Preview) -> None:
     names = _names(preview)
     shown = names[: max(out.width // _CELL_WIDTH, 1)]
     rows = [[_cell(record.get(name)) for name in shown] for record in preview.records]
-    print_table(out, [shortened(safe(name), _NAME_LIMIT) for name in shown], rows)
+    print_table(out, [shortened(safe(name), _NAME_LIMIT) for name in shown], rows, may_stack=False)
     if left_out := len(names) - len(shown):
         print_line(out, f"{number(left_out)} more columns do not fit; --json has all.")
     if not preview.whole_file:

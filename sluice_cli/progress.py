@@ -22,12 +22,13 @@ from sluice_cli.documents.jobs import UNDOING, Job, Waiting
 from sluice_cli.escaping import safe
 from sluice_cli.follow import JobWatcher
 from sluice_cli.formatting import duration, shortened, size
-from sluice_cli.render import pace_phrases, print_line, progress_phrases, waiting_phrase
+from sluice_cli.render import NARROW, pace_phrases, print_line, progress_phrases, waiting_phrase
 from sluice_cli.transfer.local_file import LocalFile
 from sluice_cli.transfer.put import UploadWatcher
 
 _LINE_INTERVAL = 5.0  # seconds between two plain lines of the same kind
 _NAME_LIMIT = 24  # characters
+_NARROW_COLUMNS = 3  # description, bar, per cent
 
 
 class Reporter(Protocol):
@@ -42,7 +43,7 @@ class Reporter(Protocol):
 
 def reporter_for(out: Console) -> Reporter:
     """Return the reporter that fits the console."""
-    return BarReporter(out) if out.is_terminal else LineReporter(out)
+    return BarReporter(out) if out.is_terminal and not out.quiet else LineReporter(out)
 
 
 class LineReporter:
@@ -112,8 +113,10 @@ class BarReporter:
     @contextmanager
     def upload(self, file: LocalFile, already_stored: int = 0) -> Iterator[UploadWatcher]:
         """Show a bar of the bytes sent, with speed and time left."""
-        speed = (TransferSpeedColumn(), TimeRemainingColumn(compact=True))
-        with Progress(*_columns(), *speed, console=self._out, expand=True) as bars:
+        columns = (*_columns(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
+        if self._out.width < NARROW:
+            columns = columns[:_NARROW_COLUMNS]  # the others would wrap
+        with Progress(*columns, console=self._out, expand=True) as bars:
             yield _UploadBar(bars, file, already_stored)
 
     @contextmanager

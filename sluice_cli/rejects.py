@@ -8,7 +8,7 @@ from rich.console import Console
 from sluice_cli.api import Page
 from sluice_cli.documents.jobs import Job, Reject, RejectKind
 from sluice_cli.formatting import number, shortened
-from sluice_cli.render import place, print_line
+from sluice_cli.render import NARROW, place, print_line, print_stacked
 
 _REJECTS = ("ROW", "LINE", "RECORD", "COLUMN", "CODE", "MESSAGE", "EXCERPT")
 _KINDS = ("COUNT", "CODE", "COLUMN", "FIRST AT")
@@ -21,7 +21,8 @@ _WIDTH_FOR_EXCERPTS = 160  # columns of the terminal
 class _Lines:
     """Print rows of cells under each other, with two blanks between them.
 
-    Columns are as wide as the widest cell so far. Lines are not cut: a terminal wraps them.
+    Columns are as wide as the widest cell so far. Lines are not cut: a terminal wraps them. On a narrow
+    terminal each cell has a line of its own instead.
     """
 
     def __init__(self, out: Console, titles: Sequence[str]) -> None:
@@ -33,6 +34,10 @@ class _Lines:
     def print(self, rows: list[tuple[str, ...]]) -> None:
         """Print some more rows; the titles come before the first ones."""
         if not rows:
+            return
+        if self._out.is_terminal and self._out.width < NARROW:
+            self.is_empty = False
+            print_stacked(self._out, self._titles, (row[: len(self._titles)] for row in rows))
             return
         if self.is_empty:
             rows = [tuple(self._titles), *rows]

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -26,16 +27,20 @@ from sluice_cli.documents.jobs import (
     Waiting,
     Warned,
 )
-from sluice_cli.documents.members import Document
+from sluice_cli.documents.members import Document, optional_object
 from sluice_cli.errors import ApiError, CliError
 from sluice_cli.escaping import safe
 from sluice_cli.formatting import age, duration, instant, number, shortened, size
+from sluice_cli.reading import reading_lines
 
 _COLOURS = {COMPLETED: "green", FAILED: "red", CANCELED: "yellow", EXPIRED: "yellow", UNDONE: "yellow"}
 _UNBOUNDED_WIDTH = 100_000  # columns: a pipe or a file has no width
 _EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
 _MOST_KINDS = 5  # of rejects in a summary
 _LONG_QUEUE = 1.0  # seconds
+# Columns of a terminal: fewer leave too little for a file's name beside the id of a job, or for a bar beside
+# its figures.
+NARROW = 80
 _AWAITED = {
     "upload": "the file",
     "worker": "a worker",
@@ -47,13 +52,17 @@ _AWAITED = {
 }
 
 
-def console(stream: TextIO) -> Console:
-    """Return a console on ``stream``: colours and motion on a terminal, plain unwrapped lines elsewhere."""
+def console(stream: TextIO, *, quiet: bool = False) -> Console:
+    """Return a console on ``stream``: colours and motion on a terminal, plain unwrapped lines elsewhere.
+
+    With NO_COLOR a terminal gets no colours and no bold, either. A ``quiet`` one prints nothing.
+    """
     terminal = stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
     return Console(
         file=stream,
+        quiet=quiet,
         force_terminal=terminal,
-        no_color=None if terminal else True,
+        color_system="auto" if terminal and not os.environ.get("NO_COLOR") else None,
         width=None if stream.isatty() else _UNBOUNDED_WIDTH,
         markup=False,
         emoji=False,
@@ -189,7 +198,7 @@ def print_details(out: Console, job: Job, errors_command: str) -> None:
     rows = [
         ("job", job.id),
         ("file", job.filename + (f" ({size(job.bytes_total)})" if job.bytes_total else "")),
-        ("format", job.format),
+        *reading_lines(optional_object(job.document, "detected")),
         ("dataset", job.dataset),
         ("phase", job.phase if not job.ended else None),
         ("waiting", waiting_phrase(job.waiting) if job.waiting else None),
@@ -259,18 +268,38 @@ def print_options(out: Console, defaults: DatasetOptions) -> None:
         print_line(out, f"{name} = {value}")
 
 
-def print_table(out: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table whose cells are cut where they do not fit."""
-    _print_table(out, _table([_Column(title) for title in titles], rows, out.width))
+def print_table(
+    out: Console,
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+    may_stack: bool = True,
+) -> None:
+    """Print a table. On a terminal that is too narrow for it each row is stacked: a line for each cell.
+
+    If it must not stack, cells are cut where they do not fit. ``numbers``: the titles of columns of figures.
+    """
+    columns, rows = [_Column(title, right=title in numbers) for title in titles], list(rows)
+    table = _table(columns, rows, out.width)
+    if may_stack and _is_too_wide(out, table):
+        print_stacked(out, titles, rows)
+    else:
+        _print_table(out, table)
 
 
 def print_jobs(out: Console, pages: Iterable[Page[Job]]) -> None:
     """Print a table of jobs for each page, so that a long list shows up at once."""
     is_empty = True
     for page in pages:
-        if page.items:
-            is_empty = False
-            _print_table(out, _table(_JOB_COLUMNS, map(_job_row, page.items), out.width))
+        if not page.items:
+            continue
+        is_empty = False
+        rows = [_job_row(job) for job in page.items]
+        if out.is_terminal and out.width < NARROW:
+            print_stacked(out, [column.title for column in _JOB_COLUMNS], rows)
+        else:
+            _print_table(out, _table(_JOB_COLUMNS, rows, out.width))
     if is_empty:
         print_line(out, "No jobs.")
 
@@ -288,6 +317,23 @@ def _table(columns: Sequence[_Column], rows: Iterable[Sequence[str | tuple[str, 
     for row in rows:
         table.add_row(*(Text.assemble(row[index]) for index, _ in shown))
     return table
+
+
+def _is_too_wide(out: Console, table: Table) -> bool:
+    unlimited = out.options.update(max_width=_UNBOUNDED_WIDTH)
+    return out.is_terminal and Measurement.get(out, unlimited, table).maximum > out.width
+
+
+def print_stacked(
+    out: Console, titles: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]
+) -> None:
+    """Print a line for each cell that is not empty, and an empty line after each row."""
+    width = max(map(len, titles))
+    for row in rows:
+        for title, cell in zip(titles, row, strict=True):
+            if cell if isinstance(cell, str) else cell[0]:
+                print_line(out, (f"{title:<{width}}  ", "dim"), cell)
+        print_line(out)
 
 
 def _print_table(out: Console, table: Table) -> None:

@@ -33,7 +33,7 @@ def cancel_command(ctx: click.Context, *, job_id: UUID, as_json: bool) -> None:
     session: Session = ctx.obj
     with session.api() as api:
         job = api.act(job_id, "cancel")
-    session.print_summary(job, progress_console(as_json=as_json), as_json=as_json)
+    session.print_summary(job, progress_console(as_json=as_json), as_json=as_json, success=CANCELED)
     ctx.exit(exit_status(job, CANCELED))
 
 
@@ -126,7 +126,7 @@ def act(  # noqa: PLR0913 - the commands' parameters, and their differences
         job = api.act(job_id, action, body)
         if wait and not job.ended:
             job = session.follow(api, job_id, out)
-    session.print_summary(job, out, as_json=as_json)
+    session.print_summary(job, out, as_json=as_json, success=success)
     if not job.ended:
         session.print_follow_command(job.id, out)
     ctx.exit(exit_status(job, success, fail_on_rejects=fail_on_rejects) if wait else 0)

@@ -5,12 +5,13 @@ import sys
 import click
 
 from sluice_cli import render
+from sluice_cli.commands.completion import complete_datasets
 from sluice_cli.commands.file_options import options_option
 from sluice_cli.commands.session import Session, json_option
 
 
 @click.command("options", short_help="Show or set the default options of a dataset.")
-@click.argument("dataset", metavar="DATASET")
+@click.argument("dataset", metavar="DATASET", shell_complete=complete_datasets)
 @options_option
 @click.option("--clear", is_flag=True, help="Remove all of them.")
 @json_option

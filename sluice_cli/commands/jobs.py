@@ -9,6 +9,7 @@ import click
 
 from sluice_cli import render
 from sluice_cli.api import Page
+from sluice_cli.commands.completion import complete_datasets, complete_statuses
 from sluice_cli.commands.rejects_file import (
     chosen_target,
     csv_option,
@@ -26,16 +27,20 @@ from sluice_cli.commands.session import (
     rejects_option,
     warnings_option,
 )
-from sluice_cli.documents.jobs import Job, Reject
+from sluice_cli.documents.jobs import STATUSES, Job, Reject
 from sluice_cli.rejects import print_kinds, print_rejects
 
 _DEFAULT_JOBS, _DEFAULT_REJECTS = 20, 100
-_STATUSES = "PENDING, PROCESSING, PREVIEWED, COMPLETED, FAILED, CANCELED, EXPIRED, UNDOING or UNDONE"
 
 
 @click.command("jobs", short_help="List jobs, newest first.")
-@click.option("--status", metavar="S", help=f"Only those in one status: {_STATUSES}.")
-@click.option("--dataset", metavar="D", help="Only those of one dataset.")
+@click.option(
+    "--status",
+    metavar="S",
+    shell_complete=complete_statuses,
+    help=f"Only those in one status: {', '.join(STATUSES[:-1])} or {STATUSES[-1]}.",
+)
+@click.option("--dataset", metavar="D", shell_complete=complete_datasets, help="Only those of one dataset.")
 @click.option(
     "--limit",
     metavar="N",
@@ -88,8 +93,10 @@ def job_command(  # noqa: PLR0913 - one parameter per option
         session.print_summary(job, out, as_json=as_json)
     elif as_json:
         render.print_document(job.document)
-    elif not session.print_preview(job, out):
-        render.print_details(out, job, session.command_line("errors", job.id))
+    else:
+        shown = render.console(sys.stdout)  # --quiet does not hide what was asked for
+        if not session.print_preview(job, shown):
+            render.print_details(shown, job, session.command_line("errors", job.id))
     ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
 
 

@@ -1,12 +1,16 @@
 """``sluice preview`` and ``sluice load``: look at how a file would be loaded, then load it."""
 
+import sys
 from pathlib import Path
 from uuid import UUID
 
 import click
 
+from sluice_cli import render
 from sluice_cli.commands.actions import act
+from sluice_cli.commands.completion import complete_datasets
 from sluice_cli.commands.file_options import changes_body, format_option, options_option
+from sluice_cli.commands.sending import Upload, filename_option, opened
 from sluice_cli.commands.session import (
     Session,
     exit_status,
@@ -15,17 +19,19 @@ from sluice_cli.commands.session import (
     json_option,
     progress_console,
 )
-from sluice_cli.commands.upload import Upload
 from sluice_cli.documents.jobs import COMPLETED, PREVIEWED
 from sluice_cli.documents.uploads import NewUpload
-from sluice_cli.transfer.local_file import LocalFile
 
 
 @click.command("preview", short_help="Upload a file and show how it would be loaded.")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--dataset", metavar="D", help="The dataset of the rows, in which each is unique. Default: default."
+    "--dataset",
+    metavar="D",
+    shell_complete=complete_datasets,
+    help="The dataset of the rows, in which each is unique. Default: default.",
 )
+@filename_option
 @format_option("detected from the file")
 @options_option
 @json_option
@@ -35,6 +41,7 @@ def preview_command(  # noqa: PLR0913 - one parameter per option
     *,
     path: Path,
     dataset: str | None,
+    filename: str | None,
     file_format: str | None,
     options: dict[str, object],
     as_json: bool,
@@ -48,11 +55,12 @@ def preview_command(  # noqa: PLR0913 - one parameter per option
     """
     session: Session = ctx.obj
     out = progress_console(as_json=as_json)
-    with session.api() as api, LocalFile.open(path) as file:
+    with session.api() as api, opened(path, filename, out) as file:
         new = NewUpload(file.name, file.size, dataset, file_format, options, preview=True)
         job_id = Upload(session, api, file, out).begin(new)
         job = session.follow(api, job_id, out)
-    session.print_summary(job, out, as_json=as_json)
+    shown = out if as_json else render.console(sys.stdout)  # --quiet does not hide what was asked for
+    session.print_summary(job, shown, as_json=as_json, success=PREVIEWED)
     ctx.exit(exit_status(job, PREVIEWED))
 
 

@@ -1,6 +1,5 @@
 """``sluice errors --csv FILE`` and ``--ndjson FILE``: download the rejected records of a job as a file."""
 
-import sys
 import time
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
+from sluice_cli.commands.session import error_console, progress_console
 from sluice_cli.documents.rejects import RejectsFile
 from sluice_cli.escaping import safe
 from sluice_cli.retry import retry_with_backoff
@@ -46,7 +46,7 @@ def chosen_target(csv_file: Path | None, ndjson_file: Path | None) -> tuple[str,
 def save_rejects(api: Api, job_id: UUID, name: str, target: Path, *, force: bool) -> None:
     """Have the rejects file made, wait for it and save it. Raises CliError."""
     check_target(target, force=force)
-    out = render.console(sys.stderr if target == STDOUT else sys.stdout)
+    out = progress_console(as_json=target == STDOUT)  # the file may be for stdout, as JSON is
 
     def attempt() -> RejectsFile:
         made = _made(api, job_id, name, out)
@@ -57,7 +57,7 @@ def save_rejects(api: Api, job_id: UUID, name: str, target: Path, *, force: bool
     render.print_line(out, f"{made.rejects:,} rejected records saved to {_shown(target)}.")
     if made.has_excerpts:
         render.print_line(
-            out,
+            error_console() if out.quiet else out,
             ("Not all of them are whole: ", "yellow"),
             "the uploaded file, or a part of it, is no longer there. Their beginnings were kept.",
         )

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from uuid import UUID
 
 import click
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api, Credential
+from sluice_cli.commands.completion import complete_job_ids
+from sluice_cli.commands.verbosity import is_quiet, is_verbose, logging_hooks
 from sluice_cli.documents.jobs import COMPLETED, PREVIEWED, Job
 from sluice_cli.documents.previews import Preview
 from sluice_cli.escaping import shell_quoted
@@ -22,7 +25,7 @@ from sluice_cli.progress import reporter_for
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout, everything else on stderr."
 )
-job_argument = click.argument("job_id", metavar="ID", type=click.UUID)
+job_argument = click.argument("job_id", metavar="ID", type=click.UUID, shell_complete=complete_job_ids)
 follow_option = click.option("--follow", "wait", is_flag=True, help="Wait until the job has ended.")
 
 warnings_option = click.option(
@@ -67,7 +70,9 @@ class Session:
                 "The address of the API is not set: set SLUICE_URL, or give --url.",
                 hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
             )
-        with httpx.Client(headers={"User-Agent": "sluice-cli"}) as http:
+        agent = f"sluice-cli/{version('sluice')}"
+        hooks = logging_hooks() if is_verbose() else None
+        with httpx.Client(headers={"User-Agent": agent}, event_hooks=hooks) as http:
             yield Api(self.url, http, Credential(self.api_key, self.tenant))
 
     def command_line(self, *arguments: object) -> str:
@@ -87,8 +92,13 @@ class Session:
                 error.hint = f"The job may still be running. {hint}"
             raise
 
-    def print_summary(self, job: Job, out: Console, *, as_json: bool) -> None:
-        """Print how the job ended, or its present state, or its preview if it waits after that."""
+    def print_summary(self, job: Job, out: Console, *, as_json: bool, success: str = COMPLETED) -> None:
+        """Print how the job ended, or its present state, or its preview if it waits after that.
+
+        With --quiet, not if it ended in the status ``success``; a job that failed is told on stderr.
+        """
+        if out.quiet and job.ended and job.status != success:
+            out = error_console()
         if not self.print_preview(job, out):
             render.print_summary(out, job, self.command_line("errors", job.id))
         if as_json:
@@ -110,8 +120,13 @@ class Session:
 
 
 def progress_console(*, as_json: bool) -> Console:
-    """Return the console for people: stdout, or stderr if stdout is for JSON."""
-    return render.console(sys.stderr if as_json else sys.stdout)
+    """Return the console for people: stdout, or stderr if stdout is for JSON; a mute one with --quiet."""
+    return render.console(sys.stderr if as_json else sys.stdout, quiet=is_quiet())
+
+
+def error_console() -> Console:
+    """Return the console for errors, stderr. --quiet does not mute it."""
+    return render.console(sys.stderr)
 
 
 def exit_status(

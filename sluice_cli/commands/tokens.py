@@ -2,11 +2,11 @@
 
 import re
 import sys
-from collections.abc import Sequence
 
 import click
 
 from sluice_cli import render
+from sluice_cli.commands.labels import labels_option
 from sluice_cli.commands.session import Session, json_option
 from sluice_cli.formatting import instant, size
 
@@ -45,18 +45,6 @@ class _Time(click.ParamType[int]):
         return int(found[1]) * _SECONDS[found[2]]
 
 
-class _Label(click.ParamType[tuple[str, str]]):
-    name = "label"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        name, equals, text = str(value).partition("=")
-        if not (name and equals):
-            self.fail(f"{value!r} is no label such as customer=4711.", param, ctx)
-        return name, text
-
-
 @click.group("tokens", short_help="Make upload tokens.")
 def tokens_command() -> None:
     """Make tokens with which somebody else sends files, and can do nothing else."""
@@ -77,14 +65,7 @@ def tokens_command() -> None:
     metavar="TIME",
     help="How long the token works, such as 15m, at most 24h. Default: 1h.",
 )
-@click.option(
-    "--label",
-    "labels",
-    type=_Label(),
-    multiple=True,
-    metavar="NAME=TEXT",
-    help="A label that each upload gets. May be repeated.",
-)
+@labels_option("--label", "A label that each upload gets.")
 @json_option
 @click.pass_obj
 def create_command(  # noqa: PLR0913 - the command's options
@@ -94,7 +75,7 @@ def create_command(  # noqa: PLR0913 - the command's options
     max_size: int | None,
     max_files: int | None,
     expires_in: int | None,
-    labels: Sequence[tuple[str, str]],
+    labels: dict[str, str],
     as_json: bool,
 ) -> None:
     """Make an upload token, and print it. It is shown this once.
@@ -104,7 +85,7 @@ def create_command(  # noqa: PLR0913 - the command's options
     limits = {"max_size": max_size, "max_files": max_files, "expires_in": expires_in}
     body: dict[str, object] = {name: value for name, value in limits.items() if value is not None}
     if labels:
-        body["metadata"] = dict(labels)
+        body["metadata"] = labels
     with session.api() as api:
         token = api.create_upload_token({"dataset": dataset, **body})
     if as_json:

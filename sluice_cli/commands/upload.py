@@ -1,21 +1,20 @@
-"""``sluice upload``: register a file, send it in one PUT or in parts, resume an upload that broke off."""
+"""``sluice upload``: send files and follow their jobs; resume an upload that broke off."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+import glob
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from time import sleep
 from uuid import UUID
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
-from sluice_cli import errors, render
-from sluice_cli.api import Api
+from sluice_cli import render
 from sluice_cli.commands.budget import max_rejects_option
+from sluice_cli.commands.completion import complete_datasets, complete_job_ids
 from sluice_cli.commands.file_options import format_option, options_option
+from sluice_cli.commands.labels import labels_option
+from sluice_cli.commands.sending import Upload, filename_option, opened
 from sluice_cli.commands.session import (
     Session,
     beyond_limit_option,
@@ -26,22 +25,15 @@ from sluice_cli.commands.session import (
     rejects_option,
     warnings_option,
 )
-from sluice_cli.documents.uploads import MultipartUpload, NewUpload, SinglePutUpload, StoredPart
-from sluice_cli.escaping import safe
-from sluice_cli.formatting import instant, size
-from sluice_cli.progress import reporter_for
-from sluice_cli.retry import retry_with_backoff
-from sluice_cli.transfer.local_file import LocalFile
-from sluice_cli.transfer.multipart import MultipartSender, TotalProgress, missing_parts
-from sluice_cli.transfer.put import put_file
+from sluice_cli.commands.several import SeveralUploads
+from sluice_cli.documents.uploads import NewUpload
+from sluice_cli.transfer.local_file import STDIN, LocalFile
 
-# Bytes. By default the server takes a larger file in parts, without a checksum of the whole, so reading the
-# file once more to compute one would mostly be wasted.
-_MAX_HASHED_SIZE = 64 << 20
 _SETTLED_BY_RESUME = {
     "dataset": "--dataset",
     "file_format": "--format",
     "options": "-o",
+    "labels": "--metadata",
     "force": "--force",
     "parent_job": "--parent-job",
     "max_rejects": "--max-rejects",
@@ -50,21 +42,36 @@ _SETTLED_BY_RESUME = {
 }
 
 
-@click.command("upload", short_help="Load a file and follow its job.")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.command("upload", short_help="Load files and follow their jobs.")
+@click.argument("paths", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
-    "--dataset", metavar="D", help="The dataset of the rows, in which each is unique. Default: default."
+    "--dataset",
+    metavar="D",
+    shell_complete=complete_datasets,
+    help="The dataset of the rows, in which each is unique. Default: default.",
 )
+@filename_option
 @format_option("detected from the file")
 @options_option
+@labels_option("--metadata", "A label that is stored with the job.")
 @click.option("--force", is_flag=True, help="Load the file even if the same file was loaded before.")
 @click.option(
-    "--parent-job", metavar="ID", type=click.UUID, help="FILE holds the corrected rejects of the job ID."
+    "--parent-job",
+    metavar="ID",
+    type=click.UUID,
+    shell_complete=complete_job_ids,
+    help="FILE holds the corrected rejects of the job ID.",
 )
 @max_rejects_option(may_be_none=False)
 @on_failure_option
 @beyond_limit_option
-@click.option("--resume", metavar="ID", type=click.UUID, help="Resume the upload of the job ID.")
+@click.option(
+    "--resume",
+    metavar="ID",
+    type=click.UUID,
+    shell_complete=complete_job_ids,
+    help="Resume the upload of the job ID.",
+)
 @click.option(
     "--no-follow", is_flag=True, help="Exit when the file is uploaded, without waiting for the job."
 )
@@ -75,10 +82,12 @@ _SETTLED_BY_RESUME = {
 def upload_command(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context,
     *,
-    path: Path,
+    paths: tuple[Path, ...],
     dataset: str | None,
+    filename: str | None,
     file_format: str | None,
     options: dict[str, object],
+    labels: dict[str, str],
     force: bool,
     parent_job: UUID | None,
     max_rejects: int | str | None,
@@ -92,10 +101,14 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Load FILE: upload it, then follow its job until every record is accounted for.
 
-    FILE is CSV or JSON, plain or compressed. A record that cannot be loaded is
+    FILE is CSV or JSON, plain or compressed; - is standard input. A record that cannot be loaded is
     rejected with a reason and does not stop the others. With --json, the last state of the job is printed.
 
     A large FILE is sent in parts. If that breaks off, --resume sends the parts that are missing.
+
+    Several FILEs, or a pattern in quotes such as 'sales/*.csv', become a job each, with one summary. A FILE
+    that cannot be uploaded does not stop the others. The exit status is the first of these that applies to
+    any of them: 130, 3, 2, 1, 6, 5.
     """
     session: Session = ctx.obj
     for option, is_given in (("warnings", fail_on_warnings), ("rejects", fail_on_rejects)):
@@ -103,16 +116,24 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
             raise click.UsageError(f"--fail-on-{option} cannot be given with --no-follow.", ctx)
     if resume:
         _refuse_settled_options(ctx)
+    files = expanded(paths)
+    if len(files) > 1:
+        _refuse_options_for_one(ctx, files)
+
+    def new(file: LocalFile) -> NewUpload:
+        upload = NewUpload(file.name, file.size, dataset, file_format, options, force=force)
+        upload = replace(upload, parent_job=parent_job, max_rejects=max_rejects, on_failure=on_failure)
+        return replace(upload, rejects_beyond_limit=rejects_beyond_limit, metadata=labels)
+
     out = progress_console(as_json=as_json)
-    with session.api() as api, LocalFile.open(path) as file:
-        upload = Upload(session, api, file, out)
-        if resume:
-            job_id = upload.resume(resume)
-        else:
-            new = NewUpload(file.name, file.size, dataset, file_format, options, force=force)
-            new = replace(new, parent_job=parent_job, max_rejects=max_rejects, on_failure=on_failure)
-            new = replace(new, rejects_beyond_limit=rejects_beyond_limit)
-            job_id = upload.begin(new)
+    with session.api() as api:
+        if len(files) > 1:
+            several = SeveralUploads(session, api, out, follow=not no_follow, as_json=as_json)
+            several.run(files, new)
+            ctx.exit(several.exit_status(fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
+        with opened(files[0], filename or ("standard input" if resume else None), out) as file:
+            upload = Upload(session, api, file, out)
+            job_id = upload.resume(resume) if resume else upload.begin(new(file))
         if no_follow and as_json:
             render.print_document(api.job(job_id).document)
             return
@@ -124,6 +145,23 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
 
 
+def expanded(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that are named, each once, and those that match a pattern, sorted.
+
+    A pattern is what contains `*`, `?` or `[` and is not the name of a file. One that matches nothing is
+    taken for a name, as shells do.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path == STDIN or not glob.has_magic(str(path)) or path.exists():
+            files[path] = None
+            continue
+        names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        matches = [match for match in map(Path, names) if match.is_file()]
+        files |= dict.fromkeys(matches or [path])
+    return list(files)
+
+
 def _refuse_settled_options(ctx: click.Context) -> None:
     for name, option in _SETTLED_BY_RESUME.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -132,98 +170,9 @@ def _refuse_settled_options(ctx: click.Context) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Upload:
-    """Send one file. Both methods return the job's id and raise CliErrors, Interrupted among them."""
-
-    session: Session
-    api: Api
-    file: LocalFile
-    out: Console
-
-    def begin(self, new: NewUpload) -> UUID:
-        """Register the file and send all of it."""
-        upload = self._register(new)
-        render.print_line(self.out, f"job {upload.job_id}")
-        if isinstance(upload, SinglePutUpload):
-            self._send_whole(upload)
-        elif upload.size != self.file.size:
-            raise errors.ServiceError(
-                f"The API expects {upload.size:,} bytes; the file has {self.file.size:,}."
-            )
-        else:
-            self._send_parts(upload, [])
-        return upload.job_id
-
-    def resume(self, job_id: UUID) -> UUID:
-        """Send the missing parts of a multipart upload, none if it is complete."""
-        render.print_line(self.out, f"job {job_id}")
-        try:
-            upload, stored = retry_with_backoff(
-                lambda: self.api.stored_parts(job_id), "Trying again", self._note, sleep
-            )
-        except errors.ApiError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            # Completing is idempotent: it succeeds if the upload is complete, else the API says what became
-            # of the upload.
-            self.api.complete(job_id)
-            render.print_line(self.out, "The upload is complete: nothing is left to send.")
-        else:
-            self._send_parts(upload, stored)
-        return job_id
-
-    def _register(self, new: NewUpload) -> SinglePutUpload | MultipartUpload:
-        if new.size > _MAX_HASHED_SIZE:
-            return self.api.create_upload(new)
-        try:
-            return self.api.create_upload(replace(new, sha256=self.file.sha256()))
-        except errors.ApiError as error:
-            if error.status != HTTPStatus.BAD_REQUEST or error.field != "sha256":
-                raise
-        return self.api.create_upload(new)  # this server takes the file in parts only
-
-    def _send_whole(self, upload: SinglePutUpload) -> None:
-        try:
-            with reporter_for(self.out).upload(self.file) as watcher:
-                put_file(self.api.http, upload, self.file, watcher)
-        except KeyboardInterrupt:
-            raise errors.Interrupted(
-                "The upload was interrupted. Unless all of the file had arrived, none of it will be loaded.",
-                hint=f"To see whether it had: {self.session.command_line('job', upload.job_id)}",
-            ) from None
-
-    def _send_parts(self, upload: MultipartUpload, stored: Sequence[StoredPart]) -> None:
-        # With the absolute path: the line may be read in a log, by somebody in another directory.
-        path = self.file.path.absolute()
-        resume_command = self.session.command_line("upload", path, "--resume", upload.job_id)
-        until = f" until {instant(upload.expires_at)}" if upload.expires_at else ""
-        render.print_line(self.out, f"If the upload breaks off, resume it{until}: ", resume_command)
-        with _resume_hint(resume_command):
-            numbers = missing_parts(upload, self.file, stored)
-            already_stored = self.file.size - sum(map(upload.length, numbers))
-            if already_stored:
-                render.print_line(self.out, f"{size(already_stored)} of it have arrived already")
-            with reporter_for(self.out).upload(self.file, already_stored) as watcher:
-                progress = TotalProgress(watcher, already_stored)
-                MultipartSender(self.api, upload, self.file, progress).send(numbers)
-
-    def _note(self, text: str) -> None:
-        render.print_line(self.out, safe(text))
-
-
-@contextmanager
-def _resume_hint(resume_command: str) -> Iterator[None]:
-    """Add to every error the hint how to resume, except where the file has changed."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise errors.Interrupted(
-            "The upload was interrupted. The parts that have arrived are kept.",
-            hint=f"To resume it: {resume_command}",
-        ) from None
-    except errors.InputError:
-        raise  # the file has changed: it cannot be resumed
-    except errors.CliError as error:
-        error.hint = f"To resume the upload: {resume_command}"
-        raise
+def _refuse_options_for_one(ctx: click.Context, files: Sequence[Path]) -> None:
+    if STDIN in files:
+        raise click.UsageError("Standard input (-) cannot be given with other files.", ctx)
+    for option in ("filename", "resume"):
+        if ctx.params[option]:
+            raise click.UsageError(f"--{option} can be given with one FILE only.", ctx)

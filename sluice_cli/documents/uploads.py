@@ -33,6 +33,7 @@ class NewUpload:
     max_rejects: int | str | None = None
     on_failure: str | None = None
     rejects_beyond_limit: str | None = None
+    metadata: Mapping[str, str] | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the body of ``POST /uploads``. The parts of a multipart upload will have checksums."""
@@ -49,6 +50,7 @@ class NewUpload:
             "max_rejects": self.max_rejects,
             "on_failure": self.on_failure,
             "rejects_beyond_limit": self.rejects_beyond_limit,
+            "metadata": self.metadata or None,
             "part_checksums": True,
         }
         return {name: value for name, value in members.items() if value is not None}

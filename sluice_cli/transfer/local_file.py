@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from sluice_cli.errors import InputError
 from sluice_cli.escaping import safe
 
 CHUNK_SIZE = 256 << 10  # bytes
+STDIN = Path("-")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,36 @@ class LocalFile:
                 raise InputError(f"{safe(path)} is empty: there is nothing to load.")
             name = os.fsencode(path.name).decode("utf-8", "replace")
             yield cls(path, name, size, handle, version)
+
+    @classmethod
+    @contextmanager
+    def spooled(cls, stream: BinaryIO, name: str) -> Iterator[Self]:
+        """Copy ``stream`` to its end into a temporary file, and open that. Its ``path`` is STDIN.
+
+        The API and S3 need the size before the first byte. The file has no name in its folder, so it is gone
+        when the process ends, however that happens. Memory stays constant.
+
+        Raises InputError if there is nothing to read or no room.
+        """
+        with tempfile.TemporaryFile() as handle:
+            try:
+                shutil.copyfileobj(stream, handle, CHUNK_SIZE)
+                handle.flush()
+            except OSError as error:
+                raise InputError(
+                    f"Cannot copy standard input to {safe(tempfile.gettempdir())}: {error.strerror}.",
+                    hint="All of it is kept there until it is uploaded. TMPDIR names another folder.",
+                ) from error
+            version = _version(handle)
+            size, _ = version
+            if size == 0:
+                raise InputError("Standard input is empty: there is nothing to load.")
+            yield cls(STDIN, name, size, handle, version)
+
+    @property
+    def shown(self) -> str:
+        """Return what messages call the file."""
+        return "Standard input" if self.path == STDIN else safe(self.path)
 
     def chunks(self, on_taken: Callable[[int], None], span: tuple[int, int] | None = None) -> Iterator[bytes]:
         """Yield the bytes of ``span`` (start and end offset), or of the whole file. Safe in several threads.
@@ -72,7 +105,7 @@ class LocalFile:
         """Raise InputError if the file has changed since it was opened, or is known to be ``truncated``."""
         if truncated or _version(self._handle) != self._version:
             raise InputError(
-                f"{safe(self.path)} changed while it was being sent, so nothing of it will be loaded.",
+                f"{self.shown} changed while it was being sent, so nothing of it will be loaded.",
                 hint="Upload it again when nothing writes to it any more.",
             )
 
@@ -80,7 +113,7 @@ class LocalFile:
         try:
             return os.pread(self._handle.fileno(), count, offset)
         except OSError as error:
-            raise InputError(f"Cannot read {safe(self.path)}: {error.strerror}.") from error
+            raise InputError(f"Cannot read {self.shown}: {error.strerror}.") from error
 
 
 def _check_regular(path: Path) -> None:

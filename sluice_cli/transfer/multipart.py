@@ -11,7 +11,6 @@ from sluice_cli.api import Api
 from sluice_cli.documents.jobs import Job
 from sluice_cli.documents.uploads import MultipartUpload, PresignedPut, StoredPart
 from sluice_cli.errors import InputError
-from sluice_cli.escaping import safe
 from sluice_cli.retry import retry_with_backoff
 from sluice_cli.transfer.local_file import LocalFile
 from sluice_cli.transfer.put import UploadWatcher, UrlExpiredError, put_chunks
@@ -48,7 +47,7 @@ def missing_parts(upload: MultipartUpload, file: LocalFile, stored: Sequence[Sto
 
 def _different_file(file: LocalFile, difference: str) -> InputError:
     return InputError(
-        f"{safe(file.path)} is not the file that the upload was begun with: {difference}.",
+        f"{file.shown} is not the file that the upload was begun with: {difference}.",
         hint="Give the file as it was then, or upload this one without --resume.",
     )
 

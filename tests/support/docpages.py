@@ -5,7 +5,8 @@ import re
 from tests.support.paths import CHECKOUT
 
 ROOT = CHECKOUT
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OF_THE_FORGE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [*OF_THE_FORGE, *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 

@@ -133,3 +133,12 @@ def test_an_answer_of_something_else_is_refused(server: FakeSluice, target: Path
     result = run(server, "errors", JOB_ID, "--csv", str(target))
     assert result.exit_code == errors.SERVICE_ERROR
     assert "not one of a Sluice API" in result.stderr
+
+
+def test_a_quiet_command_saves_the_file_and_prints_nothing(server: FakeSluice, tmp_path: Path) -> None:
+    server.rejects_files = [made(server)]
+    server.downloads = [Answer(200, b"a\n")]
+    target = tmp_path / "rejects.csv"
+    result = run(server, "errors", "-q", JOB_ID, "--csv", str(target))
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert target.read_bytes() == b"a\n"
