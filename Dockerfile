@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # The default target, the last one, is the worker, which also applies migrations. The target `deploy` deploys the
-# functions to LocalStack. docs/containers.md says how to use both.
+# functions to LocalStack. docs/how-to/run-in-containers.md says how to use both.
 #
 # Base images are pinned by tag. Pin the digest where you build for production.
 

@@ -91,11 +91,12 @@ faults: $(PROJECT_READY) ## kill workers and services for a long run; SLUICE_FAU
 	@SLUICE_FAULTS=long .venv/bin/pytest tests/faults
 
 .PHONY: lint
-lint: $(PROJECT_READY) ## check style, types, imports, the forge's files, known vulnerabilities
+lint: $(PROJECT_READY) ## check style, types, imports, the site, the forge's files, known vulnerabilities
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@$(MAKE) docs
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms \
@@ -103,7 +104,7 @@ lint: $(PROJECT_READY) ## check style, types, imports, the forge's files, known 
 	@$(VENV_PYTHON) -m infra.audit $(REQUIREMENTS)
 
 .PHONY: bench
-bench: up ## measure everything, write docs/benchmarks.md and docs/costs.md
+bench: up ## measure everything, write docs/explanation/benchmarks.md and docs/reference/costs.md
 	@$(VENV_PYTHON) -m bench --page --root $(ROOT)
 
 .PHONY: bench-functions
@@ -111,8 +112,13 @@ bench-functions: up ## measure packages, cold starts and the API's response time
 	@$(VENV_PYTHON) -m bench functions --rounds 5 --root $(ROOT)
 
 .PHONY: bench-reading
-bench-reading: $(PROJECT_READY) ## read labelled files with Sluice and others, write docs/reading-accuracy.md
+bench-reading: $(PROJECT_READY) ## read labelled files with Sluice and others, write docs/explanation/reading-accuracy.md
 	@$(VENV_PYTHON) -m bench.reading --page
+
+.PHONY: docs
+docs: $(PROJECT_READY) ## build the documentation's site in .local/site; a broken link is an error
+	@.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going --builder dirhtml docs .local/site
+	@echo "  docs       .local/site/index.html"
 
 .PHONY: lock
 lock: $(VENV_READY) ## compile the pinned requirements again

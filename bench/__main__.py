@@ -1,8 +1,8 @@
 """`python -m bench [NAME…]`: make these measurements, or all, on a running stack (`make up`).
 
-The results are stored. `--page` then writes `docs/costs.md` if costs were measured, and
-`docs/benchmarks.md` from all other stored results. `--quick` is a trial on few rows, whose results and pages
-are stored apart from the others.
+The results are stored. `--page` then writes `docs/reference/costs.md` if costs were measured, and
+`docs/explanation/benchmarks.md` from all other stored results. `--quick` is a trial on few rows, whose
+results and pages are stored apart from the others.
 """
 
 import argparse

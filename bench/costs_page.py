@@ -1,4 +1,4 @@
-"""Write `docs/costs.md` from the stored result: `python -m bench.costs_page` does only that."""
+"""Write `docs/reference/costs.md` from the stored result: `python -m bench.costs_page` does only that."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from chalicelib import settings
 from tests.support.kinds import KINDS, SLACK_BYTES, SLACK_SECONDS
 
 NAME = "costs"
-PAGE = CHECKOUT / "docs" / "costs.md"
+PAGE = CHECKOUT / "docs" / "reference" / "costs.md"
 
 _TITLE = """\
 # Costs
 
 What a file costs a worker and Postgres at most, whatever is in it. The memory of a worker's process does
 not grow with the file: it stays within `SLUICE_MEMORY_BUDGET`, which is
-[divided](operations.md#memory-and-connections) among what needs it. CPU time and the bytes in Postgres grow
-with the bytes that are sent, and no faster. A file that reaches a bound ends its job with a code, and the
-worker takes the next one.
+[divided](../explanation/how-it-runs.md#memory-and-connections) among what needs it. CPU time and the bytes
+in Postgres grow with the bytes that are sent, and no faster. A file that reaches a bound ends its job with
+a code, and the worker takes the next one.
 
 To measure it again, with the stack up:
 

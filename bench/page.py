@@ -11,7 +11,7 @@ from bench.results import Result
 from bench.stack import CHECKOUT
 
 FOLDER = CHECKOUT / ".local" / "bench"
-PAGE = CHECKOUT / "docs" / "benchmarks.md"
+PAGE = CHECKOUT / "docs" / "explanation" / "benchmarks.md"
 ON_OTHER_PAGES = ("costs",)
 
 _SEAL = "<!-- Made by `python -m bench`, never by hand. What follows has the SHA-256 {digest} -->\n"

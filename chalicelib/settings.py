@@ -1,4 +1,4 @@
-"""All settings, read from the environment here and nowhere else. `docs/operations.md` explains them."""
+"""All settings, read from the environment here and nowhere else: see `docs/reference/settings.md`."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")  # a browser leaves it ou
 
 UNCONFIGURED = "SLUICE_UNCONFIGURED"  # a stage of `.chalice/config.json` has it until it is configured
 _BY_MAKE = "`make up` deploys it, with everything that it needs, on this machine."
-_BY_CONFIGURE = "docs/deploy.md shows how to create its stacks, configure it and deploy it."
+_BY_CONFIGURE = "docs/how-to/deploy-to-aws.md shows how to create its stacks, configure it and deploy it."
 _SERVING = (
     "To serve the API by `chalice local`, run `make up`, then `set -a; . .local/env; set +a` before it."
 )

@@ -28,7 +28,7 @@ logger = Logger(service=_SERVICE)
 
 
 class Metric(StrEnum):
-    """All metrics. `docs/operations.md` defines them."""
+    """All metrics. `docs/how-to/watch-it.md` defines them."""
 
     UPLOADS_REQUESTED = "UploadsRequested"
     OBJECTS_ARRIVED = "ObjectsArrived"

@@ -1,4 +1,4 @@
-"""Send files that are made to cost much, and see what each costs: `docs/costs.md`."""
+"""Send files that are made to cost much, and see what each costs: `docs/reference/costs.md`."""
 
 import os
 import time

@@ -1,7 +1,8 @@
 """`python -m bench.reading`: read labelled files, and tell how many are read as they are meant.
 
 By default Sluice and other readers read them, and the result is stored; `--page` then writes
-`docs/reading-accuracy.md`. `--only sluice` is for work on Sluice: `--list-wrong` shows what it read wrong.
+`docs/explanation/reading-accuracy.md`. `--only sluice` is for work on Sluice: `--list-wrong` shows what it
+read wrong.
 """
 
 import argparse
@@ -67,7 +68,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--every", action="store_true", help="list what is told, refused or untold as well")
     parser.add_argument("--show", type=int, metavar="NUMBER", help="write a file to standard output")
-    parser.add_argument("--page", action="store_true", help="write docs/reading-accuracy.md afterwards")
+    parser.add_argument(
+        "--page", action="store_true", help="write docs/explanation/reading-accuracy.md afterwards"
+    )
     arguments = parser.parse_args()
     if arguments.list_wrong and not arguments.only:
         parser.error("--list-wrong needs --only sluice")

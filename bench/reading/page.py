@@ -1,4 +1,4 @@
-"""Write `docs/reading-accuracy.md` from the stored result: `python -m bench.reading.page`."""
+"""Write `docs/explanation/reading-accuracy.md` from the stored result: `python -m bench.reading.page`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from bench.reading.tallies import ALL, Tallies
 from bench.results import Result
 from bench.stack import CHECKOUT
 
-PAGE = CHECKOUT / "docs" / "reading-accuracy.md"
+PAGE = CHECKOUT / "docs" / "explanation" / "reading-accuracy.md"
 RESULTS = FOLDER / "results"
 NAME = "reading"
 

@@ -1,4 +1,4 @@
-"""The JSON documents that clients get; `docs/http-api.md` explains each member.
+"""The JSON documents that clients get; `docs/reference/http-api.md` explains each member.
 
 All figures of a job are sums over the ledger. What a client or a file has chosen is cut: see
 :mod:`chalicelib.api.sizes`.

@@ -1,6 +1,6 @@
 """The life of a job: a table of the actions and of the statuses that they lead from and to.
 
-`docs/http-api.md` shows this table; a test holds the two equal.
+`docs/reference/http-api.md` shows this table; a test holds the two equal.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What the parts of a worker may take of its memory, of `SLUICE_MEMORY_BUDGET`.
 
-`docs/operations.md` shows the sum, and what files of many shapes take.
+`docs/explanation/how-it-runs.md` shows the sum, and what files of many shapes take.
 """
 
 from dataclasses import dataclass

@@ -53,7 +53,9 @@ class Source:
 
 
 BLANKS = "blanks"  # as a delimiter: runs of spaces and tabs
-RULES = 2  # the rules by which files are read today; `docs/data.md` lists what each number changed
+RULES = (
+    2  # the rules by which files are read today; `docs/reference/reading.md` lists what each number changed
+)
 
 
 class ShortRows(StrEnum):

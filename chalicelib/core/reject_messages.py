@@ -1,6 +1,6 @@
 """Messages of rejects: what many of one code have in common, and the place as the subject of a sentence.
 
-KINDS is the table of codes. `docs/data.md` shows each with an example, which a test runs.
+KINDS is the table of codes. `docs/reference/rejects.md` shows each with an example, which a test runs.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Warnings: what Sluice assumed, passed over or repaired when it read a file.
 
-KINDS is the table of codes. `docs/warnings.md` shows it with an example for each code, which a test runs.
+KINDS is the table of codes. `docs/reference/warnings.md` shows it with an example for each code, which a test
+runs.
 """
 
 from collections.abc import Mapping

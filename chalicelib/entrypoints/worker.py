@@ -1,4 +1,6 @@
-"""`python -m chalicelib.worker`: the long-running worker. `docs/operations.md` says how to run it.
+"""`python -m chalicelib.worker`: the long-running worker.
+
+`docs/explanation/how-it-runs.md` says how to run it.
 
 It takes messages off the queue until SIGTERM or SIGINT; then it finishes the blocks under way, gives its jobs
 back and exits with status 0.

@@ -1,6 +1,6 @@
 """Normalise one text: the specification that :mod:`chalicelib.rows.normalise` follows column-wise.
 
-A value is changed only on its own evidence, never by a guess. See `docs/data.md`.
+A value is changed only on its own evidence, never by a guess. See `docs/reference/records.md`.
 """
 
 import re

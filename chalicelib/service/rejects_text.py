@@ -1,7 +1,7 @@
 """The text of a file of rejected records, for a person to correct and to upload again.
 
-`docs/data.md` says what stands in it. Of CSV files it is CSV that :mod:`chalicelib.formats.csv.rejects_file`
-reads again; of NDJSON and JSON files it is NDJSON.
+`docs/reference/rejects.md` says what stands in it. Of CSV files it is CSV that
+:mod:`chalicelib.formats.csv.rejects_file` reads again; of NDJSON and JSON files it is NDJSON.
 """
 
 import json

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--access-log",
         action="store_true",
-        help="log each request to the API; the account needs a role for it: see docs/deploy.md",
+        help="log each request to the API; the account needs a role for it: see docs/how-to/deploy-to-aws.md",
     )
     parser.add_argument("--web-acl", metavar="ARN", help="a web ACL of AWS WAF that guards the API")
 

@@ -15,7 +15,7 @@ from chalicelib.settings import UNCONFIGURED
 from infra.steps.layout import CHECKOUT
 
 FUNCTIONS = ("api_handler", "on_upload", "on_schedule", "on_job", "migrate")
-# The role in Postgres of each function but the migrations', which is the owner: see docs/operations.md.
+# The role in Postgres of each function but the migrations', which is the owner: docs/how-to/manage-access.md.
 ROLES = {"api_handler": "api", "on_upload": "sweep", "on_schedule": "sweep", "on_job": "worker"}
 OWNER_SECRET = "DatabaseSecretArn"  # noqa: S105 - the output that names the owner's secret
 # The outputs that name the secrets of the other roles.

@@ -1,6 +1,6 @@
 """Who may do what, through the deployed API: two tenants and a stranger on every route.
 
-`docs/access.md` shows the table. With SLUICE_WRITE_PAGES=1 the test writes it.
+`docs/reference/access.md` shows the table. With SLUICE_WRITE_PAGES=1 the test writes it.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.deployed_service import OPERATOR_KEY, finished, http, query, 
 from tests.support.docpages import ROOT
 from tests.support.routes import ROUTES
 
-PAGE = ROOT / "docs" / "access.md"
+PAGE = ROOT / "docs" / "reference" / "access.md"
 DATASET = "access"
 FILE = b"name,city\nAda,York\nBob\nCy,Ely\n"
 COLUMNS = (

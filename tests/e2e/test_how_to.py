@@ -1,12 +1,70 @@
 """The how-to pages, followed step by step on the deployed service."""
 
 import csv
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from tests.support.client import run
-from tests.support.deployed_service import query
+from tests.support.deployed_service import client_env, query
 from tests.support.docpages import blocks, page, quoted, table
+
+# What differs from run to run: ids, seconds, and phases, which may be too short to be seen
+_VARIES = re.compile(r"[0-9a-f-]{36}|\d+\.\d s|^[A-Z]+: [a-z-]+\n", re.MULTILINE)
+
+
+def test_the_tutorial_shows_what_happens(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
+    markdown = page("tutorial.md")
+    file, corrected = blocks(markdown, "csv")
+    first, second, table_of_rows = blocks(markdown, "text")
+    (reject,) = blocks(markdown, "json")
+    lines = [line for block in blocks(markdown, "sh") for line in block.splitlines()]
+    upload, errors, again = (line for line in lines if line.startswith("sluice "))
+    (select,) = (line for line in lines if line.startswith("make psql SQL="))
+    path = tmp_path / "people.csv"
+
+    def follow(line: str) -> str:
+        line = line.replace("--dataset people", f"--dataset {dataset}")
+        return run(stack, tmp_path, line, with_messages=True).replace(f"dataset {dataset}", "dataset people")
+
+    path.write_text(file, encoding="utf-8")
+    printed = follow(upload)
+    assert _VARIES.sub("", printed) == _VARIES.sub("", first)
+    (found,) = map(json.loads, follow(errors.replace("JOB_ID", job_id_in(printed))).splitlines())
+    assert found.items() >= json.loads(reject).items()
+    path.write_text(file.rpartition("3,Edsger")[0] + corrected, encoding="utf-8")
+    assert _VARIES.sub("", follow(again)) == _VARIES.sub("", second)
+    rows = query(stack, select.split('"')[1].replace("'people'", f"'{dataset}'"))
+    head, _, *shown, count = table_of_rows.splitlines()
+    assert [cell.strip() for cell in head.split("|")] == ["name", "city"]
+    assert [tuple(cell.strip() for cell in line.split("|")) for line in shown] == rows
+    assert count == f"({len(rows)} rows)"
+
+
+def test_a_program_sends_a_file(stack: Mapping[str, str], dataset: str, tmp_path: Path) -> None:
+    (file, _) = blocks(page("tutorial.md"), "csv")
+    path = tmp_path / "people.csv"
+    path.write_text(file, encoding="utf-8")
+    names: dict[str, Any] = dict(client_env(stack["SLUICE_URL"]))
+    for block in blocks(page("send-files-from-a-program.md"), "python"):
+        exec(block.replace('"people.csv", "people"', f'"{path}", "{dataset}"'), names)  # noqa: S102 - the page's
+
+    names["api"].close()
+    counts = {"read": 3, "inserted": 2, "duplicates": 0, "rejected": 1}
+    assert names["job"]["counts"] == counts
+    assert [reject["code"] for reject in names["rejects"]] == ["extra-cell"]
+
+
+def test_the_data_is_queried(stack: Mapping[str, str]) -> None:
+    with psycopg.connect(stack["DATABASE_URL"]) as connection:
+        for block in blocks(page("query-the-data.md"), "sql"):
+            for statement in block.replace(" CONCURRENTLY", "").split(";\n"):  # which no transaction allows
+                connection.execute(statement.encode())
+        connection.rollback()
 
 
 def job_id_in(output: str) -> str:

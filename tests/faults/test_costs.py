@@ -1,4 +1,4 @@
-"""What a file of each kind costs a worker, in the sizes of `docs/costs.md`."""
+"""What a file of each kind costs a worker, in the sizes of `docs/reference/costs.md`."""
 
 import json
 from collections.abc import Callable

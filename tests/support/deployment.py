@@ -1,4 +1,4 @@
-"""A stage that is deployed by the commands of `docs/deploy.md`, in a copy of the checkout, to LocalStack."""
+"""A stage that `docs/how-to/deploy-to-aws.md` deploys, from a copy of the checkout, to LocalStack."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from infra.emulator import application
 from infra.steps.layout import CHECKOUT, SHARED
 
 STAGE = "dev"
-PAGE = CHECKOUT / "docs" / "deploy.md"
+PAGE = CHECKOUT / "docs" / "how-to" / "deploy-to-aws.md"
 COPIED = (".chalice", "app.py", "chalicelib", "infra", "requirements.txt", "requirements-worker.txt")
 MACHINE = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
 # An event of EventBridge's scheduler.

@@ -11,7 +11,9 @@ CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 
 def page(name: str) -> str:
-    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+    """Return the text of the one page with this file name."""
+    (path,) = (ROOT / "docs").rglob(name)
+    return path.read_text(encoding="utf-8")
 
 
 def section(name: str, title: str) -> str:

@@ -1,4 +1,4 @@
-"""The kinds of input whose costs `docs/costs.md` has: how each is made, and what it may cost at most.
+"""The kinds of input of `docs/reference/costs.md`: how each is made, and what it may cost at most.
 
 `bench/measurements/costs.py` and `tests/faults/test_costs.py` send them in the sizes that the page shows,
 `tests/unit/service/test_costs.py` in a smaller one.

@@ -1,4 +1,4 @@
-"""The body of `POST /jobs/{id}/retry` and `/load`. `docs/http-api.md` explains its members."""
+"""The body of `POST /jobs/{id}/retry` and `/load`. `docs/reference/http-api.md` explains its members."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The body of `POST /uploads`. `docs/http-api.md` explains its members, `docs/data.md` the options."""
+"""The body of `POST /uploads`.
+
+`docs/reference/http-api.md` explains its members, `docs/reference/reading.md` the options.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

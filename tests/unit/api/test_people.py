@@ -262,7 +262,7 @@ def test_wrong_roles_are_refused(text: str) -> None:
 
 
 def test_the_documented_roles_are_roles() -> None:
-    (text,) = re.findall(r"SLUICE_OIDC_ROLES='(.*)'", section("operations.md", "People"))
+    (text,) = re.findall(r"SLUICE_OIDC_ROLES='(.*)'", section("manage-access.md", "People"))
     assert {name: role.all_tenants for name, role in parse_roles(text).items()} == {
         "loader": False,
         "operator": True,

@@ -1,4 +1,4 @@
-"""`docs/costs.md` has a line for each file that tests send, and its figures keep the limits of the tests."""
+"""`docs/reference/costs.md` has a line for each file that tests send, within the limits of the tests."""
 
 from bench.costs_page import render_page
 from bench.page import is_unedited

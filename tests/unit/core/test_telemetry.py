@@ -165,7 +165,7 @@ def test_the_namespace_is_the_stages(environment: dict[str, str], namespace: str
 
 
 def test_every_metric_is_documented() -> None:
-    text = page("operations.md")
+    text = page("watch-it.md")
     assert [metric.value for metric in Metric if f"`{metric}`" not in text] == []
 
 

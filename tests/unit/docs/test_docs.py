@@ -32,7 +32,7 @@ def read_by_the_code() -> dict[str, str | None]:
 
 
 def settings_table() -> list[list[str]]:
-    return table(section("operations.md", "Settings"), "variable", "default", "allowed", "meaning")
+    return table(section("settings.md", "Settings"), "variable", "default", "allowed", "meaning")
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
@@ -139,7 +139,10 @@ def test_every_make_target_is_documented_and_no_other_is() -> None:
 
 def test_classes_that_the_architecture_names_exist() -> None:
     named = set(
-        re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", (ROOT / "docs/architecture.md").read_text("utf-8"))
+        re.findall(
+            r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`",
+            (ROOT / "docs/contributing/architecture.md").read_text("utf-8"),
+        )
     )
     defined = {
         node.name
@@ -151,6 +154,6 @@ def test_classes_that_the_architecture_names_exist() -> None:
 
 
 def test_modules_that_the_architecture_names_exist() -> None:
-    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    text = (ROOT / "docs/contributing/architecture.md").read_text("utf-8")
     for name in re.findall(r"`((?:[a-z0-9_]+/)+[a-z0-9_]*(?:\.py)?)`", text):
         assert (ROOT / name).exists() or (ROOT / "chalicelib" / name).exists(), name

@@ -1,4 +1,4 @@
-"""The examples of `docs/data.md`, run through the steps; and every code is documented there."""
+"""The examples of how files are read, of records and of rejects; and every code is documented."""
 
 import ast
 import csv
@@ -52,12 +52,12 @@ AFTER_AN_ARRAY = (b'[{"name":"Ann"}]\n', b"\n", {"Ann"})
 
 
 def test_the_format_is_chosen_as_documented() -> None:
-    for beginning, form in table(section("data.md", "Formats"), "a file that begins with", "format"):
+    for beginning, form in table(section("reading.md", "Formats"), "a file that begins with", "format"):
         assert look(bytes_of(quoted(beginning)) + b"\n").format is Format(quoted(form)), beginning
 
 
 def json_table(*head: str) -> list[list[str]]:
-    return table(section("data.md", "JSON"), "a JSON file", *head)
+    return table(section("reading.md", "JSON"), "a JSON file", *head)
 
 
 @pytest.mark.parametrize("row", json_table("loaded", "code", "message"), ids=lambda row: row[0])
@@ -86,7 +86,7 @@ def test_json_files_fail_where_documented(row: list[str]) -> None:
 
 
 def test_records_inside_an_envelope_are_loaded_as_documented() -> None:
-    markdown = section("data.md", "Records inside an envelope")
+    markdown = section("reading.md", "Records inside an envelope")
     for file, pointer, records in table(markdown, "the file", "`records`", "the records"):
         data, path = (
             quoted(file).encode(),
@@ -102,7 +102,7 @@ def test_records_inside_an_envelope_are_loaded_as_documented() -> None:
 
 
 def test_the_clients_options_are_those_documented() -> None:
-    (command,) = blocks(section("data.md", "Formats"), "sh")
+    (command,) = blocks(section("reading.md", "Formats"), "sh")
     sluice, upload, *arguments = shlex.split(command)
     given = upload_command.make_context(upload, arguments).params["options"]
 
@@ -113,14 +113,15 @@ def test_the_clients_options_are_those_documented() -> None:
 
 def test_every_option_is_documented() -> None:
     documented = {
-        quoted(row[0]) for row in table(section("data.md", "Formats"), "option", "type", "default", "meaning")
+        quoted(row[0])
+        for row in table(section("reading.md", "Formats"), "option", "type", "default", "meaning")
     }
 
     assert documented == vars(Options()).keys() == set(OptionsBody.__struct_fields__)
 
 
 def test_long_names_bound_blocks_as_documented() -> None:
-    markdown = " ".join(page("operations.md").split())
+    markdown = " ".join(page("how-it-runs.md").split())
     default = settings.load({}).block_size
 
     def most(length: int) -> int:
@@ -136,20 +137,20 @@ def test_long_names_bound_blocks_as_documented() -> None:
 
 
 def test_a_csv_header_gives_the_documented_keys() -> None:
-    for header, keys in table(section("data.md", "Formats"), "header", "keys"):
+    for header, keys in table(section("reading.md", "Formats"), "header", "keys"):
         found = look(f"{text_of(quoted(header))}\n".encode())
         assert list(found.columns) == json.loads(quoted(keys)), header
 
 
 def test_numbers_with_a_decimal_comma_are_read_as_documented() -> None:
-    markdown = section("data.md", "Decimal commas")
+    markdown = section("reading.md", "Decimal commas")
     for value, becomes in table(markdown, "a value in a column of numbers", "becomes"):
         found = rules.apply(json.loads(quoted(value)), rules.Rules(decimals=rules.Decimals.READ))
         assert found == json.loads(quoted(becomes)), value
 
 
 def test_columns_of_numbers_are_found_as_documented() -> None:
-    markdown = section("data.md", "Decimal commas")
+    markdown = section("reading.md", "Decimal commas")
     answers = {"yes": ("a",), "no": ()}
     for values, answer in table(markdown, "values of a column", "a column of numbers"):
         data = "\n".join(["a", *re.findall("`(.*?)`", values)]).encode()
@@ -157,7 +158,7 @@ def test_columns_of_numbers_are_found_as_documented() -> None:
 
 
 def test_the_documented_limits_are_those_of_the_code() -> None:
-    markdown = " ".join(page("data.md").split())
+    markdown = " ".join("".join(map(page, ("reading.md", "records.md", "rejects.md"))).split())
 
     assert f"up to {csv_header.MAX_HEADER:,} bytes and {csv_header.MAX_COLUMNS:,} columns" in markdown
     assert f"more than {csv_header.MAX_HEADER:,} bytes. |" in markdown
@@ -172,24 +173,24 @@ def test_the_documented_limits_are_those_of_the_code() -> None:
 
 
 def test_json_lines_give_the_documented_records() -> None:
-    for line, record in table(section("data.md", "Records"), "a JSON line", "the record"):
+    for line, record in table(section("records.md", "Records"), "a JSON line", "the record"):
         assert canonical.record(parse(quoted(line))) == quoted(record)
 
 
 def test_values_are_normalised_as_documented() -> None:
-    markdown = section("data.md", "Normalisation")
+    markdown = section("records.md", "Normalisation")
     for before, after in table(markdown, "before", "after"):
         assert text.normalise(json.loads(quoted(before))) == json.loads(quoted(after))
     assert blocks(markdown.replace("\n   ", "\n"), "text") == [f"{text.EMAIL}\n"]
 
 
 def test_numbers_are_printed_as_documented() -> None:
-    for before, after in table(section("data.md", "Identity"), "in the file", "in the canonical form"):
+    for before, after in table(section("records.md", "Identity"), "in the file", "in the canonical form"):
         assert canonical.record(parse(f'{{"n":{quoted(before)}}}')) == f'{{"n":{quoted(after)}}}'
 
 
 def test_the_documented_program_computes_the_documented_hash(capsys: pytest.CaptureFixture[str]) -> None:
-    markdown = section("data.md", "Identity")
+    markdown = section("records.md", "Identity")
     (file,), (form,), (program,) = (blocks(markdown, language) for language in ("csv", "json", "python"))
     form = form.strip()
     data = file.encode()
@@ -203,7 +204,7 @@ def test_the_documented_program_computes_the_documented_hash(capsys: pytest.Capt
 
 
 def reject_table() -> list[list[str]]:
-    return table(section("data.md", "Rejected records"), "code", "format", "example", "field", "message")
+    return table(section("rejects.md", "Rejected records"), "code", "format", "example", "field", "message")
 
 
 def test_each_code_has_a_sentence_about_all_its_rejects() -> None:
@@ -244,7 +245,7 @@ def csv_rejects() -> list[list[str]]:
 
 
 def test_every_code_of_csv_is_documented_for_the_rejects_file() -> None:
-    rows = table(section("data.md", "The rejects file"), "code", "its columns", "`_raw`")
+    rows = table(section("rejects.md", "The rejects file"), "code", "its columns", "`_raw`")
 
     assert [row[0] for row in rows] == list(dict.fromkeys(row[0] for row in csv_rejects()))
 
@@ -252,7 +253,7 @@ def test_every_code_of_csv_is_documented_for_the_rejects_file() -> None:
 @pytest.mark.parametrize("row", csv_rejects(), ids=lambda row: f"{row[0]} {row[2]}")
 def test_each_example_stands_in_the_rejects_file_as_documented(row: list[str]) -> None:
     code, form, example, _, message = row
-    rows = table(section("data.md", "The rejects file"), "code", "its columns", "`_raw`")
+    rows = table(section("rejects.md", "The rejects file"), "code", "its columns", "`_raw`")
     (raw,) = (raw for documented, _, raw in rows if documented == code)
     before, after, _ = around(code, form)
     example = quoted(example)
@@ -276,7 +277,7 @@ def test_each_example_stands_in_the_rejects_file_as_documented(row: list[str]) -
 
 
 def test_what_may_be_a_formula_is_escaped_as_documented() -> None:
-    for value, in_file in table(section("data.md", "The rejects file"), "a value", "in the file"):
+    for value, in_file in table(section("rejects.md", "The rejects file"), "a value", "in the file"):
         assert formulas.escape(quoted(value)) == quoted(in_file)
 
 
@@ -309,7 +310,7 @@ def raised() -> set[str]:
 def test_every_code_is_documented_and_no_other_is() -> None:
     rejects = {quoted(row[0]) for row in reject_table()}
     failures = {
-        quoted(row[0]) for row in table(section("data.md", "Errors of a whole file"), "code", "meaning")
+        quoted(row[0]) for row in table(section("rejects.md", "Errors of a whole file"), "code", "meaning")
     }
 
     others = {

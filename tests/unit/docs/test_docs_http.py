@@ -1,4 +1,4 @@
-"""The examples of `docs/http-api.md` are what the API gives, and every route is documented there."""
+"""The examples of `docs/reference/http-api.md` are what the API gives, and every route is there."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The examples of `docs/warnings.md`: each file gives just the warning in whose row it stands."""
+"""The examples of `docs/reference/warnings.md`: each file gives just the warning in whose row it stands."""
 
 import gzip
 import io

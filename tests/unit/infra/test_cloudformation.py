@@ -284,7 +284,7 @@ def test_the_worker_has_the_rights_that_operations_lists() -> None:
     (policy,) = properties("worker.TaskRole")["Policies"]
     statements = branches(policy["PolicyDocument"]["Statement"])
     rights = {action for statement in statements for action in actions(statement)}
-    told = (FOLDER.parents[1] / "docs" / "operations.md").read_text()
+    told = (FOLDER.parents[1] / "docs" / "explanation" / "how-it-runs.md").read_text()
     assert {right for right in rights if f"`{right}`" not in told} <= {
         *WITHOUT_RESOURCE,
         "secretsmanager:GetSecretValue",

@@ -23,8 +23,8 @@ BIN = Path(sys.executable).parent
 HADOLINT = shutil.which("hadolint", path=str(BIN))
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
 COMPOSE = (CHECKOUT / "docker-compose.yml").read_text()
-OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
-CONTAINERS = (CHECKOUT / "docs" / "containers.md").read_text()
+OPERATIONS = (CHECKOUT / "docs" / "explanation" / "how-it-runs.md").read_text()
+CONTAINERS = (CHECKOUT / "docs" / "how-to" / "run-in-containers.md").read_text()
 OURS = ("migrate", "deploy", "worker")
 
 

@@ -1,4 +1,4 @@
-"""What a file of each kind costs, in a small size: see `docs/costs.md`."""
+"""What a file of each kind costs, in a small size: see `docs/reference/costs.md`."""
 
 from collections.abc import Mapping
 

@@ -1,0 +1,37 @@
+"""The reference of the command line is what `--help` prints. With SLUICE_WRITE_PAGES=1 the test writes it."""
+
+import os
+from collections.abc import Iterator
+
+import click
+
+from sluice_cli.main import main
+from tests.support.docpages import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "command-line.md"
+WIDTH = 90  # columns
+HEAD = """\
+# Command line
+
+This page is what `sluice --help` and the help of each command print. A test makes it.
+[Use the command line](../how-to/use-the-command-line.md) shows how to send files with it.
+"""
+
+
+def pages(command: click.Command, *names: str) -> Iterator[str]:
+    """Yield the help of a command, and of those below it."""
+    name = " ".join(names)
+    with click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH) as context:
+        text = command.get_help(context)
+    yield f"## `{name}`\n\n```text\n{text.rstrip()}\n```\n"
+    if isinstance(command, click.Group):
+        for below in sorted(command.commands):
+            yield from pages(command.commands[below], *names, below)
+
+
+def test_the_reference_of_the_command_line_is_what_help_prints() -> None:
+    made = "\n".join([HEAD, *pages(main, "sluice")])
+    if os.environ.get("SLUICE_WRITE_PAGES"):
+        PAGE.write_text(made, encoding="utf-8")
+
+    assert PAGE.read_text(encoding="utf-8") == made
