@@ -547,6 +547,21 @@ def test_certificates_of_a_database_are_kept_for_the_package(
     assert variables["DATABASE_CA"] == configuration.DATABASE_CA
 
 
+@pytest.mark.parametrize("mode", ["prefer", "require"])
+def test_certificates_that_nothing_would_be_verified_with_are_refused(
+    checkout: Path, cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    export(cloud, "dev", OUTPUTS)
+    before = written(checkout)
+    typed = ["--stage", "dev", "--allow", "203.0.113.7", "--database-ca"]
+    typed.append(str(make_authority("of the database", tmp_path).file))
+    typed += ["--setting", f"DATABASE_URL=postgresql://db.example/sluice?sslmode={mode}"]
+    assert configure.main(typed) == 1
+    assert "sslmode in DATABASE_URL must be verify-full, verify-ca" in capsys.readouterr().err
+    assert written(checkout) == before
+    assert not (checkout / ".chalice/certificates").exists()
+
+
 def test_a_stack_of_an_earlier_version_is_named(
     checkout: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
