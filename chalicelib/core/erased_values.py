@@ -2,7 +2,8 @@
 
 A value is compared in two ways: exactly, as a text in a field; and by its words, where a record cannot be
 split into fields. The words of a text are its runs of letters and digits, in any case and order, so that
-quotes, escapes, delimiters and the order of a date do not matter.
+quotes, escapes, delimiters and the order of a date do not matter. The hash of some words is the sum of their
+hashes, so that a text takes one hash for each of its words, however many values were erased.
 """
 
 import re
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from hmac import digest
+from itertools import accumulate
+
+from chalicelib import interruption
 
 ERASED = "erased"  # the code of a reject
 TOLD = "The record holds a value whose records were erased from the dataset. Its content is not kept."
@@ -20,6 +24,11 @@ SALT = 32  # bytes
 _BETWEEN = "\x01"  # a field and its value: Postgres has no NUL in text
 
 _BLOCK = 64  # bytes, of SHA-256
+_HASH = 32
+_SUMS = 1 << 8 * _HASH
+_MOST_WORDS = 20  # of a value: of a longer one, the first are compared
+_LONGEST = 1 << 16  # characters that are looked at: a longer text may hold anything
+_ASK_EVERY = 1000  # words
 
 _WORD = re.compile(r"[^\W_]+")
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -34,19 +43,19 @@ class ErasedValue:
     field: str
     hashes: tuple[bytes, ...]  # of the ways in which it may be written
     sizes: tuple[int, ...]  # bytes of each of them: texts of other sizes need not be hashed
-    words_hash: bytes | None  # None: it has no words
-    words: int  # how many it has
+    words_hash: bytes | None  # of its first words; None: it has none
+    words: int  # how many these are
 
     @classmethod
     def of(cls, salt: bytes, field: str, texts: Iterable[str]) -> "ErasedValue":
         """Return the hashes of a value, given the ways in which it may be written; as stored comes first."""
         forms = list(dict.fromkeys(texts))
-        words = _words(forms[0])
+        words = _words(forms[0])[:_MOST_WORDS]
         return cls(
             field,
             tuple(hash_of(salt, field, text) for text in forms),
             tuple(len(text.encode()) for text in forms),
-            _hash_of_words(salt, words) if words else None,
+            _sum(_hash_of_word(salt, word) for word in words).to_bytes(_HASH) if words else None,
             len(words),
         )
 
@@ -58,12 +67,12 @@ class ErasedValues:
         self._salt = salt
         self._sizes: dict[str, set[int]] = {}
         fields: dict[str, set[bytes]] = {}
-        by_words: dict[int, set[bytes]] = {}
+        by_words: dict[int, set[int]] = {}
         for value in values:
             fields.setdefault(value.field, set()).update(value.hashes)
             self._sizes.setdefault(value.field, set()).update(value.sizes)
             if value.words_hash is not None:
-                by_words.setdefault(value.words, set()).add(value.words_hash)
+                by_words.setdefault(value.words, set()).add(int.from_bytes(value.words_hash))
         self._fields = fields
         self._by_words = by_words
 
@@ -90,16 +99,20 @@ class ErasedValues:
         """Return whether the text has the words of an erased value next to each other, in any order.
 
         So also for another field, and for some other text of these words: it is for text that cannot be split
-        into fields.
+        into fields. Of a very long text it is not known, so it may. Raises Interrupted.
         """
-        return any(self._are_in(_words(reading)) for reading in _readings(text))
+        if not self._by_words:
+            return False
+        return len(text) > _LONGEST or any(self._are_in(_words(reading)) for reading in _readings(text))
 
     def _are_in(self, words: list[str]) -> bool:
-        return any(
-            _hash_of_words(self._salt, words[start : start + count]) in hashes
-            for count, hashes in self._by_words.items()
-            for start in range(len(words) - count + 1)
-        )
+        asking = interruption.asking(words, _ASK_EVERY)
+        sums = list(accumulate((_hash_of_word(self._salt, word) for word in asking), initial=0))
+        for count, hashes in self._by_words.items():
+            interruption.check()
+            if any((end - start) % _SUMS in hashes for start, end in zip(sums, sums[count:], strict=False)):
+                return True
+        return False
 
 
 def hash_of(salt: bytes, field: str, text: str) -> bytes:
@@ -113,8 +126,12 @@ def hmac_pads(salt: bytes) -> tuple[bytes, bytes]:
     return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
 
 
-def _hash_of_words(salt: bytes, words: Iterable[str]) -> bytes:
-    return digest(salt, (_BETWEEN + " ".join(sorted(words))).encode(), "sha256")
+def _hash_of_word(salt: bytes, word: str) -> int:
+    return int.from_bytes(digest(salt, f"{_BETWEEN}{word}".encode(), "sha256"))
+
+
+def _sum(hashes: Iterable[int]) -> int:
+    return sum(hashes) % _SUMS
 
 
 def _words(text: str) -> list[str]:

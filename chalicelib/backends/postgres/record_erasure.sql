@@ -110,7 +110,10 @@ UPDATE erasures SET rejects = rejects + %(count)s WHERE number = %(erasure)s
 -- name: texts
 -- What else may show cells: examples of warnings, a preview, the message of an error. In Postgres alone.
 SELECT 'warning' AS kind, block_no, code, example AS text FROM job_warnings WHERE job_id = %(job_id)s AND example IS NOT NULL
-UNION ALL SELECT 'preview', NULL, NULL, document::text FROM job_previews WHERE job_id = %(job_id)s
+UNION ALL
+SELECT 'preview', NULL, NULL, piece::text
+FROM job_previews, jsonb_array_elements((document -> 'records') || (document -> 'rejects') || (document -> 'warnings')) AS piece
+WHERE job_id = %(job_id)s
 UNION ALL SELECT 'error', NULL, NULL, error_message FROM ingestion_jobs WHERE id = %(job_id)s AND error_message IS NOT NULL
 
 -- name: empty_warning

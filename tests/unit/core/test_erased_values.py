@@ -2,11 +2,14 @@
 
 import hashlib
 import hmac
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import interruption
+from chalicelib.core import erased_values
 from chalicelib.core.erased_values import ErasedValue, ErasedValues, hash_of, hmac_pads
 
 SALT = b"salt" * 8
@@ -86,3 +89,42 @@ def test_what_is_not_found(value: str, text: str) -> None:
 def test_nothing_is_found_without_values() -> None:
     assert not ErasedValues(b"", []).may_be_in("anything")
     assert not ErasedValues(b"", []).fields
+
+
+# Bombs of words
+
+
+def test_of_a_value_of_many_words_the_first_are_compared() -> None:
+    long = " ".join(f"w{n}" for n in range(500))
+    assert ErasedValue.of(SALT, "note", [long]).words == 20
+    assert erased(long).may_be_in(f"x,{long},y")
+    assert not erased(long).may_be_in(long.removeprefix("w0 "))
+
+
+def test_a_text_takes_a_hash_for_each_word_however_many_values_were_erased(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[bytes] = []
+    digest = erased_values.digest
+    known = erased(*(" ".join(f"w{n}" for n in range(words)) for words in range(1, 501)))
+
+    def counted(salt: bytes, text: bytes, name: str) -> bytes:
+        hashed.append(text)
+        return digest(salt, text, name)
+
+    monkeypatch.setattr(erased_values, "digest", counted)
+    started = time.monotonic()
+    assert not known.may_be_in("a " * 2500)
+    assert len(hashed) == 2500
+    assert time.monotonic() - started < 2
+
+
+def test_a_very_long_text_may_hold_anything() -> None:
+    assert erased("Ann").may_be_in("x" * 100_000)
+    assert not erased("Ann").may_be_in("x" * 60_000)
+    assert not erased("***").may_be_in("x" * 100_000)  # it has no words
+
+
+def test_a_search_for_words_is_interrupted() -> None:
+    with interruption.interruptible(lambda: False), pytest.raises(interruption.Interrupted):
+        erased("Ann").may_be_in("a b")
