@@ -370,6 +370,33 @@ def test_rejects_that_are_not_stored_whole_cost_the_object(world: World) -> None
     assert world.life.found(long).status is Status.COMPLETED
 
 
+def test_a_job_that_is_doomed_is_not_read_again(world: World) -> None:
+    """Between its examination and the removal of its object."""
+    life = world.life
+    failed = world.load(f"id,email\n1,{ADA},more\n".encode())
+    loaded = world.load(PEOPLE)
+    life.jobs.act(failed, Action.RETRY)  # nothing was erased yet
+    world.work(failed)
+    erasure = world.begin("email", ADA)
+    records = PostgresErasedRecords(life.pool)
+    life.jobs.reread(loaded, Changes())  # it is not examined yet
+    list(records.erase(erasure.id))
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
+    with pytest.raises(NotPossible, match="removed, with a person's records"):
+        life.jobs.act(failed, Action.RETRY)
+    world.work(loaded)
+    world.work(loaded)
+    list(records.erase(erasure.id))
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed, loaded}
+    life.jobs.act(loaded, Action.UNDO)  # its object is kept until it has ended
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
+    records.removed(erasure.id, loaded, 0)
+    assert life.sql("SELECT count(*) FROM erasure_jobs WHERE removed_at IS NOT NULL") == [(0,)]
+    world.work(loaded)
+    assert world.eraser().erase() == 1
+    assert world.found(ADA) == {}
+
+
 # The fence
 
 

@@ -105,7 +105,9 @@ class PostgresErasedRecords:
     def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
+            row = lock_job(connection, job_id)
+            if row is not None and Status(row["status"]).is_terminal:
+                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
             if count:
                 connection.execute(_SQL["count_objects"], {"id": erasure_id, "count": count})
 

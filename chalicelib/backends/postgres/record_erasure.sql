@@ -148,6 +148,7 @@ WHERE listed.erasure = %(erasure)s AND listed.job_id = %(job_id)s AND job.id = l
 RETURNING listed.holds
 
 -- name: objects
+-- Of jobs that have ended: one whose rows are being undone is waited for. From its examination on, a job is not read again.
 -- Of dropped files several jobs may have read versions of one key: those of the others stay.
 SELECT job.id, job.key, tenants.name AS tenant, erasure.fenced_at,
        ARRAY(
@@ -160,6 +161,7 @@ JOIN erasure_jobs AS listed ON listed.erasure = erasure.number
 JOIN ingestion_jobs AS job ON job.id = listed.job_id
 JOIN tenants ON tenants.id = job.tenant_id
 WHERE erasure.id = %(id)s AND listed.holds AND listed.examined_at IS NOT NULL
+  AND job.status NOT IN ('PENDING', 'PROCESSING', 'PREVIEWED', 'UNDOING')
   AND (listed.removed_at IS NULL
        OR listed.removed_at < listed.examined_at + make_interval(secs => %(settled)s)
           AND now() >= listed.examined_at + make_interval(secs => %(settled)s))
