@@ -37,6 +37,7 @@ class Erasures(Protocol):
         """Note the erasure of a value, given the ways in which it may be written, and return it.
 
         ``salt`` becomes that of the dataset if it has none. Return None if the tenant has no such dataset.
+        Raises NotPossible if MOST_OPEN erasures of the dataset are not completed.
         """
 
     def get(self, dataset: str, erasure_id: UUID) -> Erasure | None:
@@ -47,7 +48,7 @@ class ErasedRecords(Protocol):
     """Carry out erasures in the database. Every method raises RetryLater."""
 
     def running(self) -> Sequence[UUID]:
-        """Return the erasures that are not completed, the oldest first."""
+        """Return erasures that are not completed: those of tenants in turn, the ones that waited longest."""
 
     def erase(self, erasure_id: UUID) -> Iterator[None]:
         """Fence the ledger, remove rows, and examine jobs that have ended: a short transaction for each step.
@@ -84,7 +85,7 @@ class Erasing:
     def begin(self, dataset: str, field: str, value: str) -> Erasure | None:
         """Have the tenant's records erased whose field has the value; None: it has no such dataset.
 
-        Raises InvalidRequest for a value that is never stored, and RetryLater.
+        Raises InvalidRequest for a value that is never stored, NotPossible, RetryLater.
         """
         name, texts = normalise(field), _texts(value)
         if not texts[0]:
@@ -127,6 +128,8 @@ class RecordEraser:
         deadline = self.clock() + _SECONDS
         completed, error = 0, None
         for erasure_id in self.records.running():
+            if self.clock() >= deadline:
+                break
             try:
                 completed += self._erase(erasure_id, deadline)
             except RetryLater as its_error:

@@ -397,6 +397,26 @@ def test_a_job_that_is_doomed_is_not_read_again(world: World) -> None:
     assert world.found(ADA) == {}
 
 
+def test_erasures_of_tenants_take_turns_and_are_limited(world: World) -> None:
+    acme = PostgresTenants(world.life.pool).create("acme")[0]
+    world.load(PEOPLE)
+    world.load(PEOPLE, tenant=acme)
+    first, second = world.begin("email", "a"), world.begin("email", "b")
+    other = world.begin("email", "a", acme)
+    records = PostgresErasedRecords(world.life.pool)
+    assert records.running() == [first.id, other.id, second.id]
+    next(records.erase(first.id))
+    assert records.running() == [second.id, other.id, first.id]
+    next(records.erase(second.id))
+    assert records.running() == [other.id, first.id, second.id]
+    for n in range(98):
+        world.begin("email", str(n))
+    with pytest.raises(NotPossible, match="100 erasures of this dataset are not completed"):
+        world.begin("email", "c")
+    assert world.life.sql("SELECT erasures FROM tenant_datasets ORDER BY id") == [(100,), (1,)]
+    world.begin("email", "c", acme)
+
+
 # The fence
 
 

@@ -4,7 +4,8 @@ UPDATE tenant_datasets AS own
 SET erasures = erasures + 1, erasure_salt = coalesce(erasure_salt, %(salt)s)
 FROM datasets
 WHERE datasets.name = %(dataset)s AND datasets.id = own.dataset_id AND own.tenant_id = %(tenant_id)s
-RETURNING own.id, own.erasure_salt
+RETURNING own.id, own.erasure_salt,
+          (SELECT count(*) FROM erasures WHERE dataset_id = own.id AND completed_at IS NULL) AS open
 
 -- name: begin
 INSERT INTO erasures (id, tenant_id, dataset_id, field, hashes, sizes, words_hash, words)
@@ -25,13 +26,20 @@ CROSS JOIN LATERAL (
 WHERE erasure.id = %(id)s AND datasets.name = %(dataset)s AND own.tenant_id = %(tenant_id)s
 
 -- name: running
-SELECT id FROM erasures WHERE completed_at IS NULL ORDER BY number
+-- One of each tenant, then another of each: the one that nobody has worked on for longest.
+SELECT id FROM (
+    SELECT id, worked_at, number,
+           row_number() OVER (PARTITION BY tenant_id ORDER BY worked_at NULLS FIRST, number) AS turn
+    FROM erasures WHERE completed_at IS NULL
+) AS it
+ORDER BY turn, worked_at NULLS FIRST, number LIMIT %(limit)s
 
 -- name: look
-SELECT erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.sizes, erasure.words_hash, erasure.words,
-       erasure.fenced_at, erasure.after_hash, erasure.rows_done_at, own.erasure_salt
-FROM erasures AS erasure JOIN tenant_datasets AS own ON own.id = erasure.dataset_id
-WHERE erasure.id = %(id)s AND completed_at IS NULL
+UPDATE erasures AS erasure SET worked_at = now()
+FROM tenant_datasets AS own
+WHERE erasure.id = %(id)s AND completed_at IS NULL AND own.id = erasure.dataset_id
+RETURNING erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.sizes, erasure.words_hash,
+          erasure.words, erasure.fenced_at, erasure.after_hash, erasure.rows_done_at, own.erasure_salt
 
 -- name: wait_for_blocks
 -- Waits for blocks of the dataset that are being committed, which may not know the erasure: see heed_erasures(). Later ones
