@@ -28,12 +28,21 @@ _HASH = 32
 _SUMS = 1 << 8 * _HASH
 _MOST_WORDS = 20  # of a value: of a longer one, the first are compared
 _LONGEST = 1 << 16  # characters that are looked at: a longer text may hold anything
+_LONGEST_BROKEN = 1 << 13  # of those with bytes that are no UTF-8: they are read in many encodings
 _ASK_EVERY = 1000  # words
 
 _WORD = re.compile(r"[^\W_]+")
+_BROKEN = re.compile(r"\\x[89a-fA-F]")
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BYTE_ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")  # as excerpts have bytes that are no text
 _ESCAPE = re.compile(r"\\[nrtbf]")  # of JSON: its letter is no part of a word
+
+_ENCODINGS = (  # that bytes which are no UTF-8 may be in, if no other was declared or detected
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
+    *("iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-10"),
+    *("iso8859-13", "iso8859-15", "iso8859-16", "koi8-r", "koi8-u", "mac_roman", "mac_latin2"),
+    *("cp437", "cp850", "cp852", "cp866", "shift_jis", "gb18030", "euc_kr", "big5", "euc_jp"),
+)
 
 
 @dataclass(frozen=True)
@@ -95,15 +104,18 @@ class ErasedValues:
         inner += f"{field}{_BETWEEN}".encode()
         return [sha256(outer + sha256(inner + text).digest()).digest() in hashes for text in texts]
 
-    def may_be_in(self, text: str) -> bool:
+    def may_be_in(self, text: str, encoding: str = "utf-8") -> bool:
         """Return whether the text has the words of an erased value next to each other, in any order.
 
         So also for another field, and for some other text of these words: it is for text that cannot be split
-        into fields. Of a very long text it is not known, so it may. Raises Interrupted.
+        into fields. Of a very long text it is not known, so it may. Bytes that are no UTF-8 are escaped in
+        it: they are read in ``encoding``, that of the file, and in the usual ones. Raises Interrupted.
         """
         if not self._by_words:
             return False
-        return len(text) > _LONGEST or any(self._are_in(_words(reading)) for reading in _readings(text))
+        if len(text) > (_LONGEST_BROKEN if _BROKEN.search(text) else _LONGEST):
+            return True
+        return any(self._are_in(_words(reading)) for reading in _readings(text, encoding))
 
     def _are_in(self, words: list[str]) -> bool:
         asking = interruption.asking(words, _ASK_EVERY)
@@ -139,18 +151,35 @@ def _words(text: str) -> list[str]:
     return [word.lstrip("0") or "0" if word.isdigit() else word for word in found]
 
 
-def _readings(text: str) -> Iterator[str]:
-    """Yield the text as it stands, and as its escapes may be meant."""
+def _readings(text: str, encoding: str) -> Iterator[str]:
+    """Yield the text as it stands, and as its escapes and its bytes may be meant."""
     yield text
-    if "\\" not in text:
+    if "\\" not in text and (encoding == "utf-8" or text.isascii()):
         return
     yield _ESCAPE.sub(" ", _UNICODE_ESCAPE.sub(_character, text))
-    yield _BYTE_ESCAPES.sub(partial(_text, encoding="utf-8"), text)
-    yield _BYTE_ESCAPES.sub(partial(_text, encoding="cp1252"), text)
+    is_broken = _BROKEN.search(text) is not None
+    if is_broken:
+        for name in ("utf-8", "cp1252", encoding):  # among characters of UTF-8
+            yield _BYTE_ESCAPES.sub(partial(_text, encoding=name), text)
+    data = _bytes(text)
+    yield from {data.decode(name, "replace") for name in (encoding, *(_ENCODINGS if is_broken else ()))}
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes of a text in which those that are no UTF-8 are escaped."""
+    pieces, end = list[bytes](), 0
+    for escapes in _BYTE_ESCAPES.finditer(text):
+        pieces += text[end : escapes.start()].encode("utf-8", "replace"), _unescaped(escapes)
+        end = escapes.end()
+    return b"".join([*pieces, text[end:].encode("utf-8", "replace")])
 
 
 def _text(escapes: re.Match[str], encoding: str) -> str:
-    return bytes.fromhex(escapes[0].replace("\\x", "")).decode(encoding, "replace")
+    return _unescaped(escapes).decode(encoding, "replace")
+
+
+def _unescaped(escapes: re.Match[str]) -> bytes:
+    return bytes.fromhex(escapes[0].replace("\\x", ""))
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -24,7 +24,7 @@ from chalicelib.core.erasures import ErasedObject, Erasure
 from chalicelib.core.errors import JobEnded, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Status
+from chalicelib.core.model import Options, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, Result
@@ -415,6 +415,16 @@ def test_erasures_of_tenants_take_turns_and_are_limited(world: World) -> None:
         world.begin("email", "c")
     assert world.life.sql("SELECT erasures FROM tenant_datasets ORDER BY id") == [(100,), (1,)]
     world.begin("email", "c", acme)
+
+
+@pytest.mark.parametrize("options", [{}, {"encoding": "cp1250"}, {"encoding": "utf-8"}])
+def test_rejects_in_another_encoding_and_their_file_go(world: World, options: dict[str, str]) -> None:
+    data = "id,name\n1,Łukasz Żak,more\n2,x\n".encode("cp1250")
+    clean = "id,name\n1,Ewa Ćma,more\n2,y\n".encode("cp1250")
+    its, other = (world.load(it, options=Options(**options)) for it in (data, clean))
+    assert world.erase("name", "Łukasz Żak").rejects == 1
+    assert [it.raw for it in world.life.jobs.rejects(its, limit=9, after=None)] == [""]
+    assert set(world.objects()) == {world.key(other)}
 
 
 # The fence

@@ -208,7 +208,7 @@ class _Step:
         rejects = connection.execute(_SQL["rejects"], {**job, "limit": limit}).fetchall()
         if not rejects:
             return False
-        found = [it for it in rejects if self._values.may_be_in(f"{it['message']}\n{it['raw']}")]
+        found = [it for it in rejects if self._may_be_in(it)]
         told = {"job_id": job["job_id"], "code": ERASED, "told": TOLD}
         for it in found:
             place = {"block_no": it["block_no"], "record": it["record"]}
@@ -217,6 +217,9 @@ class _Step:
         connection.execute(_SQL["note_rejects"], {**job, **last})
         connection.execute(_SQL["count_rejects"], {**self._erasure, "count": len(found)})
         return True
+
+    def _may_be_in(self, reject: Row) -> bool:
+        return self._values.may_be_in(f"{reject['message']}\n{reject['raw']}", reject["encoding"])
 
     def _empty_texts(self, connection: Connection, job: dict[str, Any]) -> bool:
         """Remove the other texts of a job that may hold the value; return whether there were any."""

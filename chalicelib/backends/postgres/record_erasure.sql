@@ -98,8 +98,10 @@ WHERE listed.erasure = %(erasure)s AND listed.examined_at IS NULL
 ORDER BY job.number LIMIT %(limit)s
 
 -- name: rejects
-SELECT reject.block_no, reject.record, reject.message, reject.raw
-FROM erasure_jobs AS listed JOIN validation_errors AS reject ON reject.job_id = listed.job_id
+SELECT reject.block_no, reject.record, reject.message, reject.raw, coalesce(job.detected ->> 'encoding', 'utf-8') AS encoding
+FROM erasure_jobs AS listed
+JOIN validation_errors AS reject ON reject.job_id = listed.job_id
+JOIN ingestion_jobs AS job ON job.id = listed.job_id
 WHERE listed.erasure = %(erasure)s AND listed.job_id = %(job_id)s
   AND (reject.block_no, reject.record) > (listed.after_block, listed.after_record)
 ORDER BY reject.block_no, reject.record LIMIT %(limit)s

@@ -62,6 +62,10 @@ def test_a_value_is_found_by_its_words_whatever_is_around_them(
         ("1990-01-31", "1/31/1990"),
         ("Zoë", r'{"name":"Zo\u00eb"'),
         ("Zoë", r"1,Zo\xeb,2"),  # cp1252, as an excerpt shows it
+        ("Łukasz Żak", r"1,\xa3ukasz \xafak,more"),  # cp1250
+        ("Łukasz Żak", r"1,\x9dukasz \xbdak,more"),  # cp852
+        ("Иван", r"1,\xc9\xd7\xc1\xce,2"),  # koi8-r, in lower case
+        ("山田", r"1,\x8eR\x93c,2"),  # Shift JIS
         ("Zoë", r"1,Zo\xc3\xab,2"),  # UTF-8 in a text of another encoding
         ("Ann", r'{"note":"x\nAnn"'),
         ("007", "7,x"),
@@ -70,6 +74,17 @@ def test_a_value_is_found_by_its_words_whatever_is_around_them(
 )
 def test_what_is_found_in_text_that_cannot_be_split(value: str, text: str) -> None:
     assert erased(value).may_be_in(text)
+
+
+def test_text_is_also_read_in_the_encoding_of_its_file() -> None:
+    """It may be UTF-8 by chance, and its encoding none of the usual ones."""
+    text = "1,Ă„ăă".encode("cp1250").decode("utf-8", "backslashreplace")
+    assert erased("Ă„ăă").may_be_in(text, "cp1250")
+    by_chance = "Ă„".encode("cp1250").decode()
+    assert erased("Ă").may_be_in(by_chance, "cp1250")
+    assert not erased("Ă").may_be_in(by_chance)
+    rare = "ЂЃ".encode("mac_cyrillic").decode("utf-8", "backslashreplace")
+    assert erased("ЂЃ").may_be_in(rare, "mac_cyrillic")
 
 
 @pytest.mark.parametrize(
