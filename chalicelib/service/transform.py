@@ -198,11 +198,11 @@ def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order
     printed = _print_segments(block.segments, printer, dialect, advisor, rows_before)
     warnings = (*printed.warnings, *block.warnings)
     if rejects.erased is not None:
-        warnings = tuple(_without_erased(warning, rejects.erased) for warning in warnings)
+        warnings = tuple(without_erased(warning, rejects.erased) for warning in warnings)
     return printed._replace(warnings=warnings)
 
 
-def _without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
+def without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
     """Return the warning, without its example if that may hold an erased value."""
     return replace(warning, example="") if warning.example and erased.may_be_in(warning.example) else warning
 

@@ -427,6 +427,18 @@ def test_rejects_in_another_encoding_and_their_file_go(world: World, options: di
     assert set(world.objects()) == {world.key(other)}
 
 
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_warning_of_the_detection_does_not_show_what_was_erased(world: World, preview: bool) -> None:
+    world.load(PEOPLE)
+    world.erase("email", ADA)
+    titled = f"Export for {ADA}\nid,email,born\n8,mary@example.org,1943\n9,tony@example.org,1944\n"
+    job_id = world.register(titled.encode(), preview=preview)
+    world.work(job_id)
+    (warning,) = world.life.found(job_id).warnings
+    assert (warning.code, warning.example) == ("lines-before-header", "")
+    assert world.found(ADA) == {world.key(job_id): 1}
+
+
 # The fence
 
 
