@@ -333,8 +333,9 @@ def test_the_objects_of_jobs_between_the_first_and_the_last_are_removed(world: W
     assert set(world.objects()) == {world.key(new)}
 
 
-def test_of_a_dropped_file_only_the_version_with_the_record_is_removed(world: World) -> None:
-    key = "drop/default/people/daily.csv"
+@pytest.mark.parametrize("folder", ["drop", "uploads"])
+def test_of_a_key_only_the_version_with_the_record_is_removed(world: World, folder: str) -> None:
+    key = f"{folder}/default/people/daily.csv"
     old = world.load(f"id,email\n1,{ADA}\n".encode(), key=key)
     clean = world.load(b"id,email\n2,x@example.org\n", key=key)
     neighbour = world.load(b"id,email\n3,y@example.org\n", key=f"{key}.bak")

@@ -159,11 +159,11 @@ RETURNING listed.holds
 
 -- name: objects
 -- Of jobs that have ended: one whose rows are being undone is waited for. From its examination on, a job is not read again.
--- Of dropped files several jobs may have read versions of one key: those of the others stay.
+-- Several jobs may have read versions of one key: those of the others stay.
 SELECT job.id, job.key, tenants.name AS tenant, erasure.fenced_at,
        ARRAY(
            SELECT coalesce(other.version_id, 'null') FROM ingestion_jobs AS other
-           WHERE job.key LIKE 'drop/%%' AND other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
+           WHERE other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
              AND NOT EXISTS (SELECT FROM erasure_jobs AS its WHERE its.erasure = listed.erasure AND its.job_id = other.id AND its.holds)
        ) AS kept
 FROM erasures AS erasure
