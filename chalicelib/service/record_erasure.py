@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ from chalicelib.service.object_keys import rejects_prefixes
 from chalicelib.telemetry import logger
 
 _SECONDS = 20.0  # that a sweep takes for it, and for one more step
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?\Z", re.ASCII)  # in canonical JSON
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)  # in JSON
 
 
 class Erasures(Protocol):
@@ -100,13 +100,18 @@ class Erasing:
 
 
 def _texts(value: str) -> list[str]:
-    """Return the value as it is stored; of a number, also as Postgres prints it."""
+    """Return the value as it is stored; of a number, also as a worker and as Postgres print it."""
     text = normalise(value)
+    if not _NUMBER.match(text):
+        return [text]
     try:
-        is_number = _NUMBER.match(text) is not None and number(Decimal(text)) == text
-    except RecordRejected:
-        is_number = False
-    return [text, f"{Decimal(text):f}"] if is_number else [text]
+        canonical = number(Decimal(text))
+    except (RecordRejected, InvalidOperation):  # no number that is stored
+        return [text]
+    forms = [canonical, f"{Decimal(canonical):f}"]
+    return (
+        list(dict.fromkeys([text, *forms])) if text in forms else [text]
+    )  # 1E5 may be no number, but a code
 
 
 @dataclass(frozen=True)

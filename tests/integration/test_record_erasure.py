@@ -324,6 +324,14 @@ def test_json_numbers_are_found_by_their_texts(world: World) -> None:
     assert sorted(it[0] for it in left) == ['{"id": 55}', '{"id": [5]}', '{"x": 5}']
 
 
+def test_a_number_does_not_come_back_in_another_form(world: World) -> None:
+    for asked, line in (("1000000000000000000000", '{"id":1e21}'), ("1e-7", '{"id":0.0000001}')):
+        world.load(line.encode())
+        assert world.erase("id", asked).rows == 1
+        again = world.load(line.encode() + b"\n")
+        assert world.life.found(again).progress.tally.rejected == 1
+
+
 def test_the_objects_of_jobs_between_the_first_and_the_last_are_removed(world: World) -> None:
     one = f"id,email\n1,{ADA}\n"
     jobs = [world.load(f"{one}{n},x{n}@example.org\n".encode()) for n in (2, 3, 4)]
