@@ -426,11 +426,11 @@ def test_erasures_of_tenants_take_turns_and_are_limited(world: World) -> None:
     world.begin("email", "c", acme)
 
 
-@pytest.mark.parametrize("options", [{}, {"encoding": "cp1250"}, {"encoding": "utf-8"}])
-def test_rejects_in_another_encoding_and_their_file_go(world: World, options: dict[str, str]) -> None:
+@pytest.mark.parametrize("encoding", [None, "cp1250", "utf-8"])
+def test_rejects_in_another_encoding_and_their_file_go(world: World, encoding: str | None) -> None:
     data = "id,name\n1,Łukasz Żak,more\n2,x\n".encode("cp1250")
     clean = "id,name\n1,Ewa Ćma,more\n2,y\n".encode("cp1250")
-    its, other = (world.load(it, options=Options(**options)) for it in (data, clean))
+    its, other = (world.load(it, options=Options(encoding=encoding)) for it in (data, clean))
     assert world.erase("name", "Łukasz Żak").rejects == 1
     assert [it.raw for it in world.life.jobs.rejects(its, limit=9, after=None)] == [""]
     assert set(world.objects()) == {world.key(other)}
@@ -446,6 +446,19 @@ def test_a_warning_of_the_detection_does_not_show_what_was_erased(world: World, 
     (warning,) = world.life.found(job_id).warnings
     assert (warning.code, warning.example) == ("lines-before-header", "")
     assert world.found(ADA) == {world.key(job_id): 1}
+
+
+def test_a_job_whose_object_is_gone_is_not_removed_again(world: World) -> None:
+    failed = world.load(f"id,email\n1,{ADA},more\n2,grace@example.org,more\n".encode())
+    world.erase("email", ADA)
+    assert world.erase("email", "nobody@example.org").completed_at is not None
+    kept = "SELECT erasure FROM erasure_jobs ORDER BY 1"
+    assert world.life.sql(kept) == [(1,)]
+    assert world.erase("email", "grace@example.org").rejects == 1  # Postgres has it still
+    assert world.life.sql(kept) == [(1,), (3,)]
+    with pytest.raises(NotPossible, match="removed, with a person's records"):
+        world.life.jobs.act(failed, Action.RETRY)
+    assert world.found("grace") == {}
 
 
 # The fence

@@ -138,10 +138,14 @@ UPDATE ingestion_jobs SET error_message = %(told)s WHERE id = %(job_id)s
 -- name: judge
 -- The job is examined. Its object holds the value, or may, unless all of its records are known to be free of it: they became
 -- rows, none of which it was, or rejects that are stored whole; or its file is still to come. If another job brought a row that is gone, and then a third
--- one, which are between them is not known.
+-- one, which are between them is not known. Once another erasure has removed the object, only what Postgres has matters.
 UPDATE erasure_jobs AS listed
 SET examined_at = now(),
-    holds = listed.holds OR %(is_found)s OR job.status NOT IN ('COMPLETED', 'PENDING')
+    holds = listed.holds OR %(is_found)s OR NOT EXISTS (
+        SELECT FROM erasure_jobs AS earlier JOIN erasures AS its ON its.number = earlier.erasure
+        WHERE earlier.job_id = job.id AND earlier.removed_at IS NOT NULL AND its.completed_at IS NOT NULL
+    ) AND (
+        job.status NOT IN ('COMPLETED', 'PENDING')
         OR EXISTS (
             SELECT FROM ingestion_blocks AS block
             WHERE block.job_id = job.id
@@ -153,6 +157,7 @@ SET examined_at = now(),
             SELECT FROM erasure_jobs AS original
             WHERE original.erasure = listed.erasure AND original.job_id = job.duplicate_of AND original.holds
         )
+    )
 FROM ingestion_jobs AS job, erasures AS erasure
 WHERE listed.erasure = %(erasure)s AND listed.job_id = %(job_id)s AND job.id = listed.job_id AND erasure.number = listed.erasure
 RETURNING listed.holds

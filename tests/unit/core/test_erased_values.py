@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import interruption
-from chalicelib.core import erased_values
 from chalicelib.core.erased_values import ErasedValue, ErasedValues, hash_of, hmac_pads
 
 SALT = b"salt" * 8
@@ -120,14 +119,13 @@ def test_a_text_takes_a_hash_for_each_word_however_many_values_were_erased(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hashed: list[bytes] = []
-    digest = erased_values.digest
     known = erased(*(" ".join(f"w{n}" for n in range(words)) for words in range(1, 501)))
 
     def counted(salt: bytes, text: bytes, name: str) -> bytes:
         hashed.append(text)
-        return digest(salt, text, name)
+        return hmac.digest(salt, text, name)
 
-    monkeypatch.setattr(erased_values, "digest", counted)
+    monkeypatch.setattr("chalicelib.core.erased_values.digest", counted)
     started = time.monotonic()
     assert not known.may_be_in("a " * 2500)
     assert len(hashed) == 2500
