@@ -26,7 +26,7 @@ CROSS JOIN LATERAL (
 WHERE erasure.id = %(id)s AND datasets.name = %(dataset)s AND own.tenant_id = %(tenant_id)s
 
 -- name: running
--- One of each tenant, then another of each: the one that nobody has worked on for longest.
+-- One of each tenant, then another of each: the erasure that has waited longest first.
 SELECT id FROM (
     SELECT id, worked_at, number,
            row_number() OVER (PARTITION BY tenant_id ORDER BY worked_at NULLS FIRST, number) AS turn

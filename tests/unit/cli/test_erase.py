@@ -92,7 +92,7 @@ def test_it_need_not_be_waited_for(server: FakeSluice) -> None:
 
 
 def test_nothing_is_erased_unasked(server: FakeSluice) -> None:
-    assert run(server).exit_code == 2  # nobody can be asked
+    assert run(server).exit_code == 2  # it cannot ask
     for answer in ("n\n", "\n", ""):
         assert run(server, "--value", "ada@example.org", given=answer).exit_code == 1
     assert server.requests == []

@@ -316,7 +316,7 @@ REMOVE = {
     "s3:DeleteObjectVersion": "all versions of a removed tenant's files",
     "s3:AbortMultipartUpload": "an upload in parts that expired, or of a removed tenant",
 }
-HEAD = {"s3:GetObject": "looks for files of which no event told, or that were dropped"}
+HEAD = {"s3:GetObject": "looks for files whose event was lost, or that were dropped"}
 FILES = {"s3:GetObject": "reads files", "s3:GetObjectVersion": "in buckets that keep versions"}
 # What each function may do to what, and why.
 RIGHTS: dict[str, dict[str, dict[str, str]]] = {
@@ -339,7 +339,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         DROP: {**HEAD, "s3:GetObjectVersion": "at the version that the event tells of"},
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": SEND,
-        "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps events there that were in vain"},
+        "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps failed events there"},
         "${SweepDatabaseSecretArn}": READ,
         "${RedisSecretArn}": READ,
     },
