@@ -57,7 +57,9 @@ def _value(value: str | None, field: str, *, is_confirmed: bool) -> str:
         asked: str = click.prompt(f"The {field}", hide_input=True, err=True)
         return asked
     if not is_confirmed:
-        raise click.UsageError("The value comes from standard input, so nobody can be asked: give --yes.")
+        raise click.UsageError(
+            "The value comes from standard input, so the command cannot ask for confirmation: give --yes."
+        )
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
