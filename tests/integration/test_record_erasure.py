@@ -9,10 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import boto3
 import psycopg
 import pytest
-from botocore.config import Config
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import transaction_on
@@ -33,6 +31,7 @@ from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
 from tests.support.blocks import block
+from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
 from tests.support.life import Backend, Life
 from tests.support.principals import REACH
@@ -41,7 +40,6 @@ from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 from tests.support.workers import new_ingester
 
-CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 0})
 ACTOR = Actor(AuditAction.DATASET_ERASE, "key", "k1", "dpo", "key:k1", "request", "192.0.2.7")
 ADA = "ada@example.org"
 PEOPLE = f"""id,email,born
@@ -173,7 +171,7 @@ class _Killed(BaseException):
 
 @pytest.fixture
 def world(life: Life, services: Mapping[str, str]) -> World:
-    client = boto3.client("s3", endpoint_url=services["AWS_ENDPOINT_URL"], config=CONFIG)
+    client = s3_client(services)
     name = f"bucket-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
