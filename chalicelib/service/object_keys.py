@@ -97,7 +97,7 @@ def dropped_file(key: str, tenants: Mapping[str, Tenant]) -> DroppedFile | Unmat
                 return Unmatched(tenant.why_stopped)
             return DroppedFile(tenant, dataset, name[-LONGEST_FILENAME:])
     if tenant not in (None, DEFAULT_TENANT):
-        return Unmatched(f"The key names the tenant {tenant_in(key)}, and behind it no dataset and file.")
+        return Unmatched(f"The key names the tenant {tenant_in(key)}, but not a dataset and a file.")
     match key.split("/", 2):
         case ["drop", dataset, name] if _are_names(dataset, name):
             return DroppedFile(DEFAULT_TENANT, dataset, name[-LONGEST_FILENAME:])

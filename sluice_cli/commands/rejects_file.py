@@ -59,7 +59,7 @@ def save_rejects(api: Api, job_id: UUID, name: str, target: Path, *, force: bool
     if made.has_excerpts:
         render.print_line(
             error_console() if out.quiet else out,
-            ("Not all of them are whole: ", "yellow"),
+            ("Some of them are cut: ", "yellow"),
             "the uploaded file, or a part of it, is no longer there. Their beginnings were kept.",
         )
 

@@ -167,7 +167,7 @@ def _refuse_settled_options(ctx: click.Context) -> None:
     for name, option in _SETTLED_BY_RESUME.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(
-                f"{option} cannot be given with --resume: the upload keeps what it was begun with.", ctx
+                f"{option} cannot be given with --resume: the upload keeps its first settings.", ctx
             )
 
 

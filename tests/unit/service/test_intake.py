@@ -246,8 +246,8 @@ def test_a_dropped_file_belongs_to_a_tenant_that_exists_or_to_default(
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ("drop/acme/a.csv", "no dataset and file"),
-        ("drop/acme/A Dataset/a.csv", "no dataset and file"),
+        ("drop/acme/a.csv", "not a dataset and a file"),
+        ("drop/acme/A Dataset/a.csv", "not a dataset and a file"),
         ("drop/A Dataset/a.csv", "neither a tenant"),
         ("drop/a.csv", "neither a tenant"),
         ("drop/late/crm/a.csv", "suspended"),
