@@ -38,7 +38,7 @@ def parse_rejects_query(query: Mapping[str, str]) -> RejectsQuery:
 
 
 def _code(text: str) -> str:
-    """Return the code. One that no reject has would have every reject looked at in vain."""
+    """Return the code. A search for one that no reject has would read every reject and find none."""
     if text not in KINDS:
         raise must_be("code", f"one of {', '.join(KINDS)}")
     return text
