@@ -24,10 +24,14 @@ csv_option = click.option(
     "csv_file",
     metavar="FILE",
     type=_FILE,
-    help="Save the rejected records, whole, with reasons, as a CSV file to correct. - is stdout.",
+    help="Save the complete rejected records with their reasons as a CSV file. - is stdout.",
 )
 ndjson_option = click.option(
-    "--ndjson", "ndjson_file", metavar="FILE", type=_FILE, help="The same for JSON files: one object a line."
+    "--ndjson",
+    "ndjson_file",
+    metavar="FILE",
+    type=_FILE,
+    help="The same for JSON files: one object per line.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 
