@@ -155,6 +155,6 @@ def _check_size(job: Job, source: Source, max_size: int) -> None:
         raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
     expected = job.upload.size
     if expected is not None and expected != source.size:
-        raise JobFailed("size-mismatch", f"{expected:,} bytes were announced and {source.size:,} arrived.")
+        raise JobFailed("size-mismatch", f"{expected:,} bytes were declared and {source.size:,} arrived.")
     if source.size > max_size:
         raise JobFailed("file-too-large", f"The file has {source.size:,} bytes; {max_size:,} are allowed.")
