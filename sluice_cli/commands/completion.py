@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 import httpx
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class
+from click.shell_completion import BashComplete, CompletionItem, ZshComplete, add_completion_class
 
 from sluice_cli.api import Api, Credential
 from sluice_cli.documents.jobs import STATUSES, Job
 from sluice_cli.errors import CliError
 from sluice_cli.formatting import age
 
-# click's own adds a space after `NAME=`, and loses a comma at the end of a value.
+# Those of click add a space after `NAME=`; that for bash also loses a comma at the end of a value.
 _BASH_SOURCE = """\
 %(complete_func)s() {
     local IFS=$'\\n' completion
@@ -35,6 +35,10 @@ _BASH_SOURCE = """\
 
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
+_ZSH_SOURCE = ZshComplete.source_template.replace(
+    "compadd -U -V unsorted -a completions",
+    "compadd -U -V unsorted -S '' -- ${(M)completions:#*=} || compadd -U -V unsorted -- ${completions:#*=}",
+)
 _LATEST = 100  # jobs that are looked at, in one request
 _PATIENCE = httpx.Timeout(2)  # seconds: somebody waits with a finger on the key
 
@@ -96,6 +100,13 @@ class _Bash(BashComplete):
     def format_completion(self, item: CompletionItem[Any]) -> str:
         """Return the item without what bash keeps."""
         return f"{item.type},{item.value.removeprefix(self._kept)}"
+
+
+@add_completion_class
+class _Zsh(ZshComplete):
+    """Completion for zsh, which keeps NAME=VALUE as one word."""
+
+    source_template = _ZSH_SOURCE
 
 
 def _latest_jobs(ctx: click.Context) -> list[Job]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
-from click.shell_completion import ShellComplete
+from click.shell_completion import ShellComplete, get_completion_class
 
 from chalicelib.api.requests.uploads import OptionsBody
 from chalicelib.core.model import BLANKS
@@ -98,6 +98,12 @@ def test_bash(tmp_path: Path, words: str, printed: str) -> None:
         f"complete -o nosort -F _sluice_completion sluice\n{printed}",
         "",
     )
+
+
+def test_zsh_adds_no_space_after_a_name() -> None:
+    zsh = get_completion_class("zsh")
+    assert zsh is not None
+    assert "compadd -U -V unsorted -S '' -- ${(M)completions:#*=}" in zsh.source_template
 
 
 @pytest.mark.parametrize("typed", ["UNDO", "undo"])
