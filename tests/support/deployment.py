@@ -110,7 +110,7 @@ class Shell:
     """A shell in a copy of the checkout, in which the page about LocalStack is followed."""
 
     PAGE = "how-to/try-the-aws-stages-on-localstack.md"
-    # The tests' stack is up, and the rules of the real one would install into the `.venv` of all.
+    # The tests' stack is up. The real make would find the copied files newer than `.venv`, and install again.
     MAKE = """
     make() {
         case "$1" in
