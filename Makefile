@@ -41,9 +41,7 @@ check-python:
 	  || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(VENV_READY): requirements-dev.txt | check-python
-	@echo "  .venv      installing the requirements, once"
-	@$(PYTHON) -m venv --clear .venv
-	@$(VENV_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@$(PYTHON) -m infra.venv
 	@touch $@
 
 $(PROJECT_READY): $(VENV_READY) pyproject.toml chalicelib/__init__.py
@@ -75,7 +73,7 @@ demo: up ## start the stack, load the sample and show the result
 	@$(VENV_PYTHON) -m infra.local.demo --root $(ROOT)
 
 .PHONY: test
-test: $(PROJECT_READY) ## run all tests
+test: install ## run all tests
 	@.venv/bin/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: fuzz

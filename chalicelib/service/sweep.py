@@ -111,7 +111,7 @@ class Sweeper:
         RetryLater if a dependency was not available.
         """
         tasks: dict[str, Callable[[], int]] = {
-            "announced": self._requeue_silent,
+            "requeued": self._requeue_silent,
             "found": self._find_objects,
             "adopted": self._adopt_dropped,
             "expired": self._expire_previewed,
@@ -130,7 +130,7 @@ class Sweeper:
                 errors.append(error)
         emit_metrics(
             {
-                Metric.JOBS_ANNOUNCED_AGAIN: counts.get("announced", 0),
+                Metric.JOBS_REQUEUED: counts.get("requeued", 0),
                 Metric.OBJECTS_FOUND: counts.get("found", 0),
             }
         )

@@ -173,7 +173,7 @@ def test_a_tenant_is_removed_whole_though_every_sweep_is_killed(
         fill(life, tenant, client, name)
     of_acme = signs(life, acme)
     before = found(life, of_acme)
-    for must_have in set(tables(life)) - STAYS - {"tenants", "datasets", "workers", "chores"}:
+    for must_have in set(tables(life)) - STAYS - {"tenants", "datasets", "workers", "sweep_tasks"}:
         assert before[must_have], must_have
     everything = {table: stored(life, table) for table in tables(life)}
     others_objects = [objects(client, name, it) for it in (other, DEFAULT_TENANT)]

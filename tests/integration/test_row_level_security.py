@@ -511,7 +511,7 @@ TABLES_OF_THE_API = (
 )
 WITHOUT_ROW_LEVEL_SECURITY = {
     "ingested_data": "the API's role has no right on it, and Postgres refuses COPY with row-level security",
-    "chores": "the API's role has no right on it",
+    "sweep_tasks": "the API's role has no right on it",
     "schema_migrations": "only the owner has rights on it",
 }
 

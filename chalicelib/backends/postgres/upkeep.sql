@@ -1,7 +1,7 @@
 -- name: take_turn
-INSERT INTO chores AS chore (name, taken_at) VALUES (%(task)s, now())
+INSERT INTO sweep_tasks AS task (name, taken_at) VALUES (%(task)s, now())
 ON CONFLICT (name) DO UPDATE SET taken_at = now()
-WHERE chore.taken_at < now() - make_interval(secs => %(seconds)s)
+WHERE task.taken_at < now() - make_interval(secs => %(seconds)s)
 
 -- name: unknown_ids
 SELECT candidate.id FROM unnest(%(ids)s::uuid[]) AS candidate (id)

@@ -15,7 +15,7 @@ from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
 OVERDUE = Upload("bucket", "key", expires_at=NOW - timedelta(days=1))
-TASKS = ("announced", "found", "adopted", "expired", "purged", "removed", "erased", "forgotten")
+TASKS = ("requeued", "found", "adopted", "expired", "purged", "removed", "erased", "forgotten")
 NOTHING = dict.fromkeys(TASKS, 0)
 
 
@@ -47,7 +47,7 @@ def test_a_silent_job_is_requeued(services: MemoryServices, sweeper: Sweeper, st
     job = services.jobs.put(new_job(status=state, arrived_at=NOW))
     held = services.jobs.put(new_job(status=state, arrived_at=NOW, number=2))
     services.jobs.owners[held.id] = "a worker"
-    assert sweeper.sweep()["announced"] == 1
+    assert sweeper.sweep()["requeued"] == 1
     assert queued(services) == [job.id]
 
 
