@@ -15,12 +15,12 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
-from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, is_dropped, rejects_prefixes
 from chalicelib.service.queue import JobSender
 from chalicelib.service.record_erasure import RecordEraser
 from chalicelib.service.register import JobRegister
+from chalicelib.service.tenant_removal import TenantRemover
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
@@ -100,7 +100,7 @@ class Sweeper:
     bucket: SweptBucket
     seconds: float  # how long something must have been silent
     retention_days: int
-    eraser: Eraser
+    tenant_remover: TenantRemover
     record_eraser: RecordEraser
     audit_days: int = 0  # 0: the events of the audit log are kept
 
@@ -208,7 +208,7 @@ class Sweeper:
 
     def _remove_tenants(self) -> int:
         """Remove tenants. One sweep at a time does it."""
-        return self.eraser.erase() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
+        return self.tenant_remover.remove() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
 
     def _erase_records(self) -> int:
         """Erase persons' records. One sweep at a time does it."""

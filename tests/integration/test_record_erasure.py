@@ -15,6 +15,7 @@ from psycopg import errors
 
 from chalicelib.backends.postgres.database import transaction_on
 from chalicelib.backends.postgres.record_erasure import PostgresErasedRecords, PostgresErasures
+from chalicelib.backends.postgres.tenant_removal import PostgresRemovedTenants
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket, S3Store
 from chalicelib.core.audit import Actor, AuditAction
@@ -30,6 +31,7 @@ from chalicelib.service.object_keys import upload_key
 from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
+from chalicelib.service.tenant_removal import TenantRemover
 from tests.support.blocks import block
 from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
@@ -589,16 +591,13 @@ def test_a_worker_as_its_role_heeds_the_erasure(world: World, database_url: str)
 
 
 def test_an_erasure_ends_with_its_tenant(world: World) -> None:
-    from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
-    from chalicelib.service.erasure import Eraser
-
     tenants = PostgresTenants(world.life.pool)
     acme = tenants.create("acme")[0]
     world.load(PEOPLE, tenant=acme)
     world.begin("email", ADA, acme)
     tenants.remove("acme")
     removed = PostgresRemovedTenants(world.life.pool)
-    assert Eraser(world.life.jobs, removed, world.bucket, urls_expire=-1000).erase() == 1
+    assert TenantRemover(world.life.jobs, removed, world.bucket, urls_expire=-1000).remove() == 1
     assert world.life.sql("SELECT FROM erasures") == []
     assert world.eraser().erase() == 0
 

@@ -55,12 +55,12 @@ from chalicelib.core.workers import SignOfLife, Worker
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
 from chalicelib.service.api_keys import ApiKeys
-from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
+from chalicelib.service.tenant_removal import TenantRemover
 from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
@@ -182,7 +182,7 @@ class MemoryTenants:
         ids = [it.id for it in self.jobs.values() if it.tenant == tenant and not it.status.is_terminal]
         return ids[:limit]
 
-    def erase(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
+    def remove_all(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
         assert dropped == f"drop/{tenant.name}/"
         for job_id in [it.id for it in self.jobs.values() if it.tenant == tenant and it.status.is_terminal]:
             del self.jobs[job_id]
@@ -1005,6 +1005,7 @@ class MemoryUploads:
     dropped: list[Source] = field(default_factory=list)
     written: dict[str, bytes] = field(default_factory=dict)
     page: int = 1000
+    locked: str | None = None  # what the keys begin with that cannot be removed
     down: bool = False
 
     def begin(self, key: str, *, checksums: bool) -> str:
@@ -1046,9 +1047,11 @@ class MemoryUploads:
         written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
         yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
-    def erase(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str) -> Iterator[None]:
         self.ping()
         for key in [key for key in self.written if key.startswith(prefix)]:
+            if self.locked is not None and key.startswith(self.locked):
+                raise RetryLater(f"S3 keeps {key}")
             del self.written[key]
             yield
 
@@ -1093,7 +1096,7 @@ class MemoryServices:
             self.upload_bucket,
             seconds=60,
             retention_days=90,
-            eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
+            tenant_remover=TenantRemover(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
             record_eraser=RecordEraser(self.erasures, self.upload_bucket, settled=30),
         )
         self.upload_rules = UploadRules(

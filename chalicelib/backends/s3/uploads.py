@@ -182,7 +182,7 @@ class S3Bucket:
                         modified_at=entry["LastModified"],
                     )
 
-    def erase(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str) -> Iterator[None]:
         """Remove the objects whose keys begin with the prefix: versions, delete markers, open uploads.
 
         Yields after each page of up to 1,000 of them.
