@@ -19,7 +19,7 @@ from chalicelib.backends.postgres.tenant_removal import PostgresRemovedTenants
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket, S3Store
 from chalicelib.core.audit import Actor, AuditAction
-from chalicelib.core.erasures import ErasedObject, Erasure
+from chalicelib.core.erasures import ErasedObject, Erasure, Version
 from chalicelib.core.errors import JobEnded, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
@@ -104,6 +104,11 @@ class World:
         erasure = Erasing(erasures).begin("people", field, value)
         assert erasure is not None
         return erasure
+
+    def fence(self, erasure: Erasure) -> None:
+        """Begin to carry the erasure out, a moment after the last object was written."""
+        next(PostgresErasedRecords(self.life.pool).erase(erasure.id))
+        self.life.change("UPDATE erasures SET fenced_at = fenced_at + interval '2 seconds'")
 
     def eraser(self, *, after: int | None = None) -> RecordEraser:
         """Return an eraser that takes small steps, and that is killed after so many of them."""
@@ -221,6 +226,7 @@ def test_nothing_of_a_person_is_left_though_every_sweep_is_killed(world: World) 
     assert any(key.startswith(f"rejects/default/{first}/") for key in before)
     others_rows = world.emails(acme)
     erasure = world.begin("email", " Ada@Example.org ")
+    world.fence(erasure)
     assert _deaths(world) > 10
 
     after = world.found(ADA)
@@ -362,13 +368,102 @@ def test_in_a_bucket_without_versions_the_object_of_exactly_that_key_is_removed(
         world.client.put_object(Bucket=name, Key=key, Body=b"x")
     bucket, later = S3Bucket(world.client, name), datetime.now(UTC) + timedelta(minutes=1)
 
-    def erased(*kept: str, before: datetime = later) -> int:
-        return bucket.erase_versions(ErasedObject(uuid4(), "a", "drop/a/b/c", before, frozenset(kept)))
+    etag = next(iter(bucket.objects("drop/"))).etag
 
-    assert erased("null") == 0  # another job has read it
+    def erased(*kept: Version, before: datetime = later) -> int:
+        return bucket.erase_versions(ErasedObject(uuid4(), "a", "drop/a/b/c", before, kept=frozenset(kept)))
+
+    assert erased(Version("null", etag)) == 0  # another job has read it
     assert erased(before=later - timedelta(hours=1)) == 0  # it is of a later file
-    assert erased() == 1
+    assert erased(Version("null", "of what was there before")) == 1
     assert [it.key for it in bucket.objects("drop/")] == ["drop/a/b/c.csv"]
+
+
+@pytest.mark.parametrize("keeps_versions", [True, False])
+def test_what_is_written_in_the_second_of_the_erasure_stays(world: World, keeps_versions: bool) -> None:
+    """Only what the job has read was surely there before."""
+    name, key = f"bucket-{uuid4().hex}", "drop/default/people/daily.csv"
+    world.client.create_bucket(Bucket=name)
+    if keeps_versions:
+        world.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    bucket = S3Bucket(world.client, name)
+
+    def put(data: bytes) -> tuple[Version, datetime]:
+        """Return the version that was put there, and a time within that second."""
+        sent = world.client.put_object(Bucket=name, Key=key, Body=data)
+        found = world.client.head_object(Bucket=name, Key=key)
+        version = Version(sent.get("VersionId", "null"), sent["ETag"].strip('"'))
+        return version, found["LastModified"] + timedelta(seconds=0.9)
+
+    def erased(before: datetime, own: Version) -> int:
+        return bucket.erase_versions(ErasedObject(uuid4(), "default", key, before, own))
+
+    first, fenced_at = put(b"held it")
+    assert erased(fenced_at, Version(first.id, "of what was there before")) == 0
+    assert erased(fenced_at, first) == 1
+    second, later = put(b"came later")
+    assert erased(min(fenced_at, later), Version("null", first.etag)) == 0
+    assert [it.etag for it in bucket.objects(key)] == [second.etag]
+    assert erased(later + timedelta(seconds=1), first) == 1  # nobody knows it, but it was there
+
+
+def test_a_file_that_arrives_after_the_erasure_stays(world: World) -> None:
+    """Its job was registered before, and is examined when the file has been loaded."""
+    life, job_id = world.life, uuid4()
+    world.load(b"id,email\n8,mary@example.org\n")
+    key = upload_key("default", "people", job_id, "people.csv")
+    life.jobs.create(NewJob(job_id, "people", "people.csv", Upload(world.name, key), 1024))
+    erasure = world.begin("email", ADA)
+    next(PostgresErasedRecords(life.pool).erase(erasure.id))  # the fence
+    version = world.client.put_object(Bucket=world.name, Key=key, Body=PEOPLE, ChecksumAlgorithm="SHA256")
+    pinned, _ = world.ingester.store.begin(world.name, key, version["VersionId"], 1)
+    assert life.jobs.mark_arrived(job_id, pinned)
+    world.work(job_id)
+    assert world.eraser().erase() == 1
+    done = world.shown(erasure)
+    assert (done.rows, done.rejects, done.objects) == (0, 0, 0)
+    assert world.objects()[key] == [PEOPLE]
+    assert life.found(job_id).progress.tally.rejected == 4
+
+    assert life.jobs.reread(job_id, Changes())  # its file is there
+    for _ in range(2):
+        world.work(job_id)
+    assert world.erase("email", ADA).objects == 1
+    assert world.found(ADA) == {}
+
+
+def test_the_file_of_a_canceled_job_that_comes_later_goes_with_the_next_erasure(world: World) -> None:
+    """Its URL still works. No job reads it."""
+    job_id = uuid4()
+    key = upload_key("default", "people", job_id, "people.csv")
+    world.life.jobs.create(NewJob(job_id, "people", "people.csv", Upload(world.name, key), 1024))
+    world.life.jobs.act(job_id, Action.CANCEL)
+    assert world.erase("email", ADA).objects == 0
+    world.client.put_object(Bucket=world.name, Key=key, Body=PEOPLE)
+    erasure = world.begin("email", ADA)
+    world.fence(erasure)
+    assert world.eraser().erase() == 1
+    assert world.shown(erasure).objects == 1
+    assert world.found(ADA) == {}
+
+
+def test_a_key_that_a_job_is_to_read_again_is_waited_for(world: World) -> None:
+    """It reads whichever version is there then."""
+    key = "drop/default/people/daily.csv"
+    world.load(f"id,email\n1,{ADA}\n".encode(), key=key)
+    bad, good = b"id,\xffemail\n3,x@example.org\n", b"id,email\n2,mary@example.org\n"
+    failed = world.load(bad, key=key)
+    assert world.life.found(failed).status is Status.FAILED
+    world.client.put_object(Bucket=world.name, Key=key, Body=good)
+    erasure = world.begin("email", ADA)
+    world.fence(erasure)
+    world.life.jobs.act(failed, Action.RETRY)
+    assert world.eraser().erase() == 0
+    assert world.found(ADA) == {key: 1}
+    world.work(failed)
+    assert world.life.found(failed).status is Status.COMPLETED
+    assert world.eraser().erase() == 1
+    assert world.objects() == {key: [good]}
 
 
 def test_rejects_that_are_not_stored_whole_cost_the_object(world: World) -> None:
@@ -451,6 +546,7 @@ def test_a_warning_of_the_detection_does_not_show_what_was_erased(world: World, 
 def test_a_job_whose_object_is_gone_is_not_removed_again(world: World) -> None:
     long = "y" * 600
     world.load(f"id,email\n1,{ADA}\n2,grace@example.org,more\n3,{long},more\n4,x\n5,z\n".encode())
+    world.life.change("UPDATE ingestion_jobs SET created_at = now() - interval '32 days'")
     world.erase("email", ADA)
     assert world.erase("email", "nobody@example.org").completed_at is not None
     kept = "SELECT erasure FROM erasure_jobs ORDER BY 1"
