@@ -42,9 +42,8 @@ class ErasedObject:
     key: str
     before: datetime  # versions that were written later belong to later files
     own: Version | None = None  # that the job has read
-    kept: frozenset[Version] = (
-        frozenset()
-    )  # of the same key, that jobs have read which did not hold the value
+    kept: frozenset[Version] = frozenset()  # of the same key: other jobs have read them, without the value
+    rejects_key: str | None = None  # of a rejects file that was made since, so without the value
 
     def includes(self, version: Version, written_at: datetime) -> bool:
         """Return whether the version is removed. S3 tells when it was written, in whole seconds, cut off.

@@ -58,8 +58,11 @@ class ErasedRecords(Protocol):
     def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
         """Return some objects to remove: at once, and again ``settled`` seconds after they were known."""
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
-        """Note that the objects of the job were removed, and how many sources they were."""
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
+        """Note that the objects of the job were removed, and how many sources they were.
+
+        A rejects file that was made or begun meanwhile is withdrawn: its objects may be gone.
+        """
 
     def finish(self, erasure_id: UUID, *, settled: float) -> bool:
         """Note that the erasure is completed, if nothing is left to do, now or in ``settled`` seconds."""
@@ -68,8 +71,11 @@ class ErasedRecords(Protocol):
 class ErasedBucket(Protocol):
     """The bucket, with all versions of its objects. Every method raises RetryLater."""
 
-    def remove_all(self, prefix: str) -> Iterator[None]:
-        """Remove objects with all versions, delete markers and open uploads: some for each step."""
+    def remove_all(self, prefix: str, *, but: str | None) -> Iterator[None]:
+        """Remove objects with all versions, delete markers and open uploads: some for each step.
+
+        Those of the key ``but`` stay.
+        """
 
     def erase_versions(self, erased: ErasedObject) -> int:
         """Remove versions of one key, and its delete markers if none is kept; count the versions."""
@@ -145,6 +151,6 @@ class RecordEraser:
         while objects := self.records.objects(erasure_id, settled=self.settled):
             for it in objects:
                 for prefix in rejects_prefixes(it.tenant, it.job_id):
-                    yield from self.bucket.remove_all(prefix)
-                self.records.removed(erasure_id, it.job_id, self.bucket.erase_versions(it))
+                    yield from self.bucket.remove_all(prefix, but=it.rejects_key)
+                self.records.removed(erasure_id, it, self.bucket.erase_versions(it))
                 yield

@@ -35,6 +35,7 @@ from chalicelib.service.tenant_removal import TenantRemover
 from tests.support.blocks import block
 from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
+from tests.support.jobs import NOW
 from tests.support.life import Backend, Life
 from tests.support.principals import REACH
 from tests.support.roles import as_role
@@ -407,6 +408,28 @@ def test_what_is_written_in_the_second_of_the_erasure_stays(world: World, keeps_
     assert erased(later + timedelta(seconds=1), first) == 1  # nobody knows it, but it was there
 
 
+def test_a_rejects_file_that_is_made_after_the_examination_stays(world: World) -> None:
+    """Its objects are removed twice: a worker may have been making one."""
+    life, job_id = world.life, world.load(PEOPLE)
+    assert life.rejects_files.wish(job_id)
+    world.work(job_id)
+    world.begin("email", ADA)
+    eraser = RecordEraser(PostgresErasedRecords(life.pool), world.bucket, settled=3600)
+    assert eraser.erase() == 0
+    assert [key for key in world.objects() if key.startswith("rejects/")] == []
+    assert life.rejects_files.wish(job_id)
+    world.work(job_id)
+    late = f"rejects/default/{job_id}/1-late/rejects.csv"  # of one that had begun before
+    world.client.put_object(Bucket=world.name, Key=late, Body=PEOPLE)
+    life.change("UPDATE erasure_jobs SET examined_at = examined_at - interval '2 hours'")
+    life.change("UPDATE erasure_jobs SET removed_at = removed_at - interval '2 hours'")
+    assert eraser.erase() == 1
+    made = life.found(job_id).rejects_file
+    assert made is not None
+    assert [key for key in world.objects() if key.startswith("rejects/")] == [made.key]
+    assert world.found(ADA) == {}
+
+
 def test_a_file_that_arrives_after_the_erasure_stays(world: World) -> None:
     """Its job was registered before, and is examined when the file has been loaded."""
     life, job_id = world.life, uuid4()
@@ -494,7 +517,7 @@ def test_a_job_that_is_doomed_is_not_read_again(world: World) -> None:
     assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed, loaded}
     life.jobs.act(loaded, Action.UNDO)  # its object is kept until it has ended
     assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
-    records.removed(erasure.id, loaded, 0)
+    records.removed(erasure.id, ErasedObject(loaded, "default", world.key(loaded), NOW), 0)
     assert life.sql("SELECT count(*) FROM erasure_jobs WHERE removed_at IS NOT NULL") == [(0,)]
     world.work(loaded)
     assert world.eraser().erase() == 1

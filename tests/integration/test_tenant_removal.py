@@ -281,8 +281,9 @@ class _NoBucket(S3Bucket):
     def __init__(self) -> None:
         pass
 
-    def remove_all(self, prefix: str) -> Any:
+    def remove_all(self, prefix: str, *, but: str | None = None) -> Any:
         assert prefix
+        assert but is None
         return iter(())
 
 

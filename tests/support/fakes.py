@@ -250,8 +250,8 @@ class MemoryErasures:
     def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
         raise AssertionError(erasure_id, settled)
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
-        raise AssertionError(erasure_id, job_id, count)
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
+        raise AssertionError(erasure_id, erased, count)
 
     def finish(self, erasure_id: UUID, *, settled: float) -> bool:
         raise AssertionError(erasure_id, settled)
@@ -1047,9 +1047,9 @@ class MemoryUploads:
         written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
         yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
-    def remove_all(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str, *, but: str | None = None) -> Iterator[None]:
         self.ping()
-        for key in [key for key in self.written if key.startswith(prefix)]:
+        for key in [key for key in self.written if key.startswith(prefix) and key != but]:
             if self.locked is not None and key.startswith(self.locked):
                 raise RetryLater(f"S3 keeps {key}")
             del self.written[key]

@@ -106,12 +106,13 @@ class PostgresErasedRecords:
             ).fetchall()
         return [_erased_object_of(row) for row in rows]
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, erased.job_id)
             if row is not None and Status(row["status"]).is_terminal:
-                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
+                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": erased.job_id})
+                withdraw(connection, erased.job_id, made=True, but=erased.rejects_key)
             if count:
                 connection.execute(_SQL["count_objects"], {"id": erasure_id, "count": count})
 
@@ -231,7 +232,7 @@ class _Step:
 def _erased_object_of(row: Row) -> ErasedObject:
     own = None if row["etag"] is None else Version(row["version_id"], row["etag"])
     kept = frozenset(Version(*it) for it in row["kept"])
-    return ErasedObject(row["id"], row["tenant"], row["key"], row["fenced_at"], own, kept)
+    return ErasedObject(row["id"], row["tenant"], row["key"], row["fenced_at"], own, kept, row["rejects_key"])
 
 
 def _goes_on(row: Row) -> bool:

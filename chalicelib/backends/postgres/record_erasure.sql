@@ -170,6 +170,7 @@ RETURNING listed.holds
 -- Of jobs that have ended: one whose rows are being undone is waited for. From its examination on, a job is not read again.
 -- Several jobs may have read versions of one key: those of the others stay.
 SELECT job.id, job.key, coalesce(job.version_id, 'null') AS version_id, job.etag, tenants.name AS tenant, erasure.fenced_at,
+       file.key AS rejects_key,  -- made since the examination, which withdrew the one before
        ARRAY(
            SELECT ARRAY[coalesce(other.version_id, 'null'), other.etag] FROM ingestion_jobs AS other
            WHERE other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
@@ -180,6 +181,7 @@ FROM erasures AS erasure
 JOIN erasure_jobs AS listed ON listed.erasure = erasure.number
 JOIN ingestion_jobs AS job ON job.id = listed.job_id
 JOIN tenants ON tenants.id = job.tenant_id
+LEFT JOIN rejects_files AS file ON file.job_id = job.id
 WHERE erasure.id = %(id)s AND listed.holds AND listed.examined_at IS NOT NULL
   AND job.status NOT IN ('PENDING', 'PROCESSING', 'PREVIEWED', 'UNDOING')
   AND (listed.removed_at IS NULL

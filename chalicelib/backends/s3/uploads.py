@@ -182,16 +182,16 @@ class S3Bucket:
                         modified_at=entry["LastModified"],
                     )
 
-    def remove_all(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str, *, but: str | None = None) -> Iterator[None]:
         """Remove the objects whose keys begin with the prefix: versions, delete markers, open uploads.
 
-        Yields after each page of up to 1,000 of them.
+        The object with the key ``but`` stays. Yields after each page of up to 1,000 of them.
         """
         while uploads := self._open_uploads(prefix):
             for key, upload_id in uploads:
                 self.abort(key, upload_id)
             yield
-        while versions := self._versions(prefix):
+        while versions := [it for it in self._versions(prefix) if it["Key"] != but]:
             self._remove_versions(versions)
             yield
 
