@@ -69,8 +69,8 @@ class Upkeep(Protocol):
     def forget_upload_tokens(self) -> int:
         """Remove what was counted for upload tokens that have expired; count them."""
 
-    def forget_audit_events(self, *, days: int, limit: int) -> int:
-        """Remove events of the audit log that are ``days`` old, at least 30; count them."""
+    def forget_audit_events(self, *, limit: int) -> int:
+        """Remove events of the audit log that the operator keeps no longer; count them."""
 
     def forget_rejects_file(self, job_id: UUID) -> None:
         """Note that the job has no object of a rejects file any more."""
@@ -102,7 +102,6 @@ class Sweeper:
     retention_days: int
     tenant_remover: TenantRemover
     record_eraser: RecordEraser
-    audit_days: int = 0  # 0: the events of the audit log are kept
 
     def sweep(self) -> dict[str, int]:
         """Do one round of all tasks; return how many jobs (workers, events, erasures) each has handled.
@@ -142,9 +141,7 @@ class Sweeper:
 
     def _forget(self) -> int:
         forgotten = self.upkeep.forget_workers(seconds=_WORKERS_KEPT) + self.upkeep.forget_upload_tokens()
-        if self.audit_days:
-            forgotten += self.upkeep.forget_audit_events(days=self.audit_days, limit=_EVENTS)
-        return forgotten
+        return forgotten + self.upkeep.forget_audit_events(limit=_EVENTS)
 
     def _requeue_silent(self) -> int:
         """Requeue jobs whose message was lost, or whose worker died."""

@@ -232,7 +232,6 @@ class Services:
             retention_days=self.settings.retention_days,
             tenant_remover=self.tenant_remover,
             record_eraser=self.record_eraser,
-            audit_days=self.settings.audit_days,
         )
 
     @cached_property

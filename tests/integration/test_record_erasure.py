@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from chalicelib import settings
+from chalicelib.backends.postgres.audit import keep_events
 from chalicelib.backends.postgres.database import transaction_on
 from chalicelib.backends.postgres.record_erasure import PostgresErasedRecords, PostgresErasures
 from chalicelib.backends.postgres.tenant_removal import PostgresRemovedTenants
@@ -25,6 +27,7 @@ from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
+from chalicelib.entrypoints.migrate import migrate_database
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.object_keys import upload_key
@@ -32,6 +35,7 @@ from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
 from chalicelib.service.tenant_removal import TenantRemover
+from chalicelib.wiring import Services
 from tests.support.blocks import block
 from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
@@ -780,6 +784,16 @@ def test_an_erasure_during_a_load_is_exact_though_workers_are_killed(
 # The audit log
 
 
+def test_migrations_note_how_long_events_are_kept(empty_database_url: str) -> None:
+    for days in (365, 30, 0):
+        env = {"DATABASE_URL": empty_database_url, "SLUICE_AUDIT_DAYS": str(days)}
+        applied = migrate_database(Services(settings.load(env)))
+        assert bool(applied) == (days == 365)
+        with psycopg.connect(empty_database_url) as owner:
+            noted = owner.execute("SELECT days FROM audit_retention").fetchall()
+        assert noted == ([(days,)] if days else [])
+
+
 def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: str) -> None:
     for days in (10, 40, 400):
         life.change(
@@ -794,11 +808,26 @@ def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: 
     ):
         with pytest.raises(errors.InsufficientPrivilege), transaction_on(sweep.pool) as connection:
             connection.execute(statement, prepare=False)
-    assert sweep.upkeep.forget_audit_events(days=365, limit=9) == 1
-    assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 1  # those of the last 30 days stay
-    assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 0
+    assert sweep.upkeep.forget_audit_events(limit=9) == 0  # they are kept for ever
+    for days, removed in ((365, 1), (365, 0), (0, 0), (30, 1)):
+        keep_events(database_url, days)
+        assert sweep.upkeep.forget_audit_events(limit=9) == removed
     assert life.sql("SELECT count(*) FROM audit_events") == [(1,)]
+    with pytest.raises(errors.CheckViolation):  # those of the last 30 days stay
+        keep_events(database_url, 29)
     sweep.pool.close()
+    for role in ("api", "sweep", "worker", "analyst"):
+        for statement in (
+            "SELECT * FROM audit_retention",
+            "INSERT INTO audit_retention VALUES (30)",
+            "UPDATE audit_retention SET days = 30",
+            "DELETE FROM audit_retention",
+        ):
+            with (
+                pytest.raises(errors.InsufficientPrivilege),
+                psycopg.connect(as_role(database_url, role)) as process,
+            ):
+                process.execute(statement)
     for statement in (
         "DELETE FROM audit_events",
         "UPDATE audit_events SET action = 'x'",
@@ -808,4 +837,4 @@ def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: 
             owner.execute(statement.encode())
     api = psycopg.connect(as_role(database_url, "api"))
     with pytest.raises(errors.InsufficientPrivilege), api:
-        api.execute("SELECT remove_audit_events(1, 9)")
+        api.execute("SELECT remove_audit_events(9)")

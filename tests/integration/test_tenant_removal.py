@@ -34,7 +34,7 @@ from tests.support.life import DIALECT, SOURCE, Backend, Life
 from tests.support.roles import as_role
 
 ACTOR = Actor(AuditAction.TENANT_REMOVE, "key", "k1", "operator", "key:k1", "request", "192.0.2.7")
-STAYS = {"audit_events", "schema_migrations"}
+STAYS = {"audit_events", "audit_retention", "schema_migrations"}
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ class MemoryAudit:
 
     events: list[AuditEvent] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    kept_days: int | None = None  # None: events are kept for ever
 
     def note(self, actor: Actor | None, target: Target, refused: int | None = None) -> None:
         if actor is not None:
@@ -121,8 +122,11 @@ class MemoryAudit:
             self.targets.append(target)
             self.events.append(AuditEvent(number, NOW, actor, tenant, target.job_id, target.subject, refused))
 
-    def forget(self, days: int, limit: int) -> int:
-        old = [it for it in self.events if it.time < datetime.now(UTC) - timedelta(days=days)][:limit]
+    def forget(self, limit: int) -> int:
+        if self.kept_days is None:
+            return 0
+        first = datetime.now(UTC) - timedelta(days=self.kept_days)
+        old = [it for it in self.events if it.time < first][:limit]
         self.events = [it for it in self.events if it not in old]
         return len(old)
 
@@ -840,8 +844,8 @@ class MemoryJobs:
     def forget_workers(self, *, seconds: float) -> int:
         return self.workers.forget(seconds)
 
-    def forget_audit_events(self, *, days: int, limit: int) -> int:
-        return self.audit.forget(days, limit)
+    def forget_audit_events(self, *, limit: int) -> int:
+        return self.audit.forget(limit)
 
     def _end(self, job_id: UUID, status: Status, error: JobError | None) -> None:
         self.owners.pop(job_id, None)
