@@ -44,7 +44,7 @@ NOT_OF_THE_API = {
     },  # parts
     "register.sql": {"from_page"},  # a part
     "api_keys.sql": {"select"},  # a part
-    "tenants.sql": {"note_unmatched", "forget_unmatched"},
+    "tenants.sql": {"datasets", "note_unmatched", "forget_unmatched"},
     "workers.sql": {"renew", "register", "remove", "forget"},
     "previews.sql": {"mark_previewed", "set"},
     "warnings.sql": {"add"},
@@ -453,6 +453,7 @@ def test_the_sweep_takes_in_and_reconciles_as_its_role(life_of_the_sweep: Life, 
     tenants.forget_unmatched("key")
     new = NewJob(uuid4(), "dropped", "f.csv", Upload("bucket", "new"), 64)
     sweep.jobs.create(new)
+    assert tenants.datasets(["dropped"]) == {"dropped": True}
     assert sweep.jobs.dataset_options("dropped") == Options()
     assert sweep.jobs.mark_arrived(new.id, Source("bucket", "new", "e", 1))
     waiting, previewed = life.pending(), life.job_in(Status.PREVIEWED)

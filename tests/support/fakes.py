@@ -159,6 +159,10 @@ class MemoryTenants:
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         return {name: self.tenants[name] for name in names if name in self.tenants}
 
+    def datasets(self, names: Collection[str]) -> Mapping[str, bool]:
+        found = {(job.dataset, job.tenant == DEFAULT_TENANT) for job in self.jobs.values()}
+        return {name: (name, True) in found for name, _ in found if name in names}
+
     def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
         newest = sorted(self.tenants.values(), key=lambda it: -it.id)
         return [it for it in newest if before is None or it.id < before][:limit]
