@@ -160,6 +160,13 @@ def download_rejects_ndjson(context: RequestContext) -> chalice.Response:
     return rejects.download(context, sluice.jobs, sluice.rejects_files, "rejects.ndjson")
 
 
+@app.route("/datasets/{name}/errors")
+@view(Scope.REJECTS_READ, for_tokens=True, parameters=("code", "field", "since", "until", *PAGE))
+def list_dataset_errors(context: RequestContext) -> chalice.Response:
+    """List the rejects of a dataset, those of the newest job first."""
+    return datasets.list_errors(context, services().of(context.reach).jobs)
+
+
 @app.route("/datasets/{name}/options")
 @view(Scope.DATASETS_READ)
 def show_dataset_options(context: RequestContext) -> chalice.Response:

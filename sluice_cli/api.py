@@ -170,6 +170,16 @@ class Api:
         pages = self._pages(f"/jobs/{job_id}/errors", "errors", Reject.read, {}, limit, largest=_REJECTS)
         return one_ahead(pages)
 
+    def dataset_errors(
+        self, dataset: str, filters: Mapping[str, str | None], *, limit: int | None
+    ) -> Iterator[Page[Reject]]:
+        """Yield pages of the rejects of all jobs in a dataset, newest job first, at most ``limit`` in all.
+
+        A page may be empty and not the last one. While one page is in use, the next one is fetched.
+        """
+        path = f"/datasets/{quote(dataset, safe='')}/errors"
+        return one_ahead(self._pages(path, "errors", Reject.read, filters, limit, largest=_REJECTS))
+
     def workers(self) -> Iterator[Page[Worker]]:
         """Yield pages of workers, newest first."""
         return self._pages("/workers", "workers", Worker.read, {}, None, largest=_WORKERS)

@@ -14,9 +14,10 @@ from sluice_cli.commands.actions import cancel_command, retry_command, undo_comm
 from sluice_cli.commands.audit import audit_command
 from sluice_cli.commands.datasets import options_command
 from sluice_cli.commands.erase import erase_command
-from sluice_cli.commands.jobs import errors_command, job_command, jobs_command
+from sluice_cli.commands.jobs import job_command, jobs_command
 from sluice_cli.commands.keys import keys_command
 from sluice_cli.commands.preview import load_command, preview_command
+from sluice_cli.commands.rejects import errors_command
 from sluice_cli.commands.session import Session
 from sluice_cli.commands.tenants import tenants_command
 from sluice_cli.commands.tokens import tokens_command
@@ -35,6 +36,8 @@ Load files into Sluice, and see what became of every record in them.
                               load what comes on standard input
   sluice errors ID            list the rejected records, with reasons
   sluice errors ID --summary  count them by reason
+  sluice errors --dataset people
+                              list those of all jobs in a dataset
 """
 _API_KEY = """
 The API key, or an upload token, is in the variable SLUICE_API_KEY: on the command line others could read it.

@@ -1,6 +1,6 @@
-"""Print the rejects of a job, one a line or counted. There may be millions: the lines are made by hand."""
+"""Print rejects, one a line or counted. There may be millions: the lines are made by hand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,12 +10,13 @@ from sluice_cli.documents.jobs import Job, Reject, RejectKind
 from sluice_cli.formatting import number, shortened
 from sluice_cli.render import NARROW, place, print_line, print_stacked
 
+_JOB = ("JOB", "FILE")
 _REJECTS = ("ROW", "LINE", "RECORD", "COLUMN", "CODE", "MESSAGE", "EXCERPT")
 _KINDS = ("COUNT", "CODE", "COLUMN", "FIRST AT")
 _NUMBERS = frozenset(("ROW", "LINE", "RECORD", "COUNT"))
 _EXCERPT_LIMIT, _NAME_LIMIT = 120, 60  # characters
 _WIDEST = 100  # columns of the terminal that a cell is padded to
-_WIDTH_FOR_EXCERPTS = 160  # columns of the terminal
+_WIDTH_FOR_EXCERPTS, _WIDTH_FOR_JOBS = 160, 60  # columns of the terminal
 
 
 class _Lines:
@@ -56,17 +57,35 @@ class _Lines:
 
 
 def print_rejects(out: Console, pages: Iterable[Page[Reject]], list_all_command: str) -> None:
-    """Print rejects as they come, and ``list_all_command`` if there are more."""
-    has_excerpts = not out.is_terminal or out.width >= _WIDTH_FOR_EXCERPTS
-    lines = _Lines(out, _REJECTS if has_excerpts else _REJECTS[:-1])
+    """Print the rejects of a job as they come, and ``list_all_command`` if there are more."""
+    if _print_pages(out, pages, _REJECTS, _WIDTH_FOR_EXCERPTS, _reject_row):
+        print_line(out, "There are more: ", (list_all_command, "bold"))
+
+
+def print_dataset_rejects(out: Console, pages: Iterable[Page[Reject]], list_all_command: str) -> None:
+    """Print rejects with their jobs as they come, and ``list_all_command`` if there may be more."""
+    width = _WIDTH_FOR_JOBS + _WIDTH_FOR_EXCERPTS
+    if _print_pages(out, pages, (*_JOB, *_REJECTS), width, _dataset_reject_row):
+        print_line(out, "There may be more: ", (list_all_command, "bold"))
+
+
+def _print_pages(
+    out: Console,
+    pages: Iterable[Page[Reject]],
+    titles: Sequence[str],
+    width_for_excerpts: int,
+    row: Callable[[Reject], tuple[str, ...]],
+) -> bool:
+    """Print a row for each reject, and return whether another page follows the last one."""
+    has_excerpts = not out.is_terminal or out.width >= width_for_excerpts
+    lines = _Lines(out, titles if has_excerpts else titles[:-1])
     has_more = False
     for page in pages:
-        lines.print([_reject_row(reject) for reject in page.items])
+        lines.print([row(reject) for reject in page.items])
         has_more = page.more
     if lines.is_empty:
         print_line(out, "No rejected records.")
-    if has_more:
-        print_line(out, "There are more: ", (list_all_command, "bold"))
+    return has_more
 
 
 def print_some_rejects(out: Console, rejects: Sequence[Reject]) -> None:
@@ -118,6 +137,10 @@ def _reject_row(reject: Reject) -> tuple[str, ...]:
         reject.message,
         shortened(reject.raw, _EXCERPT_LIMIT),
     )
+
+
+def _dataset_reject_row(reject: Reject) -> tuple[str, ...]:
+    return (reject.job_id, shortened(reject.filename, _NAME_LIMIT), *_reject_row(reject))
 
 
 def _kind_row(kind: RejectKind) -> tuple[str, ...]:

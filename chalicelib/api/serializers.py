@@ -15,7 +15,7 @@ from chalicelib.api.sizes import that_fit
 from chalicelib.core.api_keys import ApiKey
 from chalicelib.core.audit import AuditEvent
 from chalicelib.core.erasures import Erasure
-from chalicelib.core.jobs import Job, Part
+from chalicelib.core.jobs import DatasetReject, Job, Part
 from chalicelib.core.model import Dialect, Options, RejectCount, Status, StoredReject
 from chalicelib.core.names import cut
 from chalicelib.core.options import declared
@@ -230,6 +230,11 @@ def describe_reject(reject: StoredReject) -> dict[str, Any]:
         "raw": cut(reject.raw, sizes.LONGEST_EXCERPT),
         "count": reject.count,
     }
+
+
+def describe_dataset_reject(found: DatasetReject) -> dict[str, Any]:
+    """Return a rejected record's document in the list of a dataset, which names its job."""
+    return {"job_id": str(found.job_id), "filename": found.filename, **describe_reject(found.reject)}
 
 
 def describe_requested_rejects(job: Job) -> dict[str, Any]:

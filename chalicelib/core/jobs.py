@@ -9,7 +9,17 @@ from uuid import UUID
 
 from chalicelib.core.access import UploadLimits
 from chalicelib.core.budget import BeyondLimit, Budget, OnFailure
-from chalicelib.core.model import Dialect, Format, Options, Range, RejectCount, Source, Status, Tally
+from chalicelib.core.model import (
+    Dialect,
+    Format,
+    Options,
+    Range,
+    RejectCount,
+    Source,
+    Status,
+    StoredReject,
+    Tally,
+)
 from chalicelib.core.preview import Preview
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.core.warnings import JobWarning
@@ -168,6 +178,48 @@ class JobFilters:
     dataset: str | None = None
     since: datetime | None = None  # registered then or later
     until: datetime | None = None  # registered before
+
+
+@dataclass(frozen=True)
+class RejectFilters:
+    """Which rejects of a dataset to list. None: any."""
+
+    code: str | None = None
+    field: str | None = None
+    since: datetime | None = None  # of jobs that were registered then or later
+    until: datetime | None = None  # of jobs that were registered before
+
+
+RejectsPosition = tuple[int, int, int]  # a job's number, a block's, a record's within the block
+
+
+@dataclass(frozen=True)
+class DatasetReject:
+    """A reject of a dataset, with its job."""
+
+    job_id: UUID
+    job_number: int
+    filename: str
+    reject: StoredReject
+
+    @property
+    def position(self) -> RejectsPosition:
+        """Return where the reject is in the list of the dataset's rejects."""
+        return (self.job_number, *self.reject.cursor)
+
+    @property
+    def next_position(self) -> RejectsPosition:
+        """Return the position behind the reject."""
+        number, block, record = self.position
+        return number, block, record + 1
+
+
+@dataclass(frozen=True)
+class DatasetRejects:
+    """Rejects of a dataset. ``rest``: where more of them may be, None if nowhere."""
+
+    rejects: Sequence[DatasetReject]
+    rest: RejectsPosition | None = None
 
 
 @dataclass(frozen=True)

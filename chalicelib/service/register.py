@@ -6,7 +6,15 @@ from uuid import UUID
 
 from chalicelib.core.access import Reach
 from chalicelib.core.audit import Actor
-from chalicelib.core.jobs import Changes, Job, JobFilters, NewJob
+from chalicelib.core.jobs import (
+    Changes,
+    DatasetRejects,
+    Job,
+    JobFilters,
+    NewJob,
+    RejectFilters,
+    RejectsPosition,
+)
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Source, StoredReject
 
@@ -38,6 +46,15 @@ class JobRegister(Protocol):
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:
         """Return rejects in file order; ``after`` is the ``cursor`` of the last one of the previous page."""
+
+    def dataset_rejects(
+        self, dataset: str, filters: RejectFilters, *, limit: int, start: RejectsPosition | None
+    ) -> DatasetRejects | None:
+        """Return rejects of a dataset from ``start`` on: the newest job first, within a job in file order.
+
+        None if the tenant does not have the dataset. A call looks at some of the dataset's jobs and rejects
+        only: it may return fewer than ``limit``, or none, and where the ``rest`` is.
+        """
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         """Note that the object has arrived; return whether a job was waiting for an object with that key."""

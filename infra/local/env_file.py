@@ -1,11 +1,11 @@
 """The env file: the addresses of a running stack, for other processes."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
 
 from infra.steps.layout import Layout
+from infra.steps.private_files import write_private
 
 PLAIN = re.compile(r"[\w@%+:,./-]*", re.ASCII)
 
@@ -20,10 +20,7 @@ def write_env_file(layout: Layout, env: Mapping[str, str]) -> None:
 
     Only the owner may read the file: it holds the passwords of the database and of Redis.
     """
-    half = layout.env_file.with_name(f"env.{os.getpid()}")
-    half.touch(mode=0o600)
-    half.write_text("".join(f"{name}={quote(value)}\n" for name, value in env.items()))
-    half.replace(layout.env_file)
+    write_private(layout.env_file, "".join(f"{name}={quote(value)}\n" for name, value in env.items()))
 
 
 def read_env_file(layout: Layout) -> dict[str, str]:

@@ -21,6 +21,7 @@ from infra.steps.commands import Command, run_logged
 from infra.steps.environment import own_env
 from infra.steps.errors import StepError
 from infra.steps.layout import Layout
+from infra.steps.private_files import write_private
 
 SUPERUSER = "postgres"
 ROLE = DATABASE = "sluice"
@@ -88,8 +89,7 @@ class Postgres:
             self._check_version()
             self._clear_stale_lock()
             return
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(24))
+        write_private(self._password_file, secrets.token_urlsafe(24))
         half = self._data.with_name("postgres.new")
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
@@ -166,10 +166,7 @@ class Postgres:
         files = {role: self._password_file.with_name(f"postgres-password-{role}") for role in LOGIN_ROLES}
         for file in files.values():
             if not file.exists():
-                half = file.with_name(f"{file.name}.new")
-                half.touch(mode=0o600)
-                half.write_text(secrets.token_urlsafe(24))
-                half.rename(file)
+                write_private(file, secrets.token_urlsafe(24))
         return files
 
     def url_of(self, role: str) -> str:

@@ -16,6 +16,7 @@ from infra.steps.commands import Command
 from infra.steps.environment import own_env
 from infra.steps.errors import StepError
 from infra.steps.layout import Layout
+from infra.steps.private_files import write_private
 
 PASSWORD = "requirepass"  # noqa: S105 - the setting's name
 SETTINGS = {
@@ -54,10 +55,7 @@ class Redis:
         """Create the data directory and the password if they do not exist."""
         self._data.mkdir(mode=0o700, exist_ok=True)
         if not self._password_file.exists():
-            half = self._password_file.with_suffix(".new")
-            half.touch(mode=0o600)
-            half.write_text(f"{PASSWORD} {secrets.token_urlsafe(24)}\n")
-            half.replace(self._password_file)
+            write_private(self._password_file, f"{PASSWORD} {secrets.token_urlsafe(24)}\n")
 
     def command(self) -> Command:
         """See `Service`."""

@@ -1,6 +1,5 @@
 """The whole stack: its components, and the order in which they start and stop."""
 
-import os
 import secrets
 import sys
 import time
@@ -23,6 +22,7 @@ from infra.steps.environment import own_env
 from infra.steps.errors import StepError
 from infra.steps.layout import CHECKOUT, DEFAULT_ROOT, Layout
 from infra.steps.locks import locked
+from infra.steps.private_files import write_private
 from infra.steps.progress import Report, line, step, to_terminal
 
 QUEUES = ("sqs", "redis")
@@ -112,10 +112,7 @@ def token_secret(root: Path) -> str:
     """Return the secret of upload tokens, which stays the same from one start to the next."""
     file = root / "token-secret"
     if not file.exists():
-        half = file.with_name(f"{file.name}.{os.getpid()}")
-        half.touch(mode=0o600)
-        half.write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")
-        half.replace(file)
+        write_private(file, f"{secrets.token_hex(32)}\n")
     return file.read_text(encoding="ascii").strip()
 
 

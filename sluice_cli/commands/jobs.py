@@ -1,22 +1,12 @@
-"""``sluice jobs``, ``sluice job`` and ``sluice errors``."""
+"""``sluice jobs`` and ``sluice job``."""
 
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 from uuid import UUID
 
 import click
 
 from sluice_cli import render
-from sluice_cli.api import Page
 from sluice_cli.commands.completion import complete_datasets, complete_statuses
-from sluice_cli.commands.rejects_file import (
-    chosen_target,
-    csv_option,
-    force_option,
-    ndjson_option,
-    save_rejects,
-)
 from sluice_cli.commands.session import (
     Session,
     exit_status,
@@ -27,10 +17,9 @@ from sluice_cli.commands.session import (
     rejects_option,
     warnings_option,
 )
-from sluice_cli.documents.jobs import STATUSES, Job, Reject
-from sluice_cli.rejects import print_kinds, print_rejects
+from sluice_cli.documents.jobs import STATUSES
 
-_DEFAULT_JOBS, _DEFAULT_REJECTS = 20, 100
+_DEFAULT_JOBS = 20
 
 
 @click.command("jobs", short_help="List jobs, newest first.")
@@ -58,7 +47,7 @@ def jobs_command(
     with session.api() as api:
         pages = api.jobs(status=status.upper() if status else None, dataset=dataset, limit=limit)
         if as_json:
-            _print_documents(pages)
+            render.print_documents(job.document for page in pages for job in page.items)
         else:
             render.print_jobs(render.console(sys.stdout), pages)
 
@@ -98,70 +87,3 @@ def job_command(  # noqa: PLR0913 - one parameter per option
         if not session.print_preview(job, shown):
             render.print_details(shown, job, session.command_line("errors", job.id))
     ctx.exit(exit_status(job, fail_on_warnings=fail_on_warnings, fail_on_rejects=fail_on_rejects))
-
-
-@click.command("errors", short_help="List the rejected records of a job, with reasons.")
-@job_argument
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help=f"At most N of them, 0 for all. Default: {_DEFAULT_REJECTS}, with --json all.",
-)
-@click.option("--summary", is_flag=True, help="Count them by reason and column, instead.")
-@csv_option
-@ndjson_option
-@force_option
-@json_option
-@click.pass_context
-def errors_command(  # noqa: PLR0913 - its options
-    ctx: click.Context,
-    *,
-    job_id: UUID,
-    limit: int | None,
-    summary: bool,
-    csv_file: Path | None,
-    ndjson_file: Path | None,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """List the rejected records of the job ID, in file order, with reasons.
-
-    ROW is the record's row in a spreadsheet, LINE its line in a text editor, RECORD its number among the
-    records, all counted from 1. COLUMN is the column that the reason is about, if it is about one. With
-    --json: one JSON object a line.
-    """
-    session: Session = ctx.obj
-    target = chosen_target(csv_file, ndjson_file)
-    if target is not None:
-        with session.api() as api:
-            save_rejects(api, job_id, *target, force=force)
-        return
-    if summary:
-        if limit is not None:
-            raise click.UsageError("--limit cannot be given with --summary.", ctx)
-        _print_summary(session, job_id, as_json=as_json)
-        return
-    if limit is None:
-        limit = 0 if as_json else _DEFAULT_REJECTS
-    with session.api() as api:
-        pages = api.errors(job_id, limit=limit or None)
-        if as_json:
-            _print_documents(pages)
-        else:
-            list_all_command = session.command_line("errors", job_id, "--limit", 0)
-            print_rejects(render.console(sys.stdout), pages, list_all_command)
-
-
-def _print_summary(session: Session, job_id: UUID, *, as_json: bool) -> None:
-    with session.api() as api:
-        job = api.job(job_id)
-    if as_json:
-        render.print_documents(kind.document for kind in job.rejects)
-    else:
-        print_kinds(render.console(sys.stdout), job, session.command_line("errors", job_id))
-
-
-def _print_documents(pages: Iterable[Page[Job] | Page[Reject]]) -> None:
-    for page in pages:
-        render.print_documents(item.document for item in page.items)

@@ -243,6 +243,8 @@ class Reject:
     code: str
     message: str
     raw: str
+    job_id: str  # empty, as the filename, in the list of one job
+    filename: str
 
     @classmethod
     def read(cls, answer: object) -> Self:
@@ -258,4 +260,6 @@ class Reject:
             code=optional_text(document.get("code")) or "",
             message=optional_text(document.get("message")) or "",
             raw=optional_text(document.get("raw")) or "",
+            job_id=optional_text(document.get("job_id")) or "",
+            filename=optional_text(document.get("filename")) or "",
         )

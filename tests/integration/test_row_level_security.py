@@ -24,7 +24,7 @@ from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.core.access import Reach, Scope, UploadLimits
 from chalicelib.core.api_keys import NewApiKey, hash_of, make_key
 from chalicelib.core.audit import Actor, AuditAction, AuditFilters, Target
-from chalicelib.core.jobs import Changes, JobFilters, NewJob, RejectsSource, Upload
+from chalicelib.core.jobs import Changes, JobFilters, NewJob, RejectFilters, RejectsSource, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Range, Source, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
@@ -89,6 +89,7 @@ NOT_OF_THE_API = {
         ),
         "forget_jobs",
     },
+    "dataset_rejects.sql": set(),
     "holding.sql": set(),
     "audit.sql": set(),
 }
@@ -210,6 +211,9 @@ class TwoTenants:
         assert (len(job.warnings), len(job.rejects) > 0) == (1, True)
         assert register.list(JobFilters(dataset="default"), limit=9, before=None)
         assert register.rejects(ended, limit=9, after=None)
+        of_dataset = register.dataset_rejects("default", RejectFilters(), limit=9, start=None)
+        assert of_dataset is not None
+        assert ended in [it.job_id for it in of_dataset.rejects]
         assert register.load(self.jobs[Status.PREVIEWED], Changes(options={"delimiter": ";"}))
         assert register.reread(self.jobs[Status.FAILED], Changes(options={"delimiter": ";"}))
         assert register.reread(self.jobs[Status.UNDONE], Changes())

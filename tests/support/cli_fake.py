@@ -164,6 +164,7 @@ class FakeSluice:
         self.erasures: list[Answer | None] = []
         self.rejects: list[dict[str, Any]] = []
         self.most_rejects = 1000  # on a page, however many are asked for
+        self.empty_pages = 0  # before the first reject of a dataset
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
         self.on_poll: Callable[[], None] = lambda: None
         self.on_put: Callable[[], None] = lambda: None
@@ -199,8 +200,20 @@ class FakeSluice:
         if self.parts and path.startswith(f"/uploads/{JOB_ID}/"):
             return self.parts.answer(request, path.removeprefix(f"/uploads/{JOB_ID}"), query, self.origin)
         if path.startswith("/datasets/"):
-            return _next(self.erasures) if "/eras" in path else self._options(request, path.split("/")[2])
+            return self._dataset(request, path, query)
         return self._get(path, query) if request.method == "GET" else self._post(request, path)
+
+    def _dataset(self, request: Request, path: str, query: Mapping[str, str]) -> Answer | None:
+        if path.endswith("/errors"):
+            return self._dataset_rejects(query)
+        return _next(self.erasures) if "/eras" in path else self._options(request, path.split("/")[2])
+
+    def _dataset_rejects(self, query: Mapping[str, str]) -> Answer:
+        looked_at = int(query.get("cursor", "0"))
+        if looked_at < self.empty_pages:
+            return Answer(200, {"errors": [], "next_cursor": str(looked_at + 1)})
+        place = {**query, "cursor": str(looked_at - self.empty_pages)}
+        return _page("errors", self.rejects, place, self.most_rejects)
 
     def _options(self, request: Request, dataset: str) -> Answer:
         if request.method == "PUT":

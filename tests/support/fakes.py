@@ -24,13 +24,17 @@ from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, N
 from chalicelib.core.jobs import (
     Changes,
     Claim,
+    DatasetReject,
+    DatasetRejects,
     Job,
     JobError,
     JobFilters,
     NewJob,
     Part,
     Reading,
+    RejectFilters,
     RejectsFile,
+    RejectsPosition,
     Task,
 )
 from chalicelib.core.lifecycle import TRANSITIONS, Action, check
@@ -341,6 +345,7 @@ class MemoryJobs:
     workers: MemoryWorkers = field(default_factory=MemoryWorkers)
     erased: ErasedValues = field(default_factory=lambda: ErasedValues(b"", []))  # asked for with erasures
     looks: list[str] = field(default_factory=list)  # at what was erased
+    most_rejects_looked_at: int = 10_000  # for a page of a dataset's rejects
     down: bool = False
 
     def erased_values(self, job: Job) -> ErasedValues:
@@ -441,6 +446,34 @@ class MemoryJobs:
             if self._within_reach(job_id)
         ]
         return [it for it in found if after is None or it.cursor > after][:limit]
+
+    def dataset_rejects(
+        self, dataset: str, filters: RejectFilters, *, limit: int, start: RejectsPosition | None
+    ) -> DatasetRejects | None:
+        self.ping()
+        tenant = self.reach.tenant if self.reach else DEFAULT_TENANT
+        if not any((job.tenant, job.dataset) == (tenant, dataset) for job in self.jobs.values()):
+            return None
+        jobs = self.list(
+            JobFilters(None, dataset, filters.since, filters.until), limit=len(self.jobs), before=None
+        )
+        found = [
+            DatasetReject(job.id, job.number, job.filename, reject)
+            for job in jobs
+            for reject in self.rejects(job.id, limit=10**9, after=None)
+        ]
+        if start is not None:
+            found = [it for it in found if (-it.job_number, *it.reject.cursor) >= (-start[0], *start[1:])]
+        looked_at = found[: self.most_rejects_looked_at]
+        wanted = [
+            it
+            for it in looked_at
+            if filters.code in (None, it.reject.code) and filters.field in (None, it.reject.field)
+        ]
+        if len(wanted) >= limit:
+            return DatasetRejects(wanted[:limit], wanted[limit - 1].next_position)
+        is_all = len(looked_at) == len(found)
+        return DatasetRejects(wanted, None if is_all else looked_at[-1].next_position)
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         self.ping()

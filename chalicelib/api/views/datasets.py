@@ -1,4 +1,4 @@
-"""Datasets: the default options of their files, and the erasure of a person's records."""
+"""Datasets: the default options of their files, their rejects, and the erasure of a person's records."""
 
 from http import HTTPStatus
 
@@ -6,10 +6,12 @@ from chalice.app import Response
 
 from chalicelib.api import serializers
 from chalicelib.api.context import RequestContext, uuid_in
+from chalicelib.api.pagination import format_cursor, page_of
 from chalicelib.api.problems import UnknownDataset, UnknownErasure
 from chalicelib.api.requests.datasets import parse_dataset, parse_default_options
 from chalicelib.api.requests.erasures import parse_erasure
-from chalicelib.api.responses import json_response
+from chalicelib.api.requests.rejects import parse_rejects_query
+from chalicelib.api.responses import exact_json_response, json_response
 from chalicelib.service.record_erasure import Erasing
 from chalicelib.service.register import JobRegister
 from chalicelib.telemetry import logger
@@ -35,6 +37,21 @@ def set_options(context: RequestContext, jobs: JobRegister) -> Response:
     jobs.set_dataset_options(dataset, options)
     logger.info("default options of a dataset changed", extra={"dataset": dataset})
     return json_response(serializers.describe_options(dataset, options))
+
+
+def list_errors(context: RequestContext, jobs: JobRegister) -> Response:
+    """Answer `GET /datasets/{name}/errors`. Raises InvalidRequest, UnknownDataset, RetryLater."""
+    dataset = parse_dataset(context.path["name"])
+    context.known_principal.check_dataset(dataset)
+    query = parse_rejects_query(context.query)
+    found = jobs.dataset_rejects(dataset, query.filters, limit=query.limit + 1, start=query.start)
+    if found is None:
+        raise UnknownDataset(dataset)
+    page = page_of(
+        found.rejects, query.limit, serializers.describe_dataset_reject, lambda reject: reject.next_position
+    )
+    rest = None if found.rest is None else format_cursor(*found.rest)
+    return exact_json_response({"errors": page.documents, "next_cursor": page.next_cursor or rest})
 
 
 def erase(context: RequestContext, erasing: Erasing) -> Response:

@@ -16,6 +16,7 @@ from chalicelib.core.dependencies import Dependency
 from chalicelib.core.erased_values import ErasedValue
 from chalicelib.core.erasures import Erasure
 from chalicelib.core.jobs import (
+    DatasetReject,
     Instructions,
     Job,
     JobError,
@@ -425,6 +426,21 @@ def reject_of(row: Row) -> StoredReject:
         raw=row["raw"],
         count=row.get("count", 1),  # previews of an earlier version have none
     )
+
+
+def dataset_reject_of(row: Row, block: Row) -> DatasetReject:
+    """Return the reject in a row of `walk` in `dataset_rejects.sql`, and in a row of `blocks` its block."""
+    places = (
+        ("record", "records", "ordinal"),
+        ("line", "lines", "line"),
+        ("sheet_row", "sheet_rows", "sheet_row"),
+    )
+    numbers = {name: _number_in_file(block[f"{counted}_before"], row[own]) for name, counted, own in places}
+    return DatasetReject(row["job_id"], row["number"], row["filename"], reject_of({**row, **numbers}))
+
+
+def _number_in_file(before: int | None, within: int | None) -> int | None:
+    return None if before is None or within is None else before + within + 1
 
 
 def rejected_block_of(row: Row) -> RejectedBlock:

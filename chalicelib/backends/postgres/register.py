@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chalicelib.backends.postgres.audit import note
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
+from chalicelib.backends.postgres.dataset_rejects import select_dataset_rejects
 from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
     JOIN_OTHERS,
@@ -40,7 +41,15 @@ from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.access import Forbidden, Reach, UploadLimits
 from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
-from chalicelib.core.jobs import Changes, Job, JobFilters, NewJob
+from chalicelib.core.jobs import (
+    Changes,
+    DatasetRejects,
+    Job,
+    JobFilters,
+    NewJob,
+    RejectFilters,
+    RejectsPosition,
+)
 from chalicelib.core.lifecycle import Action, check
 from chalicelib.core.model import Options, Source, Status, StoredReject
 from chalicelib.core.options import change_instructions
@@ -75,6 +84,12 @@ class PostgresRegister:
     def _transaction(self) -> AbstractContextManager[Connection]:
         return transaction_on(self._pool, None if self._reach is None else self._reach.tenant.id)
 
+    def _dataset_id(self, connection: Connection, dataset: str) -> int | None:
+        """Return the id of the tenant's dataset; None if it has none of this name."""
+        names = {"dataset": dataset, **reach_parameters(self._reach)}
+        known = connection.execute(_SQL["dataset_id"], names).fetchone()
+        return None if known is None else int(known["id"])
+
     def create(self, new: NewJob) -> Job:
         """See the port."""
         with self._transaction() as connection:
@@ -100,11 +115,9 @@ class PostgresRegister:
             dataset_id = None
             if filters.dataset is not None:
                 # Asked before: given the number, Postgres knows how rare the dataset's jobs are among all.
-                names = {"dataset": filters.dataset, **reach_parameters(self._reach)}
-                known = connection.execute(_SQL["dataset_id"], names).fetchone()
-                if known is None:
+                dataset_id = self._dataset_id(connection, filters.dataset)
+                if dataset_id is None:
                     return []
-                dataset_id = known["id"]
             rows = connection.execute(
                 f"{SELECT_JOBS} {_FROM_PAGE} {JOIN_OTHERS} {_SQL['newest_first']}",
                 {
@@ -125,6 +138,18 @@ class PostgresRegister:
             if look_at_job(connection, job_id, self._reach) is None:
                 return []
             return select_rejects(connection, job_id, limit=limit, after=after)
+
+    def dataset_rejects(
+        self, dataset: str, filters: RejectFilters, *, limit: int, start: RejectsPosition | None
+    ) -> DatasetRejects | None:
+        """See the port."""
+        with self._transaction() as connection:
+            dataset_id = self._dataset_id(connection, dataset)
+            if dataset_id is None:
+                return None
+            return select_dataset_rejects(
+                connection, dataset_id, self._reach, filters, limit=limit, start=start
+            )
 
     def mark_arrived(self, job_id: UUID, source: Source) -> bool:
         """See the port."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
+from operator import itemgetter
 
 from chalicelib.formats.interface import Location, Note
 from chalicelib.formats.json.batch import JsonBatch
@@ -13,6 +14,8 @@ from chalicelib.reading.blocks import Segment
 PIECE = 1 << 21  # bytes that are read together
 
 _BLANKS = b" \t\r"
+_COMMA_OR_BLANK = frozenset((b",", b" ", b"\t", b"\r"))
+_FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
 def decode(segment: Segment, *, passes_commas: bool = True) -> Iterator[JsonBatch]:
@@ -52,8 +55,9 @@ def _batch(lines: list[bytes], offset: int, reader: Reader, *, passes_commas: bo
 
 
 def _has_commas(lines: Sequence[bytes]) -> bool:
-    return any(
-        line.endswith((b",", b" ", b"\t", b"\r")) or line.startswith((b",", b" ", b"\t")) for line in lines
+    """Return whether a line begins or ends with a comma, or with a blank that may precede or follow one."""
+    return not (
+        _COMMA_OR_BLANK.isdisjoint(map(_FIRST, lines)) and _COMMA_OR_BLANK.isdisjoint(map(_LAST, lines))
     )
 
 

@@ -100,6 +100,7 @@ TAKEN = {  # the routes that take a token, and what it gets for a job of its own
     ("GET", "/jobs/{job_id}/errors"): 200,
     ("GET", "/jobs/{job_id}/rejects.csv"): 409,  # it has not ended
     ("GET", "/jobs/{job_id}/rejects.ndjson"): 409,
+    ("GET", "/datasets/{name}/errors"): 200,
 }
 BODIES = {
     ("POST", "/uploads"): {"filename": "a.csv", "size": 10},

@@ -1,6 +1,8 @@
 """``sluice jobs`` and ``sluice errors``: pages, tables, JSON lines; how texts and numbers are printed."""
 
 import json
+import shlex
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -120,6 +122,57 @@ def test_a_table_of_rejects_stops_at_a_hundred_and_says_so(server: FakeSluice) -
     assert "row 250" in run(server, "errors", JOB_ID, "--limit", "0").stdout
 
 
+def of_dataset(number: int, **members: object) -> dict[str, Any]:
+    return {"job_id": JOB_ID, "filename": "people.csv", **reject(number, **members)}
+
+
+def test_rejects_of_a_dataset_are_printed_with_their_jobs(server: FakeSluice) -> None:
+    server.rejects = [of_dataset(1041, row=1042, line=2090), of_dataset(2, filename="x" * 70)]
+    head, *rows = run(server, "errors", "--dataset", "people").stdout.splitlines()
+    assert collapse_spaces(head) == "JOB FILE ROW LINE RECORD COLUMN CODE MESSAGE EXCERPT"
+    assert collapse_spaces(rows[0]) == (
+        f"{JOB_ID} people.csv 1,042 2,090 1,041 age type-error is not a number row 1041"
+    )
+    assert rows[1].split()[1] == shortened("x" * 70, 60)
+    (request,) = server.requests
+    assert urlsplit(request.target).path.endswith("/datasets/people/errors")
+
+
+def test_rejects_of_a_dataset_can_be_filtered_and_listed_to_the_end(server: FakeSluice) -> None:
+    server.rejects = [of_dataset(n) for n in range(1, 251)]
+    filters = [
+        *("--dataset", "people", "--code", "extra-cell", "--field", "my city"),
+        *("--since", "2026-01-31", "--until", "2026-02-01T12:00:00"),
+    ]
+    lines = run(server, "errors", *filters).stdout.splitlines()
+    assert len(lines) == 1 + 100 + 1
+    assert lines[-1] == (
+        "There may be more: sluice errors --dataset people --code extra-cell --field 'my city'"
+        " --since 2026-01-31T00:00:00 --until 2026-02-01T12:00:00 --limit 0"
+    )
+    assert list_queries(server) == [
+        {
+            "code": "extra-cell",
+            "field": "my city",
+            "since": "2026-01-31T00:00:00Z",
+            "until": "2026-02-01T12:00:00Z",
+            "limit": "100",
+        }
+    ]
+    told = run(server, *shlex.split(lines[-1].partition("sluice ")[2]), "--json").stdout
+    assert [json.loads(line) for line in told.splitlines()] == server.rejects
+    assert list_queries(server)[1] == {**list_queries(server)[0], "limit": "1000"}
+
+
+def test_an_empty_page_of_rejects_is_not_the_last(server: FakeSluice) -> None:
+    server.rejects = [of_dataset(1), of_dataset(2)]
+    server.empty_pages = 3
+    stdout = run(server, "errors", "--dataset", "people", "--json", "--limit", "9").stdout
+    assert [json.loads(line) for line in stdout.splitlines()] == server.rejects
+    server.rejects, server.empty_pages = [], 0
+    assert run(server, "errors", "--dataset", "people").stdout == "No rejected records.\n"
+
+
 def test_json_prints_all_pages_one_object_a_line(server: FakeSluice) -> None:
     server.rejects = [reject(n) for n in range(1, 251)]
     stdout = run(server, "errors", JOB_ID, "--json").stdout
@@ -139,10 +192,23 @@ def test_control_characters_are_printed_as_escapes(server: FakeSluice) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("jobs", "--limit", "0"), ("errors", JOB_ID, "--limit", "-1"), ("errors", "x"), ("nonsense",)],
+    [
+        ("jobs", "--limit", "0"),
+        ("errors", JOB_ID, "--limit", "-1"),
+        ("errors", "x"),
+        ("errors",),
+        ("errors", JOB_ID, "--dataset", "people"),
+        ("errors", "--dataset", "people", "--summary"),
+        ("errors", "--dataset", "people", "--csv", "x.csv"),
+        ("errors", "--dataset", "people", "--since", "yesterday"),
+        ("errors", JOB_ID, "--code", "blank-row"),
+        ("errors", JOB_ID, "--until", "2026-01-31"),
+        ("nonsense",),
+    ],
 )
 def test_a_wrong_command_line_exits_with_2(server: FakeSluice, arguments: tuple[str, ...]) -> None:
     assert run(server, *arguments).exit_code == errors.INPUT_ERROR
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in main.commands)])

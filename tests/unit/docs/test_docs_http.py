@@ -22,11 +22,12 @@ from chalicelib.api.requests.uploads import parse_upload
 from chalicelib.api.views import datasets, health, upload_tokens, uploads
 from chalicelib.api.views import jobs as jobs_views
 from chalicelib.api.views import workers as workers_views
+from chalicelib.backends.postgres.dataset_rejects import MOST_JOBS, MOST_REJECTS
 from chalicelib.backends.postgres.mappers import dialect_of
 from chalicelib.core.budget import Budget
 from chalicelib.core.dependencies import Dependency
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.jobs import Part, RejectsSource
+from chalicelib.core.jobs import DatasetReject, DatasetRejects, Part, RejectsSource
 from chalicelib.core.lifecycle import TRANSITIONS, Action
 from chalicelib.core.model import Dialect, Format, Place, RejectCount, Source, Status, StoredReject, Tally
 from chalicelib.core.preview import Sureness
@@ -249,6 +250,27 @@ def test_a_reject_is_what_describe_gives() -> None:
     assert document["next_cursor"] == format_cursor(0, 564)
 
 
+def test_a_reject_of_a_dataset_is_what_describe_gives() -> None:
+    document = example("GET /datasets/{name}/errors")
+    (reject,) = document["errors"]
+    of_job = example("GET /jobs/{job_id}/errors")["errors"][0]
+
+    place = Place(reject["byte_offset"], reject["record_number"], reject["line"], reject["row"])
+    texts = {name: reject[name] for name in ("field", "code", "message", "raw")}
+    found = DatasetReject(
+        UUID(reject["job_id"]), 17, reject["filename"], StoredReject((0, 564), place, **texts)
+    )
+    assert serializers.describe_dataset_reject(found) == reject
+    assert document["next_cursor"] == format_cursor(*found.next_position)
+    assert reject == {"job_id": reject["job_id"], "filename": reject["filename"], **of_job}
+
+
+def test_the_documented_bounds_of_a_page_of_a_datasets_rejects_are_those_of_the_code() -> None:
+    markdown = section("http-api.md", "`GET /datasets/{name}/errors`")
+    assert f"next\n{MOST_JOBS:,} jobs" in markdown
+    assert f"next {MOST_REJECTS:,} rejects" in markdown
+
+
 def sent(body: Any = None, job_id: str = "") -> RequestContext:
     return RequestContext("", {"job_id": job_id}, {}, lambda: body, principal=OPERATOR)
 
@@ -411,7 +433,13 @@ def test_what_a_job_waits_for_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "most"), [("GET /jobs", 200), ("GET /jobs/{job_id}/errors", 1000), ("GET /workers", 1000)]
+    ("title", "most"),
+    [
+        ("GET /jobs", 200),
+        ("GET /jobs/{job_id}/errors", 1000),
+        ("GET /datasets/{name}/errors", 1000),
+        ("GET /workers", 1000),
+    ],
 )
 def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: int) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
@@ -420,21 +448,26 @@ def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: 
     assert int(told[1].replace(",", "")) == most
     asked: list[int] = []
 
-    def note(limit: int) -> list[object]:
+    def note(limit: int) -> list[Any]:
         asked.append(limit)
         return []
 
-    views = {"GET /jobs": jobs_views.list_jobs, "GET /workers": workers_views.list_workers}
+    views = {
+        "GET /jobs": jobs_views.list_jobs,
+        "GET /datasets/{name}/errors": datasets.list_errors,
+        "GET /workers": workers_views.list_workers,
+    }
     jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
         list=lambda *_, limit, **__: note(limit),
         rejects=lambda _, limit, **__: note(limit),
+        dataset_rejects=lambda *_, limit, **__: DatasetRejects(note(limit)),
     )
     view: Any = views.get(title, jobs_views.list_errors)
 
     def ask(query: dict[str, str]) -> Any:
-        path = {"job_id": "00000000-0000-4000-8000-000000000000"}
-        return view(RequestContext(path=path, query=query), jobs)
+        path = {"job_id": "00000000-0000-4000-8000-000000000000", "name": "people"}
+        return view(RequestContext(path=path, query=query, principal=OPERATOR), jobs)
 
     for query in ({}, {"limit": "1"}, {"limit": str(most)}):
         ask(query)
