@@ -12,8 +12,8 @@ WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = candidate.id)
 DELETE FROM upload_tokens WHERE expires_at < now() - interval '1 hour'
 
 -- name: forget_audit_events
--- The role of a sweep has no right on the audit log but this function.
-SELECT remove_audit_events(%(days)s, %(limit)s) AS count
+-- The role of a sweep has no right on the audit log but this function. It knows how long events are kept.
+SELECT remove_audit_events(%(limit)s) AS count
 
 -- name: take_unseen
 -- Jobs whose objects have not been seen: no event came. The older a job, the less often it is looked at.
