@@ -49,7 +49,7 @@ class Budget:
         if isinstance(value, int):
             return cls(value)
         if not re.fullmatch(PERCENTAGE_PATTERN, value):
-            raise ValueError(f"{value!r} is no percentage from 0% to 100%")
+            raise ValueError(f"{value!r} is not a percentage from 0% to 100%")
         whole, _, decimals = value.removesuffix("%").partition(".")
         return cls(int(whole) * _PER_CENT + int(decimals.ljust(_DECIMALS, "0")), is_share=True)
 

@@ -99,7 +99,7 @@ def dropped_file(
     """Return the dropped file whose key this is.
 
     ``tenants`` has the tenant that the key names, if it exists; ``datasets`` those that it names, and whether
-    the tenant `default` has jobs of each. A key whose first name is no tenant's has the form that keys had
+    the tenant `default` has jobs of each. A key whose first name is not a tenant's has the form that keys had
     before there were tenants. If only the second name is a dataset's, the first one is a misspelled tenant's.
     """
     tenant = tenants.get(tenant_in(key))

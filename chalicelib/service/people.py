@@ -44,7 +44,7 @@ def parse_roles(text: str) -> Mapping[str, Role]:
     try:
         return msgspec.json.decode(text, type=dict[str, Role])
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise ValueError(f"is no JSON object of roles with scopes: {error}") from None
+        raise ValueError(f"is not a JSON object of roles with scopes: {error}") from None
 
 
 class People:
@@ -71,7 +71,7 @@ class People:
         claims = self._verifier().verify(token)
         subject = claims["sub"]
         if not (is_text(subject) and 0 < len(subject) <= _LONGEST_SUBJECT and subject.isprintable()):
-            raise Unauthenticated("The access token is not valid: its subject is no name.")
+            raise Unauthenticated("The access token is not valid: its subject is not a name.")
         roles = [
             self._roles[name] for name in _names_in(claims.get(self._names.roles)) if name in self._roles
         ]

@@ -11,7 +11,7 @@ from sluice_cli.commands.completion import complete_pairs
 
 _F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
 
-# A value that a shell cannot show well: `\t`, or `\u0001`. Half of a surrogate pair is no character.
+# A value that a shell cannot show well: `\t`, or `\u0001`. Half of a surrogate pair is not a character.
 _ESCAPE = re.compile(r"\\(?:t|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 
 _FLAG = ("true", "false")

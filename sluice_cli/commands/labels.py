@@ -19,7 +19,7 @@ class Label(click.ParamType[tuple[str, str]]):
         """Return the name and the text. The text may be empty, and may contain ``=``."""
         name, equals, text = str(value).partition("=")
         if not (name and equals):
-            self.fail(f"{value!r} is no label such as customer=4711.", param, ctx)
+            self.fail(f"{value!r} is not a label such as customer=4711.", param, ctx)
         return name, text
 
 

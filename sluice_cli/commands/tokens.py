@@ -31,7 +31,7 @@ class _Size(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = _SIZE.fullmatch(str(value).strip().upper())
         if found is None or found[2] not in _UNITS:
-            self.fail(f"{value!r} is no size such as 5000000, 5MB or 10MiB.", param, ctx)
+            self.fail(f"{value!r} is not a size such as 5000000, 5MB or 10MiB.", param, ctx)
         return int(found[1]) * _UNITS[found[2]]
 
 
@@ -41,7 +41,7 @@ class _Time(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = _TIME.fullmatch(str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is no time such as 900s, 15m or 24h.", param, ctx)
+            self.fail(f"{value!r} is not a time such as 900s, 15m or 24h.", param, ctx)
         return int(found[1]) * _SECONDS[found[2]]
 
 

@@ -53,7 +53,7 @@ from chalicelib.core.workers import Hold, SignOfLife, SlotReport, Wait, Worker, 
 Row = Mapping[str, Any]
 
 _EARLIER_NAMES = {"recoded": "transcoded"}  # members of dialects that version 0.1.0 stored under another name
-# members of dialects and options that are no JSON values
+# members of dialects and options that are not JSON values
 _TYPES: Mapping[str, Callable[[Any], Any]] = {
     "format": Format,
     "short_rows": ShortRows,

@@ -133,7 +133,7 @@ WRONG: Mapping[str, dict[str, Any]] = {
     "an upload token": {"header": {"typ": "sluice-upload+jwt"}},
     "unknown key": {"header": {"kid": "other"}},
     "no key named": {"header": {"kid": ""}},
-    "subject is no name": {"sub": "a\nb"},
+    "subject is not a name": {"sub": "a\nb"},
     "subject is empty": {"sub": ""},
     "subject is long": {"sub": "a" * 256},
 }
@@ -256,7 +256,7 @@ def test_an_issuer_needs_the_other_settings(name: str) -> None:
     "text", ["[]", "{", '{"a": {"scopes": ["all"]}}', '{"a": {}}', '{"a": {"scopes": [], "b": 1}}']
 )
 def test_wrong_roles_are_refused(text: str) -> None:
-    with pytest.raises(SettingError, match="SLUICE_OIDC_ROLES is no JSON object of roles"):
+    with pytest.raises(SettingError, match="SLUICE_OIDC_ROLES is not a JSON object of roles"):
         _ = Services(load({**ENV, "SLUICE_OIDC_ROLES": text}))._people
 
 

@@ -252,8 +252,8 @@ def test_labels_reach_the_api(server: FakeSluice, files: list[str]) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["source"], "'source' is no label such as customer=4711."),
-        (["=x"], "'=x' is no label such as customer=4711."),
+        (["source"], "'source' is not a label such as customer=4711."),
+        (["=x"], "'=x' is not a label such as customer=4711."),
         (["a=1", "a=2"], "'a' is given more than once."),
     ],
 )

@@ -1,4 +1,4 @@
-"""Files with decimal commas: every block decides alike, and values that are no numbers are told."""
+"""Files with decimal commas: every block decides alike, and values that are not numbers are told."""
 
 import json
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ CREATE INDEX ON erasure_jobs (job_id);
 
 -- No block is committed by a worker that does not know all erasures of the dataset. One of an earlier version, which knows
 -- none, finds that its job has ended; one of this version begins again. From here to its end the transaction has a lock
--- that an erasure waits for. Jobs that have ended keep their sums: those are no new rows.
+-- that an erasure waits for. Jobs that have ended keep their sums: those are not new rows.
 CREATE FUNCTION heed_erasures() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     known text := coalesce(current_setting('sluice.erasures', true), '');
