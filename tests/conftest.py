@@ -27,9 +27,10 @@ settings.load_profile("sluice")
 ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or CHECKOUT / ".local" / "test") / os.environ.get(
     "PYTEST_XDIST_WORKER", ""
 )
-# Folders of tests in the order in which they begin: what takes long comes first, and single modules, of which
-# any process may take any, last.
+# The scopes of the folders of tests. Of the modules below `unit`, any process may take any.
 SCOPES = {"e2e": "e2e", "integration": "services", "contract": "services", "faults": "faults", "unit": ""}
+# The order in which they begin: what takes long comes first.
+ORDER = ("e2e", "integration", "contract", "faults", "unit/service", "unit/formats", "unit")
 
 
 class ByStack(LoadScopeScheduling):
@@ -42,8 +43,12 @@ class ByStack(LoadScopeScheduling):
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the tests, so that no process is left with much when another one has nothing more to do."""
-    order = [*SCOPES]
-    items.sort(key=lambda item: order.index(item.path.relative_to(CHECKOUT / "tests").parts[0]))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(CHECKOUT / "tests")
+    return next(turn for turn, begun in enumerate(ORDER) if folder.is_relative_to(begun))
 
 
 @pytest.hookimpl(optionalhook=True)
