@@ -9,6 +9,7 @@ from chalicelib import settings
 from chalicelib.api.context import RequestContext
 from chalicelib.api.cors import answer_options
 from chalicelib.api.middleware import Views, request_middleware
+from chalicelib.api.pagination import PAGE
 from chalicelib.api.views import (
     audit,
     datasets,
@@ -71,7 +72,7 @@ def sign_parts(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/uploads/{job_id}/parts")
-@view(Scope.UPLOADS_WRITE, for_tokens=True)
+@view(Scope.UPLOADS_WRITE, for_tokens=True, parameters=("cursor",))
 def list_parts(context: RequestContext) -> chalice.Response:
     """List the parts of a file that have arrived."""
     sluice = services().of(context.reach)
@@ -95,7 +96,7 @@ def create_upload_token(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs")
-@view(Scope.JOBS_READ)
+@view(Scope.JOBS_READ, parameters=("status", "dataset", "since", "until", *PAGE))
 def list_jobs(context: RequestContext) -> chalice.Response:
     """List jobs, newest first."""
     return jobs.list_jobs(context, services().of(context.reach).jobs)
@@ -137,7 +138,7 @@ def undo_job(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/jobs/{job_id}/errors")
-@view(Scope.REJECTS_READ, for_tokens=True)
+@view(Scope.REJECTS_READ, for_tokens=True, parameters=PAGE)
 def list_errors(context: RequestContext) -> chalice.Response:
     """List the rejects of a job."""
     return jobs.list_errors(context, services().of(context.reach).jobs)
@@ -188,28 +189,28 @@ def show_erasure(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/audit-events")
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, parameters=("tenant", "action", "job", "since", *PAGE))
 def list_audit_events(context: RequestContext) -> chalice.Response:
     """List what was done and refused, newest first."""
     return audit.list_events(context, services().audit)
 
 
 @app.route("/workers")
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, parameters=PAGE)
 def list_workers(context: RequestContext) -> chalice.Response:
     """List the workers and what they work at, newest first."""
     return workers.list_workers(context, services().workers)
 
 
 @app.route("/healthz")
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True, is_open=health.is_shallow)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, is_open=health.is_shallow, parameters=("deep",))
 def show_health(context: RequestContext) -> chalice.Response:
     """Show whether every dependency of Sluice answers."""
     return health.show(context, services().dependencies, services().workers)
 
 
 @app.route("/tenants")
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, parameters=PAGE)
 def list_tenants(context: RequestContext) -> chalice.Response:
     """List the tenants, newest first."""
     return tenants.list_tenants(context, services().tenants)
@@ -244,14 +245,14 @@ def remove_tenant(context: RequestContext) -> chalice.Response:
 
 
 @app.route("/unmatched-objects")
-@view(Scope.TENANTS_ADMIN, of_all_tenants=True)
+@view(Scope.TENANTS_ADMIN, of_all_tenants=True, parameters=PAGE)
 def list_unmatched_objects(context: RequestContext) -> chalice.Response:
     """List the dropped objects that belong to no tenant."""
     return tenants.list_unmatched(context, services().tenants)
 
 
 @app.route("/keys")
-@view(Scope.TENANTS_ADMIN)
+@view(Scope.TENANTS_ADMIN, parameters=PAGE)
 def list_keys(context: RequestContext) -> chalice.Response:
     """List API keys, newest first."""
     return keys.list_keys(context, services().api_keys)

@@ -1,5 +1,6 @@
 """The request context: the properties of a request that a view may use."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 
 TENANT = "Sluice-Tenant"  # the header that names the tenant, for a credential of all tenants
+REQUEST_ID = "X-Request-Id"  # the header with the request's id, in the request and in its answer
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")  # UUIDs, ULIDs, the ids of traces
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,12 @@ def uuid_in(text: str) -> UUID | None:
 
 
 def request_id_of(request: Request) -> str:
+    """Return the id that the client gave its request in `X-Request-Id`, or else :func:`gateway_id_of`."""
+    sent = str(request.headers.get(REQUEST_ID) or "")
+    return sent if _REQUEST_ID.fullmatch(sent) else gateway_id_of(request)
+
+
+def gateway_id_of(request: Request) -> str:
     """Return API Gateway's id of the request, or Lambda's where there is none."""
     lambda_request_id = getattr(request.lambda_context, "aws_request_id", "")
     return str(request.context.get("requestId") or lambda_request_id)

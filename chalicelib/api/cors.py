@@ -9,10 +9,10 @@ from http import HTTPStatus
 
 from chalice.app import Request, Response
 
-from chalicelib.api.context import TENANT
+from chalicelib.api.context import REQUEST_ID, TENANT
 
-REQUEST_HEADERS = ("Authorization", "Content-Type", TENANT)  # those that the API reads
-EXPOSED_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-Id")
+REQUEST_HEADERS = ("Authorization", "Content-Type", TENANT, REQUEST_ID)  # those that the API reads
+EXPOSED_HEADERS = ("ETag", "Location", "Retry-After", REQUEST_ID)
 MAX_AGE = 7200  # seconds for which a browser remembers a preflight: as long as Chromium does at most
 
 

@@ -8,13 +8,14 @@ from typing import cast
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.api.context import TENANT, RequestContext, request_id_of, uuid_in
+from chalicelib.api.context import REQUEST_ID, TENANT, RequestContext, gateway_id_of, request_id_of, uuid_in
 from chalicelib.api.cors import cors_headers
 from chalicelib.api.problems import Answer, handle_errors
 from chalicelib.api.responses import PROBLEM, problem_response
 from chalicelib.core.access import CredentialKind, Forbidden, Scope
 from chalicelib.core.audit import AuditAction, Target
-from chalicelib.core.names import is_dataset
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.names import is_dataset, shown
 from chalicelib.core.tenants import Tenant
 from chalicelib.service.access import Access, require
 from chalicelib.service.audit import AuditLog
@@ -43,13 +44,14 @@ class Views:
         self.for_tokens: set[str] = set()
         self.audited: dict[str, AuditAction] = {}
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - what a route says of itself
         self,
         scope: Scope,
         *,
         audit: AuditAction | None = None,
         of_all_tenants: bool = False,
         for_tokens: bool = False,
+        parameters: Collection[str] = (),
         is_open: Callable[[RequestContext], bool] = lambda _context: False,
     ) -> Callable[[View], Answer]:
         """Return a decorator for a view that needs the scope, unless the request is open to all.
@@ -57,6 +59,7 @@ class Views:
         ``audit``: what the view does, for the audit log. A view that does it passes on the context's actor;
         refusals are noted here. ``of_all_tenants``: it needs a credential of all tenants as well.
         ``for_tokens``: an upload token may do; without it, none does, whatever its scopes.
+        ``parameters``: those that the query may have.
         """
 
         def decorate(view: View) -> Answer:
@@ -65,6 +68,7 @@ class Views:
                 request = cast("Request", self._app.current_request)  # None only outside of a request
                 context = RequestContext.of(request, path)
                 if is_open(context):
+                    _require_known(context, parameters)
                     return view(context)
                 principal = self._access().principal(request.headers.get("Authorization"))
                 request.context[_CREDENTIAL] = principal.credential
@@ -79,6 +83,7 @@ class Views:
                     if principal.kind is CredentialKind.TOKEN and not for_tokens:
                         raise Forbidden("An upload token does not allow this.")
                     require(principal, scope, of_all_tenants=of_all_tenants)
+                    _require_known(context, parameters)
                     return view(replace(context, tenant=named))
 
                 response = handle_errors(allowed)()
@@ -95,6 +100,13 @@ class Views:
             return handle_errors(answer)
 
         return decorate
+
+
+def _require_known(context: RequestContext, parameters: Collection[str]) -> None:
+    """Raise InvalidRequest for a parameter of the query that the route does not have: it would be ignored."""
+    for name in context.query:
+        if name not in parameters:
+            raise InvalidRequest(f"There is no parameter {shown(name)} here.", field=name)
 
 
 def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) -> Target:
@@ -119,7 +131,7 @@ def request_middleware(
     ``origins``: whose pages may read it.
     """
     request_id = request_id_of(request)
-    keys = {"request_id": request_id}
+    keys = {"request_id": request_id, "gateway_request_id": gateway_id_of(request)}
     if job_id := (request.uri_params or {}).get("job_id"):
         keys["job_id"] = str(job_id)[:36]
     with logger.append_context_keys(**keys):
@@ -132,7 +144,7 @@ def request_middleware(
             allow = response.headers.get("Allow")  # with a 405
             headers = {"Allow": str(allow)} if allow else None
             response = problem_response(response.status_code, detail, headers=headers)
-    response.headers["X-Request-Id"] = request_id
+    response.headers[REQUEST_ID] = request_id
     response.headers.update(cors_headers(request, response, origins))
     if response.headers.get("Content-Type") == PROBLEM:
         response.body["request_id"] = request_id

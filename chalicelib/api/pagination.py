@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from chalicelib.api.sizes import MOST_PAGE, that_fit
 from chalicelib.core.errors import InvalidRequest
 
+PAGE = ("limit", "cursor")  # the parameters of a list
 _CURSOR_DIGITS = 18  # fits a bigint
 _LARGEST_NUMBER = 10**_CURSOR_DIGITS - 1
 

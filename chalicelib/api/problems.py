@@ -74,29 +74,32 @@ def handle_errors(answer: Answer) -> Answer:
     return answer_or_problem
 
 
-_STATUSES: Mapping[type[Exception], HTTPStatus] = {  # of errors that are nothing but a sentence
-    UnknownJob: HTTPStatus.NOT_FOUND,
-    UnknownDataset: HTTPStatus.NOT_FOUND,
-    UnknownTenant: HTTPStatus.NOT_FOUND,
-    UnknownErasure: HTTPStatus.NOT_FOUND,
-    UnknownKey: HTTPStatus.NOT_FOUND,
-    NoRejectsFile: HTTPStatus.NOT_FOUND,
-    NotPossible: HTTPStatus.CONFLICT,
-    RejectsRemoved: HTTPStatus.GONE,
-    RejectsFileFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+# Status and code of errors that are nothing but a sentence
+_PROBLEMS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
+    UnknownJob: (HTTPStatus.NOT_FOUND, "unknown-job"),
+    UnknownDataset: (HTTPStatus.NOT_FOUND, "unknown-dataset"),
+    UnknownTenant: (HTTPStatus.NOT_FOUND, "unknown-tenant"),
+    UnknownErasure: (HTTPStatus.NOT_FOUND, "unknown-erasure"),
+    UnknownKey: (HTTPStatus.NOT_FOUND, "unknown-key"),
+    NoRejectsFile: (HTTPStatus.NOT_FOUND, "no-rejects-file"),
+    NotPossible: (HTTPStatus.CONFLICT, "not-possible"),
+    RejectsRemoved: (HTTPStatus.GONE, "rejects-removed"),
+    RejectsFileFailed: (HTTPStatus.INTERNAL_SERVER_ERROR, "rejects-file-failed"),
 }
 
 
 def _problem_for(error: Exception) -> Response:
-    if type(error) in _STATUSES:
-        return problem_response(_STATUSES[type(error)], str(error))
+    if type(error) in _PROBLEMS:
+        status, code = _PROBLEMS[type(error)]
+        return problem_response(status, str(error), code=code)
     match error:
         case Unauthenticated() | Forbidden():
             return _refusal(error)
         case InvalidRequest():
             return problem_response(HTTPStatus.BAD_REQUEST, error.message, field=error.field)
         case TooLarge():
-            return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), field=error.field)
+            status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large"
+            return problem_response(status, str(error), field=error.field, code=code)
         case RetryLater():
             logger.exception("dependency not available")
             sentence = "Something that Sluice depends on is not available right now. Try again shortly."

@@ -36,8 +36,10 @@ def problem_response(
 ) -> Response:
     """Return an error as `application/problem+json`, with the ``members`` that are not None.
 
-    Texts are cut: they may repeat what a client sent.
+    Its `code` is the status's name if the members have none. Texts are cut: they may repeat what a client
+    sent.
     """
+    members = {"code": HTTPStatus(status).name.lower().replace("_", "-")} | members
     texts = {"detail": detail} | {name: value for name, value in members.items() if value is not None}
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     problem |= {

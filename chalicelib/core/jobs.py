@@ -161,6 +161,16 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class JobFilters:
+    """Which jobs to list. None: any."""
+
+    status: Status | None = None
+    dataset: str | None = None
+    since: datetime | None = None  # registered then or later
+    until: datetime | None = None  # registered before
+
+
+@dataclass(frozen=True)
 class Job:
     """One upload on its way into Postgres, as stored."""
 

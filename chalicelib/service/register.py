@@ -6,9 +6,9 @@ from uuid import UUID
 
 from chalicelib.core.access import Reach
 from chalicelib.core.audit import Actor
-from chalicelib.core.jobs import Changes, Job, NewJob
+from chalicelib.core.jobs import Changes, Job, JobFilters, NewJob
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Options, Source, Status, StoredReject
+from chalicelib.core.model import Options, Source, StoredReject
 
 
 class JobRegister(Protocol):
@@ -30,9 +30,7 @@ class JobRegister(Protocol):
     def get(self, job_id: UUID) -> Job | None:
         """Return the job with its sums over the ledger and its warnings."""
 
-    def list(
-        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
-    ) -> Sequence[Job]:
+    def list(self, filters: JobFilters, *, limit: int, before: int | None) -> Sequence[Job]:
         """Return jobs, newest first; ``before`` is the ``number`` of the last job of the previous page.
 
         They come without labels and columns, which may be long.

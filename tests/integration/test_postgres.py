@@ -20,7 +20,7 @@ from chalicelib.backends.postgres.ingested_data import IngestedData
 from chalicelib.backends.postgres.migrate import SchemaMismatch, migrate
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, JobFailed, RetryLater
-from chalicelib.core.jobs import Instructions, NewJob, Reading, Upload
+from chalicelib.core.jobs import Instructions, JobFilters, NewJob, Reading, Upload
 from chalicelib.core.model import Format, Gap, Options, Source, Status, Tally
 from chalicelib.interruption import Interrupted, interruptible
 from tests.support.blocks import block
@@ -252,13 +252,19 @@ def test_record_numbers_are_known_once_every_earlier_block_is_committed(backend:
 
 def test_jobs_are_listed_newest_first(backend: Backend) -> None:
     jobs = [backend.job(dataset=name) for name in ("a", "b", "a")]
-    listed = backend.jobs.list(limit=2, before=None, status=None, dataset=None)
+    listed = backend.jobs.list(JobFilters(), limit=2, before=None)
     assert [job.id for job in listed] == [jobs[2].id, jobs[1].id]
-    rest = backend.jobs.list(limit=2, before=listed[-1].number, status=None, dataset=None)
+    rest = backend.jobs.list(JobFilters(), limit=2, before=listed[-1].number)
     assert [job.id for job in rest] == [jobs[0].id]
-    only = backend.jobs.list(limit=9, before=None, status=Status.PROCESSING, dataset="a")
+    only = backend.jobs.list(JobFilters(status=Status.PROCESSING, dataset="a"), limit=9, before=None)
     assert [job.id for job in only] == [jobs[2].id, jobs[0].id]
-    assert not backend.jobs.list(limit=9, before=None, status=Status.FAILED, dataset=None)
+    assert not backend.jobs.list(JobFilters(status=Status.FAILED), limit=9, before=None)
+    second = listed[1].times.created_at
+    later = backend.jobs.list(JobFilters(since=second), limit=9, before=None)
+    assert [job.id for job in later] == [jobs[2].id, jobs[1].id]
+    earlier = backend.jobs.list(JobFilters(until=second), limit=9, before=None)
+    assert [job.id for job in earlier] == [jobs[0].id]
+    assert not backend.jobs.list(JobFilters(since=second, until=second), limit=9, before=None)
 
 
 def test_a_list_reads_neither_labels_nor_columns(backend: Backend) -> None:
@@ -266,7 +272,7 @@ def test_a_list_reads_neither_labels_nor_columns(backend: Backend) -> None:
     wide = f'{{"columns": {json.dumps(["name"] * 1000)}, "decimal_columns": ["name"]}}'
     backend.change(f"UPDATE ingestion_jobs SET detected = detected || '{wide}'")
 
-    (listed,) = backend.jobs.list(limit=9, before=None, status=None, dataset=None)
+    (listed,) = backend.jobs.list(JobFilters(), limit=9, before=None)
 
     assert listed.instructions.metadata is None
     assert listed.reading

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from chalicelib.core.errors import InvalidRequest, JobEnded, JobFailed, NotPossible
-from chalicelib.core.jobs import Changes, Job
+from chalicelib.core.jobs import Changes, Job, JobFilters
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Place, Status, StoredReject, Tally
 from chalicelib.core.preview import Preview, RunnerUp, Sureness
@@ -100,7 +100,7 @@ def test_a_preview_is_stored_as_it_is(life: Life) -> None:
         job_id = life.pending(preview=True)
         life.previews.store(life.open(claimed(life, job_id), SOURCE, DIALECT, 10), stored)
         assert life.found(job_id).preview == stored
-        listed = {job.id: job for job in life.jobs.list(limit=9, before=None, status=None, dataset=None)}
+        listed = {job.id: job for job in life.jobs.list(JobFilters(), limit=9, before=None)}
         assert (listed[job_id].status, listed[job_id].preview) == (Status.PREVIEWED, None)
 
 

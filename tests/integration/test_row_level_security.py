@@ -24,7 +24,7 @@ from chalicelib.backends.postgres.workers import PostgresWorkers
 from chalicelib.core.access import Reach, Scope, UploadLimits
 from chalicelib.core.api_keys import NewApiKey, hash_of, make_key
 from chalicelib.core.audit import Actor, AuditAction, AuditFilters, Target
-from chalicelib.core.jobs import Changes, NewJob, RejectsSource, Upload
+from chalicelib.core.jobs import Changes, JobFilters, NewJob, RejectsSource, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Range, Source, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
@@ -208,7 +208,7 @@ class TwoTenants:
         job = register.get(ended)
         assert job is not None
         assert (len(job.warnings), len(job.rejects) > 0) == (1, True)
-        assert register.list(limit=9, before=None, status=None, dataset="default")
+        assert register.list(JobFilters(dataset="default"), limit=9, before=None)
         assert register.rejects(ended, limit=9, after=None)
         assert register.load(self.jobs[Status.PREVIEWED], Changes(options={"delimiter": ";"}))
         assert register.reread(self.jobs[Status.FAILED], Changes(options={"delimiter": ";"}))

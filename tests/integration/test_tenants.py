@@ -14,7 +14,7 @@ from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.core.access import Reach, Scope
 from chalicelib.core.api_keys import NewApiKey, hash_of, make_key
 from chalicelib.core.errors import NotPossible
-from chalicelib.core.jobs import Changes, Job, NewJob, Upload
+from chalicelib.core.jobs import Changes, Job, JobFilters, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Source
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
@@ -103,8 +103,8 @@ def test_to_a_tenants_register_jobs_of_others_do_not_exist(life: Life, tenants: 
         register = life.jobs.of(reach)
         return [
             register.get(job.id),
-            *register.list(limit=9, before=None, status=None, dataset=None),
-            *register.list(limit=9, before=None, status=None, dataset="crm"),
+            *register.list(JobFilters(), limit=9, before=None),
+            *register.list(JobFilters(dataset="crm"), limit=9, before=None),
             *register.rejects(job.id, limit=9, after=None),
             register.act(job.id, Action.UNDO),
             register.reread(job.id, Changes()),
@@ -120,7 +120,7 @@ def test_to_a_tenants_register_jobs_of_others_do_not_exist(life: Life, tenants: 
     assert life.sql("SELECT * FROM ingestion_jobs ORDER BY id") == before
     for reach in (Reach(acme), Reach(acme, frozenset({"crm"})), Reach(acme, None, "key:1")):
         assert life.jobs.of(reach).get(job.id) is not None
-        found = life.jobs.of(reach).list(limit=9, before=None, status=None, dataset=None)
+        found = life.jobs.of(reach).list(JobFilters(), limit=9, before=None)
         assert job.id in {it.id for it in found}
 
 

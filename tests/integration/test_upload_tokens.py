@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.core.access import CredentialKind, Forbidden, Principal, Scope, UploadLimits
-from chalicelib.core.jobs import NewJob, Upload
+from chalicelib.core.jobs import JobFilters, NewJob, Upload
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from tests.support.life import Life
 
@@ -109,4 +109,4 @@ def test_to_a_token_the_jobs_of_its_dataset_do_not_exist(life: Life) -> None:
 
     assert register.get(own.id) is not None
     assert [register.get(job.id) for job in others] == [None, None]
-    assert [job.id for job in register.list(limit=9, before=None, status=None, dataset=None)] == [own.id]
+    assert [job.id for job in register.list(JobFilters(), limit=9, before=None)] == [own.id]

@@ -14,7 +14,7 @@ from chalicelib import formats
 from chalicelib.api import serializers
 from chalicelib.core.completion import Completion
 from chalicelib.core.errors import BlockAlreadyCommitted, JobEnded, RetryLater
-from chalicelib.core.jobs import Job
+from chalicelib.core.jobs import Job, JobFilters
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, Tally
 from chalicelib.core.warnings import FileWarning, JobWarning
@@ -57,7 +57,7 @@ def test_a_job_has_one_warning_for_each_code_with_its_first_place(life: Life) ->
         JobWarning(MARK, 4, 7, "mark", record=None, line=6),
         JobWarning(EXTRA, 2, 25, "x,y,", record=1 + 3 + 1 + 1, line=6 + 4 + 3 + 1),
     )
-    assert life.jobs.list(limit=1, before=None, status=None, dataset=None)[0].warnings == told(life, job)
+    assert life.jobs.list(JobFilters(), limit=1, before=None)[0].warnings == told(life, job)
 
 
 PLACES = st.none() | st.integers(0, 5)

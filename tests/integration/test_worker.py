@@ -16,7 +16,7 @@ import pytest
 import rfc8785
 
 from chalicelib.core.blocks import PreparedBlock
-from chalicelib.core.jobs import Job
+from chalicelib.core.jobs import Job, JobFilters
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Status, Tally
 from chalicelib.service.ingestion import Result
@@ -195,7 +195,7 @@ def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(
     for _ in range(2):
         sluice.services.intake.take_in([event])
     assert sluice.finished(job_id).progress.tally == expected(data)
-    listed = sluice.services.jobs.list(limit=9, before=None, status=None, dataset="people")
+    listed = sluice.services.jobs.list(JobFilters(dataset="people"), limit=9, before=None)
     (second,) = [job.id for job in listed if job.id != job_id]
     assert sluice.finished(second).progress.tally == Tally(1, 1, 0, 0)
 

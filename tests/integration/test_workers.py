@@ -8,7 +8,7 @@ from uuid import UUID
 from chalicelib.backends.postgres.database import Pool
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.core.dependencies import Dependency
-from chalicelib.core.jobs import Changes, Job
+from chalicelib.core.jobs import Changes, Job, JobFilters
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Range, Status
 from chalicelib.core.waiting import Obstacle, Waiting, waiting_for
@@ -125,7 +125,7 @@ def test_a_job_shows_what_its_worker_waits_for(life: Life) -> None:
     waiting = waits(life.found(job_id))
     assert waiting is not None
     assert (waiting.what, waiting.message) == (Obstacle.DATABASE, "No room.")
-    assert waiting == waits(life.jobs.list(limit=1, before=None, status=None, dataset=None)[0])
+    assert waiting == waits(life.jobs.list(JobFilters(), limit=1, before=None)[0])
 
 
 def test_what_a_worker_says_of_another_claim_does_not_count(life: Life) -> None:

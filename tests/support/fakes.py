@@ -26,6 +26,7 @@ from chalicelib.core.jobs import (
     Claim,
     Job,
     JobError,
+    JobFilters,
     NewJob,
     Part,
     Reading,
@@ -407,9 +408,7 @@ class MemoryJobs:
             rejects_format=source.reading.dialect.format if source.reading else None,
         )
 
-    def list(
-        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
-    ) -> Sequence[Job]:
+    def list(self, filters: JobFilters, *, limit: int, before: int | None) -> Sequence[Job]:
         self.ping()
         jobs = [job for job_id, job in self.jobs.items() if self._within_reach(job_id)]
         found = sorted(map(self._with_warnings, jobs), key=lambda job: -job.number)
@@ -417,8 +416,10 @@ class MemoryJobs:
             job
             for job in found
             if (before is None or job.number < before)
-            and status in (None, job.status)
-            and dataset in (None, job.dataset)
+            and filters.status in (None, job.status)
+            and filters.dataset in (None, job.dataset)
+            and (filters.since is None or job.times.created_at >= filters.since)
+            and (filters.until is None or job.times.created_at < filters.until)
         ][:limit]
 
     def rejects(self, job_id: UUID, *, limit: int, after: tuple[int, int] | None) -> Sequence[StoredReject]:

@@ -1,15 +1,12 @@
 """The query of `GET /audit-events`."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
-from chalicelib.api.requests.parsing import must_be, parse_value
+from chalicelib.api.requests.parsing import must_be, parse_time, parse_value
 from chalicelib.api.requests.uploads import Dataset
 from chalicelib.core.access import Forbidden, Principal
 from chalicelib.core.audit import AuditAction, AuditFilters
-
-_TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 
 
 def parse_audit_query(query: Mapping[str, str], principal: Principal) -> AuditFilters:
@@ -28,7 +25,7 @@ def parse_audit_query(query: Mapping[str, str], principal: Principal) -> AuditFi
         tenant=tenant,
         action=_action(query["action"]) if "action" in query else None,
         job_id=_job_id(query["job"]) if "job" in query else None,
-        since=_time(query["since"]) if "since" in query else None,
+        since=parse_time(query, "since"),
     )
 
 
@@ -44,13 +41,3 @@ def _job_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise must_be("job", "the id of a job, a UUID") from None
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise must_be("since", _TIME) from None
-    if moment.tzinfo is None:
-        raise must_be("since", _TIME)
-    return moment

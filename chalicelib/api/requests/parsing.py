@@ -6,6 +6,7 @@ clients choose.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -145,3 +146,19 @@ def _is_body(kind: Any) -> bool:  # noqa: ANN401
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def parse_time(query: Mapping[str, str], name: str) -> datetime | None:
+    """Return the time in a parameter of a query; None without it. Raises InvalidRequest."""
+    if name not in query:
+        return None
+    try:
+        moment = datetime.fromisoformat(query[name])
+    except ValueError:
+        raise must_be(name, _TIME) from None
+    if moment.tzinfo is None:
+        raise must_be(name, _TIME)
+    return moment
+
+
+_TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"

@@ -56,9 +56,7 @@ def load(context: RequestContext, actions: JobActions) -> Response:
 def list_jobs(context: RequestContext, jobs: JobRegister) -> Response:
     """Answer `GET /jobs`. Raises InvalidRequest, RetryLater."""
     query = parse_jobs_query(context.query)
-    matches = jobs.list(
-        limit=query.limit + 1, before=query.before, status=query.status, dataset=query.dataset
-    )
+    matches = jobs.list(query.filters, limit=query.limit + 1, before=query.before)
     now = datetime.now(UTC)
     page = page_of(
         matches, query.limit, lambda job: serializers.summarise(job, now), lambda job: (job.number,)

@@ -61,7 +61,7 @@ def complete(context: RequestContext, jobs: JobRegister, multipart: MultipartUpl
     except MissingParts as error:
         sentence = f"{len(error.numbers):,} of the file's parts are missing."
         missing = list(error.numbers[:_MOST_LISTED])
-        return problem_response(HTTPStatus.CONFLICT, sentence, missing=missing)
+        return problem_response(HTTPStatus.CONFLICT, sentence, missing=missing, code="missing-parts")
     return accepted(job)
 
 

@@ -40,7 +40,7 @@ from chalicelib.backends.postgres.workers import with_holders
 from chalicelib.core.access import Forbidden, Reach, UploadLimits
 from chalicelib.core.audit import Actor, Target
 from chalicelib.core.errors import NotPossible
-from chalicelib.core.jobs import Changes, Job, NewJob
+from chalicelib.core.jobs import Changes, Job, JobFilters, NewJob
 from chalicelib.core.lifecycle import Action, check
 from chalicelib.core.model import Options, Source, Status, StoredReject
 from chalicelib.core.options import change_instructions
@@ -94,15 +94,13 @@ class PostgresRegister:
         with self._transaction() as connection:
             return _job_with_findings(connection, job_id, self._reach)
 
-    def list(
-        self, *, limit: int, before: int | None, status: Status | None, dataset: str | None
-    ) -> Sequence[Job]:
+    def list(self, filters: JobFilters, *, limit: int, before: int | None) -> Sequence[Job]:
         """See the port."""
         with self._transaction() as connection:
             dataset_id = None
-            if dataset is not None:
+            if filters.dataset is not None:
                 # Asked before: given the number, Postgres knows how rare the dataset's jobs are among all.
-                names = {"dataset": dataset, **reach_parameters(self._reach)}
+                names = {"dataset": filters.dataset, **reach_parameters(self._reach)}
                 known = connection.execute(_SQL["dataset_id"], names).fetchone()
                 if known is None:
                     return []
@@ -112,7 +110,9 @@ class PostgresRegister:
                 {
                     "limit": limit,
                     "before": before,
-                    "status": status,
+                    "status": filters.status,
+                    "since": filters.since,
+                    "until": filters.until,
                     "dataset_id": dataset_id,
                     **reach_parameters(self._reach),
                 },

@@ -49,6 +49,8 @@ FROM (
     WHERE (%(before)s::bigint IS NULL OR job.number < %(before)s)
       AND (%(status)s::text IS NULL OR job.status = %(status)s)
       AND (%(dataset_id)s::integer IS NULL OR job.dataset_id = %(dataset_id)s)
+      AND (%(since)s::timestamptz IS NULL OR job.created_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR job.created_at < %(until)s)
       AND {within_reach}
     ORDER BY job.number DESC
     LIMIT %(limit)s

@@ -67,7 +67,16 @@ def test_no_route_lets_a_stranger_in(
         assert_problem(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="sluice"')
         assert error in answer.headers["WWW-Authenticate"]
-        assert not answer.json_body.keys() - {"type", "title", "status", "detail", "request_id"}
+        assert not answer.json_body.keys() - {"type", "title", "status", "detail", "code", "request_id"}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_parameter_that_a_route_does_not_have_is_an_error(
+    client: Client, services: MemoryServices, method: str, path: str
+) -> None:
+    answer = send(client, method, f"{path}?colour=red", key(services))
+    assert_problem(answer, 400)
+    assert answer.json_body["field"] == "colour"
 
 
 def test_the_shallow_health_check_is_open_to_all(client: Client, services: MemoryServices) -> None:

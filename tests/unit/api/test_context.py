@@ -12,7 +12,8 @@ from chalicelib.core.errors import InvalidRequest
 
 
 def request(**changes: Any) -> Any:
-    members: dict[str, Any] = {"context": {}, "lambda_context": None, "query_params": None, "json_body": None}
+    members: dict[str, Any] = {"context": {}, "lambda_context": None, "query_params": None}
+    members |= {"json_body": None, "headers": {}}
     return SimpleNamespace(**(members | changes))
 
 
@@ -27,13 +28,28 @@ def test_the_request_id_is_api_gateways_or_else_lambdas(
     assert request_id_of(request(context={"requestId": gateway}, lambda_context=lambda_context)) == request_id
 
 
+@pytest.mark.parametrize(
+    "sent", ["0b9c6f0e-8f2a-4a0e-9a53-4c1f1d0b7a11", "01J9ZQ8M7N6P5R4S3T2V1W0XYZ", "a" * 64]
+)
+def test_the_request_id_may_be_the_clients(sent: str) -> None:
+    assert request_id_of(request(context={"requestId": "gateway's"}, headers={"X-Request-Id": sent})) == sent
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "short", "a" * 65, "with blanks in it", 'quote"d-id', "line\nending", "é" * 9]
+)
+def test_a_request_id_that_is_none_is_not_taken(sent: str) -> None:
+    given = request(context={"requestId": "gateway's"}, headers={"X-Request-Id": sent})
+    assert request_id_of(given) == "gateway's"
+
+
 def test_the_body_is_not_parsed_before_a_view_asks_for_it() -> None:
     class Nested(SimpleNamespace):
         @property
         def json_body(self) -> Any:
             raise RecursionError
 
-    context = RequestContext.of(Nested(context={}, lambda_context=None, query_params=None), {})  # type: ignore[arg-type]
+    context = RequestContext.of(Nested(context={}, lambda_context=None, query_params=None, headers={}), {})  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="nested too deep"):
         _ = context.body
 

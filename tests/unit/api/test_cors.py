@@ -69,7 +69,7 @@ def test_every_path_answers_the_preflight_of_an_allowed_page(path: str) -> None:
             assert cors(answer) == {
                 "Access-Control-Allow-Origin": origin,
                 "Access-Control-Allow-Methods": methods,
-                "Access-Control-Allow-Headers": "Authorization, Content-Type, Sluice-Tenant",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, Sluice-Tenant, X-Request-Id",
                 "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS),
                 "Access-Control-Max-Age": "7200",
             }

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import click
+from click.testing import CliRunner
 
 from sluice_cli.main import main
 from tests.support.docpages import ROOT
@@ -21,8 +22,11 @@ This page is what `sluice --help` and the help of each command print. A test mak
 def pages(command: click.Command, *names: str) -> Iterator[str]:
     """Yield the help of a command, and of those below it."""
     name = " ".join(names)
-    with click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH) as context:
-        text = command.get_help(context)
+    arguments = [*names[1:], "--help"]
+    result = CliRunner().invoke(
+        main, arguments, prog_name=names[0], terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    text = result.output
     yield f"## `{name}`\n\n```text\n{text.rstrip()}\n```\n"
     if isinstance(command, click.Group):
         for below in sorted(command.commands):

@@ -427,7 +427,7 @@ def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: 
     views = {"GET /jobs": jobs_views.list_jobs, "GET /workers": workers_views.list_workers}
     jobs: Any = SimpleNamespace(
         get=lambda _: new_job(),
-        list=lambda limit, **_: note(limit),
+        list=lambda *_, limit, **__: note(limit),
         rejects=lambda _, limit, **__: note(limit),
     )
     view: Any = views.get(title, jobs_views.list_errors)

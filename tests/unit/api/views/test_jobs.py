@@ -1,7 +1,9 @@
 """`/jobs`: how far jobs are, lists of them, and their rejects."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
@@ -148,7 +150,33 @@ def test_jobs_can_be_filtered_by_status_and_dataset(client: Client, services: Me
     assert client.http.get("/jobs?dataset=none").json_body == {"jobs": [], "next_cursor": None}
 
 
-@pytest.mark.parametrize(("query", "field"), [("status=x", "status"), ("dataset=A", "dataset")])
+def test_jobs_can_be_filtered_by_the_time_at_which_they_were_registered(
+    client: Client, services: MemoryServices
+) -> None:
+    for number in range(3):
+        services.jobs.put(new_job(number=number, created_at=NOW + timedelta(hours=number)))
+
+    def found(**times: datetime) -> list[str]:
+        query = "&".join(f"{name}={quote(time.isoformat())}" for name, time in times.items())
+        return [job["created_at"][11:13] for job in client.http.get(f"/jobs?{query}").json_body["jobs"]]
+
+    hours = [f"{(NOW + timedelta(hours=number)).hour:02}" for number in range(3)]
+    middle = NOW + timedelta(hours=1)
+    assert found(since=middle) == [hours[2], hours[1]]
+    assert found(until=middle) == [hours[0]]
+    assert found(since=middle, until=middle) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=x", "status"),
+        ("dataset=A", "dataset"),
+        ("since=yesterday", "since"),
+        ("until=2026-01-31T12:00:00", "until"),
+        ("before=3", "before"),
+    ],
+)
 def test_a_filter_that_matches_no_job_ever_is_an_error(client: Client, query: str, field: str) -> None:
     assert_problem(client.http.get(f"/jobs?{query}"), 400, field=field)
 
