@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 MIB = 1 << 20
 _FEWEST_AUDIT_DAYS = 30  # Postgres keeps events of the audit log so long in any case
@@ -17,6 +18,8 @@ _ORIGIN = re.compile(
     r"(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?"
 )
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")  # a browser leaves it out
+
+VERIFYING = ("verify-full", "verify-ca")  # the values of sslmode with which libpq verifies a certificate
 
 UNCONFIGURED = "SLUICE_UNCONFIGURED"  # a stage of `.chalice/config.json` has it until it is configured
 _BY_MAKE = "`make up` deploys it, with everything that it needs, on this machine."
@@ -36,7 +39,7 @@ class Settings:
 
     database_url: str
     database_secret: str  # AWS Secrets Manager: user and password for database_url
-    database_ca: str  # a file with certificates of CAs; empty: the public ones
+    database_ca: str  # a file with certificates of CAs, which are verified; empty: the public ones
     database_role_secrets: str  # of the logins that the migrations set
     token_secrets: tuple[bytes, ...] = field(repr=False)  # of upload tokens, newest first
     token_secrets_id: str  # AWS Secrets Manager: the same
@@ -171,6 +174,22 @@ def _allowed_origins(env: Mapping[str, str]) -> tuple[str, ...]:
         raise SettingError(f"SLUICE_ALLOWED_ORIGINS {error}") from None
 
 
+def ssl_mode(url: str) -> str | None:
+    """Return the `sslmode` of an address of Postgres; of several the last, as libpq takes it."""
+    return parse_qs(urlsplit(url).query).get("sslmode", [None])[-1]
+
+
+def _database_ca(env: Mapping[str, str]) -> str:
+    """Return DATABASE_CA. Raises SettingError if DATABASE_URL asks for less than to verify certificates."""
+    file, mode = env.get("DATABASE_CA", ""), ssl_mode(env.get("DATABASE_URL", ""))
+    if file and mode is not None and mode not in VERIFYING:
+        raise SettingError(
+            "DATABASE_CA is set, so sslmode in DATABASE_URL must be verify-full, verify-ca (which does not"
+            f" check the host name), or left out, which means verify-full. It is {mode!r}"
+        )
+    return file
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings in ``env``. Raises SettingError naming the wrong one.
 
@@ -180,7 +199,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         database_url=env.get("DATABASE_URL", ""),
         database_secret=env.get("DATABASE_SECRET", ""),
-        database_ca=env.get("DATABASE_CA", ""),
+        database_ca=_database_ca(env),
         database_role_secrets=env.get("DATABASE_ROLE_SECRETS", ""),
         token_secrets=_token_secrets(env),
         token_secrets_id=env.get("SLUICE_TOKEN_SECRETS_ID", ""),

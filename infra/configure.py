@@ -84,13 +84,14 @@ def _configure(arguments: argparse.Namespace) -> None:
     outputs.setdefault(OUTPUTS[ALLOWED_ORIGINS], "")  # the stack has no empty output
     chosen = dict(arguments.setting) | {"SLUICE_LAMBDA_WORKERS": str(arguments.lambda_workers)}
     if arguments.database_ca:
-        _keep_certificates(arguments.database_ca, CHECKOUT / ".chalice" / CERTIFICATES / f"{stage}.pem")
         chosen["DATABASE_CA"] = DATABASE_CA
     config = configure_stage(read_config(), stage, outputs, settings=chosen, layer=arguments.layer)
     try:
         settings.load(config["stages"][stage]["environment_variables"])
     except settings.SettingError as error:
         raise ConfigurationError(str(error)) from None
+    if arguments.database_ca:
+        _keep_certificates(arguments.database_ca, CHECKOUT / ".chalice" / CERTIFICATES / f"{stage}.pem")
     write_stage(CHECKOUT, stage, config, fill_policies(stage, outputs))
 
 

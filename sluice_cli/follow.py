@@ -1,9 +1,9 @@
-"""Follow a job until it ends."""
+"""Follow a job until it ends, through outages of the API."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sluice_cli.documents.jobs import Job
 from sluice_cli.errors import CliError
@@ -11,6 +11,8 @@ from sluice_cli.formatting import duration
 
 _MIN_POLL, _DEFAULT_POLL, _MAX_POLL = 0.1, 1.0, 300.0  # seconds between two requests
 _MIN_BACKOFF, _MAX_BACKOFF = 0.5, 10.0  # seconds between two attempts while there is no answer
+
+_T = TypeVar("_T")
 
 
 class JobWatcher(Protocol):
@@ -40,7 +42,7 @@ def follow(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing | Non
     """
     timing = timing or Timing()
     while True:
-        job = _get_with_backoff(get_job, watcher, timing)
+        job = ask_patiently(get_job, watcher.note, timing)
         watcher.update(job)
         if job.ended:
             return job
@@ -48,24 +50,29 @@ def follow(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing | Non
         timing.sleep(min(max(poll, _MIN_POLL), _MAX_POLL))
 
 
-def _get_with_backoff(get_job: Callable[[], Job], watcher: JobWatcher, timing: Timing) -> Job:
+def ask_patiently(ask: Callable[[], _T], note: Callable[[str], None], timing: Timing | None = None) -> _T:
+    """Return what ``ask`` returns. ``note`` is told when the API does not answer, and when it does again.
+
+    Transient errors are retried as those of ``follow`` are.
+    """
+    timing = timing or Timing()
     failed_at: float | None = None
     backoff = _MIN_BACKOFF
     while True:
         try:
-            job = get_job()
+            answer = ask()
         except CliError as error:
             if not error.transient:
                 raise
             if failed_at is None:
                 failed_at = timing.clock()
                 retries = f"Trying again for {duration(timing.outage_limit)}."
-                watcher.note(f"{error.message.rstrip('.')}. {retries}")
+                note(f"{error.message.rstrip('.')}. {retries}")
             if timing.clock() - failed_at >= timing.outage_limit:
                 raise
             timing.sleep(max(backoff, min(error.retry_after or 0, _MAX_BACKOFF)))
             backoff = min(backoff * 2, _MAX_BACKOFF)
         else:
             if failed_at is not None:
-                watcher.note("The API answers again.")
-            return job
+                note("The API answers again.")
+            return answer

@@ -22,7 +22,7 @@ from tests.support.paths import CHECKOUT
 settings.register_profile("sluice", max_examples=many(100), deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sluice")
 
-# Whoever runs pytest twice at once gives each run a folder of its own for its stacks. Each process of a run
+# To run pytest twice at once, give each run a folder for its stacks. Each process of a run
 # has a stack.
 ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or CHECKOUT / ".local" / "test") / os.environ.get(
     "PYTEST_XDIST_WORKER", ""

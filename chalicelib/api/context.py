@@ -32,6 +32,7 @@ class RequestContext:
     tenant: Tenant = DEFAULT_TENANT
     audited: AuditAction | None = None  # what the audit log tells of the request
     address: str | None = None  # of the client's network
+    accept: str = ""  # the header: which types of content the client takes
 
     @classmethod
     def of(cls, request: Request, path: Mapping[str, str]) -> "RequestContext":
@@ -43,6 +44,7 @@ class RequestContext:
             read_body=lambda: request.json_body,
             read_bytes=lambda: request.raw_body,
             address=_address_of(request),
+            accept=request.headers.get("Accept") or "",
         )
 
     @property

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+MOST_OPEN = 100  # erasures of a dataset that are not completed
+
 
 @dataclass(frozen=True)
 class Erasure:

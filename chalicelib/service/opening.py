@@ -17,6 +17,7 @@ from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.reading.object_store import ObjectStore
 from chalicelib.service.detection import detect_dialect
 from chalicelib.service.ledger import Ledger
+from chalicelib.service.transform import without_erased
 
 
 class DuplicateFile(Exception):  # noqa: N818 - no error
@@ -90,7 +91,11 @@ class Opener:
         dialect = detection.dialect
         most = min(self.max_block_size, format_of(dialect).max_block_size(dialect))
         block_size = min(job.block_size, most)
-        return Opening(Reading(source, dialect, block_size), detection.warnings, is_new=True)
+        warnings = detection.warnings
+        if job.erasures and warnings:
+            erased = self.ledger.erased_values(job)
+            warnings = tuple(without_erased(warning, erased) for warning in warnings)
+        return Opening(Reading(source, dialect, block_size), warnings, is_new=True)
 
     def _detect(self, job: Job, source: Source) -> Detection:
         """Return how the object is read. If it is a rejects file, its values are read as its parent's were.

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ from chalicelib.service.object_keys import rejects_prefixes
 from chalicelib.telemetry import logger
 
 _SECONDS = 20.0  # that a sweep takes for it, and for one more step
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?\Z", re.ASCII)  # in canonical JSON
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)  # in JSON
 
 
 class Erasures(Protocol):
@@ -37,6 +37,7 @@ class Erasures(Protocol):
         """Note the erasure of a value, given the ways in which it may be written, and return it.
 
         ``salt`` becomes that of the dataset if it has none. Return None if the tenant has no such dataset.
+        Raises NotPossible if MOST_OPEN erasures of the dataset are not completed.
         """
 
     def get(self, dataset: str, erasure_id: UUID) -> Erasure | None:
@@ -47,7 +48,7 @@ class ErasedRecords(Protocol):
     """Carry out erasures in the database. Every method raises RetryLater."""
 
     def running(self) -> Sequence[UUID]:
-        """Return the erasures that are not completed, the oldest first."""
+        """Return erasures that are not completed: those of tenants in turn, the ones that waited longest."""
 
     def erase(self, erasure_id: UUID) -> Iterator[None]:
         """Fence the ledger, remove rows, and examine jobs that have ended: a short transaction for each step.
@@ -84,7 +85,7 @@ class Erasing:
     def begin(self, dataset: str, field: str, value: str) -> Erasure | None:
         """Have the tenant's records erased whose field has the value; None: it has no such dataset.
 
-        Raises InvalidRequest for a value that is never stored, and RetryLater.
+        Raises InvalidRequest for a value that is never stored, NotPossible, RetryLater.
         """
         name, texts = normalise(field), _texts(value)
         if not texts[0]:
@@ -99,13 +100,18 @@ class Erasing:
 
 
 def _texts(value: str) -> list[str]:
-    """Return the value as it is stored; of a number, also as Postgres prints it."""
+    """Return the value as it is stored; of a number, also as a worker and as Postgres print it."""
     text = normalise(value)
+    if not _NUMBER.match(text):
+        return [text]
     try:
-        is_number = _NUMBER.match(text) is not None and number(Decimal(text)) == text
-    except RecordRejected:
-        is_number = False
-    return [text, f"{Decimal(text):f}"] if is_number else [text]
+        canonical = number(Decimal(text))
+    except (RecordRejected, InvalidOperation):  # no number that is stored
+        return [text]
+    forms = [canonical, f"{Decimal(canonical):f}"]
+    return (
+        list(dict.fromkeys([text, *forms])) if text in forms else [text]
+    )  # 1E5 may be no number, but a code
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,8 @@ class RecordEraser:
         deadline = self.clock() + _SECONDS
         completed, error = 0, None
         for erasure_id in self.records.running():
+            if self.clock() >= deadline:
+                break
             try:
                 completed += self._erase(erasure_id, deadline)
             except RetryLater as its_error:

@@ -119,6 +119,7 @@ class RejectRuns:
         erased: ErasedValues | None = None,
     ) -> None:
         self.erased = erased
+        self._encoding = encodings.UTF8 if dialect.transcoded else dialect.encoding
         empty = format_of(dialect).empty_record
         self._empty = empty and empty.code
         self._has_objects = not format_of(dialect).is_flat
@@ -145,7 +146,7 @@ class RejectRuns:
             return
         if self._most > 0:
             self._most -= 1
-            last = self._last if self.erased is None else _emptied(self._last, self.erased)
+            last = self._last if self.erased is None else _emptied(self._last, self.erased, self._encoding)
             self._pass_on(last._replace(repeats=self._repeats) if self._repeats else last)
         else:
             self.beyond += self._repeats + 1
@@ -164,10 +165,10 @@ class RejectRuns:
         )
 
 
-def _emptied(rejected: Rejected, erased: ErasedValues) -> Rejected:
+def _emptied(rejected: Rejected, erased: ErasedValues, encoding: str) -> Rejected:
     """Return the reject, without its content if it holds an erased value, or may."""
     text = rejected.raw.decode("utf-8", "backslashreplace")
-    if rejected.code != ERASED and not erased.may_be_in(text):
+    if rejected.code != ERASED and not erased.may_be_in(text, encoding):
         return rejected
     field = rejected.field if rejected.code == ERASED else None
     return rejected._replace(code=ERASED, message=TOLD, raw=b"", field=field)
@@ -197,11 +198,11 @@ def print_block(block: Block, dialect: Dialect, rejects: RejectRuns, *, in_order
     printed = _print_segments(block.segments, printer, dialect, advisor, rows_before)
     warnings = (*printed.warnings, *block.warnings)
     if rejects.erased is not None:
-        warnings = tuple(_without_erased(warning, rejects.erased) for warning in warnings)
+        warnings = tuple(without_erased(warning, rejects.erased) for warning in warnings)
     return printed._replace(warnings=warnings)
 
 
-def _without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
+def without_erased(warning: FileWarning, erased: ErasedValues) -> FileWarning:
     """Return the warning, without its example if that may hold an erased value."""
     return replace(warning, example="") if warning.example and erased.may_be_in(warning.example) else warning
 

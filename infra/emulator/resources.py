@@ -83,7 +83,7 @@ def outputs() -> dict[str, str]:
 def cors_rule(origins: Sequence[str]) -> "CORSRuleTypeDef":
     """Return what pages of these origins may do with the bucket. `infra/cloudformation/` has it too."""
     return {
-        "AllowedMethods": ["PUT"],
+        "AllowedMethods": ["GET", "PUT"],
         "AllowedOrigins": list(origins),
         "AllowedHeaders": ["content-type", "x-amz-checksum-sha256"],
         "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
@@ -94,7 +94,7 @@ def cors_rule(origins: Sequence[str]) -> "CORSRuleTypeDef":
 def ensure(endpoint: str, origins: Sequence[str] = ()) -> Resources:
     """Create the resources that are missing and return all. Existing ones keep their content.
 
-    `origins`: whose pages may send files to the bucket.
+    `origins`: whose pages may use signed URLs of the bucket.
     """
     bucket = s3(endpoint)
     bucket.create_bucket(Bucket=BUCKET)

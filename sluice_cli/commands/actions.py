@@ -70,7 +70,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     they are; null, as in -o comment=null, gives an option its default. A job that is PREVIEWED gets another
     preview.
 
-    With --max-rejects a job that failed because of its rejected records goes on with another limit.
+    With --max-rejects a job that failed because of its rejected records continues with another limit.
 
     Exits with 0 when the API accepts that; with --follow, only if the job ends as COMPLETED.
     """

@@ -4,11 +4,15 @@ import sys
 import time
 
 import click
+from rich.console import Console
 
 from sluice_cli import render
 from sluice_cli.api import Api
 from sluice_cli.commands.session import Session, json_option
 from sluice_cli.documents.datasets import Erasure
+from sluice_cli.errors import CliError
+from sluice_cli.escaping import safe
+from sluice_cli.follow import ask_patiently
 
 
 @click.command("erase", short_help="Erase one person's records from a dataset.")
@@ -53,18 +57,35 @@ def _value(value: str | None, field: str, *, is_confirmed: bool) -> str:
         asked: str = click.prompt(f"The {field}", hide_input=True, err=True)
         return asked
     if not is_confirmed:
-        raise click.UsageError("The value comes from standard input, so nobody can be asked: give --yes.")
+        raise click.UsageError(
+            "The value comes from standard input, so the command cannot ask for confirmation: give --yes."
+        )
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
 def _wait(api: Api, erasure: Erasure) -> Erasure:
-    """Look at the erasure until it is completed; say once that it waits for jobs."""
-    has_told = False
+    """Look at the erasure until it is completed; say once that it waits for jobs.
+
+    An API that does not answer is asked again, as it is for a job that is followed.
+    """
+    messages, has_told = render.console(sys.stderr), False
     while not erasure.is_completed:
         time.sleep(erasure.pause)
-        erasure = api.erasure(erasure.dataset, erasure.erasure_id)
+        erasure = _look(api, erasure, messages)
         if erasure.waits_for and not has_told:
             has_told = True
             jobs = " ".join(erasure.waits_for)
-            render.print_line(render.console(sys.stderr), f"It waits for jobs that have not ended: {jobs}")
+            render.print_line(messages, f"It waits for jobs that have not ended: {jobs}")
     return erasure
+
+
+def _look(api: Api, erasure: Erasure, messages: Console) -> Erasure:
+    try:
+        return ask_patiently(
+            lambda: api.erasure(erasure.dataset, erasure.erasure_id),
+            lambda text: render.print_line(messages, safe(text)),
+        )
+    except CliError as error:
+        if error.transient:
+            error.hint = "The erasure continues by itself."
+        raise

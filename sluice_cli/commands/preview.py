@@ -10,6 +10,7 @@ from sluice_cli import render
 from sluice_cli.commands.actions import act
 from sluice_cli.commands.completion import complete_datasets
 from sluice_cli.commands.file_options import changes_body, format_option, options_option
+from sluice_cli.commands.paths import FileOrStream
 from sluice_cli.commands.sending import Upload, filename_option, opened
 from sluice_cli.commands.session import (
     Session,
@@ -24,7 +25,7 @@ from sluice_cli.documents.uploads import NewUpload
 
 
 @click.command("preview", short_help="Upload a file and show how it would be loaded.")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE", type=FileOrStream())
 @click.option(
     "--dataset",
     metavar="D",

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from sluice_cli import errors, render
 from sluice_cli.api import Api
+from sluice_cli.commands.paths import FileOrStream
 from sluice_cli.commands.session import error_console, progress_console
 from sluice_cli.documents.rejects import RejectsFile
 from sluice_cli.escaping import safe
@@ -16,7 +17,7 @@ from sluice_cli.retry import retry_with_backoff
 from sluice_cli.transfer.get import STDOUT, check_target, download
 
 _MIN_POLL, _DEFAULT_POLL, _MAX_POLL = 0.1, 1.0, 60.0  # seconds between two requests
-_FILE = click.Path(path_type=Path, allow_dash=True)
+_FILE = FileOrStream()
 
 csv_option = click.option(
     "--csv",

@@ -86,12 +86,20 @@ class SeveralUploads:
         """Do a step for each file; return whether the next step makes sense."""
         for file in self._files:
             try:
-                step(file)
+                self._interruptible(step, file)
             except errors.CliError as error:
                 self._tell(file, error)
                 if error.exit_status != errors.INPUT_ERROR:
                     return False
         return True
+
+    @staticmethod
+    def _interruptible(step: Callable[[_File], None], file: _File) -> None:
+        """Do a step. Raises Interrupted on Ctrl-C, also where the step itself has nothing to say about it."""
+        try:
+            step(file)
+        except KeyboardInterrupt:
+            raise errors.Interrupted("Interrupted.") from None
 
     def _send(self, file: _File, new: Callable[[LocalFile], NewUpload]) -> None:
         with opened(file.path, None, self.out) as local:

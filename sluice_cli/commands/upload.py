@@ -14,6 +14,7 @@ from sluice_cli.commands.budget import max_rejects_option
 from sluice_cli.commands.completion import complete_datasets, complete_job_ids
 from sluice_cli.commands.file_options import format_option, options_option
 from sluice_cli.commands.labels import labels_option
+from sluice_cli.commands.paths import FileOrStream, file_path
 from sluice_cli.commands.sending import Upload, filename_option, opened
 from sluice_cli.commands.session import (
     Session,
@@ -43,7 +44,7 @@ _SETTLED_BY_RESUME = {
 
 
 @click.command("upload", short_help="Load files and follow their jobs.")
-@click.argument("paths", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("paths", metavar="FILE...", type=FileOrStream(), nargs=-1, required=True)
 @click.option(
     "--dataset",
     metavar="D",
@@ -157,7 +158,7 @@ def expanded(paths: Sequence[Path]) -> list[Path]:
             files[path] = None
             continue
         names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - the pattern may be absolute
-        matches = [match for match in map(Path, names) if match.is_file()]
+        matches = [match for match in map(file_path, names) if match.is_file()]
         files |= dict.fromkeys(matches or [path])
     return list(files)
 

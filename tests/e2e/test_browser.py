@@ -17,7 +17,7 @@ from localstack_client.session import Session
 
 from tests.support.browser import Browser, chromium, require_programs
 from tests.support.client import run
-from tests.support.deployed_service import http, query, rows
+from tests.support.deployed_service import finished, http, query, rows, upload
 from tests.support.docpages import blocks, page
 from tests.support.waiting import wait_for
 
@@ -167,6 +167,28 @@ def test_a_page_reads_the_headers_that_it_needs(
     location, retry_after, request_id, etag = read
     assert location.startswith("/jobs/")
     assert (retry_after, len(request_id), len(etag)) == ("1", 36, 34)
+
+
+def test_a_page_reads_the_rejects_file(
+    browser: Browser, origin: str, stack: Mapping[str, str], dataset: str
+) -> None:
+    credential, data = token(stack, dataset), b"id,name\n1,Ada\n2\n"
+    job = upload(stack["SLUICE_URL"], data, credential=credential, size=len(data))
+    assert finished(stack["SLUICE_URL"], job)["counts"]["rejected"] == 1
+    opened(browser, origin, stack, "")
+    read = """
+        const headers = {Authorization: `Bearer ${args[1]}`, Accept: "application/json"};
+        for (;;) {
+          const asked = await fetch(`${args[0]}/rejects.csv`, {headers});
+          const made = await asked.json();
+          if (asked.status === 200) return await (await fetch(made.url)).text();
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+        """
+    rejects = browser.run(read, f"{stack['SLUICE_URL']}/jobs/{job}", credential)
+    header, row = rejects.splitlines()
+    assert "name" in header
+    assert "2" in row.split(",")
 
 
 def granted(address: str, origin: str, method: str) -> list[str]:

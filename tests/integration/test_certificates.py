@@ -31,11 +31,11 @@ class Server:
     port: int
     authority: Authority
 
-    def ask(self, host: str, ca: Path | None, mode: str = "verify-full") -> object:
+    def ask(self, host: str, ca: Path | None, mode: str | None = "verify-full") -> object:
         """Connect as a process with these settings does, and return what Postgres answers."""
         parts = urlsplit(self.database)
         place = f"{parts.username}:{parts.password}@{host}:{self.port}"
-        url = parts._replace(netloc=place, query=f"sslmode={mode}").geturl()
+        url = parts._replace(netloc=place, query=f"sslmode={mode}" if mode else "").geturl()
         pool = Pool(services(url, ca).database_url, size=1, wait_seconds=2)
         try:
             with transaction_on(pool) as connection:
@@ -71,6 +71,27 @@ def test_another_host_name_is_refused(server: Server, caplog: pytest.LogCaptureF
     assert server.ask("127.0.0.1", server.authority.file, "verify-ca") == 1  # which asks for no name
 
 
+def test_with_a_file_alone_the_certificate_and_the_host_name_are_verified(
+    server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert server.ask("localhost", server.authority.file, None) == 1
+    with pytest.raises(RetryLater):
+        server.ask("127.0.0.1", server.authority.file, None)
+    assert 'does not match host name "127.0.0.1"' in caplog.text
+    with pytest.raises(RetryLater):
+        server.ask("localhost", make_authority("another", folder).file, None)
+    assert "certificate verify failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "mode", ["disable", "allow", "prefer", "require", "verify", "verify-full&sslmode=require"]
+)
+def test_a_file_with_a_mode_that_verifies_nothing_is_refused(folder: Path, mode: str) -> None:
+    weak = mode.rpartition("=")[2]
+    with pytest.raises(SettingError, match=f"must be verify-full, .* It is '{weak}'"):
+        services(f"{URL}?sslmode={mode}", make_authority("weak", folder).file)
+
+
 def test_another_authority_is_refused(server: Server, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RetryLater):
         server.ask("localhost", make_authority("other", folder).file)
@@ -102,6 +123,9 @@ def test_an_address_that_names_a_file_or_does_not_verify_stays(folder: Path) -> 
     for url in (URL, f"{URL}?sslmode=require", f"{URL}?sslmode=verify-full&sslrootcert=/ca.pem"):
         assert services(url).database_url() == url
     ca = make_authority("named & odd", folder).file
+    assert services(f"{URL}?sslrootcert=/ca.pem", ca).database_url() == (
+        f"{URL}?sslrootcert=/ca.pem&sslmode=verify-full"
+    )
     assert root_of(URL, ca) == root_of(f"{URL}?sslmode=verify-ca", ca) == [str(ca)]
 
 

@@ -6,10 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import boto3
 import psycopg
 import pytest
-from botocore.config import Config
 from psycopg import errors
 
 from chalicelib.backends.postgres.api_keys import PostgresApiKeys
@@ -31,17 +29,17 @@ from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 from chalicelib.service.erasure import Eraser
 from chalicelib.service.object_keys import tenant_prefixes
 from tests.support.blocks import block
+from tests.support.buckets import s3_client
 from tests.support.life import DIALECT, SOURCE, Backend, Life
 from tests.support.roles import as_role
 
-CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 0})
 ACTOR = Actor(AuditAction.TENANT_REMOVE, "key", "k1", "operator", "key:k1", "request", "192.0.2.7")
 STAYS = {"audit_events", "schema_migrations"}
 
 
 @pytest.fixture
 def client(services: Mapping[str, str]) -> Any:
-    return boto3.client("s3", endpoint_url=services["AWS_ENDPOINT_URL"], config=CONFIG)
+    return s3_client(services)
 
 
 @pytest.fixture

@@ -65,9 +65,7 @@ BESIDE: dict[str, dict[Right, str]] = {
     "on_upload": {
         Right("s3:GetObject", f"{BUCKET}/drop/"): "in a bucket that keeps no versions",
         Right("s3:ListBucket", BUCKET): LOOK,
-        Right(
-            "sqs:SendMessage", EVENTS
-        ): "Lambda keeps events there that were in vain, in the function's name",
+        Right("sqs:SendMessage", EVENTS): "Lambda keeps failed events there, in the function's name",
     },
     "on_schedule": {
         Right("s3:DeleteObject", f"{BUCKET}/drop/"): "a bucket without versions, of a removed tenant",

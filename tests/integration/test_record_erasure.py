@@ -9,10 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import boto3
 import psycopg
 import pytest
-from botocore.config import Config
 from psycopg import errors
 
 from chalicelib.backends.postgres.database import transaction_on
@@ -24,7 +22,7 @@ from chalicelib.core.erasures import ErasedObject, Erasure
 from chalicelib.core.errors import JobEnded, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
-from chalicelib.core.model import Status
+from chalicelib.core.model import Options, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, Result
@@ -33,6 +31,7 @@ from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
 from tests.support.blocks import block
+from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
 from tests.support.life import Backend, Life
 from tests.support.principals import REACH
@@ -41,7 +40,6 @@ from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 from tests.support.workers import new_ingester
 
-CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 0})
 ACTOR = Actor(AuditAction.DATASET_ERASE, "key", "k1", "dpo", "key:k1", "request", "192.0.2.7")
 ADA = "ada@example.org"
 PEOPLE = f"""id,email,born
@@ -173,7 +171,7 @@ class _Killed(BaseException):
 
 @pytest.fixture
 def world(life: Life, services: Mapping[str, str]) -> World:
-    client = boto3.client("s3", endpoint_url=services["AWS_ENDPOINT_URL"], config=CONFIG)
+    client = s3_client(services)
     name = f"bucket-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -324,6 +322,14 @@ def test_json_numbers_are_found_by_their_texts(world: World) -> None:
     assert sorted(it[0] for it in left) == ['{"id": 55}', '{"id": [5]}', '{"x": 5}']
 
 
+def test_a_number_does_not_come_back_in_another_form(world: World) -> None:
+    for asked, line in (("1000000000000000000000", '{"id":1e21}'), ("1e-7", '{"id":0.0000001}')):
+        world.load(line.encode())
+        assert world.erase("id", asked).rows == 1
+        again = world.load(line.encode() + b"\n")
+        assert world.life.found(again).progress.tally.rejected == 1
+
+
 def test_the_objects_of_jobs_between_the_first_and_the_last_are_removed(world: World) -> None:
     one = f"id,email\n1,{ADA}\n"
     jobs = [world.load(f"{one}{n},x{n}@example.org\n".encode()) for n in (2, 3, 4)]
@@ -333,8 +339,9 @@ def test_the_objects_of_jobs_between_the_first_and_the_last_are_removed(world: W
     assert set(world.objects()) == {world.key(new)}
 
 
-def test_of_a_dropped_file_only_the_version_with_the_record_is_removed(world: World) -> None:
-    key = "drop/default/people/daily.csv"
+@pytest.mark.parametrize("folder", ["drop", "uploads"])
+def test_of_a_key_only_the_version_with_the_record_is_removed(world: World, folder: str) -> None:
+    key = f"{folder}/default/people/daily.csv"
     old = world.load(f"id,email\n1,{ADA}\n".encode(), key=key)
     clean = world.load(b"id,email\n2,x@example.org\n", key=key)
     neighbour = world.load(b"id,email\n3,y@example.org\n", key=f"{key}.bak")
@@ -368,6 +375,87 @@ def test_rejects_that_are_not_stored_whole_cost_the_object(world: World) -> None
     world.erase("email", ADA)
     assert set(world.objects()) == {world.key(short)}
     assert world.life.found(long).status is Status.COMPLETED
+
+
+def test_a_job_that_is_doomed_is_not_read_again(world: World) -> None:
+    """Between its examination and the removal of its object."""
+    life = world.life
+    failed = world.load(f"id,email\n1,{ADA},more\n".encode())
+    loaded = world.load(PEOPLE)
+    life.jobs.act(failed, Action.RETRY)  # nothing was erased yet
+    world.work(failed)
+    erasure = world.begin("email", ADA)
+    records = PostgresErasedRecords(life.pool)
+    life.jobs.reread(loaded, Changes())  # it is not examined yet
+    list(records.erase(erasure.id))
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
+    with pytest.raises(NotPossible, match="removed, with a person's records"):
+        life.jobs.act(failed, Action.RETRY)
+    world.work(loaded)
+    world.work(loaded)
+    list(records.erase(erasure.id))
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed, loaded}
+    life.jobs.act(loaded, Action.UNDO)  # its object is kept until it has ended
+    assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
+    records.removed(erasure.id, loaded, 0)
+    assert life.sql("SELECT count(*) FROM erasure_jobs WHERE removed_at IS NOT NULL") == [(0,)]
+    world.work(loaded)
+    assert world.eraser().erase() == 1
+    assert world.found(ADA) == {}
+
+
+def test_erasures_of_tenants_take_turns_and_are_limited(world: World) -> None:
+    acme = PostgresTenants(world.life.pool).create("acme")[0]
+    world.load(PEOPLE)
+    world.load(PEOPLE, tenant=acme)
+    first, second = world.begin("email", "a"), world.begin("email", "b")
+    other = world.begin("email", "a", acme)
+    records = PostgresErasedRecords(world.life.pool)
+    assert records.running() == [first.id, other.id, second.id]
+    next(records.erase(first.id))
+    assert records.running() == [second.id, other.id, first.id]
+    next(records.erase(second.id))
+    assert records.running() == [other.id, first.id, second.id]
+    for n in range(98):
+        world.begin("email", str(n))
+    with pytest.raises(NotPossible, match="100 erasures of this dataset are not completed"):
+        world.begin("email", "c")
+    assert world.life.sql("SELECT erasures FROM tenant_datasets ORDER BY id") == [(100,), (1,)]
+    world.begin("email", "c", acme)
+
+
+@pytest.mark.parametrize("encoding", [None, "cp1250", "utf-8"])
+def test_rejects_in_another_encoding_and_their_file_go(world: World, encoding: str | None) -> None:
+    data = "id,name\n1,Łukasz Żak,more\n2,x\n".encode("cp1250")
+    clean = "id,name\n1,Ewa Ćma,more\n2,y\n".encode("cp1250")
+    its, other = (world.load(it, options=Options(encoding=encoding)) for it in (data, clean))
+    assert world.erase("name", "Łukasz Żak").rejects == 1
+    assert [it.raw for it in world.life.jobs.rejects(its, limit=9, after=None)] == [""]
+    assert set(world.objects()) == {world.key(other)}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_warning_of_the_detection_does_not_show_what_was_erased(world: World, preview: bool) -> None:
+    world.load(PEOPLE)
+    world.erase("email", ADA)
+    titled = f"Export for {ADA}\nid,email,born\n8,mary@example.org,1943\n9,tony@example.org,1944\n"
+    job_id = world.register(titled.encode(), preview=preview)
+    world.work(job_id)
+    (warning,) = world.life.found(job_id).warnings
+    assert (warning.code, warning.example) == ("lines-before-header", "")
+    assert world.found(ADA) == {world.key(job_id): 1}
+
+
+def test_a_job_whose_object_is_gone_is_not_removed_again(world: World) -> None:
+    long = "y" * 600
+    world.load(f"id,email\n1,{ADA}\n2,grace@example.org,more\n3,{long},more\n4,x\n5,z\n".encode())
+    world.erase("email", ADA)
+    assert world.erase("email", "nobody@example.org").completed_at is not None
+    kept = "SELECT erasure FROM erasure_jobs ORDER BY 1"
+    assert world.life.sql(kept) == [(1,)]
+    assert world.erase("email", "grace@example.org").rejects == 1  # Postgres has it still
+    assert world.life.sql(kept) == [(1,), (3,)]
+    assert world.found("grace") == {}
 
 
 # The fence
@@ -553,6 +641,11 @@ def test_an_erasure_during_a_load_is_exact_though_workers_are_killed(
 
     wait_for(is_done, lambda: str(erasing.get("people", erasure.id)))
     of_ada = len(range(0, 60_000, 7))
+    address = "'x' || (record->>'id') || '@example.org'"
+    other = (
+        f"SELECT record::text FROM ingested_data WHERE record->>'email' IS DISTINCT FROM {address} LIMIT 3"
+    )
+    assert sluice.sql(other) == []
     assert sluice.sql(
         "SELECT count(*), count(*) FILTER (WHERE record->>'email' = %s) FROM ingested_data", ADA
     ) == [(60_000 - of_ada, 0)]

@@ -1,7 +1,9 @@
 """Logins of their own for the processes, and the migration that makes their roles."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -124,6 +126,17 @@ def test_the_migration_waits_for_a_table_that_is_in_use_and_blocks_no_other(life
         assert migrating.result() == [MIGRATION.name]
 
 
+def disown(connection: psycopg.Connection[Any], name: str, attempts: int = 5) -> None:
+    """Reassign what a role owns. Postgres fails if a function ends between its list and its look at it."""
+    try:
+        connection.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER".encode())
+    except psycopg.errors.InternalError_:
+        if attempts == 1:
+            raise
+        time.sleep(0.2)
+        disown(connection, name, attempts - 1)
+
+
 @pytest.fixture
 def plain_owner(empty_database_url: str) -> Iterator[str]:
     """Yield the address of an empty database whose owner may not create roles."""
@@ -135,7 +148,7 @@ def plain_owner(empty_database_url: str) -> Iterator[str]:
         connection.execute(f"ALTER DATABASE {place} OWNER TO {name}".encode())
     yield address(empty_database_url, name, "p")
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
-        connection.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER".encode())
+        disown(connection, name)
         connection.execute(f"DROP OWNED BY {name}".encode())
         connection.execute(f"DROP ROLE {name}".encode())
 

@@ -105,8 +105,20 @@ def test_a_page_of_the_given_origin_may_send_a_file_and_no_other(
     assert allowed.headers["access-control-allow-origin"] == ORIGIN
     assert allowed.headers["access-control-expose-headers"].split(", ") == ["ETag", "x-amz-checksum-sha256"]
     assert httpx.options(url, headers={"Origin": "https://other.example", **asked}).status_code == 403
-    gets = {**asked, "Access-Control-Request-Method": "GET"}
-    assert httpx.options(url, headers={"Origin": ORIGIN, **gets}).status_code == 403
+    deletes = {**asked, "Access-Control-Request-Method": "DELETE"}
+    assert httpx.options(url, headers={"Origin": ORIGIN, **deletes}).status_code == 403
+
+
+def test_a_page_of_the_given_origin_may_read_a_signed_url_and_no_other(
+    aws: Session, told: Mapping[str, str]
+) -> None:
+    s3, place = aws.client("s3"), {"Bucket": told["BucketName"], "Key": "rejects/d/j/rejects.csv"}
+    s3.put_object(**place, Body=b"id\n")
+    url = s3.generate_presigned_url("get_object", Params=place)
+    allowed = httpx.get(url, headers={"Origin": ORIGIN})
+    assert (allowed.text, allowed.headers["access-control-allow-origin"]) == ("id\n", ORIGIN)
+    for origin in ("https://other.example", "null"):
+        assert "access-control-allow-origin" not in httpx.get(url, headers={"Origin": origin}).headers
 
 
 def test_the_queues_have_their_settings(

@@ -10,7 +10,6 @@ from uuid import uuid4
 import boto3
 import httpx
 import pytest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from urllib3 import PoolManager
 
@@ -19,15 +18,15 @@ from chalicelib.core.errors import JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
 from chalicelib.wiring.aws import credentials, http_pools
+from tests.support.buckets import s3_client
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")
-CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 0})
 
 
 @pytest.fixture
 def client(services: Mapping[str, str]) -> Any:
-    return boto3.client("s3", endpoint_url=services["AWS_ENDPOINT_URL"], config=CONFIG)
+    return s3_client(services)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """AWS in memory that enforces IAM: moto, with what it lacks of it.
 
-moto checks the policies of whoever has signed a request. This adds:
+moto checks the policies of the identity that signed a request. This adds:
 
 - the resource of requests to Secrets Manager and to CloudWatch Logs, for which moto takes `*`;
 - the actions that AWS asks for where moto asks for one that IAM does not know (`s3:HeadBucket`,
@@ -59,7 +59,7 @@ class Cloud:
 
     @contextmanager
     def as_operator(self) -> Iterator[boto3.Session]:
-        """Give a session that may do everything, and let nobody's policies be checked meanwhile."""
+        """Give a session that may do everything, and check no policies meanwhile."""
         with disable_iam_authentication():
             yield boto3.Session(aws_access_key_id="o", aws_secret_access_key="o", region_name=REGION)
 

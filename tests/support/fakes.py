@@ -214,7 +214,7 @@ class MemoryTenants:
 
 @dataclass
 class MemoryErasures:
-    """The erasures of all tenants, which nobody carries out. ``datasets``: those that exist."""
+    """The erasures of all tenants, which are not carried out. ``datasets``: those that exist."""
 
     datasets: set[str] = field(default_factory=set)
     erasures: dict[UUID, tuple[Tenant, Erasure]] = field(default_factory=dict)

@@ -46,7 +46,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 0))
 SELECT status, attempts, etag, size, text_size, detected, reading_no, purged_at, upload_id, uploaded_at,
        max_rejects, max_rejects_is_share, on_failure, rejects_beyond_limit, rolls_back,
        EXISTS (SELECT FROM tenants WHERE id = job.tenant_id AND removing_at IS NOT NULL) AS is_removed,
-       EXISTS (SELECT FROM erasure_jobs WHERE job_id = job.id AND removed_at IS NOT NULL) AS is_erased
+       EXISTS (SELECT FROM erasure_jobs WHERE job_id = job.id AND holds AND examined_at IS NOT NULL) AS is_erased
 FROM ingestion_jobs AS job WHERE job.id = %(id)s AND
 
 -- name: for_change

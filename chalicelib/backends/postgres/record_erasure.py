@@ -11,7 +11,8 @@ from chalicelib.backends.postgres.mappers import Row, erased_value_columns, eras
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.core.audit import Actor, Target
 from chalicelib.core.erased_values import ERASED, TOLD, ErasedValue, ErasedValues, hmac_pads
-from chalicelib.core.erasures import ErasedObject, Erasure
+from chalicelib.core.erasures import MOST_OPEN, ErasedObject, Erasure
+from chalicelib.core.errors import NotPossible
 from chalicelib.core.model import Status
 from chalicelib.core.tenants import Tenant
 
@@ -19,6 +20,7 @@ _SQL = load_queries("record_erasure.sql")
 _ROWS = 10_000  # that are looked at in one transaction
 _REJECTS = 1000
 _JOBS = 100  # looked up at once
+_ERASURES = 100  # that a sweep looks at
 _SHOWN = 10  # jobs that an erasure waits for
 
 
@@ -39,6 +41,10 @@ class PostgresErasures:
             own = connection.execute(_SQL["count_erasure"], names).fetchone()
             if own is None:
                 return None
+            if own["open"] >= MOST_OPEN:
+                raise NotPossible(
+                    f"{MOST_OPEN} erasures of this dataset are not completed: wait until one of them is."
+                )
             value = ErasedValue.of(own["erasure_salt"], field, texts)
             columns = {"id": erasure_id, "tenant_id": self._tenant.id, "dataset_id": own["id"]}
             connection.execute(_SQL["begin"], {**columns, **erased_value_columns(value)})
@@ -68,7 +74,7 @@ class PostgresErasedRecords:
     def running(self) -> Sequence[UUID]:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            return [row["id"] for row in connection.execute(_SQL["running"])]
+            return [row["id"] for row in connection.execute(_SQL["running"], {"limit": _ERASURES})]
 
     def erase(self, erasure_id: UUID) -> Iterator[None]:
         """See the port."""
@@ -105,7 +111,9 @@ class PostgresErasedRecords:
     def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
+            row = lock_job(connection, job_id)
+            if row is not None and Status(row["status"]).is_terminal:
+                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
             if count:
                 connection.execute(_SQL["count_objects"], {"id": erasure_id, "count": count})
 
@@ -200,7 +208,7 @@ class _Step:
         rejects = connection.execute(_SQL["rejects"], {**job, "limit": limit}).fetchall()
         if not rejects:
             return False
-        found = [it for it in rejects if self._values.may_be_in(f"{it['message']}\n{it['raw']}")]
+        found = [it for it in rejects if self._may_be_in(it)]
         told = {"job_id": job["job_id"], "code": ERASED, "told": TOLD}
         for it in found:
             place = {"block_no": it["block_no"], "record": it["record"]}
@@ -209,6 +217,9 @@ class _Step:
         connection.execute(_SQL["note_rejects"], {**job, **last})
         connection.execute(_SQL["count_rejects"], {**self._erasure, "count": len(found)})
         return True
+
+    def _may_be_in(self, reject: Row) -> bool:
+        return self._values.may_be_in(f"{reject['message']}\n{reject['raw']}", reject["encoding"])
 
     def _empty_texts(self, connection: Connection, job: dict[str, Any]) -> bool:
         """Remove the other texts of a job that may hold the value; return whether there were any."""

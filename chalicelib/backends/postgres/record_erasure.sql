@@ -4,7 +4,8 @@ UPDATE tenant_datasets AS own
 SET erasures = erasures + 1, erasure_salt = coalesce(erasure_salt, %(salt)s)
 FROM datasets
 WHERE datasets.name = %(dataset)s AND datasets.id = own.dataset_id AND own.tenant_id = %(tenant_id)s
-RETURNING own.id, own.erasure_salt
+RETURNING own.id, own.erasure_salt,
+          (SELECT count(*) FROM erasures WHERE dataset_id = own.id AND completed_at IS NULL) AS open
 
 -- name: begin
 INSERT INTO erasures (id, tenant_id, dataset_id, field, hashes, sizes, words_hash, words)
@@ -25,13 +26,20 @@ CROSS JOIN LATERAL (
 WHERE erasure.id = %(id)s AND datasets.name = %(dataset)s AND own.tenant_id = %(tenant_id)s
 
 -- name: running
-SELECT id FROM erasures WHERE completed_at IS NULL ORDER BY number
+-- One of each tenant, then another of each: the erasure that has waited longest first.
+SELECT id FROM (
+    SELECT id, worked_at, number,
+           row_number() OVER (PARTITION BY tenant_id ORDER BY worked_at NULLS FIRST, number) AS turn
+    FROM erasures WHERE completed_at IS NULL
+) AS it
+ORDER BY turn, worked_at NULLS FIRST, number LIMIT %(limit)s
 
 -- name: look
-SELECT erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.sizes, erasure.words_hash, erasure.words,
-       erasure.fenced_at, erasure.after_hash, erasure.rows_done_at, own.erasure_salt
-FROM erasures AS erasure JOIN tenant_datasets AS own ON own.id = erasure.dataset_id
-WHERE erasure.id = %(id)s AND completed_at IS NULL
+UPDATE erasures AS erasure SET worked_at = now()
+FROM tenant_datasets AS own
+WHERE erasure.id = %(id)s AND completed_at IS NULL AND own.id = erasure.dataset_id
+RETURNING erasure.number, erasure.tenant_id, erasure.dataset_id, erasure.field, erasure.hashes, erasure.sizes, erasure.words_hash,
+          erasure.words, erasure.fenced_at, erasure.after_hash, erasure.rows_done_at, own.erasure_salt
 
 -- name: wait_for_blocks
 -- Waits for blocks of the dataset that are being committed, which may not know the erasure: see heed_erasures(). Later ones
@@ -90,8 +98,10 @@ WHERE listed.erasure = %(erasure)s AND listed.examined_at IS NULL
 ORDER BY job.number LIMIT %(limit)s
 
 -- name: rejects
-SELECT reject.block_no, reject.record, reject.message, reject.raw
-FROM erasure_jobs AS listed JOIN validation_errors AS reject ON reject.job_id = listed.job_id
+SELECT reject.block_no, reject.record, reject.message, reject.raw, coalesce(job.detected ->> 'encoding', 'utf-8') AS encoding
+FROM erasure_jobs AS listed
+JOIN validation_errors AS reject ON reject.job_id = listed.job_id
+JOIN ingestion_jobs AS job ON job.id = listed.job_id
 WHERE listed.erasure = %(erasure)s AND listed.job_id = %(job_id)s
   AND (reject.block_no, reject.record) > (listed.after_block, listed.after_record)
 ORDER BY reject.block_no, reject.record LIMIT %(limit)s
@@ -110,7 +120,10 @@ UPDATE erasures SET rejects = rejects + %(count)s WHERE number = %(erasure)s
 -- name: texts
 -- What else may show cells: examples of warnings, a preview, the message of an error. In Postgres alone.
 SELECT 'warning' AS kind, block_no, code, example AS text FROM job_warnings WHERE job_id = %(job_id)s AND example IS NOT NULL
-UNION ALL SELECT 'preview', NULL, NULL, document::text FROM job_previews WHERE job_id = %(job_id)s
+UNION ALL
+SELECT 'preview', NULL, NULL, piece::text
+FROM job_previews, jsonb_array_elements((document -> 'records') || (document -> 'rejects') || (document -> 'warnings')) AS piece
+WHERE job_id = %(job_id)s
 UNION ALL SELECT 'error', NULL, NULL, error_message FROM ingestion_jobs WHERE id = %(job_id)s AND error_message IS NOT NULL
 
 -- name: empty_warning
@@ -125,10 +138,14 @@ UPDATE ingestion_jobs SET error_message = %(told)s WHERE id = %(job_id)s
 -- name: judge
 -- The job is examined. Its object holds the value, or may, unless all of its records are known to be free of it: they became
 -- rows, none of which it was, or rejects that are stored whole; or its file is still to come. If another job brought a row that is gone, and then a third
--- one, which are between them is not known.
+-- one, which are between them is not known. Once another erasure has removed the object, only what Postgres has matters.
 UPDATE erasure_jobs AS listed
 SET examined_at = now(),
-    holds = listed.holds OR %(is_found)s OR job.status NOT IN ('COMPLETED', 'PENDING')
+    holds = listed.holds OR %(is_found)s OR NOT EXISTS (
+        SELECT FROM erasure_jobs AS earlier JOIN erasures AS its ON its.number = earlier.erasure
+        WHERE earlier.job_id = job.id AND earlier.removed_at IS NOT NULL AND its.completed_at IS NOT NULL
+    ) AND (
+        job.status NOT IN ('COMPLETED', 'PENDING')
         OR EXISTS (
             SELECT FROM ingestion_blocks AS block
             WHERE block.job_id = job.id
@@ -140,16 +157,18 @@ SET examined_at = now(),
             SELECT FROM erasure_jobs AS original
             WHERE original.erasure = listed.erasure AND original.job_id = job.duplicate_of AND original.holds
         )
+    )
 FROM ingestion_jobs AS job, erasures AS erasure
 WHERE listed.erasure = %(erasure)s AND listed.job_id = %(job_id)s AND job.id = listed.job_id AND erasure.number = listed.erasure
 RETURNING listed.holds
 
 -- name: objects
--- Of dropped files several jobs may have read versions of one key: those of the others stay.
+-- Of jobs that have ended: one whose rows are being undone is waited for. From its examination on, a job is not read again.
+-- Several jobs may have read versions of one key: those of the others stay.
 SELECT job.id, job.key, tenants.name AS tenant, erasure.fenced_at,
        ARRAY(
            SELECT coalesce(other.version_id, 'null') FROM ingestion_jobs AS other
-           WHERE job.key LIKE 'drop/%%' AND other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
+           WHERE other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
              AND NOT EXISTS (SELECT FROM erasure_jobs AS its WHERE its.erasure = listed.erasure AND its.job_id = other.id AND its.holds)
        ) AS kept
 FROM erasures AS erasure
@@ -157,6 +176,7 @@ JOIN erasure_jobs AS listed ON listed.erasure = erasure.number
 JOIN ingestion_jobs AS job ON job.id = listed.job_id
 JOIN tenants ON tenants.id = job.tenant_id
 WHERE erasure.id = %(id)s AND listed.holds AND listed.examined_at IS NOT NULL
+  AND job.status NOT IN ('PENDING', 'PROCESSING', 'PREVIEWED', 'UNDOING')
   AND (listed.removed_at IS NULL
        OR listed.removed_at < listed.examined_at + make_interval(secs => %(settled)s)
           AND now() >= listed.examined_at + make_interval(secs => %(settled)s))

@@ -12,17 +12,15 @@ from chalice.test import Client, HTTPResponse
 
 import app as deployed
 from chalicelib.core.access import Scope
-from chalicelib.core.api_keys import NewApiKey, hash_of
+from chalicelib.core.api_keys import hash_of
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Status
-from chalicelib.core.tenants import Tenant
 from tests.support.api_client import assert_problem
 from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
-from tests.support.jobs import NOW, new_job
+from tests.support.jobs import new_job
 from tests.support.routes import ROUTES
-
-ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
+from tests.support.tenants import ACME, BOND, add_tenants, new_key
 
 
 def scope_of(method: str, path: str) -> Scope:
@@ -31,15 +29,8 @@ def scope_of(method: str, path: str) -> Scope:
 
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
-    services.tenants.tenants |= {"acme": ACME, "bond": BOND}
-    services.access = services.new_access()
+    add_tenants(services)
     return services
-
-
-def key(services: MemoryServices, *scopes: Scope, **grants: Any) -> str:
-    """Return a new key: with all scopes and for all tenants, unless told otherwise."""
-    new = NewApiKey(name=str(uuid4()), scopes=frozenset(scopes or Scope), **grants)
-    return services.api_keys.create(new)[1]
 
 
 def send(
@@ -74,7 +65,7 @@ def test_no_route_lets_a_stranger_in(
 def test_a_parameter_that_a_route_does_not_have_is_an_error(
     client: Client, services: MemoryServices, method: str, path: str
 ) -> None:
-    answer = send(client, method, f"{path}?colour=red", key(services))
+    answer = send(client, method, f"{path}?colour=red", new_key(services))
     assert_problem(answer, 400)
     assert answer.json_body["field"] == "colour"
 
@@ -91,10 +82,10 @@ def test_a_route_needs_its_scope_and_no_other(
     client: Client, services: MemoryServices, method: str, path: str
 ) -> None:
     scope, query = scope_of(method, path), "?deep=1" if path == "/healthz" else ""
-    others = send(client, method, path + query, key(services, *set(Scope) - {scope}))
+    others = send(client, method, path + query, new_key(services, *set(Scope) - {scope}))
     assert_problem(others, 403, code="insufficient_scope", scope=scope.value)
     assert f'error="insufficient_scope", scope="{scope}"' in others.headers["WWW-Authenticate"]
-    assert send(client, method, path + query, key(services, scope)).status_code not in (401, 403)
+    assert send(client, method, path + query, new_key(services, scope)).status_code not in (401, 403)
 
 
 def test_the_scopes_of_routes_are_as_documented() -> None:
@@ -127,7 +118,7 @@ def test_a_job_of_another_tenant_does_not_exist(
 ) -> None:
     job = services.jobs.put(new_job(status=Status.COMPLETED, tenant=ACME))
     before = services.jobs.jobs[job.id]
-    strangers = key(services, tenant=BOND)
+    strangers = new_key(services, tenant=BOND)
 
     other = send(client, method, path.replace("{job_id}", str(job.id)), strangers)
     none = send(client, method, path, strangers)
@@ -144,7 +135,7 @@ def test_a_tenants_list_has_its_own_jobs_only(client: Client, services: MemorySe
     services.jobs.put(new_job(number=3, tenant=BOND))
     services.jobs.put(new_job(number=4))
 
-    answer = send(client, "GET", "/jobs", key(services, tenant=ACME))
+    answer = send(client, "GET", "/jobs", new_key(services, tenant=ACME))
 
     listed = [job["id"] for job in answer.json_body["jobs"]]
     assert listed == [str(job.id) for job in reversed(own)]
@@ -154,7 +145,7 @@ def test_a_tenants_list_has_its_own_jobs_only(client: Client, services: MemorySe
 def test_a_key_of_all_tenants_acts_for_the_tenant_that_a_request_names(
     client: Client, services: MemoryServices
 ) -> None:
-    operator = key(services)
+    operator = new_key(services)
     unnamed = job_of(services, register(client, operator))
     named = job_of(services, register(client, operator, Sluice_Tenant="acme"))
 
@@ -168,14 +159,14 @@ def test_a_key_of_all_tenants_acts_for_the_tenant_that_a_request_names(
 
 
 def test_a_tenants_key_names_no_other_tenant(client: Client, services: MemoryServices) -> None:
-    own = key(services, tenant=ACME)
+    own = new_key(services, tenant=ACME)
     assert job_of(services, register(client, own, Sluice_Tenant="acme")).tenant == ACME
     for other in ("bond", "default", "nothere"):
         assert_problem(register(client, own, Sluice_Tenant=other), 403, code="access_denied")
 
 
 def test_a_suspended_tenant_can_do_nothing(client: Client, services: MemoryServices) -> None:
-    own, operator = key(services, tenant=ACME), key(services)
+    own, operator = new_key(services, tenant=ACME), new_key(services)
     job = services.jobs.put(new_job(tenant=ACME))
     assert send(client, "POST", "/tenants/acme/suspend", operator).status_code == 200
     services.access = services.new_access()  # as if 10 s had passed
@@ -192,7 +183,7 @@ def test_a_suspended_tenant_can_do_nothing(client: Client, services: MemoryServi
 
 
 def test_a_key_for_datasets_sees_no_other(client: Client, services: MemoryServices) -> None:
-    own = key(services, tenant=ACME, datasets=frozenset({"crm"}))
+    own = new_key(services, tenant=ACME, datasets=frozenset({"crm"}))
     hidden = services.jobs.put(new_job(tenant=ACME, dataset="erp"))
     seen = job_of(services, register(client, own))
 
@@ -206,7 +197,7 @@ def test_a_key_for_datasets_sees_no_other(client: Client, services: MemoryServic
 
 
 def test_a_job_says_by_which_credential_it_was_registered(client: Client, services: MemoryServices) -> None:
-    job = job_of(services, register(client, key(services)))
+    job = job_of(services, register(client, new_key(services)))
     (stored,) = services.key_register.keys.values()
     assert services.jobs.creators[job.id] == f"key:{stored.id}"
 
@@ -221,7 +212,7 @@ def create(client: Client, credential: str, **members: Any) -> HTTPResponse:
 
 
 def test_a_created_key_works_until_it_is_revoked(client: Client, services: MemoryServices) -> None:
-    operator = key(services)
+    operator = new_key(services)
     made = create(client, operator)
     assert made.status_code == 201
     assert made.headers["Cache-Control"] == "no-store"
@@ -240,21 +231,21 @@ def test_a_created_key_works_until_it_is_revoked(client: Client, services: Memor
 
 
 def test_a_key_is_looked_up_once_in_a_while(client: Client, services: MemoryServices) -> None:
-    operator = key(services)
+    operator = new_key(services)
     for _ in range(5):
         send(client, "GET", "/jobs", operator)
     assert services.key_register.looked_up == 1
 
 
 def test_an_expired_key_is_refused(client: Client, services: MemoryServices) -> None:
-    past = key(services, expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    future = key(services, expires_at=datetime.now(UTC) + timedelta(days=1))
+    past = new_key(services, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    future = new_key(services, expires_at=datetime.now(UTC) + timedelta(days=1))
     assert_problem(send(client, "GET", "/jobs", past), 401)
     assert send(client, "GET", "/jobs", future).status_code == 200
 
 
 def test_two_keys_of_a_name_work_at_a_time(client: Client, services: MemoryServices) -> None:
-    operator = key(services)
+    operator = new_key(services)
     first, second = create(client, operator), create(client, operator)
     assert second.status_code == 201
     assert_problem(create(client, operator), 409)
@@ -281,13 +272,13 @@ def test_two_keys_of_a_name_work_at_a_time(client: Client, services: MemoryServi
 def test_a_wrong_key_is_refused_with_the_member(
     client: Client, services: MemoryServices, members: dict[str, Any], field: str
 ) -> None:
-    assert_problem(create(client, key(services), **members), 400, field=field)
+    assert_problem(create(client, new_key(services), **members), 400, field=field)
     assert len(services.key_register.keys) == 1
 
 
 def test_a_key_gives_away_no_right_that_it_has_not(client: Client, services: MemoryServices) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
-    admin = key(services, Scope.TENANTS_ADMIN, Scope.JOBS_READ, tenant=ACME, expires_at=soon)
+    admin = new_key(services, Scope.TENANTS_ADMIN, Scope.JOBS_READ, tenant=ACME, expires_at=soon)
     ends = {"scopes": ["jobs:read"], "expires_at": soon.isoformat()}
 
     assert_problem(create(client, admin, expires_at=soon.isoformat()), 403, scope="uploads:write")
@@ -300,14 +291,14 @@ def test_a_key_gives_away_no_right_that_it_has_not(client: Client, services: Mem
 
 def test_what_concerns_all_datasets_is_given_for_all(client: Client, services: MemoryServices) -> None:
     both = {"scopes": ["tenants:admin"], "datasets": ["crm"]}
-    assert_problem(create(client, key(services), **both), 400, field="datasets")
-    made = create(client, key(services), scopes=["jobs:read"], datasets=["crm"])
+    assert_problem(create(client, new_key(services), **both), 400, field="datasets")
+    made = create(client, new_key(services), scopes=["jobs:read"], datasets=["crm"])
     assert made.json_body["datasets"] == ["crm"]
 
 
 def test_a_tenants_admin_manages_its_own_keys_only(client: Client, services: MemoryServices) -> None:
-    admin = key(services, tenant=ACME)
-    others = create(client, key(services), name="others").json_body
+    admin = new_key(services, tenant=ACME)
+    others = create(client, new_key(services), name="others").json_body
     listed = send(client, "GET", "/keys", admin).json_body["keys"]
     assert {it["tenant"] for it in listed} == {"acme"}
     assert_problem(send(client, "DELETE", f"/keys/{others['id']}", admin), 404)
@@ -329,5 +320,5 @@ def test_a_tenants_admin_manages_its_own_keys_only(client: Client, services: Mem
 def test_what_concerns_all_tenants_is_the_operators(
     client: Client, services: MemoryServices, method: str, path: str
 ) -> None:
-    assert_problem(send(client, method, path, key(services, tenant=ACME)), 403, code="access_denied")
+    assert_problem(send(client, method, path, new_key(services, tenant=ACME)), 403, code="access_denied")
     assert services.tenants.tenants["bond"].suspended_at is None

@@ -23,8 +23,8 @@ from tests.support.docpages import quoted, section, table
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 from tests.support.routes import ROUTES
+from tests.support.tenants import ACME, BOND, add_tenants, new_key
 
-ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 SECRET = "slu_" + "S" * 36
 
 # They send the file of an upload whose registration is in the log, and grant nothing more.
@@ -41,14 +41,8 @@ AUDITED = [it for it in ROUTES if audited(*it) is not None]
 
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
-    services.tenants.tenants |= {"acme": ACME, "bond": BOND}
-    services.access = services.new_access()
+    add_tenants(services)
     return services
-
-
-def key(services: MemoryServices, *scopes: Scope, **grants: Any) -> str:
-    new = NewApiKey(name=str(uuid4()), scopes=frozenset(scopes or Scope), **grants)
-    return services.api_keys.create(new)[1]
 
 
 def send(  # noqa: PLR0913, PLR0917 - what makes a request
@@ -129,7 +123,7 @@ CASES: dict[tuple[str, str], Case] = {
 
 def done(client: Client, services: MemoryServices, method: str, path: str) -> tuple[HTTPResponse, object]:
     """Send the request of the route's case on behalf of acme; return the answer and what is in its path."""
-    case, operator = CASES[method, path], key(services)
+    case, operator = CASES[method, path], new_key(services)
     of_path = case.prepare(services)
     filled = re.sub(r"\{\w+\}", str(of_path), path)
     tenant = None if path.startswith("/tenants") else "acme"
@@ -200,7 +194,7 @@ def test_what_is_forbidden_is_in_the_log(
     job_id = uuid4()
     filled = path.replace("{job_id}", str(job_id)).replace("{key_id}", str(job_id)).replace("{name}", "bond")
 
-    assert_problem(send(client, method, filled, key(services, Scope.JOBS_READ, tenant=ACME)), 403)
+    assert_problem(send(client, method, filled, new_key(services, Scope.JOBS_READ, tenant=ACME)), 403)
 
     (event,) = services.audit.events
     assert (event.actor.action, event.refused, event.tenant) == (audited(method, path), 403, str(ACME.id))
@@ -212,11 +206,11 @@ def test_what_is_forbidden_is_in_the_log(
 def test_what_is_unknown_or_not_possible_is_in_the_log(client: Client, services: MemoryServices) -> None:
     others, ended = job(Status.PENDING)(services), job(Status.COMPLETED)(services)
 
-    assert_problem(send(client, "POST", f"/jobs/{others}/cancel", key(services, tenant=BOND)), 404)
-    assert_problem(send(client, "POST", f"/jobs/{ended}/cancel", key(services), tenant="acme"), 409)
-    assert_problem(send(client, "POST", "/tenants/nothere/suspend", key(services)), 404)
-    assert_problem(send(client, "POST", "/uploads", key(services, tenant=BOND), {}, "acme"), 403)
-    assert_problem(send(client, "POST", "/uploads", key(services), {}, "nothere"), 404)
+    assert_problem(send(client, "POST", f"/jobs/{others}/cancel", new_key(services, tenant=BOND)), 404)
+    assert_problem(send(client, "POST", f"/jobs/{ended}/cancel", new_key(services), tenant="acme"), 409)
+    assert_problem(send(client, "POST", "/tenants/nothere/suspend", new_key(services)), 404)
+    assert_problem(send(client, "POST", "/uploads", new_key(services, tenant=BOND), {}, "acme"), 403)
+    assert_problem(send(client, "POST", "/uploads", new_key(services), {}, "nothere"), 404)
 
     seen = [(it.refused, it.tenant, it.subject) for it in services.audit.events]
     assert seen == [
@@ -230,7 +224,7 @@ def test_what_is_unknown_or_not_possible_is_in_the_log(client: Client, services:
 
 def test_what_a_client_takes_for_an_id_stays_out_of_the_log(client: Client, services: MemoryServices) -> None:
     """A key in the place of its id, for example."""
-    operator = key(services)
+    operator = new_key(services)
     assert_problem(send(client, "DELETE", f"/keys/{SECRET}", operator), 404)
     assert_problem(send(client, "POST", f"/tenants/{SECRET}/suspend", operator), 404)
     assert_problem(send(client, "POST", f"/jobs/{SECRET}/cancel", operator), 404)
@@ -239,20 +233,20 @@ def test_what_a_client_takes_for_an_id_stays_out_of_the_log(client: Client, serv
 
 def test_strangers_and_wrong_bodies_are_not_in_the_log(client: Client, services: MemoryServices) -> None:
     assert_problem(send(client, "POST", "/uploads", "nonsense", {}), 401)
-    assert_problem(send(client, "POST", "/uploads", key(services), {"filename": 1}), 400)
-    assert_problem(send(client, "PUT", "/datasets/crm/options", key(services), {"decimal": "x"}), 400)
+    assert_problem(send(client, "POST", "/uploads", new_key(services), {"filename": 1}), 400)
+    assert_problem(send(client, "PUT", "/datasets/crm/options", new_key(services), {"decimal": "x"}), 400)
     assert services.audit.events == []
 
 
 def test_reading_is_not_in_the_log(client: Client, services: MemoryServices) -> None:
-    job_id, operator = job(Status.COMPLETED)(services), key(services)
+    job_id, operator = job(Status.COMPLETED)(services), new_key(services)
     for path in ("/jobs", f"/jobs/{job_id}", f"/jobs/{job_id}/errors", "/keys", "/tenants", "/audit-events"):
         assert send(client, "GET", path, operator, tenant="acme").status_code == 200
     assert services.audit.events == []
 
 
 def test_a_tenant_that_exists_is_not_created(client: Client, services: MemoryServices) -> None:
-    assert send(client, "POST", "/tenants", key(services), {"name": "bond"}).status_code == 200
+    assert send(client, "POST", "/tenants", new_key(services), {"name": "bond"}).status_code == 200
     assert services.audit.events == []
 
 
@@ -270,7 +264,7 @@ def test_events_are_cloud_events(client: Client, services: MemoryServices) -> No
     noted(services, refused=409)
     services.audit.events = [replace(it, tenant="acme") for it in services.audit.events]
 
-    refused, first = send(client, "GET", "/audit-events", key(services)).json_body["events"]
+    refused, first = send(client, "GET", "/audit-events", new_key(services)).json_body["events"]
 
     job_id = str(UUID(int=7))
     assert first == {
@@ -298,7 +292,7 @@ def test_events_are_cloud_events(client: Client, services: MemoryServices) -> No
 def test_events_come_in_pages(client: Client, services: MemoryServices) -> None:
     for _ in range(5):
         noted(services)
-    operator, seen, path = key(services), [], "/audit-events?limit=2"
+    operator, seen, path = new_key(services), [], "/audit-events?limit=2"
     while True:
         page = send(client, "GET", path, operator).json_body
         seen.append([event["id"] for event in page["events"]])
@@ -321,7 +315,7 @@ def test_events_come_in_pages(client: Client, services: MemoryServices) -> None:
     ],
 )
 def test_a_wrong_query_is_refused(client: Client, services: MemoryServices, query: str, field: str) -> None:
-    assert_problem(send(client, "GET", f"/audit-events?{query}", key(services)), 400, field=field)
+    assert_problem(send(client, "GET", f"/audit-events?{query}", new_key(services)), 400, field=field)
 
 
 def test_filters_reach_the_log(
@@ -337,10 +331,10 @@ def test_filters_reach_the_log(
 
     monkeypatch.setattr(services.audit, "list", listed)
     query = f"tenant=acme&action=job.undo&job={UUID(int=7)}&since=2026-01-01T00:00:00Z"
-    send(client, "GET", f"/audit-events?{query}", key(services))
-    send(client, "GET", "/audit-events", key(services))
-    send(client, "GET", "/audit-events", key(services, tenant=BOND))
-    send(client, "GET", "/audit-events?tenant=bond", key(services, tenant=BOND))
+    send(client, "GET", f"/audit-events?{query}", new_key(services))
+    send(client, "GET", "/audit-events", new_key(services))
+    send(client, "GET", "/audit-events", new_key(services, tenant=BOND))
+    send(client, "GET", "/audit-events?tenant=bond", new_key(services, tenant=BOND))
 
     assert (asked[0].tenant, asked[0].action, asked[0].job_id) == ("acme", AuditAction.JOB_UNDO, UUID(int=7))
     assert asked[0].since.isoformat() == "2026-01-01T00:00:00+00:00"
@@ -350,8 +344,8 @@ def test_filters_reach_the_log(
 
 def test_the_log_of_others_is_not_shown(client: Client, services: MemoryServices) -> None:
     path = "/audit-events?tenant=acme"
-    assert_problem(send(client, "GET", path, key(services, tenant=BOND)), 403, code="access_denied")
-    own = key(services, tenant=BOND, datasets=frozenset({"crm"}))
+    assert_problem(send(client, "GET", path, new_key(services, tenant=BOND)), 403, code="access_denied")
+    own = new_key(services, tenant=BOND, datasets=frozenset({"crm"}))
     assert_problem(send(client, "GET", "/audit-events", own), 403, code="access_denied")
 
 

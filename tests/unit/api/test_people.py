@@ -17,7 +17,6 @@ from chalicelib.backends.access_tokens import AccessTokens, Provider
 from chalicelib.core.access import Unauthenticated
 from chalicelib.core.errors import JobFailed, RetryLater
 from chalicelib.core.model import Source
-from chalicelib.core.tenants import Tenant
 from chalicelib.service.access import Access
 from chalicelib.service.people import Claims, People, parse_roles
 from chalicelib.settings import SettingError, load
@@ -27,8 +26,8 @@ from tests.support.docpages import section
 from tests.support.fakes import MemoryServices, MemoryStore
 from tests.support.issuer import AUDIENCE, URL, Issuer
 from tests.support.jobs import NOW, new_job
+from tests.support.tenants import ACME, BOND
 
-ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 ROLES = """{"reader": {"scopes": ["jobs:read"]}, "writer": {"scopes": ["uploads:write"]},
             "auditor": {"scopes": ["jobs:read"], "all_tenants": true}}"""
 READER: dict[str, Any] = {"tenant": "acme", "roles": ["reader"]}

@@ -15,32 +15,29 @@ from hypothesis import strategies as st
 
 import app as deployed
 from chalicelib.core.access import Scope, UploadLimits
-from chalicelib.core.api_keys import NewApiKey, hash_of
+from chalicelib.core.api_keys import hash_of
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.jobs import Instructions, Job, Part
 from chalicelib.core.model import Status
-from chalicelib.core.tenants import Tenant
 from chalicelib.core.uploads import MOST_LABELS, UploadRequest, metadata_size, within_limits
 from tests.support.api_client import assert_problem
 from tests.support.docpages import section
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 from tests.support.routes import ROUTES
+from tests.support.tenants import ACME, BOND, add_tenants, new_key
 
-ACME, BOND = Tenant(2, "acme", NOW), Tenant(3, "bond", NOW)
 MAKES = (Scope.UPLOADS_WRITE, Scope.JOBS_READ, Scope.REJECTS_READ)  # and gives them to its tokens
 
 
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
-    services.tenants.tenants |= {"acme": ACME, "bond": BOND}
-    services.access = services.new_access()
+    add_tenants(services)
     return services
 
 
 def key(services: MemoryServices, *scopes: Scope, **grants: Any) -> str:
-    new = NewApiKey(name=str(uuid4()), scopes=frozenset(scopes or MAKES), **{"tenant": ACME, **grants})
-    return services.api_keys.create(new)[1]
+    return new_key(services, *(scopes or MAKES), **{"tenant": ACME, **grants})
 
 
 def send(

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from sluice_cli import errors, follow
 from sluice_cli.main import main
-from tests.support.cli_fake import PREFIX, Answer, FakeSluice
+from tests.support.cli_fake import PREFIX, Answer, FakeSluice, problem
 
 ID = "b0f6a1f0-2a35-4c2a-9d0e-6a3f0f5a7c11"
 
@@ -42,6 +43,46 @@ def test_the_value_comes_from_standard_input_and_the_result_is_waited_for(
     assert [it.target for it in server.requests_of("GET")] == [f"{PREFIX}/datasets/people/erasures/{ID}"] * 2
 
 
+BUSY = problem(429, "Too Many Requests", "Later.")
+OUT = problem(503, "Service Unavailable", "The database does not answer.")
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Make the clock one that only sleeping advances, and return the pauses."""
+    slept: list[float] = []
+    monkeypatch.setattr("sluice_cli.commands.erase.time.sleep", slept.append)
+    timing = follow.Timing(clock=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(follow, "Timing", lambda: timing)
+    return slept
+
+
+def test_an_outage_does_not_end_the_wait(server: FakeSluice, naps: list[float]) -> None:
+    server.erasures = [Answer(202, erasure()), BUSY, OUT, None, Answer(200, DONE)]
+    result = run(server, "--yes")
+    assert result.exit_code == 0
+    assert result.stdout == "Erased: rows: 1,234, rejects emptied: 1, files: 2.\n"
+    assert "Too Many Requests: Later. Trying again for 2 min" in result.stderr
+    assert "The API answers again." in result.stderr
+    assert naps[1:] == [0.5, 1.0, 2.0]
+
+
+def test_an_outage_without_end_ends_the_wait_and_not_the_erasure(
+    server: FakeSluice, naps: list[float]
+) -> None:
+    server.erasures = [Answer(202, erasure()), OUT]
+    result = run(server, "--yes")
+    assert result.exit_code == errors.SERVICE_ERROR
+    assert sum(naps) > 120
+    assert result.stderr.endswith("The erasure continues by itself.\n")
+
+
+def test_a_refusal_ends_the_wait_at_once(server: FakeSluice, naps: list[float]) -> None:
+    server.erasures = [Answer(202, erasure()), problem(403, "Forbidden", "No.")]
+    assert run(server, "--yes").exit_code == errors.SERVICE_ERROR
+    assert len(naps) == 1
+
+
 def test_it_need_not_be_waited_for(server: FakeSluice) -> None:
     server.erasures = [Answer(202, erasure())]
     result = run(server, "--yes", "--no-wait", "--json")
@@ -51,7 +92,7 @@ def test_it_need_not_be_waited_for(server: FakeSluice) -> None:
 
 
 def test_nothing_is_erased_unasked(server: FakeSluice) -> None:
-    assert run(server).exit_code == 2  # nobody can be asked
+    assert run(server).exit_code == 2  # it cannot ask
     for answer in ("n\n", "\n", ""):
         assert run(server, "--value", "ada@example.org", given=answer).exit_code == 1
     assert server.requests == []

@@ -50,6 +50,15 @@ def test_json_files_have_ndjson(server: FakeSluice, target: Path) -> None:
     assert len(server.requests_of("GET", f"/jobs/{JOB_ID}/rejects.ndjson")) == 3
 
 
+def test_a_file_may_have_the_name_that_stands_for_stdout(
+    server: FakeSluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ready(server)
+    assert run(server, "errors", JOB_ID, "--csv", "./-").exit_code == 0
+    assert (tmp_path / "-").read_bytes() == CONTENT
+
+
 def test_a_dash_is_stdout(server: FakeSluice) -> None:
     ready(server)
     result = run(server, "errors", JOB_ID, "--csv", "-")

@@ -1,6 +1,7 @@
 """``sluice upload FILE...``: several files and patterns, one summary, one exit status."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_cli import errors
+from sluice_cli.api import Api
 from sluice_cli.commands.upload import expanded
+from sluice_cli.transfer.local_file import LocalFile
 from tests.support.cli_fake import JOB_ID, Answer, FakeSluice, job, problem, run
 
 WARNING: dict[str, Any] = {"code": "short-rows", "message": "Rows.", "count": 1, "first": {}}
@@ -87,6 +90,52 @@ def test_trouble_with_the_service_ends_it_and_what_is_known_is_summed_up(
     assert len(server.requests) == 1
     assert result.stderr.count("Error") == 1
     assert "3 files: 3 not uploaded" in result.stdout
+
+
+Method = tuple[type, str]
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, method: Method) -> None:
+    """Let Ctrl-C come when the method is called for the second time."""
+    owner, name = method
+    original, calls = getattr(owner, name), count(1)
+
+    def interrupted(*arguments: Any) -> Any:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize("method", [(LocalFile, "sha256"), (Api, "create_upload")])
+@pytest.mark.parametrize("options", [[], ["-q"], ["-q", "--no-follow"], ["--json"]])
+def test_ctrl_c_while_a_file_is_hashed_or_registered_is_summed_up(
+    server: FakeSluice,
+    files: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    method: Method,
+    options: list[str],
+) -> None:
+    interrupt(monkeypatch, method)
+    result = run(server, "upload", *files, *options)
+    assert result.exit_code == errors.INTERRUPTED
+    assert sent(server) == ["a.csv"]
+    assert f"Error: {files[1]}: Interrupted.\n" in result.stderr
+    summary = result.stderr if options else result.stdout
+    assert f"3 files: 1 {'COMPLETED' if '--json' in options else 'uploaded'}, 2 not uploaded\n" in summary
+    assert JOB_ID in summary
+
+
+def test_ctrl_c_between_two_answers_is_summed_up(
+    server: FakeSluice, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs(server, LOADED)
+    interrupt(monkeypatch, (Api, "job"))
+    result = run(server, "upload", "-q", *files)
+    assert result.exit_code == errors.INTERRUPTED
+    assert "3 files: 1 COMPLETED, 2 uploaded\n" in result.stderr
+    assert result.stderr.count(JOB_ID) >= 3
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,29 @@ def test_standard_input_is_sent_under_the_name_that_is_given(server: FakeSluice)
     assert [*server.objects.values()] == [CSV]
 
 
+@pytest.mark.parametrize("command", ["upload", "preview"])
+@pytest.mark.parametrize("name", ["./-", ".//-"])
+def test_a_file_may_have_the_name_that_stands_for_standard_input(
+    server: FakeSluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_bytes(CSV)
+    result = CliRunner().invoke(main, [command, name], input=b"other", env={"SLUICE_URL": server.url})
+    assert "Error" not in result.output
+    assert server.requests_of("POST")[0].json["filename"] == "-"
+    assert [*server.objects.values()] == [CSV]
+
+
+@pytest.mark.parametrize("pattern", ["*", "./*", "[-]"])
+def test_a_pattern_finds_the_file_of_that_name_and_not_standard_input(
+    server: FakeSluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_bytes(CSV)
+    assert CliRunner().invoke(main, ["upload", pattern], env={"SLUICE_URL": server.url}).exit_code == 0
+    assert [*server.objects.values()] == [CSV]
+
+
 def test_standard_input_needs_a_name_before_anything_is_read(server: FakeSluice) -> None:
     result = upload(server, CSV)
     assert result.exit_code == errors.INPUT_ERROR

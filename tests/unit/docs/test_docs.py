@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import settings
-from tests.support.docpages import CODE, PAGES, ROOT, blocks, quoted, section, table
+from tests.support.docpages import CODE, PAGES, ROOT, blocks, page, quoted, section, table
 
 
 class Environment(dict[str, str]):
@@ -32,13 +32,14 @@ def read_by_the_code() -> dict[str, str | None]:
 
 
 def settings_table() -> list[list[str]]:
-    return table(section("settings.md", "Settings"), "variable", "default", "allowed", "meaning")
+    head = ("variable", "default", "allowed", "read by", "meaning")
+    groups = page("settings.md").split("\n## ")[1:-1]  # the last one has the settings of others
+    return [row for group in groups for row in table(group, *head)]
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     documented = {
-        quoted(name): None if default == "none" else quoted(default)
-        for name, default, _, _ in settings_table()
+        quoted(name): None if default == "none" else quoted(default) for name, default, *_ in settings_table()
     }
 
     assert documented == {name: default or None for name, default in read_by_the_code().items()}
@@ -126,8 +127,8 @@ def test_every_page_named_outside_the_documentation_exists() -> None:
     ]
     files += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in KINDS]
     for path in files:
-        for page in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8")):
-            assert (ROOT / page).is_file(), f"{name_of(path)}: {page}"
+        for named in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8")):
+            assert (ROOT / named).is_file(), f"{name_of(path)}: {named}"
 
 
 def test_every_make_target_is_documented_and_no_other_is() -> None:

@@ -329,3 +329,16 @@ def test_every_code_is_documented_and_no_other_is() -> None:
         "verify-ca",
         "verify-full",
     }  # words of HTTP and libpq
+
+
+def test_every_table_and_view_is_documented() -> None:
+    migrations = (ROOT / "chalicelib/backends/postgres/migrations").glob("*.sql")
+    created = {
+        name
+        for path in migrations
+        for name in re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    documented = [quoted(row[0]) for row in table(page("data-model.md"), "table", "analysts", "a row is")]
+
+    assert len(documented) == len(set(documented))
+    assert set(documented) == created | {"schema_migrations"}

@@ -415,7 +415,7 @@ def test_what_a_job_waits_for_is_documented() -> None:
 )
 def test_the_documented_limits_of_pages_are_those_of_the_code(title: str, most: int) -> None:
     (row,) = (it for it in table(section("http-api.md", f"`{title}`"), "parameter", "") if it[0] == "`limit`")
-    told = re.fullmatch(r"how many, 1 to ([\d,]+); (\d+) if it is left out", row[1])
+    told = re.fullmatch(r"page size, 1 to ([\d,]+)\. Default: (\d+)", row[1])
     assert told
     assert int(told[1].replace(",", "")) == most
     asked: list[int] = []

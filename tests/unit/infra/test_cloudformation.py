@@ -189,6 +189,7 @@ def test_pages_may_do_the_same_with_the_bucket_as_on_the_emulator() -> None:
     assert (asked, otherwise) == ("FromBrowsers", {"Ref": "AWS::NoValue"})
     (rule,) = found["CorsRules"]
     assert rule.pop("AllowedOrigins") == {"Fn::Split": [",", {"Ref": "AllowedOrigins"}]}
+    assert rule["AllowedMethods"] == ["GET", "PUT"]  # rejects files, uploads
     ours = dict(cors_rule(()))
     del ours["AllowedOrigins"]
     names = {"ExposeHeaders": "ExposedHeaders", "MaxAgeSeconds": "MaxAge"}

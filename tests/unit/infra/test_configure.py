@@ -316,7 +316,7 @@ REMOVE = {
     "s3:DeleteObjectVersion": "all versions of a removed tenant's files",
     "s3:AbortMultipartUpload": "an upload in parts that expired, or of a removed tenant",
 }
-HEAD = {"s3:GetObject": "looks for files of which no event told, or that were dropped"}
+HEAD = {"s3:GetObject": "looks for files whose event was lost, or that were dropped"}
 FILES = {"s3:GetObject": "reads files", "s3:GetObjectVersion": "in buckets that keep versions"}
 # What each function may do to what, and why.
 RIGHTS: dict[str, dict[str, dict[str, str]]] = {
@@ -339,7 +339,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         DROP: {**HEAD, "s3:GetObjectVersion": "at the version that the event tells of"},
         "${BucketArn}": LOOK,
         "${JobsQueueArn}": SEND,
-        "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps events there that were in vain"},
+        "${EventsDeadLetterQueueArn}": {"sqs:SendMessage": "Lambda keeps failed events there"},
         "${SweepDatabaseSecretArn}": READ,
         "${RedisSecretArn}": READ,
     },
@@ -545,6 +545,21 @@ def test_certificates_of_a_database_are_kept_for_the_package(
     assert (checkout / ".chalice/certificates/dev.pem").read_bytes() == bundle.read_bytes()
     variables = written(checkout)["config.json"]["stages"]["dev"]["environment_variables"]
     assert variables["DATABASE_CA"] == configuration.DATABASE_CA
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require"])
+def test_certificates_that_nothing_would_be_verified_with_are_refused(
+    checkout: Path, cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    export(cloud, "dev", OUTPUTS)
+    before = written(checkout)
+    typed = ["--stage", "dev", "--allow", "203.0.113.7", "--database-ca"]
+    typed.append(str(make_authority("of the database", tmp_path).file))
+    typed += ["--setting", f"DATABASE_URL=postgresql://db.example/sluice?sslmode={mode}"]
+    assert configure.main(typed) == 1
+    assert "sslmode in DATABASE_URL must be verify-full, verify-ca" in capsys.readouterr().err
+    assert written(checkout) == before
+    assert not (checkout / ".chalice/certificates").exists()
 
 
 def test_a_stack_of_an_earlier_version_is_named(

@@ -103,6 +103,15 @@ def test_a_record_that_is_rejected_anyway_keeps_no_content_if_it_may_hold_the_va
     assert "ada" not in str(found.blocks)
 
 
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-8"])
+def test_bytes_that_are_no_utf_8_are_read_in_other_encodings(encoding: str) -> None:
+    """Whether the encoding is known or not."""
+    data = "id,name\n1,Łukasz Żak,more\n2,Ewa Ćma,more\n3,x\n4,y\n5,z\n".encode("cp1250")
+    dialect = look(data, delimiter=",", encoding=encoding)
+    found = outcome(data, dialect, erased=erased("name", "łukasz żak"))
+    assert [code == ERASED for code, *_ in rejects(found)] == [True, False]
+
+
 def test_no_example_of_a_warning_shows_the_record() -> None:
     data = b"id,email\n1,ada@example.org,\n2,grace@example.org\n"
     dialect = look(data, delimiter=",")

@@ -79,10 +79,17 @@ def test_an_erasure_is_carried_out(bucket: MemoryUploads) -> None:
 def test_a_sweep_stops_after_a_while_and_the_next_goes_on(bucket: MemoryUploads) -> None:
     records = Records({uuid4(): 10})
     rounds = 1
-    while not eraser(records, bucket, iter([0.0, 1.0, 19.0, 21.0])).erase():
+    while not eraser(records, bucket, iter([0.0, 1.0, 1.0, 19.0, 21.0])).erase():
         rounds += 1
     assert rounds > 3
     assert len(records.removed_jobs) == 1
+
+
+def test_after_its_time_a_sweep_begins_no_other(bucket: MemoryUploads) -> None:
+    one, other = uuid4(), uuid4()
+    records = Records({one: 10, other: 10})
+    assert eraser(records, bucket, iter([0.0, 1.0, 2.0, 21.0, 22.0])).erase() == 0
+    assert records.steps == {one: 8, other: 10}
 
 
 def test_one_that_cannot_go_on_does_not_stop_the_others(bucket: MemoryUploads) -> None:
@@ -127,9 +134,13 @@ class Asked:
     [
         (" Ada@Example.ORG ", ["ada@example.org"]),
         ("1990/01/31", ["1990-01-31"]),
-        ("5", ["5", "5"]),
+        ("5", ["5"]),
         ("05", ["05"]),
         ("5.0", ["5.0"]),
+        ("1" + "0" * 21, ["1" + "0" * 21, "1e+21"]),
+        ("1E21", ["1E21"]),
+        ("0.0000001", ["0.0000001", "1e-7"]),
+        ("1e+9999999999999999999999999", ["1e+9999999999999999999999999"]),
         ("1e+30", ["1e+30", "1" + "0" * 30]),
         ("1e-7", ["1e-7", "0.0000001"]),
         ("true", ["true"]),

@@ -15,6 +15,7 @@ CREATE TABLE erasures (
     words_hash    bytea,                        -- of the value's words in any order; NULL: it has none
     words         integer NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
+    worked_at     timestamptz,                  -- when a sweep last began to work on it
     fenced_at     timestamptz,                  -- since then the ledger takes no block from a worker that does not know it
     after_hash    bytea NOT NULL DEFAULT '',    -- rows up to this one are looked at
     is_shared     boolean NOT NULL DEFAULT false,  -- several jobs brought one of the rows

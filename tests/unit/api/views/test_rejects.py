@@ -58,6 +58,28 @@ def test_a_file_that_is_made_is_handed_out(client: Client, services: MemoryServi
 
 
 @pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("Application/JSON", 200),
+        ("*/*", 303),
+        ("text/csv, application/json;q=0.5", 303),
+    ],
+)
+def test_a_page_gets_the_url_without_a_redirect(
+    client: Client, services: MemoryServices, accept: str, status: int
+) -> None:
+    job = ended(services)
+    headers = {"Accept": accept}
+    assert client.http.get(f"/jobs/{job.id}/rejects.csv", headers=headers).status_code == 202
+    services.jobs.files[job.id] = MADE
+    response = client.http.get(f"/jobs/{job.id}/rejects.csv", headers=headers)
+    assert response.status_code == status
+    assert ("Location" in response.headers) == (status == 303)
+    assert response.json_body["url"].startswith("https://bucket.example/rejects/1/rejects.csv")
+
+
+@pytest.mark.parametrize(
     ("changes", "name", "expected"),
     [
         ({}, "rejects.ndjson", (404, "The rejects of a CSV file are at /jobs/{}/rejects.csv.")),
