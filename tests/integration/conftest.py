@@ -1,4 +1,4 @@
-"""A Sluice of a test's own: fresh database and queue, the shared bucket."""
+"""A Sluice of a test's own: fresh database, queue and bucket."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -33,14 +33,19 @@ def database_url(database_url: str, table: str) -> str:
 def make_sluice(
     services: Mapping[str, str], database_url: str, aws: Session, tmp_path: Path
 ) -> Iterator[Callable[..., Sluice]]:
-    """Yield a function that makes a Sluice with the given settings, on a queue of the given kind."""
+    """Yield a function that makes a Sluice with the given settings, on a queue of the given kind.
+
+    Its bucket is its own: a sweep loads the dropped files of a bucket that its database does not know.
+    """
     made: list[Sluice] = []
 
     def make(queue: str = "sqs", **changes: str) -> Sluice:
         name = f"test-{uuid4().hex}"
         queue_url = _queue(aws, name)
+        aws.client("s3").create_bucket(Bucket=name)
         env = {
             **services,
+            "SLUICE_BUCKET": name,
             "DATABASE_URL": database_url,
             "SLUICE_QUEUE_BACKEND": queue,
             "SLUICE_QUEUE_URL": queue_url,
