@@ -81,7 +81,8 @@ fuzz: $(PROJECT_READY) ## generate hostile files for the row path, until one fai
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
 	  SLUICE_EXAMPLES=many .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats tests/unit/rows \
 	    tests/unit/service/test_ingestion.py tests/unit/service/test_file_outcomes.py \
-	    tests/unit/reading/test_compression.py; \
+	    tests/unit/service/test_split_jobs.py tests/unit/service/test_decimal_comma.py \
+	    tests/unit/reading/test_compression.py tests/integration/test_hostile_uploads.py; \
 	done
 
 .PHONY: faults

@@ -11,7 +11,7 @@ from infra.deployment.configuration import ROLES
 from infra.emulator import application, resources
 from infra.emulator.environment import CREDENTIALS, REGION, application_env
 from infra.local import installs, ports, processes, redis, services
-from infra.local.env_file import read_env_file, write_env_file
+from infra.local.env_file import write_env_file
 from infra.local.localstack import LocalStack
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
@@ -56,20 +56,6 @@ def up(
             layout.env_file.unlink(missing_ok=True)
             raise
         write_env_file(layout, env)
-        return env
-
-
-def deploy(root: Path | str, overrides: Mapping[str, str], *, report: Report = to_terminal) -> dict[str, str]:
-    """Deploy the application again with `overrides` added to its environment variables.
-
-    The services must be up. Return the stack's environment with the overrides. `<root>/env` and the worker do
-    not get them, and the next `up` removes them. Raises `StepError`.
-    """
-    with exclusive(root, report) as layout:
-        env = {**read_env_file(layout), **overrides}
-        if not set(SERVICES) <= running_services(layout):
-            raise StepError("app", "the services do not run: bring the stack up first")
-        env["SLUICE_URL"] = Stack(layout, report).deploy({**application_env(env), **overrides})
         return env
 
 
