@@ -41,9 +41,7 @@ check-python:
 	  || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(VENV_READY): requirements-dev.txt | check-python
-	@echo "  .venv      installing the requirements, once"
-	@$(PYTHON) -m venv --clear .venv
-	@$(VENV_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@$(PYTHON) -m infra.venv
 	@touch $@
 
 $(PROJECT_READY): $(VENV_READY) pyproject.toml chalicelib/__init__.py
@@ -75,7 +73,7 @@ demo: up ## start the stack, load the sample and show the result
 	@$(VENV_PYTHON) -m infra.local.demo --root $(ROOT)
 
 .PHONY: test
-test: $(PROJECT_READY) ## run all tests
+test: install ## run all tests
 	@.venv/bin/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: fuzz
@@ -83,7 +81,8 @@ fuzz: $(PROJECT_READY) ## generate hostile files for the row path, until one fai
 	@while seed=$$RANDOM; echo "seed $$seed"; do \
 	  SLUICE_EXAMPLES=many .venv/bin/pytest -q --hypothesis-seed=$$seed tests/unit/formats tests/unit/rows \
 	    tests/unit/service/test_ingestion.py tests/unit/service/test_file_outcomes.py \
-	    tests/unit/reading/test_compression.py; \
+	    tests/unit/service/test_split_jobs.py tests/unit/service/test_decimal_comma.py \
+	    tests/unit/reading/test_compression.py tests/integration/test_hostile_uploads.py; \
 	done
 
 .PHONY: faults

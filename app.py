@@ -22,10 +22,10 @@ from chalicelib.api.views import (
     uploads,
     workers,
 )
-from chalicelib.backends.postgres.migrate import migrate as apply_migrations
 from chalicelib.core.access import Scope
 from chalicelib.core.audit import AuditAction
 from chalicelib.core.lifecycle import Action
+from chalicelib.entrypoints.migrate import migrate_database
 from chalicelib.telemetry import logger, trace_handler
 from chalicelib.wiring import services
 
@@ -337,12 +337,11 @@ def migrate(event: dict[str, Any], _context: object) -> dict[str, Any]:
     With `create_key`, create an operator's API key.
     """
     sluice = services()
-    url = sluice.database_url()
-    done: dict[str, Any] = {"applied": apply_migrations(url)}
+    done: dict[str, Any] = {"applied": migrate_database(sluice)}
     if sluice.settings.database_role_secrets:
         from chalicelib.entrypoints.roles import set_logins, sources_in
 
-        done["logins"] = set_logins(url, sources_in(sluice.settings.database_role_secrets))
+        done["logins"] = set_logins(sluice.database_url(), sources_in(sluice.settings.database_role_secrets))
     if event.get("create_key") is True:
         from chalicelib.entrypoints.keys import create_operator_key
 

@@ -34,13 +34,13 @@ class PinnedInstallation(Installation):
         return match[1] if match else "not there"
 
 
-def pinned_installation(name: str, announcement: str, requirements: Path) -> PinnedInstallation:
-    """Return the installation of a file of pinned requirements in a virtual environment."""
+def pinned_installation(name: str, program: str, requirements: Path) -> PinnedInstallation:
+    """Return the installation of `program` in a virtual environment, from a file of pinned requirements."""
 
     def make(run: Run) -> None:
         run("venv", {}, [sys.executable, "-m", "venv", "--without-pip", str(installation.folder)])
         into = pip("--python", str(installation.python), *PIP_INSTALL)
         run("pip install", {}, [*into, "--only-binary", ":all:", "-r", str(requirements)])
 
-    installation = PinnedInstallation(name, announcement, make, requirements)
+    installation = PinnedInstallation(name, program, "once", make, requirements)
     return installation

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 MIB = 1 << 20
-_FEWEST_AUDIT_DAYS = 30  # Postgres keeps events of the audit log so long in any case
+_FEWEST_AUDIT_DAYS = 30  # Postgres accepts no fewer
 _SHORTEST_SECRET = 32  # bytes, as many as HMAC-SHA-256 gives. Source: RFC 7518, section 3.2
 _Choice = TypeVar("_Choice", bound=str)
 # As a browser sends it: lower case, without a path. Plain http only for pages on the reader's own machine.
@@ -84,7 +84,7 @@ class Settings:
     grace_seconds: float
     sweep_seconds: float
     retention_days: int
-    audit_days: int  # 0: the events of the audit log are kept
+    audit_days: int  # 0: the events of the audit log are kept. For migrations
     health_file: str | None
 
 

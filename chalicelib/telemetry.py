@@ -32,8 +32,8 @@ class Metric(StrEnum):
 
     UPLOADS_REQUESTED = "UploadsRequested"
     OBJECTS_ARRIVED = "ObjectsArrived"
-    OBJECTS_ANNOUNCED = "ObjectsAnnounced"
-    JOBS_ANNOUNCED_AGAIN = "JobsAnnouncedAgain"
+    JOBS_ENQUEUED = "JobsEnqueued"
+    JOBS_REQUEUED = "JobsRequeued"
     OBJECTS_FOUND = "ObjectsFound"
     RECORDS_READ = "RecordsRead"
     ROWS_INSERTED = "RowsInserted"

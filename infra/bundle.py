@@ -103,11 +103,11 @@ def release(
     Raises `StackFailedError`, `StepError` and botocore's errors.
     """
     stage = values["Stage"]
-    with step(report, STACK, "changing") as current:
+    with step(report, STACK, "changing", note="") as current:
         url = upload(template, f"sluice-{stage}", bucket, boto3.client("s3"))
         name = stacks.stack_name(stage, STACK)
         current.result = stacks.change(client, name, {"TemplateURL": url}, values)
-    with step(report, "migrations") as current:
+    with step(report, "migrations", "applying") as current:
         applied = migrate(f"sluice-{stage}-{MIGRATE}", patient_client())
         current.result = f"{len(applied)} applied"
     _connect_bucket(client, stage, stacks.outputs(stage, client)[INTAKE], report)
@@ -146,7 +146,7 @@ def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_te
     if not stacks.find(client, name):
         raise StepError(STACK, f"nothing is deployed as {stage}: there is no stack {name}")
     _connect_bucket(client, stage, "", report)
-    with step(report, STACK, "deleting") as current:
+    with step(report, STACK, "deleting", note="") as current:
         stacks.remove(client, name)
         current.result = "deleted"
 

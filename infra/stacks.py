@@ -92,7 +92,7 @@ def deploy(
     for template in templates:
         given = {"Stage": stage, **(flags if template == "monitoring" else {}), **values.get(template, {})}
         name = stack_name(stage, template)
-        with step(report, template, "changing") as current:
+        with step(report, template, "changing", note="") as current:
             body = (FOLDER / f"{template}.yaml").read_text()
             current.result = change(client, name, {"TemplateBody": body}, given)
         if stage == "prod":
@@ -107,7 +107,7 @@ def delete(client: "CloudFormationClient", stage: str, *, report: Report = to_te
     """
     for template in reversed(TEMPLATES):
         if find(client, stack_name(stage, template)):
-            with step(report, template, "deleting") as current:
+            with step(report, template, "deleting", note="") as current:
                 remove(client, stack_name(stage, template))
                 current.result = "deleted"
 

@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from chalicelib.backends.postgres.migrate import migrate
 from infra.local import scratch
 from infra.local import stack as local_stack
-from tests.support import deployed_service
+from tests.support import databases, deployed_service
 from tests.support.examples import many
 from tests.support.pages import served
 from tests.support.paths import CHECKOUT
@@ -22,8 +22,15 @@ from tests.support.paths import CHECKOUT
 settings.register_profile("sluice", max_examples=many(100), deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sluice")
 
-# Whoever runs pytest twice at once gives each run a folder of its own for its stack.
-ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or CHECKOUT / ".local" / "test")
+# To run pytest twice at once, give each run a folder for its stacks. Each process of a run
+# has a stack.
+ROOT = Path(os.environ.get("SLUICE_TEST_ROOT") or CHECKOUT / ".local" / "test") / os.environ.get(
+    "PYTEST_XDIST_WORKER", ""
+)
+# The scopes of the folders of tests. Of the modules below `unit`, any process may take any.
+SCOPES = {"e2e": "e2e", "integration": "services", "contract": "services", "faults": "faults", "unit": ""}
+# The order in which they begin: what takes long comes first.
+ORDER = ("e2e", "integration", "contract", "faults", "unit/service", "unit/formats", "unit")
 
 
 class ByStack(LoadScopeScheduling):
@@ -31,8 +38,17 @@ class ByStack(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folder = Path(file).parts[1]
-        return {"unit": file, "faults": "faults"}.get(folder, "services")
+        return SCOPES[Path(file).parts[1]] or file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests, so that no process is left with much when another one has nothing more to do."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(CHECKOUT / "tests")
+    return next(turn for turn, begun in enumerate(ORDER) if folder.is_relative_to(begun))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,6 +61,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack
 def services() -> Iterator[Mapping[str, str]]:
     """Yield the addresses of the tests' own Postgres, Redis and LocalStack, as environment variables."""
     env = local_stack.up(ROOT, components=local_stack.SERVICES)
+    databases.do_not_wait_for_the_disk(ROOT)
     added = {name: value for name, value in env.items() if name.startswith("AWS_")}
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)  # boto3's credentials and region

@@ -16,7 +16,7 @@ from infra.steps.layout import Layout
 
 HERE = Path(__file__).parent
 PEERS = pinned_installation(
-    "peers", "installing the loaders that Sluice is compared with, once", HERE / "requirements-peers.txt"
+    "peers", "the loaders that Sluice is compared with", HERE / "requirements-peers.txt"
 )
 # Without these dlt sends telemetry, and warns about settings that its documentation recommends.
 _DLT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}

@@ -18,7 +18,7 @@ from infra.steps.layout import Layout
 
 HERE = Path(__file__).parent
 INSTALLATION = pinned_installation(
-    "reading", "installing the readers that Sluice is compared with, once", HERE / "requirements-reading.txt"
+    "reading", "the readers that Sluice is compared with", HERE / "requirements-reading.txt"
 )
 TIME_LIMIT = 120.0  # seconds a file, should the reader not heed its own limit
 READERS = {  # the name in the table: that in readers.py

@@ -283,7 +283,7 @@ def totals_row(draft: Draft) -> bool:
 
 
 def footer(draft: Draft) -> bool:
-    """End the file in a line or two that are no records."""
+    """End the file in a line or two that are not records."""
     if len(draft.lines) < 3 or draft.width < 3:
         return False
     if draft.rng.random() < 0.6:

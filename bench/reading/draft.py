@@ -20,7 +20,7 @@ _RIVALS = ",;\t|:^~\x01"
 class Line:
     """A record or another line of the file, and the cells that are right for it.
 
-    A line without any meaning, such as a title, has neither ``meant`` nor ``told`` and is no record.
+    A line without any meaning, such as a title, has neither ``meant`` nor ``told`` and is not a record.
     """
 
     text: str

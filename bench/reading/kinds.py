@@ -74,7 +74,7 @@ def long_texts(rng: random.Random) -> Draft:
 
 
 def quoted_paths(rng: random.Random) -> Draft:
-    """Return a file with paths of Windows in quotes: a backslash before the quote is no escape."""
+    """Return a file with paths of Windows in quotes: a backslash before the quote is not an escape."""
     way = replace(style(rng), quoting=Quoting.ALL)
     extra = [Column("path", values.windows_path)]
     return Draft.of(rng, way, table(rng, sized(rng, 3), rng.choice((2, 3, 4)), extra=extra))

@@ -96,7 +96,7 @@ class RequestContext:
 
 
 def uuid_in(text: str) -> UUID | None:
-    """Return the id that a path has in a place for one; None if it is no UUID."""
+    """Return the id that a path has in a place for one; None if it is not a UUID."""
     try:
         return UUID(text)
     except ValueError:

@@ -110,7 +110,7 @@ def _require_known(context: RequestContext, parameters: Collection[str]) -> None
 
 
 def _target(request: Request, path: Mapping[str, str], tenant: Tenant | None) -> Target:
-    """Return what a request is about. What is no id and no name stays out: it may be anything, even a key."""
+    """Return what a request is about. Text that is neither an id nor a name is left out: it may be a key."""
     tenant_id = None if tenant is None else tenant.id
     job_id, key_id = (uuid_in(path.get(name, "")) for name in ("job_id", "key_id"))
     if job_id is not None:

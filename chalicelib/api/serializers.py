@@ -31,7 +31,6 @@ from chalicelib.core.workers import Worker, WorkOnJob
 from chalicelib.service.multipart import all_parts
 from chalicelib.service.rejects_request import RejectsDownload, path
 
-_DETECTED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the API
 _LONG_MEMBERS = {
     "columns": sizes.MOST_COLUMNS,
     "decimal_columns": sizes.MOST_NAMES,
@@ -266,7 +265,7 @@ def describe_dialect(dialect: Dialect) -> dict[str, Any]:
         value = _json(getattr(dialect, name))
         if value and name in _LONG_MEMBERS:
             value = that_fit(value, _LONG_MEMBERS[name])
-        document[_DETECTED_NAMES.get(name, name)] = value
+        document[name] = value
         if name == "columns":
             document["column_count"] = len(dialect.columns)
     return document

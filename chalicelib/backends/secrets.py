@@ -34,7 +34,7 @@ def credentials_in(secret: str, *, fresh: bool = False) -> tuple[str, str]:
             secret, transform="json", max_age=_CACHE_SECONDS, force_fetch=fresh
         )
         user, password = credentials["username"], credentials["password"]
-        return bytes(user, "utf-8").decode(), bytes(password, "utf-8").decode()  # raises for what is no text
+        return bytes(user, "utf-8").decode(), bytes(password, "utf-8").decode()  # raises for what is not text
     except (GetParameterError, TransformParameterError) as error:
         problem = f"no credentials from the secret {secret}: {type(error).__name__}"
     except (KeyError, TypeError, ValueError):

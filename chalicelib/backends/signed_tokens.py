@@ -92,7 +92,7 @@ def id_of(secret: bytes) -> str:
 def _is_canonical(token: str) -> bool:
     """Return whether the signature is written as it is in a token that was made here.
 
-    The last letter of its base64 has bits to spare, and Python passes over characters that are no base64.
+    The last letter of its base64 has bits to spare, and Python passes over characters that are not base64.
     """
     signature = token.rpartition(".")[2]
     return base64url_encode(base64url_decode(signature)).decode() == signature

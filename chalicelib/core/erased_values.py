@@ -28,16 +28,16 @@ _HASH = 32
 _SUMS = 1 << 8 * _HASH
 _MOST_WORDS = 20  # of a value: of a longer one, the first are compared
 _LONGEST = 1 << 16  # characters that are looked at: a longer text may hold anything
-_LONGEST_BROKEN = 1 << 13  # of those with bytes that are no UTF-8: they are read in many encodings
+_LONGEST_BROKEN = 1 << 13  # of those with bytes that are not UTF-8: they are read in many encodings
 _ASK_EVERY = 1000  # words
 
 _WORD = re.compile(r"[^\W_]+")
 _BROKEN = re.compile(r"\\x[89a-fA-F]")
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-_BYTE_ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")  # as excerpts have bytes that are no text
-_ESCAPE = re.compile(r"\\[nrtbf]")  # of JSON: its letter is no part of a word
+_BYTE_ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")  # as excerpts have bytes that are not text
+_ESCAPE = re.compile(r"\\[nrtbf]")  # of JSON: its letter is not part of a word
 
-_ENCODINGS = (  # that bytes which are no UTF-8 may be in, if no other was declared or detected
+_ENCODINGS = (  # that bytes which are not UTF-8 may be in, if no other was declared or detected
     *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
     *("iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-10"),
     *("iso8859-13", "iso8859-15", "iso8859-16", "koi8-r", "koi8-u", "mac_roman", "mac_latin2"),
@@ -108,7 +108,7 @@ class ErasedValues:
         """Return whether the text has the words of an erased value next to each other, in any order.
 
         So also for another field, and for some other text of these words: it is for text that cannot be split
-        into fields. Of a very long text it is not known, so it may. Bytes that are no UTF-8 are escaped in
+        into fields. Of a very long text it is not known, so it may. Bytes that are not UTF-8 are escaped in
         it: they are read in ``encoding``, that of the file, and in the usual ones. Raises Interrupted.
         """
         if not self._by_words:
@@ -166,7 +166,7 @@ def _readings(text: str, encoding: str) -> Iterator[str]:
 
 
 def _bytes(text: str) -> bytes:
-    """Return the bytes of a text in which those that are no UTF-8 are escaped."""
+    """Return the bytes of a text in which those that are not UTF-8 are escaped."""
     pieces, end = list[bytes](), 0
     for escapes in _BYTE_ESCAPES.finditer(text):
         pieces += text[end : escapes.start()].encode("utf-8", "replace"), _unescaped(escapes)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 MOST_OPEN = 100  # erasures of a dataset that are not completed
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class Erasure:
     waiting: int = 0  # how many these are
 
 
+class Version(NamedTuple):
+    """A version of an object. In a bucket that keeps none, the id of each is `null`."""
+
+    id: str
+    etag: str
+
+
 @dataclass(frozen=True)
 class ErasedObject:
     """The object of a job that held an erased value, or may have."""
@@ -32,4 +41,14 @@ class ErasedObject:
     tenant: str
     key: str
     before: datetime  # versions that were written later belong to later files
-    kept_versions: frozenset[str]  # of the same key, of jobs that did not hold it
+    own: Version | None = None  # that the job has read
+    kept: frozenset[Version] = frozenset()  # of the same key: other jobs have read them, without the value
+    rejects_key: str | None = None  # of a rejects file that was made since, so without the value
+
+    def includes(self, version: Version, written_at: datetime) -> bool:
+        """Return whether the version is removed. S3 tells when it was written, in whole seconds, cut off.
+
+        One of the second in which the erasure began may be later, unless the job has read it.
+        """
+        latest = written_at if version == self.own else written_at + _SECOND
+        return latest <= self.before and version not in self.kept

@@ -20,8 +20,8 @@ def handle_s3_event(event: Mapping[str, Any], intake: Intake) -> dict[str, int]:
     objects = [_source(record) for record in S3Event(dict(event)).records]
     emit_metrics({Metric.OBJECTS_ARRIVED: len(objects)})
     count = intake.take_in(objects)
-    emit_metrics({Metric.OBJECTS_ANNOUNCED: count})
-    return {"announced": count}
+    emit_metrics({Metric.JOBS_ENQUEUED: count})
+    return {"enqueued": count}
 
 
 def _source(record: S3EventRecord) -> Source:

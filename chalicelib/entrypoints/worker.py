@@ -95,7 +95,7 @@ class Slots:
 def _touch(health_file: Path) -> None:
     try:
         health_file.touch()
-    except OSError:  # a full disk is no reason to stop working
+    except OSError:  # a full disk is not a reason to stop working
         logger.exception("health file not touched")
 
 

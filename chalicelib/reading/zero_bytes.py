@@ -115,7 +115,7 @@ class _Units:
         return self.narrow * 2 > self.total
 
     def has_structure_in(self, data: bytes) -> bool:
-        """Return whether delimiters and line endings are units, and the data is no text of single bytes."""
+        """Return whether delimiters and line endings are units, and the data is not text of single bytes."""
         has_structure = sum(self.structure.values()) * 4 > sum(self.false_structure.values())
         return has_structure and (_is_white(data) or not _is_utf8(data.replace(b"\0", b"")))
 

@@ -75,7 +75,7 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
 
 
 def _refuse_json_rejects(text: bytes) -> None:
-    """Raise JobFailed for a file `rejects.ndjson`, whose lines are no records."""
+    """Raise JobFailed for a file `rejects.ndjson`, whose lines are not records."""
     if _JSON_REJECT.match(text):
         raise JobFailed(
             "unsupported-format",
@@ -102,7 +102,7 @@ def _read_head(store: ObjectStore, source: Source, options: Options, limits: Dec
                 return own
         raise
     has_marker = find_marker(head.data, head.start) is not None
-    # read in an encoding that is not the file's own (UTF-16, EBCDIC), a marker is no marker
+    # read in an encoding that is not the file's own (UTF-16, EBCDIC), a marker does not count
     is_shown = not has_marker and head.transcoded and not head.bom
     if not is_shown and (not has_marker or head.data.isascii()):
         return head

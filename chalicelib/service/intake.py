@@ -23,6 +23,7 @@ from chalicelib.service.object_keys import (
     DroppedFile,
     Unmatched,
     adopted_job_id,
+    datasets_in,
     dropped_file,
     is_dropped,
     tenant_in,
@@ -67,9 +68,11 @@ class Intake:
         The default options of their datasets apply. Objects that belong to no tenant are noted.
         """
         tenants = self.tenants.named({tenant_in(source.key) for source in sources})
+        others = {name for it in sources if tenant_in(it.key) not in tenants for name in datasets_in(it.key)}
+        datasets = self.tenants.datasets(others) if others else {}
         unmatched, count = [], 0
         for source in sources:
-            file = dropped_file(source.key, tenants)
+            file = dropped_file(source.key, tenants, datasets)
             if isinstance(file, Unmatched):
                 unmatched.append(UnmatchedObject(source.bucket, source.key, source.size, file.reason))
             elif (pinned := self._pin(source, source.version_id)) is not None:

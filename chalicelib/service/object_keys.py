@@ -85,10 +85,22 @@ def tenant_in(key: str) -> str:
     return key.removeprefix(DROP).partition("/")[0]
 
 
-def dropped_file(key: str, tenants: Mapping[str, Tenant]) -> DroppedFile | Unmatched:
-    """Return the dropped file whose key this is. ``tenants`` has the tenant that the key names, if it exists.
+def datasets_in(key: str) -> Sequence[str]:
+    """Return the first two names in a dropped object's key, if they may be datasets'."""
+    match key.split("/"):
+        case ["drop", first, second, _, *_] if is_dataset(first) and is_dataset(second):
+            return first, second
+    return ()
 
-    A key whose first name is no tenant's has the form that keys had before there were tenants.
+
+def dropped_file(
+    key: str, tenants: Mapping[str, Tenant], datasets: Mapping[str, bool]
+) -> DroppedFile | Unmatched:
+    """Return the dropped file whose key this is.
+
+    ``tenants`` has the tenant that the key names, if it exists; ``datasets`` those that it names, and whether
+    the tenant `default` has jobs of each. A key whose first name is not a tenant's has the form that keys had
+    before there were tenants. If only the second name is a dataset's, the first one is a misspelled tenant's.
     """
     tenant = tenants.get(tenant_in(key))
     match key.split("/", 3):
@@ -100,6 +112,8 @@ def dropped_file(key: str, tenants: Mapping[str, Tenant]) -> DroppedFile | Unmat
         return Unmatched(f"The key names the tenant {tenant_in(key)}, but not a dataset and a file.")
     match key.split("/", 2):
         case ["drop", dataset, name] if _are_names(dataset, name):
+            if not datasets.get(dataset) and any(it in datasets for it in datasets_in(key)[1:]):
+                return Unmatched(f"The key names the tenant {dataset}, which does not exist.")
             return DroppedFile(DEFAULT_TENANT, dataset, name[-LONGEST_FILENAME:])
     return Unmatched("The key names neither a tenant and a dataset nor a dataset.")
 

@@ -12,19 +12,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import chain
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from chalicelib.core.erased_values import SALT
 from chalicelib.core.erasures import ErasedObject, Erasure
-from chalicelib.core.errors import InvalidRequest, RetryLater
+from chalicelib.core.errors import InvalidRequest
 from chalicelib.rows.canonical import RecordRejected, number
 from chalicelib.rows.text import normalise
 from chalicelib.service.object_keys import rejects_prefixes
+from chalicelib.service.steps import take_steps
 from chalicelib.telemetry import logger
 
-_SECONDS = 20.0  # that a sweep takes for it, and for one more step
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)  # in JSON
 
 
@@ -59,8 +58,11 @@ class ErasedRecords(Protocol):
     def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
         """Return some objects to remove: at once, and again ``settled`` seconds after they were known."""
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
-        """Note that the objects of the job were removed, and how many sources they were."""
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
+        """Note that the objects of the job were removed, and how many sources they were.
+
+        A rejects file that was made or begun meanwhile is withdrawn: its objects may be gone.
+        """
 
     def finish(self, erasure_id: UUID, *, settled: float) -> bool:
         """Note that the erasure is completed, if nothing is left to do, now or in ``settled`` seconds."""
@@ -69,8 +71,11 @@ class ErasedRecords(Protocol):
 class ErasedBucket(Protocol):
     """The bucket, with all versions of its objects. Every method raises RetryLater."""
 
-    def erase(self, prefix: str) -> Iterator[None]:
-        """Remove objects with all versions, delete markers and open uploads: some for each step."""
+    def remove_all(self, prefix: str, *, but: str | None) -> Iterator[None]:
+        """Remove objects with all versions, delete markers and open uploads: some for each step.
+
+        Those of the key ``but`` stay.
+        """
 
     def erase_versions(self, erased: ErasedObject) -> int:
         """Remove versions of one key, and its delete markers if none is kept; count the versions."""
@@ -130,23 +135,13 @@ class RecordEraser:
 
         One that cannot go on does not stop the others. Raises RetryLater then; the next call goes on.
         """
-        deadline = self.clock() + _SECONDS
-        completed, error = 0, None
-        for erasure_id in self.records.running():
-            if self.clock() >= deadline:
-                break
-            try:
-                completed += self._erase(erasure_id, deadline)
-            except RetryLater as its_error:
-                error = its_error
-        if error is not None:
-            raise error
-        return completed
+        return take_steps(self.records.running(), self._steps, self._finish, self.clock)
 
-    def _erase(self, erasure_id: UUID, deadline: float) -> bool:
-        for _ in chain(self.records.erase(erasure_id), self._remove_objects(erasure_id)):
-            if self.clock() >= deadline:
-                return False
+    def _steps(self, erasure_id: UUID) -> Iterator[None]:
+        yield from self.records.erase(erasure_id)
+        yield from self._remove_objects(erasure_id)
+
+    def _finish(self, erasure_id: UUID) -> bool:
         if not self.records.finish(erasure_id, settled=self.settled):
             return False
         logger.info("erasure completed", extra={"erasure_id": str(erasure_id)})
@@ -156,6 +151,6 @@ class RecordEraser:
         while objects := self.records.objects(erasure_id, settled=self.settled):
             for it in objects:
                 for prefix in rejects_prefixes(it.tenant, it.job_id):
-                    yield from self.bucket.erase(prefix)
-                self.records.removed(erasure_id, it.job_id, self.bucket.erase_versions(it))
+                    yield from self.bucket.remove_all(prefix, but=it.rejects_key)
+                self.records.removed(erasure_id, it, self.bucket.erase_versions(it))
                 yield

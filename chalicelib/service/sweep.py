@@ -15,12 +15,12 @@ from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Job
 from chalicelib.core.model import Source
 from chalicelib.core.sweeping import UnseenJob
-from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.object_keys import DROP, adopted_job_id, is_dropped, rejects_prefixes
 from chalicelib.service.queue import JobSender
 from chalicelib.service.record_erasure import RecordEraser
 from chalicelib.service.register import JobRegister
+from chalicelib.service.tenant_removal import TenantRemover
 from chalicelib.telemetry import Metric, emit_metrics, logger
 
 _AT_ONCE = 100  # jobs that a sweep takes of each kind; the next sweep takes more
@@ -69,8 +69,8 @@ class Upkeep(Protocol):
     def forget_upload_tokens(self) -> int:
         """Remove what was counted for upload tokens that have expired; count them."""
 
-    def forget_audit_events(self, *, days: int, limit: int) -> int:
-        """Remove events of the audit log that are ``days`` old, at least 30; count them."""
+    def forget_audit_events(self, *, limit: int) -> int:
+        """Remove events of the audit log that the operator keeps no longer; count them."""
 
     def forget_rejects_file(self, job_id: UUID) -> None:
         """Note that the job has no object of a rejects file any more."""
@@ -100,9 +100,8 @@ class Sweeper:
     bucket: SweptBucket
     seconds: float  # how long something must have been silent
     retention_days: int
-    eraser: Eraser
+    tenant_remover: TenantRemover
     record_eraser: RecordEraser
-    audit_days: int = 0  # 0: the events of the audit log are kept
 
     def sweep(self) -> dict[str, int]:
         """Do one round of all tasks; return how many jobs (workers, events, erasures) each has handled.
@@ -111,7 +110,7 @@ class Sweeper:
         RetryLater if a dependency was not available.
         """
         tasks: dict[str, Callable[[], int]] = {
-            "announced": self._requeue_silent,
+            "requeued": self._requeue_silent,
             "found": self._find_objects,
             "adopted": self._adopt_dropped,
             "expired": self._expire_previewed,
@@ -130,7 +129,7 @@ class Sweeper:
                 errors.append(error)
         emit_metrics(
             {
-                Metric.JOBS_ANNOUNCED_AGAIN: counts.get("announced", 0),
+                Metric.JOBS_REQUEUED: counts.get("requeued", 0),
                 Metric.OBJECTS_FOUND: counts.get("found", 0),
             }
         )
@@ -142,9 +141,7 @@ class Sweeper:
 
     def _forget(self) -> int:
         forgotten = self.upkeep.forget_workers(seconds=_WORKERS_KEPT) + self.upkeep.forget_upload_tokens()
-        if self.audit_days:
-            forgotten += self.upkeep.forget_audit_events(days=self.audit_days, limit=_EVENTS)
-        return forgotten
+        return forgotten + self.upkeep.forget_audit_events(limit=_EVENTS)
 
     def _requeue_silent(self) -> int:
         """Requeue jobs whose message was lost, or whose worker died."""
@@ -208,7 +205,7 @@ class Sweeper:
 
     def _remove_tenants(self) -> int:
         """Remove tenants. One sweep at a time does it."""
-        return self.eraser.erase() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
+        return self.tenant_remover.remove() if self.upkeep.take_turn("removal", seconds=self.seconds) else 0
 
     def _erase_records(self) -> int:
         """Erase persons' records. One sweep at a time does it."""

@@ -17,6 +17,9 @@ class TenantRegister(Protocol):
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         """Return the tenants that have one of the names, by name."""
 
+    def datasets(self, names: Collection[str]) -> Mapping[str, bool]:
+        """Return the names that datasets have, and whether the tenant `default` has jobs of each."""
+
     def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
         """Return tenants, newest first; ``before`` is the last ``id`` of the previous page."""
 

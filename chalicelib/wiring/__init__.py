@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from chalicelib.destinations import Destination
     from chalicelib.reading.object_store import ObjectStore
     from chalicelib.service.activity import Activity
-    from chalicelib.service.erasure import Eraser
     from chalicelib.service.ingestion import BlockWriter, Ingester
     from chalicelib.service.message_handler import MessageHandler
     from chalicelib.service.people import People
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from chalicelib.service.shared_receiver import SharedReceiver
     from chalicelib.service.signs_of_life import SignsOfLife
     from chalicelib.service.sweep import Sweeper
+    from chalicelib.service.tenant_removal import TenantRemover
 
 _S3 = "s3://"
 _LARGEST_KEY_SET = 1 << 20  # bytes
@@ -230,19 +230,18 @@ class Services:
             self.upload_bucket,
             seconds=self.settings.sweep_seconds,
             retention_days=self.settings.retention_days,
-            eraser=self.eraser,
+            tenant_remover=self.tenant_remover,
             record_eraser=self.record_eraser,
-            audit_days=self.settings.audit_days,
         )
 
     @cached_property
-    def eraser(self) -> "Eraser":
+    def tenant_remover(self) -> "TenantRemover":
         """Return the service that removes tenants."""
-        from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
-        from chalicelib.service.erasure import Eraser
+        from chalicelib.backends.postgres.tenant_removal import PostgresRemovedTenants
+        from chalicelib.service.tenant_removal import TenantRemover
 
         removed = PostgresRemovedTenants(self._pool)
-        return Eraser(self.jobs, removed, self.upload_bucket, urls_expire=self.settings.upload_expires)
+        return TenantRemover(self.jobs, removed, self.upload_bucket, urls_expire=self.settings.upload_expires)
 
     @cached_property
     def record_eraser(self) -> "RecordEraser":

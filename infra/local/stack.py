@@ -11,7 +11,7 @@ from infra.deployment.configuration import ROLES
 from infra.emulator import application, resources
 from infra.emulator.environment import CREDENTIALS, REGION, application_env
 from infra.local import installs, ports, processes, redis, services
-from infra.local.env_file import read_env_file, write_env_file
+from infra.local.env_file import write_env_file
 from infra.local.localstack import LocalStack
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
@@ -56,20 +56,6 @@ def up(
             layout.env_file.unlink(missing_ok=True)
             raise
         write_env_file(layout, env)
-        return env
-
-
-def deploy(root: Path | str, overrides: Mapping[str, str], *, report: Report = to_terminal) -> dict[str, str]:
-    """Deploy the application again with `overrides` added to its environment variables.
-
-    The services must be up. Return the stack's environment with the overrides. `<root>/env` and the worker do
-    not get them, and the next `up` removes them. Raises `StepError`.
-    """
-    with exclusive(root, report) as layout:
-        env = {**read_env_file(layout), **overrides}
-        if not set(SERVICES) <= running_services(layout):
-            raise StepError("app", "the services do not run: bring the stack up first")
-        env["SLUICE_URL"] = Stack(layout, report).deploy({**application_env(env), **overrides})
         return env
 
 
@@ -170,18 +156,18 @@ class Stack:
             self._new.add(service.name)
 
     def _finish(self, service: Service) -> None:
-        services.finish(self._layout, service)
-        verb = "started" if service.name in self._new else "runs already"
-        now = time.monotonic()
-        seconds = now - self._began.get(service.name, now)
-        self._report(line(service.name, f"{verb}, {service.address()}", seconds))
+        began = self._began.get(service.name)
+        with step(self._report, service.name, "starting", began=began) as current:
+            services.finish(self._layout, service)
+            verb = "started" if service.name in self._new else "runs already"
+            current.result = f"{verb}, {service.address()}"
 
     def _migrate(self) -> None:
         log = self._layout.log("migrations")
         log.unlink(missing_ok=True)
         env = own_env(self._layout) | {"DATABASE_URL": self.postgres.url()}
         command = Command((sys.executable, "-m", "chalicelib.migrate"), env, CHECKOUT)
-        with step(self._report, "migrations") as current:
+        with step(self._report, "migrations", "applying") as current:
             run_logged("migrations", "chalicelib.migrate", command, log)
             logins = [f"{role}={file}" for role, file in self.postgres.password_files().items()]
             command = Command((sys.executable, "-m", "chalicelib.roles", *logins), env, CHECKOUT)
@@ -199,7 +185,7 @@ class Stack:
 
     def _aws(self, queue: str, origins: Sequence[str]) -> dict[str, str]:
         """Create the bucket and the queues, and return the settings that lead to them."""
-        with step(self._report, "resources") as current:
+        with step(self._report, "resources", "creating") as current:
             created = resources.ensure(self.localstack.url(), origins)
             current.result = f"bucket {created.bucket}, queue {resources.QUEUE}"
         return {
@@ -216,7 +202,7 @@ class Stack:
 
     def deploy(self, variables: Mapping[str, str]) -> str:
         """Deploy the application and return the API's URL."""
-        with step(self._report, "app") as current:
+        with step(self._report, "app", "deploying") as current:
             url, changed = application.deploy(
                 self._layout,
                 self.localstack.url(),
@@ -246,6 +232,6 @@ class Stack:
         application.forget(self._layout)
         worker = Worker(self._layout, self.localstack.url(), {})
         for service in (worker, self.localstack, self.redis, self.postgres):
-            with step(self._report, service.name) as current:
+            with step(self._report, service.name, "stopping") as current:
                 stopped = services.end(self._layout, service)
                 current.result = "stopped" if stopped else "did not run"

@@ -92,17 +92,17 @@ def build_layer(target: Path, *, python: str, architecture: str) -> Path:
     """Write the worker's layer to the zip file `target` and return it. Raises `StepError`.
 
     The layer holds the requirements of the worker that the functions do not have. `layer-contents.txt` beside
-    it lists the files that were left out.
+    it lists the files that were left out. The zip file is kept with the installed requirements.
     """
     functions = frozenset(pinned(FUNCTIONS.read_text()))
     entries = required(WORKER.read_text(), without=functions)
     target.parent.mkdir(parents=True, exist_ok=True)
     with installed("layer", entries, python=python, architecture=architecture, runs_in=LAYER) as installation:
-        packages = installation / "packages"
-        write_zip(
-            target,
-            {f"python/{path.relative_to(packages)}": path for path in packages.rglob("*") if path.is_file()},
-        )
+        packages, made = installation / "packages", installation / "layer.zip"
+        if not made.exists():
+            files = (path for path in packages.rglob("*") if path.is_file())
+            write_zip(made, {f"python/{path.relative_to(packages)}": path for path in files})
+        shutil.copyfile(made, target)
         shutil.copyfile(installation / LIST, target.with_name("layer-contents.txt"))
     return target
 

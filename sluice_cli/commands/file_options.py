@@ -7,10 +7,32 @@ from typing import Any, TypeVar
 
 import click
 
+from sluice_cli.commands.completion import complete_pairs
+
 _F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
 
-# A value that a shell cannot show well: `\t`, or `\u0001`. Half of a surrogate pair is no character.
+# A value that a shell cannot show well: `\t`, or `\u0001`. Half of a surrogate pair is not a character.
 _ESCAPE = re.compile(r"\\(?:t|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+
+_FLAG = ("true", "false")
+# What a shell completes: the options of a file, and the values of those with a fixed set of them.
+OPTION_VALUES: Mapping[str, tuple[str, ...]] = {
+    "delimiter": ("blanks",),  # or a character
+    "quote": (),
+    "escape": (),
+    "skip_initial_space": _FLAG,
+    "encoding": (),
+    "header": _FLAG,
+    "skip_lines": (),
+    "skip_after_header": (),
+    "comment": (),
+    "short_rows": ("reject", "pad"),
+    "extra_cells": ("reject", "drop", "keep"),
+    "decimal": (".", ","),
+    "date_order": ("DMY", "MDY", "YMD"),
+    "missing_values": (),
+    "records": (),
+}
 
 
 def parse_options(
@@ -48,6 +70,7 @@ options_option = click.option(
     metavar="NAME=VALUE",
     multiple=True,
     callback=parse_options,
+    shell_complete=complete_pairs(OPTION_VALUES),
     help="How the file is written: delimiter, quote, escape, encoding, header, skip_lines, short_rows,"
     " missing_values (a JSON list) … The documentation of file formats lists them."
     " '\\t' and '\\u0001' stand for characters. May be given several times.",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import stack as local_stack
 from tests.support.deployed_service import client_env, finished, http, query, rows, upload
+from tests.support.function_settings import API, INTAKE, function_settings
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import PATIENCE
 
@@ -138,12 +138,12 @@ def client(stack: Mapping[str, str], *arguments: str) -> subprocess.CompletedPro
 
 def test_a_file_is_loaded_with_the_queue_on_redis(stack: Mapping[str, str], dataset: str) -> None:
     settings = {"SLUICE_QUEUE_BACKEND": "redis", "SLUICE_REDIS_STREAM": "e2e"}
-    redis = local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)
-    try:
-        with worker({**stack, **settings}):
-            job = finished(redis["SLUICE_URL"], upload(redis["SLUICE_URL"], FILE.encode(), dataset=dataset))
-    finally:
-        local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
+    url = stack["SLUICE_URL"]
+    with (
+        function_settings(stack["AWS_ENDPOINT_URL"], API, INTAKE, **settings),
+        worker({**stack, **settings}),
+    ):
+        job = finished(url, upload(url, FILE.encode(), dataset=dataset))
     assert job["counts"] == {"read": 5, "inserted": 2, "duplicates": 1, "rejected": 2}
     assert rows(stack, dataset) == 2
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ import boto3
 import psycopg
 import pytest
 
+from infra import stacks
 from infra.deployment.api import BURST, RATE
 from infra.deployment.chalice import deployed_api
 from infra.deployment.configuration import ROLE_SECRETS
@@ -20,18 +22,18 @@ from tests.support.deployed_service import adopt_operator_key, finished, http, u
 from tests.support.deployment import (
     STAGE,
     Deployment,
+    Shell,
     commands,
-    deployed,
     messages,
-    prepared,
     rows_of,
+    tried,
     what_is_there,
 )
 from tests.support.waiting import wait_for
 
 TIMEOUT, GRACE = 20, 17  # seconds: the worker takes no block after the first three of them
+DATABASE = "sluice_dev"  # the page's
 SETTINGS = {
-    "SLUICE_LAMBDA_WORKERS": "2",
     "SLUICE_GRACE_SECONDS": str(GRACE),
     "SLUICE_BLOCK_SIZE": "4096",
     "SLUICE_LOADERS": "1",
@@ -61,21 +63,36 @@ _poisoned()
 
 
 def short_and_mortal(checkout: Path) -> None:
-    """Give the Lambda worker 20 seconds, and make some files kill it."""
+    """Give the Lambda worker 20 seconds and the settings of the tests, and make some files kill it."""
     path = checkout / ".chalice/config.json"
     config = json.loads(path.read_text())
     config["lambda_functions"]["on_job"]["lambda_timeout"] = TIMEOUT
+    config["stages"][STAGE]["environment_variables"] |= SETTINGS
     path.write_text(json.dumps(config))
     with (checkout / "app.py").open("a") as app:
         app.write(POISON)
 
 
 @pytest.fixture(scope="module")
-def dev(
-    stack: Mapping[str, str], database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp("dev") / "checkout"
-    with prepared(stack, database, folder, SETTINGS, short_and_mortal) as ready, deployed(ready) as made:
+def shell(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(stack, tmp_path_factory.mktemp("dev") / "checkout", short_and_mortal)
+
+
+@pytest.fixture(scope="module")
+def database(stack: Mapping[str, str], shell: Shell) -> Iterator[str]:
+    """Yield the address of the database that the page creates for the stage."""
+    url = stack["DATABASE_URL"]
+    drop = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(drop.encode())
+        shell.follow("Start LocalStack and Postgres")
+        yield f"{url.rpartition('/')[0]}/{DATABASE}"
+        connection.execute(drop.encode())
+
+
+@pytest.fixture(scope="module")
+def dev(stack: Mapping[str, str], shell: Shell, database: str) -> Iterator[Deployment]:
+    with tried(shell, stack) as made:
         adopt_operator_key(database)
         be_quick(made)
         yield made
@@ -90,6 +107,12 @@ def be_quick(made: Deployment) -> None:
     boto3.client("lambda").update_function_event_invoke_config(
         FunctionName=f"sluice-{STAGE}-on_upload", MaximumRetryAttempts=0
     )
+
+
+def test_the_page_about_localstack_loads_a_file(dev: Deployment, shell: Shell, stack_root: Path) -> None:
+    assert dev.outputs
+    assert "2,900 inserted" in shell.follow("Load a file")
+    assert (stack_root / "logs" / f"lambda-sluice-{STAGE}-on_job.log").exists()
 
 
 def a_file() -> bytes:
@@ -265,3 +288,11 @@ def test_a_requirement_that_is_missing_from_the_package_is_named(dev: Deployment
     assert done.returncode == 1
     assert "migrations failed: Runtime.ImportModuleError" in done.stderr
     assert "No module named 'psycopg'" in done.stderr
+
+
+def test_the_page_about_localstack_cleans_up(dev: Deployment, shell: Shell) -> None:
+    shell.follow("Clean up")
+    assert stacks.outputs(STAGE, boto3.client("cloudformation")) == {}
+    assert not any(what_is_there(dev.outputs["BucketName"]).values())
+    changed = ["git", "status", "--short", ".chalice/config.json", ".chalice/policies"]
+    assert subprocess.check_output(changed, cwd=dev.checkout, text=True) == ""

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from localstack_client.session import Session
 
-from infra.local import stack as local_stack
 from tests.support.deployed_service import client_env, finished, http, query, rows
+from tests.support.function_settings import API, function_settings
 from tests.support.waiting import PATIENCE, wait_for
 
 PART = 5 << 20
@@ -25,8 +25,8 @@ MEGABYTES = 200
 def url(stack: Mapping[str, str]) -> Iterator[str]:
     """Yield the URL of an API that takes files in parts from a small size on."""
     settings = {"SLUICE_MAX_SINGLE_UPLOAD": str(PART), "SLUICE_PART_SIZE": str(PART)}
-    yield local_stack.deploy(stack["SLUICE_TEST_ROOT"], settings)["SLUICE_URL"]
-    local_stack.deploy(stack["SLUICE_TEST_ROOT"], {})
+    with function_settings(stack["AWS_ENDPOINT_URL"], API, **settings):
+        yield stack["SLUICE_URL"]
 
 
 def test_large_files_are_sent_in_parts(stack: Mapping[str, str], url: str, dataset: str) -> None:

@@ -1,6 +1,7 @@
 """The rejects of a job as a file, of the deployed service: asked for, downloaded, left by an undo, purged."""
 
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from localstack_client.session import Session
 
 from tests.support.deployed_service import change, client_env, finished, http, query, upload
+from tests.support.deployment import TICK
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_for
 
@@ -43,8 +45,8 @@ def objects_of(stack: Mapping[str, str], job_id: str) -> list[str]:
 
 def sweep(stack: Mapping[str, str]) -> None:
     functions = Session().client("lambda", endpoint_url=stack["AWS_ENDPOINT_URL"])
-    answer = functions.invoke(FunctionName="sluice-local-on_schedule", Payload=b"{}")
-    assert answer["StatusCode"] == 200
+    answer = functions.invoke(FunctionName="sluice-local-on_schedule", Payload=json.dumps(TICK).encode())
+    assert "FunctionError" not in answer, answer["Payload"].read()
 
 
 def swept(stack: Mapping[str, str], job_id: str) -> list[str]:

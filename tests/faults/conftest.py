@@ -10,11 +10,12 @@ import pytest
 
 from infra.emulator.environment import aws_env
 from infra.local import stack as local_stack
-from tests.support.faults.scenario import FIGURES, LONG, SEED, Scenario, made
+from tests.support.faults.scenario import FIGURES, LONG, SEED, Scenario, made, template_database
 from tests.support.faults.workers import ForkServer
 from tests.support.paths import CHECKOUT
 
 _SHARED = os.environ.get("SLUICE_TEST_ROOT")
+collect_ignore = [] if LONG else ["test_costs.py"]
 ROOT = Path(_SHARED) / "faults" if _SHARED else CHECKOUT / ".local" / "faults"
 
 
@@ -45,9 +46,15 @@ def fork_server(
     assert log.read_text() == ""
 
 
+@pytest.fixture(scope="session")
+def template(faults_stack: Mapping[str, str]) -> Iterator[str]:
+    with template_database(faults_stack["DATABASE_URL"]) as name:
+        yield name
+
+
 @pytest.fixture
 def make_scenario(
-    faults_stack: Mapping[str, str], fork_server: ForkServer, tmp_path: Path
+    faults_stack: Mapping[str, str], template: str, fork_server: ForkServer, tmp_path: Path
 ) -> Iterator[Callable[..., Scenario]]:
     """Yield a function that makes a scenario with the given settings, on a queue of the given kind."""
     with ExitStack() as scenarios:
@@ -55,7 +62,7 @@ def make_scenario(
         def make(queue: str = "sqs", **changes: str) -> Scenario:
             logs = tmp_path / f"scenario-{len(list(tmp_path.iterdir()))}"
             logs.mkdir()
-            return scenarios.enter_context(made(faults_stack, fork_server, logs, queue, **changes))
+            return scenarios.enter_context(made(faults_stack, template, fork_server, logs, queue, **changes))
 
         yield make
 

@@ -14,6 +14,7 @@ import pytest
 
 from infra.local import stack as local_stack
 from tests.support.faults import outages
+from tests.support.function_settings import API, function_settings
 from tests.support.waiting import PATIENCE, wait_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -109,16 +110,18 @@ def test_the_api_answers_503_while_postgres_has_no_connection_left(
     well_again(api, job)
 
 
-def test_the_api_takes_uploads_while_redis_is_down(api: str, faults_root: Path) -> None:
-    assert api
-    url = local_stack.deploy(faults_root, {"SLUICE_QUEUE_BACKEND": "redis"})["SLUICE_URL"]
-    job = new_job(url)
-    assert ask(url, "GET", "/healthz").status == 200
-    outages.kill(faults_root, "redis")
-    health = ask(url, "GET", "/healthz")
-    assert (health.status, health.body["checks"]["queue"]) == (503, "unavailable")
-    assert "queue" in health.body["detail"]
-    assert ask(url, "POST", "/uploads", {"filename": "b.csv"}).status == 202
-    assert check_every_endpoint(url, job, outage=True) == {200, 202, 503}
-    outages.start(faults_root, "redis")
-    well_again(url, job)
+def test_the_api_takes_uploads_while_redis_is_down(
+    api: str, faults_stack: Mapping[str, str], faults_root: Path
+) -> None:
+    endpoint = faults_stack["AWS_ENDPOINT_URL"]
+    with function_settings(endpoint, API, SLUICE_QUEUE_BACKEND="redis"):
+        job = new_job(api)
+        assert ask(api, "GET", "/healthz").status == 200
+        outages.kill(faults_root, "redis")
+        health = ask(api, "GET", "/healthz")
+        assert (health.status, health.body["checks"]["queue"]) == (503, "unavailable")
+        assert "queue" in health.body["detail"]
+        assert ask(api, "POST", "/uploads", {"filename": "b.csv"}).status == 202
+        assert check_every_endpoint(api, job, outage=True) == {200, 202, 503}
+        outages.start(faults_root, "redis")
+        well_again(api, job)

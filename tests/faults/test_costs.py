@@ -1,4 +1,7 @@
-"""What a file of each kind costs a worker, in the sizes of `docs/reference/costs.md`."""
+"""What a file of each kind costs a worker, in the sizes of `docs/reference/costs.md`.
+
+It takes an hour, and is only collected in `make faults`.
+"""
 
 import json
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from chalicelib.core.lifecycle import Action
 from chalicelib.wiring import Services
 from tests.support.costs import BUDGET, LARGE_PAGES
 from tests.support.faults.files import File
-from tests.support.faults.scenario import LONG, Loading, Scenario
+from tests.support.faults.scenario import Loading, Scenario
 from tests.support.kinds import KINDS, MB, SLACK_BYTES, SLACK_SECONDS, Kind, people
 from tests.support.principals import REACH
 
@@ -32,7 +35,6 @@ def ordinary(number: int, size: int) -> File:
     return File("csv", f"{number}.csv", people(size) + b"%d,,,,\n" % number)
 
 
-@pytest.mark.skipif(not LONG, reason="takes an hour: make faults")
 @pytest.mark.parametrize(
     ("kind", "size"),
     [(kind, size) for kind in KINDS for size in kind.sizes],

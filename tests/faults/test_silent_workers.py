@@ -15,7 +15,7 @@ from chalicelib.wiring import Services
 from tests.support.faults import files
 from tests.support.faults.scenario import Loading, Scenario
 
-SLOW = {"SLUICE_LEASE_SECONDS": "20", "SLUICE_VISIBILITY_TIMEOUT": "20", "SLUICE_RANGE_SIZE": "0"}
+SLOW = {"SLUICE_LEASE_SECONDS": "12", "SLUICE_VISIBILITY_TIMEOUT": "12", "SLUICE_RANGE_SIZE": "0"}
 LOADED = ("leases.claim after 1", "store.begin after 1", "blocks.write before 3")
 
 

@@ -59,8 +59,7 @@ def make_sluice(
 
     yield make
     for sluice in made:
-        sluice.stop_workers()
-        sluice.services.close()
+        sluice.close()
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_a_worker_starts_after_migrations_and_stops_in_time(
         assert (status, '"message":"worker stopped"' in said) == (0, True), said
     finally:
         worker.kill()
-        sluice.services.close()
+        sluice.close()
 
     file = Path(env["SLUICE_HEALTH_FILE"])
     assert stack.is_healthy()  # just stopped: not stale yet

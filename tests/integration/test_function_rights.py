@@ -353,7 +353,7 @@ class Story:
 
     def take_in(self, events: list[dict[str, Any]]) -> None:
         with self.running("on_upload"):
-            assert invoke("on_upload", {"Records": events})["announced"] == len(events)
+            assert invoke("on_upload", {"Records": events})["enqueued"] == len(events)
 
     def work(self, worker: str) -> None:
         """Let the worker handle messages until there are none."""

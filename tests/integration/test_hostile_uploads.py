@@ -1,4 +1,4 @@
-"""A worker outlives whatever is uploaded, and every job ends with a code."""
+"""A worker outlives whatever is uploaded, and every job ends with a code. `make fuzz` uploads more files."""
 
 import os
 import random
@@ -8,11 +8,12 @@ from bench.processes import peak_mib
 from chalicelib import settings
 from chalicelib.core.model import Status
 from tests.support.costs import LARGE_PAGES
+from tests.support.examples import many
 from tests.support.hostile_files import hostile_files, random_bytes, random_structure
 from tests.support.waiting import wait_for
 from tests.support.worker_processes import Sluice
 
-COUNT = 200
+COUNT = many(200)  # files of either kind
 SIZE = 10_000  # bytes
 
 
@@ -23,7 +24,7 @@ def test_a_worker_outlives_hostile_files(make_sluice: Callable[..., Sluice]) -> 
     files = [
         *random_bytes(seed, COUNT, SIZE),
         *random_structure(seed, COUNT, SIZE),
-        *hostile_files(seed, 1 << 16),
+        *hostile_files(seed, many(1 << 16)),
     ]
     names = {sluice.upload(it.data, filename=f"{n}.{it.extension}"): it.name for n, it in enumerate(files)}
     worker = sluice.start_worker(**LARGE_PAGES)
@@ -33,7 +34,7 @@ def test_a_worker_outlives_hostile_files(make_sluice: Callable[..., Sluice]) -> 
         unended = sluice.sql("SELECT id FROM ingestion_jobs WHERE completed_at IS NULL LIMIT 1")
         return not unended
 
-    wait_for(all_ended)
+    wait_for(all_ended, pause=0.2)
 
     for job_id, name in names.items():
         job = sluice.job(job_id)

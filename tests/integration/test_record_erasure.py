@@ -13,26 +13,33 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from chalicelib.backends.postgres.database import transaction_on
+from chalicelib import settings
+from chalicelib.backends.postgres.audit import keep_events
+from chalicelib.backends.postgres.database import load_queries, transaction_on
 from chalicelib.backends.postgres.record_erasure import PostgresErasedRecords, PostgresErasures
+from chalicelib.backends.postgres.tenant_removal import PostgresRemovedTenants
 from chalicelib.backends.postgres.tenants import PostgresTenants
 from chalicelib.backends.s3 import S3Bucket, S3Store
 from chalicelib.core.audit import Actor, AuditAction
-from chalicelib.core.erasures import ErasedObject, Erasure
+from chalicelib.core.erasures import ErasedObject, Erasure, Version
 from chalicelib.core.errors import JobEnded, NotPossible, RetryLater
 from chalicelib.core.jobs import Changes, Instructions, NewJob, Upload
 from chalicelib.core.lifecycle import Action
 from chalicelib.core.model import Options, Status
 from chalicelib.core.tenants import DEFAULT_TENANT, Tenant
+from chalicelib.entrypoints.migrate import migrate_database
 from chalicelib.service.attempt import Attempts
 from chalicelib.service.ingestion import Ingester, Result
 from chalicelib.service.object_keys import upload_key
 from chalicelib.service.preview import Previewer
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_file import RejectsFileMaker
+from chalicelib.service.tenant_removal import TenantRemover
+from chalicelib.wiring import Services
 from tests.support.blocks import block
 from tests.support.buckets import s3_client
 from tests.support.fakes import MemoryJobs
+from tests.support.jobs import NOW
 from tests.support.life import Backend, Life
 from tests.support.principals import REACH
 from tests.support.roles import as_role
@@ -102,6 +109,11 @@ class World:
         erasure = Erasing(erasures).begin("people", field, value)
         assert erasure is not None
         return erasure
+
+    def fence(self, erasure: Erasure) -> None:
+        """Begin to carry the erasure out, a moment after the last object was written."""
+        next(PostgresErasedRecords(self.life.pool).erase(erasure.id))
+        self.life.change("UPDATE erasures SET fenced_at = fenced_at + interval '2 seconds'")
 
     def eraser(self, *, after: int | None = None) -> RecordEraser:
         """Return an eraser that takes small steps, and that is killed after so many of them."""
@@ -219,6 +231,7 @@ def test_nothing_of_a_person_is_left_though_every_sweep_is_killed(world: World) 
     assert any(key.startswith(f"rejects/default/{first}/") for key in before)
     others_rows = world.emails(acme)
     erasure = world.begin("email", " Ada@Example.org ")
+    world.fence(erasure)
     assert _deaths(world) > 10
 
     after = world.found(ADA)
@@ -360,13 +373,124 @@ def test_in_a_bucket_without_versions_the_object_of_exactly_that_key_is_removed(
         world.client.put_object(Bucket=name, Key=key, Body=b"x")
     bucket, later = S3Bucket(world.client, name), datetime.now(UTC) + timedelta(minutes=1)
 
-    def erased(*kept: str, before: datetime = later) -> int:
-        return bucket.erase_versions(ErasedObject(uuid4(), "a", "drop/a/b/c", before, frozenset(kept)))
+    etag = next(iter(bucket.objects("drop/"))).etag
 
-    assert erased("null") == 0  # another job has read it
+    def erased(*kept: Version, before: datetime = later) -> int:
+        return bucket.erase_versions(ErasedObject(uuid4(), "a", "drop/a/b/c", before, kept=frozenset(kept)))
+
+    assert erased(Version("null", etag)) == 0  # another job has read it
     assert erased(before=later - timedelta(hours=1)) == 0  # it is of a later file
-    assert erased() == 1
+    assert erased(Version("null", "of what was there before")) == 1
     assert [it.key for it in bucket.objects("drop/")] == ["drop/a/b/c.csv"]
+
+
+@pytest.mark.parametrize("keeps_versions", [True, False])
+def test_what_is_written_in_the_second_of_the_erasure_stays(world: World, keeps_versions: bool) -> None:
+    """Only what the job has read was surely there before."""
+    name, key = f"bucket-{uuid4().hex}", "drop/default/people/daily.csv"
+    world.client.create_bucket(Bucket=name)
+    if keeps_versions:
+        world.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    bucket = S3Bucket(world.client, name)
+
+    def put(data: bytes) -> tuple[Version, datetime]:
+        """Return the version that was put there, and a time within that second."""
+        sent = world.client.put_object(Bucket=name, Key=key, Body=data)
+        found = world.client.head_object(Bucket=name, Key=key)
+        version = Version(sent.get("VersionId", "null"), sent["ETag"].strip('"'))
+        return version, found["LastModified"] + timedelta(seconds=0.9)
+
+    def erased(before: datetime, own: Version) -> int:
+        return bucket.erase_versions(ErasedObject(uuid4(), "default", key, before, own))
+
+    first, fenced_at = put(b"held it")
+    assert erased(fenced_at, Version(first.id, "of what was there before")) == 0
+    assert erased(fenced_at, first) == 1
+    second, later = put(b"came later")
+    assert erased(min(fenced_at, later), Version("null", first.etag)) == 0
+    assert [it.etag for it in bucket.objects(key)] == [second.etag]
+    assert erased(later + timedelta(seconds=1), first) == 1  # nobody knows it, but it was there
+
+
+def test_a_rejects_file_that_is_made_after_the_examination_stays(world: World) -> None:
+    """Its objects are removed twice: a worker may have been making one."""
+    life, job_id = world.life, world.load(PEOPLE)
+    assert life.rejects_files.wish(job_id)
+    world.work(job_id)
+    world.begin("email", ADA)
+    eraser = RecordEraser(PostgresErasedRecords(life.pool), world.bucket, settled=3600)
+    assert eraser.erase() == 0
+    assert [key for key in world.objects() if key.startswith("rejects/")] == []
+    assert life.rejects_files.wish(job_id)
+    world.work(job_id)
+    late = f"rejects/default/{job_id}/1-late/rejects.csv"  # of one that had begun before
+    world.client.put_object(Bucket=world.name, Key=late, Body=PEOPLE)
+    life.change("UPDATE erasure_jobs SET examined_at = examined_at - interval '2 hours'")
+    life.change("UPDATE erasure_jobs SET removed_at = removed_at - interval '2 hours'")
+    assert eraser.erase() == 1
+    made = life.found(job_id).rejects_file
+    assert made is not None
+    assert [key for key in world.objects() if key.startswith("rejects/")] == [made.key]
+    assert world.found(ADA) == {}
+
+
+def test_a_file_that_arrives_after_the_erasure_stays(world: World) -> None:
+    """Its job was registered before, and is examined when the file has been loaded."""
+    life, job_id = world.life, uuid4()
+    world.load(b"id,email\n8,mary@example.org\n")
+    key = upload_key("default", "people", job_id, "people.csv")
+    life.jobs.create(NewJob(job_id, "people", "people.csv", Upload(world.name, key), 1024))
+    erasure = world.begin("email", ADA)
+    next(PostgresErasedRecords(life.pool).erase(erasure.id))  # the fence
+    version = world.client.put_object(Bucket=world.name, Key=key, Body=PEOPLE, ChecksumAlgorithm="SHA256")
+    pinned, _ = world.ingester.store.begin(world.name, key, version["VersionId"], 1)
+    assert life.jobs.mark_arrived(job_id, pinned)
+    world.work(job_id)
+    assert world.eraser().erase() == 1
+    done = world.shown(erasure)
+    assert (done.rows, done.rejects, done.objects) == (0, 0, 0)
+    assert world.objects()[key] == [PEOPLE]
+    assert life.found(job_id).progress.tally.rejected == 4
+
+    assert life.jobs.reread(job_id, Changes())  # its file is there
+    for _ in range(2):
+        world.work(job_id)
+    assert world.erase("email", ADA).objects == 1
+    assert world.found(ADA) == {}
+
+
+def test_the_file_of_a_canceled_job_that_comes_later_goes_with_the_next_erasure(world: World) -> None:
+    """Its URL still works. No job reads it."""
+    job_id = uuid4()
+    key = upload_key("default", "people", job_id, "people.csv")
+    world.life.jobs.create(NewJob(job_id, "people", "people.csv", Upload(world.name, key), 1024))
+    world.life.jobs.act(job_id, Action.CANCEL)
+    assert world.erase("email", ADA).objects == 0
+    world.client.put_object(Bucket=world.name, Key=key, Body=PEOPLE)
+    erasure = world.begin("email", ADA)
+    world.fence(erasure)
+    assert world.eraser().erase() == 1
+    assert world.shown(erasure).objects == 1
+    assert world.found(ADA) == {}
+
+
+def test_a_key_that_a_job_is_to_read_again_is_waited_for(world: World) -> None:
+    """It reads whichever version is there then."""
+    key = "drop/default/people/daily.csv"
+    world.load(f"id,email\n1,{ADA}\n".encode(), key=key)
+    bad, good = b"id,\xffemail\n3,x@example.org\n", b"id,email\n2,mary@example.org\n"
+    failed = world.load(bad, key=key)
+    assert world.life.found(failed).status is Status.FAILED
+    world.client.put_object(Bucket=world.name, Key=key, Body=good)
+    erasure = world.begin("email", ADA)
+    world.fence(erasure)
+    world.life.jobs.act(failed, Action.RETRY)
+    assert world.eraser().erase() == 0
+    assert world.found(ADA) == {key: 1}
+    world.work(failed)
+    assert world.life.found(failed).status is Status.COMPLETED
+    assert world.eraser().erase() == 1
+    assert world.objects() == {key: [good]}
 
 
 def test_rejects_that_are_not_stored_whole_cost_the_object(world: World) -> None:
@@ -397,7 +521,7 @@ def test_a_job_that_is_doomed_is_not_read_again(world: World) -> None:
     assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed, loaded}
     life.jobs.act(loaded, Action.UNDO)  # its object is kept until it has ended
     assert {it.job_id for it in records.objects(erasure.id, settled=0)} == {failed}
-    records.removed(erasure.id, loaded, 0)
+    records.removed(erasure.id, ErasedObject(loaded, "default", world.key(loaded), NOW), 0)
     assert life.sql("SELECT count(*) FROM erasure_jobs WHERE removed_at IS NOT NULL") == [(0,)]
     world.work(loaded)
     assert world.eraser().erase() == 1
@@ -449,6 +573,7 @@ def test_a_warning_of_the_detection_does_not_show_what_was_erased(world: World, 
 def test_a_job_whose_object_is_gone_is_not_removed_again(world: World) -> None:
     long = "y" * 600
     world.load(f"id,email\n1,{ADA}\n2,grace@example.org,more\n3,{long},more\n4,x\n5,z\n".encode())
+    world.life.change("UPDATE ingestion_jobs SET created_at = now() - interval '32 days'")
     world.erase("email", ADA)
     assert world.erase("email", "nobody@example.org").completed_at is not None
     kept = "SELECT erasure FROM erasure_jobs ORDER BY 1"
@@ -456,6 +581,25 @@ def test_a_job_whose_object_is_gone_is_not_removed_again(world: World) -> None:
     assert world.erase("email", "grace@example.org").rejects == 1  # Postgres has it still
     assert world.life.sql(kept) == [(1,), (3,)]
     assert world.found("grace") == {}
+
+
+def test_jobs_with_a_key_are_looked_up_in_an_index(life: Life) -> None:
+    """The other way round, all jobs are read for each object: with a million jobs, most of a second."""
+    dataset_id = life.job(dataset="people").dataset_id
+    life.change(
+        "INSERT INTO ingestion_jobs (id, tenant_id, dataset_id, filename, bucket, key, block_size)"
+        f" SELECT gen_random_uuid(), 1, {dataset_id}, 'f', 'b', 'uploads/' || n, 64"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    life.change("ANALYZE ingestion_jobs")
+    statement = load_queries("record_erasure.sql")["objects"]
+    with psycopg.connect(life.url) as connection:
+        explained = connection.execute(
+            f"EXPLAIN {statement}".encode(), {"id": uuid4(), "settled": 1.0, "limit": 100}
+        ).fetchall()
+    scans = [line for (line,) in explained if "on ingestion_jobs other" in line]
+    assert any("ingestion_jobs_by_key" in line for line in scans)
+    assert not any("Seq Scan" in line for line in scans)
 
 
 # The fence
@@ -589,16 +733,13 @@ def test_a_worker_as_its_role_heeds_the_erasure(world: World, database_url: str)
 
 
 def test_an_erasure_ends_with_its_tenant(world: World) -> None:
-    from chalicelib.backends.postgres.erasure import PostgresRemovedTenants
-    from chalicelib.service.erasure import Eraser
-
     tenants = PostgresTenants(world.life.pool)
     acme = tenants.create("acme")[0]
     world.load(PEOPLE, tenant=acme)
     world.begin("email", ADA, acme)
     tenants.remove("acme")
     removed = PostgresRemovedTenants(world.life.pool)
-    assert Eraser(world.life.jobs, removed, world.bucket, urls_expire=-1000).erase() == 1
+    assert TenantRemover(world.life.jobs, removed, world.bucket, urls_expire=-1000).remove() == 1
     assert world.life.sql("SELECT FROM erasures") == []
     assert world.eraser().erase() == 0
 
@@ -657,6 +798,16 @@ def test_an_erasure_during_a_load_is_exact_though_workers_are_killed(
 # The audit log
 
 
+def test_migrations_note_how_long_events_are_kept(empty_database_url: str) -> None:
+    for days in (365, 30, 0):
+        env = {"DATABASE_URL": empty_database_url, "SLUICE_AUDIT_DAYS": str(days)}
+        applied = migrate_database(Services(settings.load(env)))
+        assert bool(applied) == (days == 365)
+        with psycopg.connect(empty_database_url) as owner:
+            noted = owner.execute("SELECT days FROM audit_retention").fetchall()
+        assert noted == ([(days,)] if days else [])
+
+
 def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: str) -> None:
     for days in (10, 40, 400):
         life.change(
@@ -671,11 +822,26 @@ def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: 
     ):
         with pytest.raises(errors.InsufficientPrivilege), transaction_on(sweep.pool) as connection:
             connection.execute(statement, prepare=False)
-    assert sweep.upkeep.forget_audit_events(days=365, limit=9) == 1
-    assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 1  # those of the last 30 days stay
-    assert sweep.upkeep.forget_audit_events(days=1, limit=9) == 0
+    assert sweep.upkeep.forget_audit_events(limit=9) == 0  # they are kept for ever
+    for days, removed in ((365, 1), (365, 0), (0, 0), (30, 1)):
+        keep_events(database_url, days)
+        assert sweep.upkeep.forget_audit_events(limit=9) == removed
     assert life.sql("SELECT count(*) FROM audit_events") == [(1,)]
+    with pytest.raises(errors.CheckViolation):  # those of the last 30 days stay
+        keep_events(database_url, 29)
     sweep.pool.close()
+    for role in ("api", "sweep", "worker", "analyst"):
+        for statement in (
+            "SELECT * FROM audit_retention",
+            "INSERT INTO audit_retention VALUES (30)",
+            "UPDATE audit_retention SET days = 30",
+            "DELETE FROM audit_retention",
+        ):
+            with (
+                pytest.raises(errors.InsufficientPrivilege),
+                psycopg.connect(as_role(database_url, role)) as process,
+            ):
+                process.execute(statement)
     for statement in (
         "DELETE FROM audit_events",
         "UPDATE audit_events SET action = 'x'",
@@ -685,4 +851,4 @@ def test_old_events_are_removed_by_the_function_alone(life: Life, database_url: 
             owner.execute(statement.encode())
     api = psycopg.connect(as_role(database_url, "api"))
     with pytest.raises(errors.InsufficientPrivilege), api:
-        api.execute("SELECT remove_audit_events(1, 9)")
+        api.execute("SELECT remove_audit_events(9)")

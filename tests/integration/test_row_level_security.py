@@ -44,7 +44,7 @@ NOT_OF_THE_API = {
     },  # parts
     "register.sql": {"from_page"},  # a part
     "api_keys.sql": {"select"},  # a part
-    "tenants.sql": {"note_unmatched", "forget_unmatched"},
+    "tenants.sql": {"datasets", "note_unmatched", "forget_unmatched"},
     "workers.sql": {"renew", "register", "remove", "forget"},
     "previews.sql": {"mark_previewed", "set"},
     "warnings.sql": {"add"},
@@ -457,6 +457,7 @@ def test_the_sweep_takes_in_and_reconciles_as_its_role(life_of_the_sweep: Life, 
     tenants.forget_unmatched("key")
     new = NewJob(uuid4(), "dropped", "f.csv", Upload("bucket", "new"), 64)
     sweep.jobs.create(new)
+    assert tenants.datasets(["dropped"]) == {"dropped": True}
     assert sweep.jobs.dataset_options("dropped") == Options()
     assert sweep.jobs.mark_arrived(new.id, Source("bucket", "new", "e", 1))
     waiting, previewed = life.pending(), life.job_in(Status.PREVIEWED)
@@ -472,7 +473,7 @@ def test_the_sweep_takes_in_and_reconciles_as_its_role(life_of_the_sweep: Life, 
     assert sweep.upkeep.expire(waiting)
     assert sweep.upkeep.expire_previewed(seconds=60, limit=9) == [previewed]
     assert sweep.upkeep.forget_workers(seconds=60) == 1
-    assert sweep.upkeep.forget_audit_events(days=30, limit=9) == 0
+    assert sweep.upkeep.forget_audit_events(limit=9) == 0
     life.later(100 * 24 * 3600)
     assert sweep.upkeep.purge(days=90, limit=9) == 3
     assert [job_id for job_id, _ in sweep.upkeep.purged_rejects_files(limit=9)] == [failed]
@@ -511,8 +512,9 @@ TABLES_OF_THE_API = (
 )
 WITHOUT_ROW_LEVEL_SECURITY = {
     "ingested_data": "the API's role has no right on it, and Postgres refuses COPY with row-level security",
-    "chores": "the API's role has no right on it",
+    "sweep_tasks": "the API's role has no right on it",
     "schema_migrations": "only the owner has rights on it",
+    "audit_retention": "only the owner has rights on it",
 }
 
 

@@ -163,9 +163,19 @@ def test_unmatched_objects_are_noted_once(tenants: PostgresTenants) -> None:
         ("drop/b", "No tenant."),
         ("drop/a", "Suspended."),
     ]
+    tenants.note_unmatched([objects[1], objects[2], replace(objects[1], key="drop/c"), objects[1]])
+    assert [it.number for it in tenants.unmatched(limit=2, before=None)] == [5, 3]  # 4: the other reason
+    tenants.forget_unmatched("drop/c")
     tenants.forget_unmatched("drop/b")
     assert len(tenants.unmatched(limit=9, before=None)) == 2
     assert tenants.unmatched(limit=1, before=noted[1].number)[0].key == "drop/a"
+
+
+def test_datasets_are_found_with_what_default_has(life: Life, tenants: PostgresTenants) -> None:
+    upload = Upload("bucket", "key")
+    life.jobs.create(NewJob(uuid4(), "crm", "f.csv", upload, 64, tenant=tenants.create("acme")[0]))
+    life.jobs.create(NewJob(uuid4(), "erp", "f.csv", upload, 64))
+    assert tenants.datasets({"crm", "erp", "x"}) == {"crm": False, "erp": True}
 
 
 def test_api_keys_are_found_by_their_hashes_and_revoked(life: Life, tenants: PostgresTenants) -> None:

@@ -202,7 +202,7 @@ def test_an_object_replaced_where_versions_are_kept_is_loaded_twice(
 
 def test_a_canceled_load_stops_at_once_and_a_retry_finishes_it(make_sluice: MakeSluice) -> None:
     sluice = make_sluice(SLUICE_BLOCK_SIZE="16384")
-    data = rows(200_000)
+    data = rows(80_000)
     job_id = sluice.upload(data)
     sluice.start_worker()
     sluice.wait_for(job_id, lambda job: job.progress.bytes_processed > 0)

@@ -80,7 +80,7 @@ def finished(url: str, job_id: str, *, tenant: str = "default") -> dict[str, Any
         job = document()
         return job if job["status"] in ENDED else None
 
-    job = wait_for(ended, document)
+    job = wait_for(ended, document, pause=0.1)
     assert job is not None
     return job
 

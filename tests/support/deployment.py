@@ -1,4 +1,7 @@
-"""A stage that `docs/how-to/deploy-to-aws.md` deploys, from a copy of the checkout, to LocalStack."""
+"""A stage, deployed to LocalStack from a copy of the checkout by the commands of a how-to page.
+
+`prepared` takes them from `deploy-to-aws.md`, `Shell` from `try-the-aws-stages-on-localstack.md`.
+"""
 
 import json
 import os
@@ -20,6 +23,7 @@ import psycopg
 from infra import stacks
 from infra.emulator import application
 from infra.steps.layout import CHECKOUT, SHARED
+from tests.support.docpages import blocks, section
 
 STAGE = "dev"
 PAGE = CHECKOUT / "docs" / "how-to" / "deploy-to-aws.md"
@@ -102,6 +106,64 @@ class Deployment:
         return answer
 
 
+class Shell:
+    """A shell in a copy of the checkout, in which the page about LocalStack is followed."""
+
+    PAGE = "how-to/try-the-aws-stages-on-localstack.md"
+    # The tests' stack is up. The real make would find the copied files newer than `.venv`, and install again.
+    MAKE = """
+    make() {
+        case "$1" in
+            up | down) ;;
+            psql) .venv/bin/python -m infra.local psql --root "$SLUICE_TEST_ROOT" --sql "${2#SQL=}" ;;
+            *) false ;;
+        esac
+    }
+    """
+
+    def __init__(self, stack: Mapping[str, str], checkout: Path, change: Callable[[Path], None]) -> None:
+        self.checkout = checkout
+        self._api_id = ""
+        _copy(checkout)
+        change(checkout)
+        for command in ("init --quiet", "add .chalice", "commit --quiet --message copy"):
+            identity = ("-c", "user.name=test", "-c", "user.email=test@sluice.example")
+            subprocess.run(["git", *identity, *command.split()], cwd=checkout, check=True)
+        root = stack["SLUICE_TEST_ROOT"]
+        shutil.copyfile(Path(root) / "env", checkout / ".local" / "env")
+        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        code = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._env = {**keep, **code, "SLUICE_TEST_ROOT": root}
+
+    def follow(self, *titles: str) -> str:
+        """Run the commands of sections of the page as they stand; return what they print.
+
+        The variables that they set stay, as in a shell. The id in the address that Chalice prints replaces
+        `API_ID`.
+        """
+        page = [block for title in titles for block in blocks(section(self.PAGE, title), "sh")]
+        return "".join(self._run(block) for block in page)
+
+    def _run(self, script: str) -> str:
+        script = script.replace("API_ID", self._api_id)
+        left = self.checkout / ".local" / "left"
+        whole = f"{self.MAKE}\nset -a\n{script}\nenv -0 > {left}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", whole],
+            cwd=self.checkout,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}"
+        self._env = dict(it.split("=", 1) for it in left.read_text().split("\0") if it)
+        if found := re.search(r"https://(\w+)\.execute-api\.", done.stdout):
+            self._api_id = found[1]
+        return done.stdout
+
+
 @contextmanager
 def prepared(
     services: Mapping[str, str],
@@ -116,6 +178,7 @@ def prepared(
     put into the secret that the stacks made. `change` may do something to the checkout first.
     """
     _copy(checkout)
+    _choose_architecture(checkout)
     change(checkout)
     address = urlsplit(database_url)
     place = f"postgresql://{address.hostname}:{address.port}{address.path}"
@@ -140,12 +203,29 @@ def prepared(
 
 
 @contextmanager
-def deployed(made: Deployment) -> Iterator[Deployment]:
-    """Run the last command too, and delete the functions afterwards."""
-    assert "0001_initial.sql" in made.deploy().stdout
-    yield made
-    if (made.checkout / f".chalice/deployed/{STAGE}.json").exists():
-        made.run(commands("Update and remove")[0])
+def tried(shell: Shell, services: Mapping[str, str]) -> Iterator[Deployment]:
+    """The page about LocalStack, from its stacks to its functions, and back if its clean-up has not run."""
+    made = Deployment(shell.checkout, services["AWS_ENDPOINT_URL"], {}, {})
+    try:
+        shell.follow("Choose the architecture", "Deploy the stacks and the layer")
+        made.outputs = stacks.outputs(STAGE, boto3.client("cloudformation"))
+        assert "0001_initial.sql" in shell.follow("Configure and deploy the functions")
+        yield made
+    finally:
+        remove, remove_stacks = commands("Update and remove")
+        if (made.checkout / f".chalice/deployed/{STAGE}.json").exists():
+            made.run(remove)
+        for bucket in _own_buckets(made):
+            bucket.object_versions.delete()
+        made.run(remove_stacks)
+        for bucket in _own_buckets(made):  # the clean-up keeps it, with the file in it
+            bucket.delete()
+
+
+def _own_buckets(made: Deployment) -> list[Any]:
+    """Return the stage's bucket, if it is there."""
+    name = made.outputs.get("BucketName")
+    return [bucket for bucket in boto3.resource("s3").buckets.all() if bucket.name == name]
 
 
 def _copy(checkout: Path) -> None:
@@ -161,6 +241,9 @@ def _copy(checkout: Path) -> None:
     (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
     (checkout / ".local").mkdir()
     (checkout / ".local/cache").symlink_to(SHARED / "cache")
+
+
+def _choose_architecture(checkout: Path) -> None:
     path = checkout / ".chalice/config.json"
     config = json.loads(path.read_text())
     config["stages"][STAGE]["lambda_architecture"] = MACHINE

@@ -59,12 +59,12 @@ from chalicelib.core.workers import SignOfLife, Worker
 from chalicelib.service.access import Access
 from chalicelib.service.actions import JobActions
 from chalicelib.service.api_keys import ApiKeys
-from chalicelib.service.erasure import Eraser
 from chalicelib.service.intake import Intake
 from chalicelib.service.multipart import MultipartUploads
 from chalicelib.service.record_erasure import Erasing, RecordEraser
 from chalicelib.service.rejects_request import RejectsFiles
 from chalicelib.service.sweep import Sweeper
+from chalicelib.service.tenant_removal import TenantRemover
 from chalicelib.service.upload_tokens import UploadTokens
 from chalicelib.service.uploads import UploadRules, Uploads
 from tests.support.jobs import NOW, changed, new_job
@@ -117,6 +117,7 @@ class MemoryAudit:
 
     events: list[AuditEvent] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    kept_days: int | None = None  # None: events are kept for ever
 
     def note(self, actor: Actor | None, target: Target, refused: int | None = None) -> None:
         if actor is not None:
@@ -125,8 +126,11 @@ class MemoryAudit:
             self.targets.append(target)
             self.events.append(AuditEvent(number, NOW, actor, tenant, target.job_id, target.subject, refused))
 
-    def forget(self, days: int, limit: int) -> int:
-        old = [it for it in self.events if it.time < datetime.now(UTC) - timedelta(days=days)][:limit]
+    def forget(self, limit: int) -> int:
+        if self.kept_days is None:
+            return 0
+        first = datetime.now(UTC) - timedelta(days=self.kept_days)
+        old = [it for it in self.events if it.time < first][:limit]
         self.events = [it for it in self.events if it not in old]
         return len(old)
 
@@ -159,6 +163,10 @@ class MemoryTenants:
     def named(self, names: Collection[str]) -> Mapping[str, Tenant]:
         return {name: self.tenants[name] for name in names if name in self.tenants}
 
+    def datasets(self, names: Collection[str]) -> Mapping[str, bool]:
+        found = {(job.dataset, job.tenant == DEFAULT_TENANT) for job in self.jobs.values()}
+        return {name: (name, True) in found for name, _ in found if name in names}
+
     def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
         newest = sorted(self.tenants.values(), key=lambda it: -it.id)
         return [it for it in newest if before is None or it.id < before][:limit]
@@ -186,7 +194,7 @@ class MemoryTenants:
         ids = [it.id for it in self.jobs.values() if it.tenant == tenant and not it.status.is_terminal]
         return ids[:limit]
 
-    def erase(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
+    def remove_all(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
         assert dropped == f"drop/{tenant.name}/"
         for job_id in [it.id for it in self.jobs.values() if it.tenant == tenant and it.status.is_terminal]:
             del self.jobs[job_id]
@@ -254,8 +262,8 @@ class MemoryErasures:
     def objects(self, erasure_id: UUID, *, settled: float) -> Sequence[ErasedObject]:
         raise AssertionError(erasure_id, settled)
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
-        raise AssertionError(erasure_id, job_id, count)
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
+        raise AssertionError(erasure_id, erased, count)
 
     def finish(self, erasure_id: UUID, *, settled: float) -> bool:
         raise AssertionError(erasure_id, settled)
@@ -873,8 +881,8 @@ class MemoryJobs:
     def forget_workers(self, *, seconds: float) -> int:
         return self.workers.forget(seconds)
 
-    def forget_audit_events(self, *, days: int, limit: int) -> int:
-        return self.audit.forget(days, limit)
+    def forget_audit_events(self, *, limit: int) -> int:
+        return self.audit.forget(limit)
 
     def _end(self, job_id: UUID, status: Status, error: JobError | None) -> None:
         self.owners.pop(job_id, None)
@@ -1038,6 +1046,7 @@ class MemoryUploads:
     dropped: list[Source] = field(default_factory=list)
     written: dict[str, bytes] = field(default_factory=dict)
     page: int = 1000
+    locked: str | None = None  # what the keys begin with that cannot be removed
     down: bool = False
 
     def begin(self, key: str, *, checksums: bool) -> str:
@@ -1079,9 +1088,11 @@ class MemoryUploads:
         written = [Source("bucket", key, "e1", len(data)) for key, data in self.written.items()]
         yield from (it for it in [*self.dropped, *written] if it.key.startswith(prefix))
 
-    def erase(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str, *, but: str | None = None) -> Iterator[None]:
         self.ping()
-        for key in [key for key in self.written if key.startswith(prefix)]:
+        for key in [key for key in self.written if key.startswith(prefix) and key != but]:
+            if self.locked is not None and key.startswith(self.locked):
+                raise RetryLater(f"S3 keeps {key}")
             del self.written[key]
             yield
 
@@ -1126,7 +1137,7 @@ class MemoryServices:
             self.upload_bucket,
             seconds=60,
             retention_days=90,
-            eraser=Eraser(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
+            tenant_remover=TenantRemover(self.jobs, self.tenants, self.upload_bucket, urls_expire=3600),
             record_eraser=RecordEraser(self.erasures, self.upload_bucket, settled=30),
         )
         self.upload_rules = UploadRules(

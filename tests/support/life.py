@@ -52,7 +52,7 @@ WAYS: Mapping[Status, tuple[Action, ...]] = {
     Status.UNDOING: (Action.CLAIM, Action.FAIL, Action.UNDO, Action.CLAIM),
     Status.UNDONE: (Action.CLAIM, Action.COMPLETE, Action.UNDO, Action.CLAIM, Action.FINISH_UNDO),
 }
-# What the table does not have and is no error: it changes no status.
+# What the table does not have and is not an error: it changes no status.
 QUIET = {(Status.UNDOING, Action.CLAIM), (Status.COMPLETED, Action.COMPLETE)}
 
 

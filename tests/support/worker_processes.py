@@ -31,6 +31,7 @@ class Sluice:
     s3: Any
     logs: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _connection: psycopg.Connection[Any] | None = None
 
     def upload(
         self, data: bytes, *, filename: str = "file.csv", dataset: str = "default", **options: Any
@@ -55,6 +56,12 @@ class Sluice:
         log.close()
         self.workers.append(worker)
         return worker
+
+    def close(self) -> None:
+        self.stop_workers()
+        self.services.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def stop_workers(self) -> None:
         for worker in self.workers:
@@ -86,12 +93,15 @@ class Sluice:
         return self.wait_for(job_id, lambda job: job.status.is_terminal)
 
     def execute(self, statement: str) -> None:
-        with psycopg.connect(self.env["DATABASE_URL"]) as connection:
-            connection.execute(statement.encode())
+        self._connected().execute(statement.encode())
 
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
-        with psycopg.connect(self.env["DATABASE_URL"]) as connection:
-            return connection.execute(statement.encode(), parameters).fetchall()
+        return self._connected().execute(statement.encode(), parameters).fetchall()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.env["DATABASE_URL"], autocommit=True)
+        return self._connection
 
 
 def stored(sluice: Sluice) -> list[tuple[str, str]]:

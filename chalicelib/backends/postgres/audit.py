@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
+import psycopg
+
 from chalicelib.backends.postgres.database import Connection, Pool, load_queries, transaction_on
 from chalicelib.backends.postgres.mappers import audit_columns, audit_event_of
 from chalicelib.core.audit import Actor, AuditEvent, AuditFilters, Target
@@ -49,3 +51,14 @@ def note(connection: Connection, actor: Actor | None, target: Target) -> None:
 
 def _note(connection: Connection, actor: Actor, target: Target, refused: int | None) -> None:
     connection.execute(_SQL["note"], {**audit_columns(actor, target), "refused": refused})
+
+
+def keep_events(url: str, days: int) -> None:
+    """Let sweeps remove events that are older than ``days``; 0: none. Only the owner may.
+
+    Raises psycopg.Error.
+    """
+    with psycopg.connect(url) as connection:
+        connection.execute("DELETE FROM audit_retention")
+        if days:
+            connection.execute("INSERT INTO audit_retention VALUES (%s)", [days])

@@ -52,8 +52,8 @@ from chalicelib.core.workers import Hold, SignOfLife, SlotReport, Wait, Worker, 
 
 Row = Mapping[str, Any]
 
-_STORED_NAMES = {"transcoded": "recoded"}  # members of a dialect with another name in the database
-# members of dialects and options that are no JSON values
+_EARLIER_NAMES = {"recoded": "transcoded"}  # members of dialects that version 0.1.0 stored under another name
+# members of dialects and options that are not JSON values
 _TYPES: Mapping[str, Callable[[Any], Any]] = {
     "format": Format,
     "short_rows": ShortRows,
@@ -122,15 +122,12 @@ def options_of(stored: Mapping[str, Any]) -> Options:
 
 def dialect_column(dialect: Dialect) -> Jsonb:
     """Return the column `detected`: the members that apply to the dialect's format."""
-    return Jsonb(
-        {_STORED_NAMES.get(name, name): _json_value(getattr(dialect, name)) for name in dialect.members}
-    )
+    return Jsonb({name: _json_value(getattr(dialect, name)) for name in dialect.members})
 
 
 def dialect_of(stored: Mapping[str, Any]) -> Dialect:
     """Invert :func:`dialect_column`."""
-    names = {stored_name: name for name, stored_name in _STORED_NAMES.items()}
-    members = {names.get(name, name): _member_of(name, value) for name, value in stored.items()}
+    members = {_EARLIER_NAMES.get(name, name): _member_of(name, value) for name, value in stored.items()}
     return Dialect(**members)
 
 

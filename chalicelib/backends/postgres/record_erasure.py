@@ -11,7 +11,7 @@ from chalicelib.backends.postgres.mappers import Row, erased_value_columns, eras
 from chalicelib.backends.postgres.rejects_files import withdraw
 from chalicelib.core.audit import Actor, Target
 from chalicelib.core.erased_values import ERASED, TOLD, ErasedValue, ErasedValues, hmac_pads
-from chalicelib.core.erasures import MOST_OPEN, ErasedObject, Erasure
+from chalicelib.core.erasures import MOST_OPEN, ErasedObject, Erasure, Version
 from chalicelib.core.errors import NotPossible
 from chalicelib.core.model import Status
 from chalicelib.core.tenants import Tenant
@@ -22,6 +22,7 @@ _REJECTS = 1000
 _JOBS = 100  # looked up at once
 _ERASURES = 100  # that a sweep looks at
 _SHOWN = 10  # jobs that an erasure waits for
+_WRITABLE = 31 * 24 * 3600.0  # seconds that an object of a new job may be written, with any settings
 
 
 class PostgresErasures:
@@ -103,17 +104,15 @@ class PostgresErasedRecords:
             rows = connection.execute(
                 _SQL["objects"], {"id": erasure_id, "settled": settled, "limit": _JOBS}
             ).fetchall()
-        return [
-            ErasedObject(row["id"], row["tenant"], row["key"], row["fenced_at"], frozenset(row["kept"]))
-            for row in rows
-        ]
+        return [_erased_object_of(row) for row in rows]
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, erased.job_id)
             if row is not None and Status(row["status"]).is_terminal:
-                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": job_id})
+                connection.execute(_SQL["removed"], {"id": erasure_id, "job_id": erased.job_id})
+                withdraw(connection, erased.job_id, made=True, but=erased.rejects_key)
             if count:
                 connection.execute(_SQL["count_objects"], {"id": erasure_id, "count": count})
 
@@ -196,9 +195,8 @@ class _Step:
             if self._empty_rejects(connection, job, limit):
                 return False
             is_found = self._empty_texts(connection, job)
-            judged = connection.execute(
-                _SQL["judge"], {**job, "is_found": is_found, "code": ERASED}
-            ).fetchone()
+            facts = {"is_found": is_found, "code": ERASED, "writable": _WRITABLE}
+            judged = connection.execute(_SQL["judge"], {**job, **facts}).fetchone()
             if judged is not None and judged["holds"]:
                 withdraw(connection, job_id, made=True)
         return True
@@ -229,6 +227,12 @@ class _Step:
             place = {"block_no": it["block_no"], "code": it["code"], "told": TOLD}
             connection.execute(_SQL[f"empty_{it['kind']}"], {**job, **place})
         return bool(found)
+
+
+def _erased_object_of(row: Row) -> ErasedObject:
+    own = None if row["etag"] is None else Version(row["version_id"], row["etag"])
+    kept = frozenset(Version(*it) for it in row["kept"])
+    return ErasedObject(row["id"], row["tenant"], row["key"], row["fenced_at"], own, kept, row["rejects_key"])
 
 
 def _goes_on(row: Row) -> bool:

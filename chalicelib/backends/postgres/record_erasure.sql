@@ -136,26 +136,30 @@ DELETE FROM job_previews WHERE job_id = %(job_id)s
 UPDATE ingestion_jobs SET error_message = %(told)s WHERE id = %(job_id)s
 
 -- name: judge
--- The job is examined. Its object holds the value, or may, unless all of its records are known to be free of it: they became
--- rows, none of which it was, or rejects that are stored whole; or its file is still to come. If another job brought a row that is gone, and then a third
--- one, which are between them is not known. Once another erasure has removed the object, only what Postgres has matters.
+-- The job is examined. An object that came later than the erasure stays, as one does that is still to come. Another one holds
+-- the value, or may, unless all of its records are known to be free of it: they became rows, none of which it was, or rejects
+-- that are stored whole. If another job brought a row that is gone, and then a third one, which are between them is not known.
+-- Once another erasure has removed the object, and no URL to write another one was left, only what Postgres has matters.
 UPDATE erasure_jobs AS listed
 SET examined_at = now(),
-    holds = listed.holds OR %(is_found)s OR NOT EXISTS (
-        SELECT FROM erasure_jobs AS earlier JOIN erasures AS its ON its.number = earlier.erasure
-        WHERE earlier.job_id = job.id AND earlier.removed_at IS NOT NULL AND its.completed_at IS NOT NULL
-    ) AND (
-        job.status NOT IN ('COMPLETED', 'PENDING')
-        OR EXISTS (
-            SELECT FROM ingestion_blocks AS block
-            WHERE block.job_id = job.id
-              AND (erasure.is_shared AND block.duplicates > 0 OR block.unstored > 0 OR job.purged_at IS NOT NULL AND block.rejected > 0)
-        )
-        OR EXISTS (SELECT FROM validation_errors AS reject WHERE reject.job_id = job.id AND reject.raw LIKE '%% …')
-        OR EXISTS (SELECT FROM reject_counts AS kind WHERE kind.job_id = job.id AND kind.code = %(code)s)
-        OR EXISTS (
-            SELECT FROM erasure_jobs AS original
-            WHERE original.erasure = listed.erasure AND original.job_id = job.duplicate_of AND original.holds
+    holds = coalesce(job.uploaded_at <= erasure.fenced_at, job.status <> 'PENDING') AND (
+        listed.holds OR %(is_found)s OR NOT EXISTS (
+            SELECT FROM erasure_jobs AS earlier JOIN erasures AS its ON its.number = earlier.erasure
+            WHERE earlier.job_id = job.id AND earlier.removed_at IS NOT NULL AND its.completed_at IS NOT NULL
+              AND its.fenced_at > job.created_at + make_interval(secs => %(writable)s)
+        ) AND (
+            job.status <> 'COMPLETED'
+            OR EXISTS (
+                SELECT FROM ingestion_blocks AS block
+                WHERE block.job_id = job.id
+                  AND (erasure.is_shared AND block.duplicates > 0 OR block.unstored > 0 OR job.purged_at IS NOT NULL AND block.rejected > 0)
+            )
+            OR EXISTS (SELECT FROM validation_errors AS reject WHERE reject.job_id = job.id AND reject.raw LIKE '%% …')
+            OR EXISTS (SELECT FROM reject_counts AS kind WHERE kind.job_id = job.id AND kind.code = %(code)s)
+            OR EXISTS (
+                SELECT FROM erasure_jobs AS original
+                WHERE original.erasure = listed.erasure AND original.job_id = job.duplicate_of AND original.holds
+            )
         )
     )
 FROM ingestion_jobs AS job, erasures AS erasure
@@ -165,21 +169,29 @@ RETURNING listed.holds
 -- name: objects
 -- Of jobs that have ended: one whose rows are being undone is waited for. From its examination on, a job is not read again.
 -- Several jobs may have read versions of one key: those of the others stay.
-SELECT job.id, job.key, tenants.name AS tenant, erasure.fenced_at,
+SELECT job.id, job.key, coalesce(job.version_id, 'null') AS version_id, job.etag, tenants.name AS tenant, erasure.fenced_at,
+       file.key AS rejects_key,  -- made since the examination, which withdrew the one before
        ARRAY(
-           SELECT coalesce(other.version_id, 'null') FROM ingestion_jobs AS other
+           SELECT ARRAY[coalesce(other.version_id, 'null'), other.etag] FROM ingestion_jobs AS other
            WHERE other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
+             AND other.etag IS NOT NULL
              AND NOT EXISTS (SELECT FROM erasure_jobs AS its WHERE its.erasure = listed.erasure AND its.job_id = other.id AND its.holds)
        ) AS kept
 FROM erasures AS erasure
 JOIN erasure_jobs AS listed ON listed.erasure = erasure.number
 JOIN ingestion_jobs AS job ON job.id = listed.job_id
 JOIN tenants ON tenants.id = job.tenant_id
+LEFT JOIN rejects_files AS file ON file.job_id = job.id
 WHERE erasure.id = %(id)s AND listed.holds AND listed.examined_at IS NOT NULL
   AND job.status NOT IN ('PENDING', 'PROCESSING', 'PREVIEWED', 'UNDOING')
   AND (listed.removed_at IS NULL
        OR listed.removed_at < listed.examined_at + make_interval(secs => %(settled)s)
           AND now() >= listed.examined_at + make_interval(secs => %(settled)s))
+  AND NOT EXISTS (  -- a job that is about to read whichever version is there
+      SELECT FROM ingestion_jobs AS other
+      WHERE other.tenant_id = job.tenant_id AND other.dataset_id = job.dataset_id AND other.key = job.key
+        AND other.etag IS NULL AND other.uploaded_at IS NOT NULL AND other.status IN ('PENDING', 'PROCESSING')
+  )
 ORDER BY job.number LIMIT %(limit)s
 
 -- name: removed

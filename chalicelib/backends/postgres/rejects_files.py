@@ -80,9 +80,12 @@ class PostgresRejectsFiles:
             return connection.execute(_SQL[statement], parameters).rowcount > 0
 
 
-def withdraw(connection: Connection, job_id: UUID, *, made: bool) -> None:
-    """Withdraw the wish for a job's rejects file; one that is ``made`` is kept unless this is True."""
-    connection.execute(_SQL["withdraw"], {"id": job_id, "made": made})
+def withdraw(connection: Connection, job_id: UUID, *, made: bool, but: str | None = None) -> None:
+    """Withdraw the wish for a job's rejects file; one that is ``made`` is kept unless this is True.
+
+    The file with the key ``but`` is kept in any case.
+    """
+    connection.execute(_SQL["withdraw"], {"id": job_id, "made": made, "but": but})
 
 
 def claim_file(connection: Connection, job_id: UUID, *, owner: str, lease_seconds: float) -> int | None:

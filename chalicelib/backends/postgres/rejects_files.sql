@@ -16,7 +16,7 @@ UPDATE rejects_files SET requested_at = NULL, error = NULL, attempts = 0 WHERE j
 UPDATE rejects_files
 SET requested_at = NULL, lease_owner = NULL, lease_until = NULL, attempts = 0, error = NULL,
     made_at = NULL, key = NULL, rejects = NULL, source = NULL
-WHERE job_id = %(id)s AND (made_at IS NULL OR %(made)s)
+WHERE job_id = %(id)s AND (made_at IS NULL OR %(made)s) AND (%(but)s::text IS NULL OR key IS DISTINCT FROM %(but)s)
 
 -- name: claim
 UPDATE rejects_files

@@ -33,6 +33,12 @@ class PostgresTenants:
             rows = connection.execute(_SQL["named"], {"names": sorted(names)})
             return {row["name"]: tenant_of(row) for row in rows}
 
+    def datasets(self, names: Collection[str]) -> Mapping[str, bool]:
+        """See the port."""
+        with self._transaction() as connection:
+            rows = connection.execute(_SQL["datasets"], {"names": sorted(names)})
+            return {row["name"]: row["is_of_default"] for row in rows}
+
     def list(self, *, limit: int, before: int | None) -> Sequence[Tenant]:
         """See the port."""
         with self._transaction() as connection:
@@ -89,11 +95,14 @@ class PostgresTenants:
 
     def note_unmatched(self, objects: Sequence[UnmatchedObject]) -> None:
         """See the port."""
-        with self._transaction() as connection, connection.cursor() as cursor:
-            columns = [
-                {"bucket": it.bucket, "key": it.key, "size": it.size, "reason": it.reason} for it in objects
-            ]
-            cursor.executemany(_SQL["note_unmatched"], columns)
+        columns = {
+            "buckets": [it.bucket for it in objects],
+            "keys": [it.key for it in objects],
+            "sizes": [it.size for it in objects],
+            "reasons": [it.reason for it in objects],
+        }
+        with self._transaction() as connection:
+            connection.execute(_SQL["note_unmatched"], columns)
 
     def forget_unmatched(self, key: str) -> None:
         """See the port."""

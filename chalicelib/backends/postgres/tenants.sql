@@ -1,6 +1,10 @@
 -- name: named
 SELECT id, name, created_at, suspended_at, removing_at, removed_at FROM tenants WHERE name = ANY(%(names)s)
 
+-- name: datasets
+SELECT name, EXISTS (SELECT FROM ingestion_jobs WHERE tenant_id = 1 AND dataset_id = datasets.id) AS is_of_default
+FROM datasets WHERE name = ANY(%(names)s)
+
 -- name: list
 SELECT id, name, created_at, suspended_at, removing_at, removed_at FROM tenants
 WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s
@@ -24,7 +28,14 @@ UPDATE tenants SET suspended_at = coalesce(suspended_at, now()), removing_at = n
 WHERE name = %(name)s AND removing_at IS NULL
 
 -- name: note_unmatched
-INSERT INTO unmatched_objects (bucket, key, size, reason) VALUES (%(bucket)s, %(key)s, %(size)s, %(reason)s)
+-- Each sweep sees them again, and writes nothing then.
+INSERT INTO unmatched_objects (bucket, key, size, reason)
+SELECT DISTINCT ON (bucket, key) bucket, key, size, reason
+FROM unnest(%(buckets)s::text[], %(keys)s::text[], %(sizes)s::bigint[], %(reasons)s::text[]) AS seen (bucket, key, size, reason)
+WHERE NOT EXISTS (
+    SELECT FROM unmatched_objects AS noted
+    WHERE md5(noted.key) = md5(seen.key) AND noted.bucket = seen.bucket AND noted.reason = seen.reason
+)
 ON CONFLICT (md5(key), bucket) DO UPDATE SET reason = excluded.reason
 WHERE unmatched_objects.reason <> excluded.reason
 

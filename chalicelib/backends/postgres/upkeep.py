@@ -76,10 +76,10 @@ class PostgresUpkeep:
         with transaction_on(self._pool) as connection:
             return connection.execute(_SQL["forget_upload_tokens"]).rowcount
 
-    def forget_audit_events(self, *, days: int, limit: int) -> int:
+    def forget_audit_events(self, *, limit: int) -> int:
         """See the port."""
         with transaction_on(self._pool) as connection:
-            row = connection.execute(_SQL["forget_audit_events"], {"days": days, "limit": limit}).fetchone()
+            row = connection.execute(_SQL["forget_audit_events"], {"limit": limit}).fetchone()
             return 0 if row is None else int(row["count"])
 
     def purge(self, *, days: int, limit: int) -> int:

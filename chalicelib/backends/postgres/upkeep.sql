@@ -1,7 +1,7 @@
 -- name: take_turn
-INSERT INTO chores AS chore (name, taken_at) VALUES (%(task)s, now())
+INSERT INTO sweep_tasks AS task (name, taken_at) VALUES (%(task)s, now())
 ON CONFLICT (name) DO UPDATE SET taken_at = now()
-WHERE chore.taken_at < now() - make_interval(secs => %(seconds)s)
+WHERE task.taken_at < now() - make_interval(secs => %(seconds)s)
 
 -- name: unknown_ids
 SELECT candidate.id FROM unnest(%(ids)s::uuid[]) AS candidate (id)
@@ -12,8 +12,8 @@ WHERE NOT EXISTS (SELECT FROM ingestion_jobs AS job WHERE job.id = candidate.id)
 DELETE FROM upload_tokens WHERE expires_at < now() - interval '1 hour'
 
 -- name: forget_audit_events
--- The role of a sweep has no right on the audit log but this function.
-SELECT remove_audit_events(%(days)s, %(limit)s) AS count
+-- The role of a sweep has no right on the audit log but this function. It knows how long events are kept.
+SELECT remove_audit_events(%(limit)s) AS count
 
 -- name: take_unseen
 -- Jobs whose objects have not been seen: no event came. The older a job, the less often it is looked at.

@@ -16,7 +16,7 @@ from chalicelib.core.messages import Delivery
 from chalicelib.telemetry import logger
 
 GROUP = "workers"
-# Messages given back belong to this consumer until they are redelivered. It is no worker's name: a worker
+# Messages given back belong to this consumer until they are redelivered. It is not a worker's name: a worker
 # that gave everything back can leave the group, and its late heartbeat does not hold the message.
 RETURNED = "returned"
 # A blocked XREADGROUP returns for new messages only, so it is interrupted to look for expired ones.

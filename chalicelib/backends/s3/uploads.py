@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.backends.s3.objects import code_of, may_succeed_later, outages
 from chalicelib.core.dependencies import Dependency
-from chalicelib.core.erasures import ErasedObject
+from chalicelib.core.erasures import ErasedObject, Version
 from chalicelib.core.errors import NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
@@ -182,30 +182,29 @@ class S3Bucket:
                         modified_at=entry["LastModified"],
                     )
 
-    def erase(self, prefix: str) -> Iterator[None]:
+    def remove_all(self, prefix: str, *, but: str | None = None) -> Iterator[None]:
         """Remove the objects whose keys begin with the prefix: versions, delete markers, open uploads.
 
-        Yields after each page of up to 1,000 of them.
+        The object with the key ``but`` stays. Yields after each page of up to 1,000 of them.
         """
         while uploads := self._open_uploads(prefix):
             for key, upload_id in uploads:
                 self.abort(key, upload_id)
             yield
-        while versions := self._versions(prefix):
+        while versions := [it for it in self._versions(prefix) if it["Key"] != but]:
             self._remove_versions(versions)
             yield
 
     def erase_versions(self, erased: ErasedObject) -> int:
-        """Remove the versions of one key that were written in time and are not kept; count them.
+        """Remove the versions of one key that the erasure includes; count them.
 
         Delete markers go if no version is kept: without its marker, an older version would be there again.
         """
         found: list[ObjectIdentifierTypeDef] = []
         count = 0
         for entry, is_marker in self._versions_of(erased.key):
-            if entry["LastModified"] > erased.before or entry["VersionId"] in erased.kept_versions:
-                continue
-            if is_marker and erased.kept_versions:
+            version = Version(entry["VersionId"], str(entry.get("ETag", "")).strip('"'))
+            if not erased.includes(version, entry["LastModified"]) or (is_marker and erased.kept):
                 continue
             found.append({"Key": erased.key, "VersionId": entry["VersionId"]})
             count += not is_marker

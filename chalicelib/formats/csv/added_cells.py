@@ -1,7 +1,7 @@
-"""Bytes that are no text in the columns that Sluice added to a file of rejects: they cost no record.
+"""Bytes that are not text in the columns that Sluice added to a file of rejects: they cost no record.
 
 A spreadsheet program may save the file in another encoding than UTF-8. The sentences in `_reason` have quotes
-and names in them that are no ASCII, so every record would be rejected for a column that is dropped.
+and names in them that are not ASCII, so every record would be rejected for a column that is dropped.
 """
 
 import codecs
@@ -27,7 +27,7 @@ codecs.register_error(_AS_LONG, _question_marks)
 
 
 def legible(segment: Segment, dialect: Dialect) -> Segment:
-    """Return the segment with question marks for bytes in added columns that are no text, one for each.
+    """Return the segment with question marks for bytes in added columns that are not text, one for each.
 
     All offsets stay. A record that has such bytes in its own columns, too, keeps those.
     """
@@ -42,7 +42,7 @@ def legible(segment: Segment, dialect: Dialect) -> Segment:
 
 
 def legible_record(raw: bytes, dialect: Dialect, encoding: str) -> bytes:
-    """Return a regular record with question marks for bytes in added columns that are no text."""
+    """Return a regular record with question marks for bytes in added columns that are not text."""
     if not dialect.dropped or _is_text(raw, encoding):
         return raw
     pieces, at = list[bytes](), 0

@@ -40,7 +40,7 @@ class Fitted:
 
 
 def fit(text: bytes, dialect: Dialect) -> Fitted:
-    """Read regular text in UTF-8, without escapes and comments. Blank lines are no rows."""
+    """Read regular text in UTF-8, without escapes and comments. Blank lines are not rows."""
     width = len(dialect.columns)
     if not text.lstrip(b"\r\n"):  # Arrow raises an error
         return Fitted(_table([[] for _ in dialect.columns], dialect.columns), 0)

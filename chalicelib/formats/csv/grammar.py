@@ -4,12 +4,12 @@ A record is one or more cells between delimiters, and a line ending (LF, CRLF or
 
 - a quote opens at the beginning of a cell (``skip_initial_space``: after blanks). Inside, a quote is doubled
   or escaped. The closing quote stands before a delimiter, a line ending or the end; blanks may stand between;
-- in any other cell, the first character that is not a blank is no quote. Quotes further on are text.
+- in any other cell, the first character that is not a blank is not a quote. Quotes further on are text.
 
 An escape before a quote, a delimiter, a line ending or itself makes that text and is removed; before any
 other character it is text itself. With the delimiter BLANKS, runs of spaces and tabs stand between cells,
 and those at both ends of a line do not count. A line that begins with the comment character, and a blank
-line, are no records. A byte-order mark at the beginning of a record is no part of it.
+line, are not records. A byte-order mark at the beginning of a record is not part of it.
 
 Every reader agrees on what a regular record holds, once its cells are trimmed. All offsets are bytes:
 structure is ASCII. No pattern can backtrack into a cell, so each takes time in proportion to what it matches.
@@ -64,7 +64,7 @@ class Grammar:
         self.escape = pieces.escape_char
         self.comment = pieces.comment_char
         self.delimiter = pieces.delimiter_char  # empty: blanks
-        self.blanks = pieces.blank_chars  # that are no delimiters
+        self.blanks = pieces.blank_chars  # that are not delimiters
         self.skips_blanks = dialect.skip_initial_space  # behind a delimiter
         self._compile_records(pieces)
         self._compile_clean_records(pieces, dialect)

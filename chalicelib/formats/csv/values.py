@@ -92,7 +92,7 @@ def kind_of(cell: str) -> Kind:
 
 
 _LONGEST = 200  # characters; longer cells are text
-_FLAG = 5  # characters; longer words are no flags
+_FLAG = 5  # characters; longer words are not flags
 
 
 def looks_like_value(cell: str) -> bool:

@@ -180,12 +180,12 @@ def _batch_without_commas(segment: Segment, units: Units, reader: Reader, *, fir
 
 
 def _reason(raw: bytes) -> Reason:
-    """Return the reason to reject what is no object."""
+    """Return the reason to reject what is not an object."""
     try:
         parse_record(raw)
     except RecordRejected as error:
         return Reason(error.code, str(error), error.field)
-    raise AssertionError("what has no brace is no object")
+    raise AssertionError("what has no brace is not an object")
 
 
 def _without_commas(segment: Segment, records: list[_Record]) -> tuple[list[_Record], Sequence[Note]]:

@@ -15,7 +15,7 @@ from chalicelib.reading.lines import count_lines
 ENVELOPE = "json-envelope"
 
 _MANY = 10  # records in a list that count as many
-ENOUGH = 10  # records: if most of them are no envelopes, the others are not looked at
+ENOUGH = 10  # records: if most of them are not envelopes, the others are not looked at
 _MOST_CANDIDATES = 10  # in a record that are weighed
 _DEEPEST = 8  # names in a path
 _LONGEST_PATH = 1000  # characters: of a path that can be declared

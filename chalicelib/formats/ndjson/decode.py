@@ -71,7 +71,7 @@ def _without_commas(line: bytes) -> bytes:
 
 
 def _notes(lines: list[bytes], texts: list[bytes], offset: int, blank: Collection[int]) -> Sequence[Note]:
-    """Return what was passed over; ``blank``: the lines that are no records."""
+    """Return what was passed over; ``blank``: the lines that are not records."""
     changed = [index for index, (line, text) in enumerate(zip(lines, texts, strict=True)) if line is not text]
     if not changed:
         return ()

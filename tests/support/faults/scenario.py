@@ -244,10 +244,10 @@ def key(loading: Loading) -> str:
 
 @contextmanager
 def made(
-    stack: Mapping[str, str], fork_server: ForkServer, logs: Path, queue: str, **changes: str
+    stack: Mapping[str, str], template: str, fork_server: ForkServer, logs: Path, queue: str, **changes: str
 ) -> Iterator[Scenario]:
-    """Yield a scenario on a stack, and drop its database afterwards."""
-    with database(stack["DATABASE_URL"]) as url:
+    """Yield a scenario on a stack, with a copy of the database `template` that is dropped afterwards."""
+    with scratch.database(stack["DATABASE_URL"], template) as url:
         env = {
             **stack,
             "DATABASE_URL": url,
@@ -280,10 +280,10 @@ def queue_of(stack: Mapping[str, str], kind: str) -> dict[str, str]:
 
 
 @contextmanager
-def database(url: str) -> Iterator[str]:
-    """Yield the address of a migrated database that notes each change of a job's status."""
+def template_database(url: str) -> Iterator[str]:
+    """Yield the name of a migrated database, to copy, that notes each change of a job's status."""
     with scratch.database(url) as own:
         migrate(own)
         with psycopg.connect(own) as connection:
             connection.execute(AUDIT)
-        yield own
+        yield own.rpartition("/")[2]

@@ -40,7 +40,7 @@ def saved_by(program: str, path: Path, folder: Path) -> bytes:
 
 
 def _saved_by_pandas(path: Path, shown: Path) -> bytes:
-    installation = pinned_installation("spreadsheet", "installing pandas, once", _PINNED)
+    installation = pinned_installation("spreadsheet", "pandas", _PINNED)
     installation.ensure()
     subprocess.run([installation.python, "-c", _READ, path, shown], check=True, capture_output=True)
     return shown.read_bytes()

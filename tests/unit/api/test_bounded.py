@@ -1,4 +1,4 @@
-"""Whatever clients send and files hold, an answer has at most 1 MiB, and is no server error."""
+"""Whatever clients send and files hold, an answer has at most 1 MiB, and is not a server error."""
 
 import json
 from collections.abc import Callable

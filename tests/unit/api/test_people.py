@@ -133,7 +133,7 @@ WRONG: Mapping[str, dict[str, Any]] = {
     "an upload token": {"header": {"typ": "sluice-upload+jwt"}},
     "unknown key": {"header": {"kid": "other"}},
     "no key named": {"header": {"kid": ""}},
-    "subject is no name": {"sub": "a\nb"},
+    "subject is not a name": {"sub": "a\nb"},
     "subject is empty": {"sub": ""},
     "subject is long": {"sub": "a" * 256},
 }

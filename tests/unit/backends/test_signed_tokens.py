@@ -19,7 +19,7 @@ from chalicelib.core.errors import NotPossible
 
 OLD, NEW, FOREIGN = (bytes([letter]) * 32 for letter in b"onf")
 NOW = int(datetime.now(UTC).timestamp())
-CLAIMS = {"jti": "1", "iat": NOW, "nbf": NOW, "exp": NOW + 3600, "tenant": "acme", "made_by": "key:1"}
+CLAIMS = {"jti": "1", "iat": NOW, "nbf": NOW, "exp": NOW + 80_000, "tenant": "acme", "made_by": "key:1"}
 
 
 class Secrets:
@@ -125,8 +125,8 @@ FORGED = {
     "other issuer": signed(HEADER, {**PAYLOAD, "iss": "others"}),
     "has expired": signed(HEADER, {**PAYLOAD, "exp": NOW - 6}),
     "expires at no time": signed(HEADER, {**PAYLOAD, "exp": "never"}),
-    "is of the future": signed(HEADER, {**PAYLOAD, "nbf": NOW + 600}),
-    "was made in the future": signed(HEADER, {**PAYLOAD, "iat": NOW + 600}),
+    "is of the future": signed(HEADER, {**PAYLOAD, "nbf": NOW + 40_000}),
+    "was made in the future": signed(HEADER, {**PAYLOAD, "iat": NOW + 40_000}),
     **{f"without {name}": signed(HEADER, without(name, PAYLOAD)) for name in PAYLOAD},
     "a list of claims": signed(HEADER, []),  # type: ignore[arg-type]
     "nested deep": f"{segment(HEADER)}.{'W' * 5000}.x",

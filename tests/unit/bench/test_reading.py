@@ -182,7 +182,7 @@ BOTH = (Fate((ONE,)), Fate((TWO,)))
         (labelled(*BOTH), found(ONE, rejects=1), Outcome.REPORTED),  # one is rejected without need
         (labelled(*BOTH), found(ONE, OTHER), Outcome.WRONG),
         (labelled(*BOTH), found(ONE, TWO, OTHER), Outcome.WRONG),
-        (labelled(*BOTH), found(ONE, TWO, rejects=1), Outcome.REPORTED),  # of something that is no record
+        (labelled(*BOTH), found(ONE, TWO, rejects=1), Outcome.REPORTED),  # of something that is not a record
         (labelled(*BOTH, BOTH[0]), found(ONE, TWO), Outcome.WRONG),  # one of two equal records is lost
         (labelled(*BOTH, BOTH[0]), found(ONE, TWO, accepted=3), Outcome.RIGHT),
         (labelled(*BOTH), found(ONE, TWO, accepted=3), Outcome.WRONG),

@@ -332,12 +332,11 @@ def test_every_code_is_documented_and_no_other_is() -> None:
 
 
 def test_every_table_and_view_is_documented() -> None:
-    migrations = (ROOT / "chalicelib/backends/postgres/migrations").glob("*.sql")
-    created = {
-        name
-        for path in migrations
-        for name in re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", path.read_text("utf-8"), re.MULTILINE)
-    }
+    folder = ROOT / "chalicelib/backends/postgres/migrations"
+    migrations = "".join(path.read_text("utf-8") for path in sorted(folder.glob("*.sql")))
+    created = set(re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", migrations, re.MULTILINE))
+    for name, renamed in re.findall(r"^ALTER TABLE (\w+) RENAME TO (\w+)", migrations, re.MULTILINE):
+        created = created - {name} | {renamed}
     documented = [quoted(row[0]) for row in table(page("data-model.md"), "table", "analysts", "a row is")]
 
     assert len(documented) == len(set(documented))

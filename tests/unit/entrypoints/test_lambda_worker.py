@@ -302,5 +302,5 @@ def test_the_intake_takes_s3s_event_however_it_is_attached(
     job = services.jobs.put(new_job(key=f"uploads/default/{(job_id := uuid4())}/a b.csv", id=job_id))
     with Client(loaded.app) as client:
         answer = client.lambda_.invoke("on_upload", s3_event(f"uploads/default/{job.id}/a+b.csv"))
-    assert answer.payload == {"announced": 1}
+    assert answer.payload == {"enqueued": 1}
     assert [it.job_id for it in services.sender.waiting] == [job.id]

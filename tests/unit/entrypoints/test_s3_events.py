@@ -22,7 +22,7 @@ def test_the_job_of_every_uploaded_object_is_enqueued(client: Client, services: 
     ]
     keys = [f"uploads/default/{job.id}/a+file%C3%BC.csv" for job in jobs]
     result = client.lambda_.invoke("on_upload", s3_event(keys[0], "uploads/stray", keys[1]))
-    assert result.payload == {"announced": 2}
+    assert result.payload == {"enqueued": 2}
     assert [message.job_id for message in services.sender.waiting] == [job.id for job in jobs]
     source = services.jobs.jobs[jobs[0].id].source
     assert source == Source("bucket", f"uploads/default/{jobs[0].id}/a fileü.csv", "e", 5)
@@ -31,7 +31,7 @@ def test_the_job_of_every_uploaded_object_is_enqueued(client: Client, services: 
 def test_rejects_files_become_no_jobs(client: Client, services: MemoryServices) -> None:
     job = services.jobs.put(new_job(status=Status.COMPLETED))
     keys = [new_rejects_key("default", job.id, 1, name) for name in ("rejects.csv", "rejects.ndjson")]
-    assert client.lambda_.invoke("on_upload", s3_event(*keys)).payload == {"announced": 0}
+    assert client.lambda_.invoke("on_upload", s3_event(*keys)).payload == {"enqueued": 0}
     assert not services.sender.waiting
     assert list(services.jobs.jobs) == [job.id]
     assert all(not is_dropped(key) and uploaded_job_id(key) is None for key in keys)
@@ -61,7 +61,7 @@ def test_objects_are_counted_as_they_arrive_and_as_their_jobs_are_enqueued(
     job = services.jobs.put(new_job(key=f"uploads/default/{(job_id := uuid4())}/a.csv", id=job_id))
     event = s3_event(job.upload.key, "uploads/stray")
     client.lambda_.invoke("on_upload", event)
-    assert written_metrics(capsys) == [({"ObjectsArrived": 2}, None), ({"ObjectsAnnounced": 1}, None)]
+    assert written_metrics(capsys) == [({"ObjectsArrived": 2}, None), ({"JobsEnqueued": 1}, None)]
     services.sender.down = True
     with pytest.raises(RetryLater):
         client.lambda_.invoke("on_upload", event)

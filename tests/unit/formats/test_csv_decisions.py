@@ -1,4 +1,4 @@
-"""CSV under rules 2, by examples: damaged records, ragged rows, lines that are no records, and notes."""
+"""CSV under rules 2, by examples: damaged records, ragged rows, lines that are not records, and notes."""
 
 import json
 from collections import Counter

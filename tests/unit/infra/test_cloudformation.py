@@ -219,7 +219,7 @@ def test_the_stack_takes_origins_that_the_api_takes(text: str, allowed: bool) ->
         settings.load({configuration.ALLOWED_ORIGINS: text})
 
 
-# What is merged into Chalice's template is no template. cfn-lint sees it in test_cloudformation_only.py.
+# What is merged into Chalice's template is not a template. cfn-lint sees it in test_cloudformation_only.py.
 
 
 @pytest.mark.parametrize("function", configuration.FUNCTIONS)

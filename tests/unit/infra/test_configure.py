@@ -372,7 +372,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
             "sqs:ChangeMessageVisibility": "keeps a message while its job is worked on",
             "sqs:SendMessage": "hands a job on",
         },
-        "${DeadLetterQueueArn}": {"sqs:SendMessage": "what is no job's id"},
+        "${DeadLetterQueueArn}": {"sqs:SendMessage": "what is not a job's id"},
         "${WorkerDatabaseSecretArn}": READ,
     },
     "migrate": {

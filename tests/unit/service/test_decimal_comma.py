@@ -1,4 +1,4 @@
-"""Files with decimal commas: every block decides alike, and values that are no numbers are told."""
+"""Files with decimal commas: every block decides alike, and values that are not numbers are told."""
 
 import json
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from chalicelib.reading.blocks import Segment
 from chalicelib.reading.head import HEAD_SIZE
 from chalicelib.service.transform import Rejected, RejectRuns, _Printer
 from tests.support import european_numbers as european
+from tests.support.examples import many
 from tests.support.pipeline import look, outcome
 
 FILE = b"""\
@@ -125,7 +126,7 @@ def test_a_job_that_began_under_the_first_rules_is_finished_under_them() -> None
     assert notes(FILE, dialect) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 @given(
     st.lists(european.columns(min_size=3, max_size=3), min_size=1, max_size=4),
     st.sampled_from([1, 20, 1 << 20]),

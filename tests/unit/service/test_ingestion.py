@@ -18,6 +18,7 @@ from chalicelib.core.jobs import Job
 from chalicelib.core.model import Format, Options, Source, Status, Tally
 from chalicelib.core.warnings import JobWarning
 from chalicelib.service.ingestion import Result
+from tests.support.examples import many
 from tests.support.fakes import MemoryJobs, MemoryStore
 from tests.support.jobs import changed, new_job
 from tests.support.noting import HEAD, NotingCsv
@@ -54,7 +55,7 @@ ODD_FILE = (
 
 
 @pytest.mark.parametrize("data", [FILE, ODD_FILE], ids=["clean", "odd"])
-@settings(max_examples=30)
+@settings(max_examples=many(30))
 @given(st.sets(st.integers(0, 60)), st.integers(16, 200))
 def test_any_gaps_are_filled_with_the_blocks_that_were_missing(
     data: bytes, lost: set[int], block_size: int
@@ -307,7 +308,7 @@ KINDS: dict[str, Callable[[str], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=many(25))
 @given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
 def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
     kind: str, lost: set[int], block_size: int, stop: int
@@ -325,7 +326,7 @@ def test_any_kind_of_file_gives_the_same_rows_and_can_be_resumed_anywhere(
 
 @pytest.mark.parametrize("coded", ["utf-8", "utf-16", "gzip"])
 @pytest.mark.parametrize("array", [True, False])
-@settings(max_examples=15)
+@settings(max_examples=many(15))
 @given(lost=st.sets(st.integers(0, 60)), block_size=st.integers(16, 300), stop=st.integers(1, 60))
 def test_json_gives_the_same_rows_and_can_be_resumed_anywhere(
     coded: str, array: bool, lost: set[int], block_size: int, stop: int

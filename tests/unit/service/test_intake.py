@@ -211,7 +211,7 @@ def test_a_newer_version_is_loaded_on_behalf_of_those_who_registered_the_first()
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
-    file = dropped_file(f"drop/{dataset}/{name}", {})
+    file = dropped_file(f"drop/{dataset}/{name}", {}, {})
     if isinstance(file, DroppedFile):  # the first slash ends the dataset, whatever it was meant to be
         assert f"{file.dataset}/{file.filename}" == f"{dataset}/{name}"
         assert "/" not in file.dataset
@@ -220,7 +220,7 @@ def test_any_key_leads_to_a_dataset_or_to_none(dataset: str, name: str) -> None:
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_a_key_with_a_tenant_never_leads_to_another_tenant(dataset: str, name: str) -> None:
-    file = dropped_file(f"drop/acme/{dataset}/{name}", {"acme": ACME})
+    file = dropped_file(f"drop/acme/{dataset}/{name}", {"acme": ACME}, {})
     if isinstance(file, DroppedFile):
         assert (file.tenant, f"{file.dataset}/{file.filename}") == (ACME, f"{dataset}/{name}")
 
@@ -240,7 +240,35 @@ def test_a_dropped_file_belongs_to_a_tenant_that_exists_or_to_default(
     key: str, tenant: Tenant, dataset: str, filename: str
 ) -> None:
     tenants = {"acme": ACME, "default": DEFAULT_TENANT}
-    assert dropped_file(key, tenants) == DroppedFile(tenant, dataset, filename)
+    assert dropped_file(key, tenants, {"crm": True}) == DroppedFile(tenant, dataset, filename)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_unmatched"),
+    [
+        ("drop/acmee/crm/a.csv", True),
+        ("drop/acmee/crm/2026/a.csv", True),
+        ("drop/erp/crm/a.csv", False),
+        ("drop/erp/2026/a.csv", False),
+        ("drop/acmee/2026/a.csv", False),  # a new dataset of `default`, as far as one can know
+        ("drop/acmee/crm", False),
+    ],
+)
+def test_a_tenant_that_does_not_exist_is_no_dataset_of_default(key: str, is_unmatched: bool) -> None:
+    """The dataset behind it is known, so its own name is misspelled."""
+    world = World()
+    world.tenants = MemoryTenants(tenants={"acme": ACME, "default": DEFAULT_TENANT}, jobs=world.jobs.jobs)
+    world.intake = replace(world.intake, tenants=world.tenants)
+    world.jobs.put(new_job(dataset="crm", tenant=ACME))
+    world.jobs.put(new_job(dataset="erp"))
+    assert world.announce(world.objects.put(key, "e")) == (not is_unmatched)
+    assert [it.reason for it in world.tenants.objects.values()] == (
+        ["The key names the tenant acmee, which does not exist."] if is_unmatched else []
+    )
+    world.tenants.create("acmee")
+    if is_unmatched:
+        assert world.announce(world.objects.put(key, "e")) == 1
+        assert not world.tenants.objects
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ class Records:
         assert settled == 5
         if self.removed_jobs:
             return []
-        return [ErasedObject(JOB, "acme", "uploads/acme/crm/a.csv", NOW, frozenset())]
+        return [ErasedObject(JOB, "acme", "uploads/acme/crm/a.csv", NOW)]
 
-    def removed(self, erasure_id: UUID, job_id: UUID, count: int) -> None:
-        self.removed_jobs.append((erasure_id, job_id, count))
+    def removed(self, erasure_id: UUID, erased: ErasedObject, count: int) -> None:
+        self.removed_jobs.append((erasure_id, erased.job_id, count))
 
     def finish(self, erasure_id: UUID, *, settled: float) -> bool:
         assert settled == 5

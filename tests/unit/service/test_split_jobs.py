@@ -119,7 +119,7 @@ LINES = b"a,b\n" + b"".join(b'%d,"x\n%d"\n' % (n, n % 7) for n in range(200)) + 
 
 
 @pytest.mark.parametrize("one_claim", [False, True], ids=["container", "function"])
-@settings(max_examples=40)
+@settings(max_examples=many(40))
 @given(data=FILES.map(lambda it: it * 20), seed=st.integers(0, 99))
 def test_a_split_job_has_the_ledger_of_an_unsplit_one(one_claim: bool, data: bytes, seed: int) -> None:
     declared: Any = {

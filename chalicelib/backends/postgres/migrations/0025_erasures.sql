@@ -44,7 +44,7 @@ CREATE INDEX ON erasure_jobs (job_id);
 
 -- No block is committed by a worker that does not know all erasures of the dataset. One of an earlier version, which knows
 -- none, finds that its job has ended; one of this version begins again. From here to its end the transaction has a lock
--- that an erasure waits for. Jobs that have ended keep their sums: those are no new rows.
+-- that an erasure waits for. Jobs that have ended keep their sums: those are not new rows.
 CREATE FUNCTION heed_erasures() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     known text := coalesce(current_setting('sluice.erasures', true), '');
@@ -88,16 +88,20 @@ CREATE POLICY within_tenant ON erasure_jobs TO sluice_api
 CREATE POLICY of_workers ON erasure_jobs TO sluice_worker, sluice_sweep USING (true) WITH CHECK (true);
 ALTER TABLE erasure_jobs ENABLE ROW LEVEL SECURITY;
 
--- Events of the audit log end when the operator's retention does, by this function and in no other way. None of the last
--- 30 days does.
-CREATE FUNCTION remove_audit_events(days integer, most integer) RETURNS bigint
+-- Events of the audit log end when the operator's retention does, by this function and in no other way. How long they are
+-- kept only the owner may change: the migration command notes it. Without a row, for ever.
+CREATE TABLE audit_retention (
+    days  integer NOT NULL CHECK (days >= 30)
+);
+CREATE FUNCTION remove_audit_events(most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     removed bigint;
 BEGIN
     PERFORM set_config('sluice.removes_audit_events', 'on', true);
     DELETE FROM audit_events WHERE number IN (
-        SELECT number FROM audit_events WHERE time < now() - make_interval(days => greatest(days, 30))
+        SELECT number FROM audit_events
+        WHERE time < (SELECT now() - make_interval(days => max(days)) FROM audit_retention)
         ORDER BY time LIMIT most
     );
     GET DIAGNOSTICS removed = ROW_COUNT;

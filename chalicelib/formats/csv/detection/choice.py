@@ -180,8 +180,8 @@ def _is_even(hypothesis: Hypothesis, than: Hypothesis | None = None) -> bool:
 def _is_weaker(hypothesis: Hypothesis, even: Hypothesis, lines: Sequence[Line]) -> bool:
     """Return whether an even delimiter shows that another one stands in texts.
 
-    Tabs do. Any does if the other one is no comma, divides the header into less cells or not as the rows, or
-    if a blank stands behind each comma in the header.
+    Tabs do. Any other does if the other one is not a comma, divides the header into fewer cells or not as it
+    divides the rows, or if a blank stands behind each comma in the header.
     """
     if not _is_even(even, hypothesis):
         return False
@@ -344,7 +344,8 @@ def _unclear_header(hypothesis: Hypothesis) -> JobFailed:
         "dialect-unclear",
         f"The header has {own} cells and the records have {table.usual_width}. It is not clear which "
         f"column has no name:\n{_describe(hypothesis)}\nNothing was loaded. Correct the header, or retry the "
-        "job with the option `header` false, `extra_cells`, or `skip_lines` if the first line is no header.",
+        "job with the option `header` false, `extra_cells`, or `skip_lines` if the first line is not a "
+        "header.",
     )
 
 

@@ -40,7 +40,7 @@ _FIRST = 3  # lines that may be the header
 _PAIR = 2
 _LONG = 60  # characters of a text
 _MOST_CELLS = 4000  # that are looked at for their kinds
-# Text in which a colon or a comma is no delimiter.
+# Text in which a colon or a comma is not a delimiter.
 _COLONS = re.compile(
     r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?![0-9])|://|[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?![0-9a-fA-F])"
     r"|[A-Za-z]:[\\/]|: "

@@ -250,7 +250,7 @@ def _are_row_names(header: Record, rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _counted_prefix(cells: Sequence[str]) -> str:
-    """Return the text before consecutive numbers; empty if the cells are no such numbers."""
+    """Return the text before consecutive numbers; empty if the cells are not such numbers."""
     matches = [match for cell in cells if (match := _NUMBERED.fullmatch(cell))]
     numbers = [int(match[2]) for match in matches]
     if len(matches) < len(cells) or numbers != list(range(numbers[0], numbers[0] + len(cells))):

@@ -148,7 +148,7 @@ def test_an_outage_of_the_queue_leaves_the_wish_to_sweeps(client: Client, servic
     assert client.http.get(f"/jobs/{job.id}/rejects.csv").status_code == 202
     services.sender.down = False
     services.objects.missing = True
-    assert services.sweeper.sweep()["announced"] == 1
+    assert services.sweeper.sweep()["requeued"] == 1
     assert [it.job_id for it in services.sender.waiting] == [job.id]
 
 

@@ -10,7 +10,7 @@ from chalicelib.backends.postgres.mappers import tenant_of
 from chalicelib.core.model import Status
 from chalicelib.core.tenants import Tenant
 
-_SQL = load_queries("erasure.sql")
+_SQL = load_queries("tenant_removal.sql")
 _ROWS = 10_000  # of any table, in one transaction
 _JOBS = 100  # looked up at once
 _UNFINISHED = (Status.PENDING, Status.PROCESSING, Status.PREVIEWED)
@@ -25,7 +25,7 @@ _WITH_JOBS = (
 
 
 class PostgresRemovedTenants:
-    """Implement :class:`chalicelib.service.erasure.RemovedTenants`."""
+    """Implement :class:`chalicelib.service.tenant_removal.RemovedTenants`."""
 
     def __init__(self, pool: Pool, rows: int = _ROWS) -> None:
         self._pool = pool
@@ -42,7 +42,7 @@ class PostgresRemovedTenants:
             rows = connection.execute(_SQL["unfinished"], {"tenant_id": tenant.id, "limit": limit})
             return [row["id"] for row in rows]
 
-    def erase(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
+    def remove_all(self, tenant: Tenant, *, dropped: str) -> Iterator[None]:
         """See the port: rows first, then jobs with what was found out about them, at last the rest."""
         own = {"tenant_id": tenant.id, "limit": self._rows, "prefix": dropped}
         with transaction_on(self._pool, tenant.id) as connection:

@@ -1,6 +1,7 @@
 -- name: removing
+-- In any order: one that takes long does not keep the others waiting.
 SELECT id, name, created_at, suspended_at, removing_at, removed_at FROM tenants
-WHERE removing_at IS NOT NULL AND removed_at IS NULL ORDER BY removing_at
+WHERE removing_at IS NOT NULL AND removed_at IS NULL ORDER BY random()
 
 -- name: unfinished
 SELECT id FROM ingestion_jobs

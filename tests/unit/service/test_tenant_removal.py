@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core.errors import RetryLater
 from chalicelib.core.model import Status
 from chalicelib.core.tenants import Tenant
-from chalicelib.service.erasure import Eraser
+from chalicelib.service.tenant_removal import TenantRemover
 from tests.support.fakes import MemoryServices
 from tests.support.jobs import NOW, new_job
 
@@ -28,9 +28,11 @@ def services() -> MemoryServices:
     return made
 
 
-def eraser(services: MemoryServices, ticks: Iterator[float] | None = None) -> Eraser:
+def remover(services: MemoryServices, ticks: Iterator[float] | None = None) -> TenantRemover:
     clock = (lambda: 0.0) if ticks is None else ticks.__next__
-    return Eraser(services.jobs, services.tenants, services.upload_bucket, urls_expire=3600, clock=clock)
+    return TenantRemover(
+        services.jobs, services.tenants, services.upload_bucket, urls_expire=3600, clock=clock
+    )
 
 
 def left(services: MemoryServices, tenant: Tenant) -> int:
@@ -39,29 +41,29 @@ def left(services: MemoryServices, tenant: Tenant) -> int:
 
 
 def test_nothing_is_removed_unasked(services: MemoryServices) -> None:
-    assert eraser(services).erase() == 0
+    assert remover(services).remove() == 0
     assert (left(services, ACME), left(services, BOND)) == (14, 13)
 
 
 def test_a_tenant_is_removed_and_no_other(services: MemoryServices) -> None:
     services.tenants.remove("acme")
-    assert eraser(services).erase() == 1
+    assert remover(services).remove() == 1
     assert (left(services, ACME), left(services, BOND)) == (1, 13)
     assert "other/acme/x" in services.upload_bucket.written
     assert services.tenants.tenants["acme"].removed_at is not None
-    assert eraser(services).erase() == 0
+    assert remover(services).remove() == 0
 
 
 def test_a_tenant_is_not_removed_before_its_urls_have_expired(services: MemoryServices) -> None:
     services.tenants.remove("acme")
     services.tenants.removal_seconds = 3600
-    assert eraser(services).erase() == 0
+    assert remover(services).remove() == 0
     assert left(services, ACME) == 1
     assert services.tenants.tenants["acme"].removed_at is None
 
     services.upload_bucket.written["uploads/acme/crm/late"] = b"x"  # with a URL from before
     services.tenants.removal_seconds = 3900
-    assert eraser(services).erase() == 1
+    assert remover(services).remove() == 1
     assert left(services, ACME) == 1
 
 
@@ -70,21 +72,41 @@ def test_a_sweep_stops_after_a_while_and_the_next_goes_on(services: MemoryServic
     rounds = 0
     while services.tenants.tenants["acme"].removed_at is None:
         before = left(services, ACME)
-        removed = eraser(services, iter([0.0, 1.0, 19.0, 21.0])).erase()
+        removed = remover(services, iter([0.0, 0.0, 1.0, 19.0, 21.0])).remove()
         assert removed or 0 < before - left(services, ACME) <= 3
         rounds += 1
     assert rounds > 3
     assert (left(services, ACME), left(services, BOND)) == (1, 13)
 
 
+def test_after_its_time_a_sweep_begins_no_other(services: MemoryServices) -> None:
+    services.tenants.remove("acme")
+    services.tenants.remove("acme2")
+    assert remover(services, iter([0.0, 1.0, 2.0, 21.0, 22.0])).remove() == 0
+    canceled = [it.tenant.name for it in services.jobs.jobs.values() if it.status is Status.CANCELED]
+    assert canceled == ["acme", "acme"]
+
+
+def test_one_that_cannot_go_on_does_not_stop_the_others(services: MemoryServices) -> None:
+    services.tenants.remove("acme")
+    services.tenants.remove("acme2")
+    services.upload_bucket.locked = "drop/acme/"
+    with pytest.raises(RetryLater):
+        remover(services).remove()
+    assert services.tenants.tenants["acme"].removed_at is None
+    assert services.tenants.tenants["acme2"].removed_at is not None
+    services.upload_bucket.locked = None
+    assert remover(services).remove() == 1
+
+
 def test_while_the_bucket_is_away_the_tenant_is_not_removed(services: MemoryServices) -> None:
     services.tenants.remove("acme")
     services.upload_bucket.down = True
     with pytest.raises(RetryLater):
-        eraser(services).erase()
+        remover(services).remove()
     assert services.tenants.tenants["acme"].removed_at is None
     services.upload_bucket.down = False
-    assert eraser(services).erase() == 1
+    assert remover(services).remove() == 1
 
 
 def test_sweeps_do_it(services: MemoryServices) -> None:
