@@ -16,28 +16,28 @@ PAGE = CHECKOUT / "docs" / "reference" / "costs.md"
 _TITLE = """\
 # Costs
 
-What a file costs a worker and Postgres at most, whatever is in it. The memory of a worker's process does
-not grow with the file: it stays within `SLUICE_MEMORY_BUDGET`, which is
-[divided](../explanation/how-it-runs.md#memory-and-connections) among what needs it. CPU time and the bytes
-in Postgres grow with the bytes that are sent, and no faster. A file that reaches a bound ends its job with
-a code, and the worker takes the next one.
+This page shows the highest costs of a file for a worker and Postgres, whatever the file contains. The memory
+of a worker's process does not grow with the file: it stays within `SLUICE_MEMORY_BUDGET`
+([Memory and connections](../explanation/how-it-runs.md#memory-and-connections)). CPU time and the bytes in
+Postgres grow in proportion to the bytes that are sent. If a file reaches a limit, its job fails with a code,
+and the worker continues with the next job.
 
-To measure it again, with the stack up:
+To repeat the measurement, start the stack and run:
 
 ```sh
 .venv/bin/python -m bench costs --page
 ```
 
-`tests/support/kinds.py` makes the files and has their limits. Two tests send a file of each line and hold
-it to the limits: `tests/unit/service/test_costs.py` a small one, as part of `make test`, and
-`tests/faults/test_costs.py` one of the size that is shown, to a real worker, as part of `make faults`.
-*Before* is what the line cost before these limits, as far as it was measured; its megabytes are the
-process's memory, if nothing else is said.
+`tests/support/kinds.py` makes the files and defines their limits. Two tests send a file for each line and
+check the limits. `tests/unit/service/test_costs.py` sends a small one, as part of `make test`.
+`tests/faults/test_costs.py` sends one of the size in the table to a real worker, as part of `make faults`.
+*Before* is the cost before these limits existed, if it was measured. Its megabytes are the process's memory
+unless the table says otherwise.
 """
 _LIMITS = """\
-The limits that tests hold each line to: the memory of the worker's process; its CPU time, how many times as
-much as for as many bytes of the first line, and {slack:g} s more; the bytes in Postgres for each byte that
-is sent, and {kib} KiB more."""
+Tests check these limits for each line. *Memory* is that of the worker's process. *CPU* is the ratio of its
+CPU time to the time for as many bytes of the first line. *Postgres* is the number of bytes in Postgres for
+each byte that is sent. The tests allow {slack:g} s and {kib} KiB in addition."""
 
 
 def render_page(result: Result | None) -> str:

@@ -95,7 +95,7 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     except ValueError:
         raise SettingError(f"{name} must be a whole number, not {text!r}") from None
     if not low <= value <= high:
-        raise SettingError(f"{name} must lie between {low} and {high}, not {value}")
+        raise SettingError(f"{name} must be between {low} and {high}, not {value}")
     return value
 
 
@@ -162,7 +162,7 @@ def parse_origins(text: str) -> tuple[str, ...]:
             raise ValueError(
                 "must list origins as browsers send them, with commas between them: https://app.example.org"
                 " or http://localhost:8000, in lower case, without a path, a default port or '*'."
-                f" This is none: {origin!r}"
+                f" This is not one: {origin!r}"
             )
     return origins
 

@@ -40,7 +40,7 @@ _JOBS, _REJECTS, _WORKERS, _KEYS, _TENANTS, _EVENTS = 100, 1000, 1000, 1000, 100
 _TIMEOUT = httpx.Timeout(30, connect=10)
 _WRONG_ADDRESS_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _WRONG_ADDRESS_HINT = (
-    "Is SLUICE_URL (or --url) the address of the API? The answer does not look like one of it."
+    "Is SLUICE_URL (or --url) the address of the API? The answer does not look like an answer of the API."
 )
 _T = TypeVar("_T")
 

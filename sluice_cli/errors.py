@@ -55,7 +55,7 @@ class UnexpectedResponseError(ServiceError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The answer is not one of a Sluice API: {reason}.",
+            f"The answer is not from a Sluice API: {reason}.",
             hint="Is SLUICE_URL (or --url) the address of the API, to the end of its path?",
         )
 

@@ -26,21 +26,21 @@ from sluice_cli.commands.verbosity import add_options
 from sluice_cli.commands.workers import workers_command
 
 _HELP = """
-Load files into Sluice, and see what became of every record in them.
+Load files into Sluice, and see the outcome of each record.
 
 \b
   sluice preview people.csv   show how a file would be loaded
   sluice upload people.csv    load a file and wait until it is done
   sluice upload 'sales/*.csv' load several
   sluice upload - --filename people.csv
-                              load what comes on standard input
+                              load standard input
   sluice errors ID            list the rejected records, with reasons
   sluice errors ID --summary  count them by reason
   sluice errors --dataset people
                               list those of all jobs in a dataset
 """
 _API_KEY = """
-The API key, or an upload token, is in the variable SLUICE_API_KEY: on the command line others could read it.
+Set SLUICE_API_KEY to the API key or to an upload token. On the command line, others could read it.
 """
 _EXIT_STATUS = """
 \b
@@ -49,12 +49,12 @@ Exit status:
   1    the job FAILED, is CANCELED, EXPIRED or UNDONE
   2    something is wrong with the command line or the file,
        or the job is not in a status that allows it
-  3    the service, S3 or the network is in trouble
+  3    the service, S3 or the network failed
   4    the job has not ended yet (only `sluice job` without --follow),
        or it is PREVIEWED and waits for `sluice load`
   5    the job is COMPLETED with warnings (only with --fail-on-warnings)
   6    the job is COMPLETED and has rejected records (only with
-       --fail-on-rejects); comes before 5
+       --fail-on-rejects); takes precedence over 5
   130  interrupted by Ctrl-C
 """
 

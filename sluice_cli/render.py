@@ -44,7 +44,7 @@ NARROW = 80
 _AWAITED = {
     "upload": "the file",
     "worker": "a worker",
-    "lease": "a lease to run out",
+    "lease": "a lease to expire",
     "slot": "a worker that is stuck",
     "database": "the database",
     "storage": "the bucket",
@@ -117,7 +117,7 @@ def print_summary(out: Console, job: Job, errors_command: str) -> None:
     if job.duplicate_of is not None:
         print_line(
             out,
-            f"Job {job.duplicate_of} had loaded the same file; upload with --force loads it all the same.",
+            f"Job {job.duplicate_of} has loaded the same file; upload it with --force to load it again.",
         )
     if job.undone_rows is not None:
         print_line(out, f"{number(job.undone_rows)} rows removed")

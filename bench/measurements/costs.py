@@ -26,12 +26,13 @@ from tests.support.kinds import KINDS, Kind, people, size_text
 _WARM = people(5000)
 _MOST_TEXT = 64 << 20  # bytes: what comes out of a small bomb
 _MEASURED = """\
-Each file is sent twice to a worker with the default settings, with a fresh database and a queue in Redis.
-*Peak* is the most memory of the worker's process. *CPU* is what that process used, and how many times as
-much as for as many bytes of the first line; of a bomb, for as many bytes of its content, 64 MiB at most.
-*Postgres* is how much tables and indexes grew, for each byte that was sent. *Code* is the error with which
-the job FAILED. The second job is canceled halfway: *cancel* is how long the answer took, *free* how long it
-took from then on until the worker had loaded another file. They are empty if it had ended before."""
+The benchmark sends each file twice to a worker with the default settings, with a fresh database and a
+queue in Redis. *Peak* is the peak memory of the worker's process. *CPU* is the CPU time of that process,
+and *times* its ratio to the time for as many bytes of the first line. For a bomb, the bytes of its
+content count, up to 64 MiB. *Postgres* is the growth of tables and indexes for each byte that was sent.
+*Code* is the error of a FAILED job. The benchmark cancels the second job halfway: *cancel* is the time
+until the answer, and *free* the time from then on until the worker had loaded another file. Both are
+empty if the job had ended before."""
 
 
 @dataclass(frozen=True)

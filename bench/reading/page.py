@@ -18,42 +18,42 @@ NAME = "reading"
 _TITLE = """\
 # Reading accuracy
 
-How many of many kinds of CSV files are read as they are meant, by Sluice and by other readers. To repeat it:
+This page shows how many CSV files of many kinds are read correctly, by Sluice and by other readers. To repeat
+the measurement:
 
 ```sh
 make bench-reading
 ```
 
-The files are generated from a seed, the same ones on every machine: tables of names, addresses, dates,
-amounts and other texts in thirteen languages, written in all sorts of dialects, and damaged in the ways in
-which files come damaged. Most have up to 300 records, some 2,000, a few 20,000, and the damage may be far
-from the beginning. The generator knows what each record is meant to be. Files that people could read in two
-ways are left out. Nearly half of the files are *plain*: nothing is wrong with them, however odd their
-dialect is.
+The files are generated from a seed and are the same on every machine. They are tables of names, addresses,
+dates, amounts and other texts in thirteen languages, in many dialects, and with common kinds of damage. Most
+have up to 300 records, some 2,000, and a few 20,000. The damage may be far from the beginning. The generator
+knows the right reading of each record. Files that people could read in two ways are left out. Nearly half of
+the files are *plain*: they have no errors, however unusual their dialect is.
 
 No options are declared. A file is
 
-- **right** if each record is stored as it is meant, or rejected where the file does not show what is meant
-  (a record with too few cells, bytes that are no text);
-- **told** if something is not as meant, and a warning that is specific for it, a reject or the failure of
-  the job says so;
+- **right** if each record is stored correctly, or rejected where the file does not show what is meant (a
+  record with too few cells, bytes that are not text);
+- **reported** if the reading has an error, and a specific warning, a reject or the failure of the job reports
+  it;
 - **refused** if it was not loaded because the reader was not sure, or could not read it;
-- **wrong** if something is not as meant and nothing says so.
+- **wrong** if the reading has an error and nothing reports it.
 
-The other readers get the same files. What they do with any file by design is not held against them: filling
-short records up, or keeping cells beyond the header. *csv.Sniffer* is Python's, given the first 65,536
-characters; `csv` reads the file with the dialect that it finds, and the first row is the header (its
+The other readers get the same files. What they do with every file by design does not count as an error:
+filling up short records, or keeping cells beyond the header. *csv.Sniffer* is Python's, and gets the first
+65,536 characters; `csv` reads the file with the dialect that it detects, and the first row is the header (its
 `has_header` is not used). *CleverCSV* is `clevercsv.read_table`, with the first row as header. *DuckDB* is
-`read_csv` with `all_varchar`, which finds the header and the lines to skip by itself, and refuses a file that
-has a line that it cannot read. *DuckDB, rejects* is the same with `store_rejects`: `ignore_errors`, and a
-table of the lines that were ignored. A reader that takes more than 10 seconds of processor time for a file
-has refused it. A line of units that is loaded as a record, or a first record that is taken for the header, is
-wrong without a warning.
+`read_csv` with `all_varchar`, which detects the header and the lines to skip by itself, and refuses a file
+with a line that it cannot read. *DuckDB, rejects* is the same with `store_rejects`: `ignore_errors`, and a
+table of the lines that were ignored. If a reader takes more than 10 seconds of processor time for a file, it
+counts as refused. A line of units that is loaded as a record, or a first record that is used as the header,
+is wrong if there is no warning.
 """
 _NOTHING = "\nNothing has been measured.\n"
-_ABOUT_ALL = "All files, in per cent."
-_ABOUT_RIGHT = "Files that were read right, in per cent, by kind."
-_ABOUT_WRONG = "Files that were read wrong in silence, in per cent, by kind."
+_ABOUT_ALL = "The table shows the share of all files, in per cent."
+_ABOUT_RIGHT = "The table shows the share of files that were read right, in per cent, by kind."
+_ABOUT_WRONG = "The table shows the share of files that were read wrong without a report, in per cent."
 
 
 def measurement(tallies: Mapping[str, Tallies]) -> Measurement:

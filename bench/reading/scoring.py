@@ -15,7 +15,7 @@ class Outcome(StrEnum):
     """How well a file was read; the best comes first."""
 
     RIGHT = "right"
-    TOLD = "told"  # not as meant, and a warning, a reject or the failure says so
+    REPORTED = "reported"  # not as meant, and a warning, a reject or the failure says so
     REFUSED = "refused"  # not loaded: the reader was not sure, or could not read it
     WRONG = "wrong"  # not as meant, and nothing says so
 
@@ -70,7 +70,7 @@ def _judge_failure(file: LabelledFile, failure: str) -> Verdict:
     is_expected = failure == "nothing-loaded" and not any(_is_required(label) for label in file.labels)
     if is_expected:
         return Verdict(Outcome.RIGHT)
-    outcome = Outcome.REFUSED if failure in _REFUSED or file.plain else Outcome.TOLD
+    outcome = Outcome.REFUSED if failure in _REFUSED or file.plain else Outcome.REPORTED
     return Verdict(outcome, [f"failed: {failure}"])
 
 
@@ -93,7 +93,7 @@ def _judge(label: Label, reading: Reading) -> Verdict:
     if not silent and not lost:
         return Verdict(Outcome.RIGHT, untold=untold)
     is_warned = any(is_told(code, reading.warnings) for code in label.codes)
-    outcome = Outcome.WRONG if silent and not is_warned else Outcome.TOLD
+    outcome = Outcome.WRONG if silent and not is_warned else Outcome.REPORTED
     return Verdict(outcome, [*silent, *lost], untold=untold)
 
 

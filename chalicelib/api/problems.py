@@ -107,7 +107,7 @@ def _problem_for(error: Exception) -> Response:
             return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, sentence, headers=headers)
         case _:
             logger.exception("request failed")
-            sentence = "Something went wrong here. The request id leads to its log."
+            sentence = "Something went wrong in Sluice. The operator can find the log by the request id."
             return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
 

@@ -39,7 +39,9 @@ class SignedTokens:
         """See the port."""
         secrets = self._read(fresh=False)
         if not secrets:
-            raise NotPossible("This service makes no upload tokens: its operator has set no secret for them.")
+            raise NotPossible(
+                "This service cannot create upload tokens: its operator has not set a secret for them."
+            )
         newest = secrets[0]
         payload = {"iss": ISSUER, "aud": AUDIENCE, **claims}
         return jwt.encode(payload, newest, _ALGORITHM, headers={"typ": TYPE, "kid": id_of(newest)})

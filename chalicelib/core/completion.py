@@ -26,7 +26,7 @@ def nothing_loaded(rejects: Mapping[str, int]) -> JobError:
     return JobError(
         "nothing-loaded",
         f"{records} rejected, most often as {_most_frequent(rejects)}. Nothing was loaded. Look at the "
-        "rejected records, then correct the file, or say in the options how it is written.",
+        "rejected records, then correct the file, or declare in the options how it is written.",
     )
 
 

@@ -34,13 +34,13 @@ KINDS: Mapping[str, RejectKind] = {
         "quote",
     ),
     "unterminated-quote": RejectKind("Records have a quote that is not closed.", "quote"),
-    "second-table": RejectKind("Records belong to another table. Put that into a file of its own."),
+    "second-table": RejectKind("Records belong to another table. Put that table into a separate file."),
     "not-corrected": RejectKind(
-        "Records have nothing but the text of a rejected record, in column `_raw`. Fill in their columns."
+        "Records have only the text of a rejected record, in column `_raw`. Fill in their columns."
     ),
-    "record-too-large": RejectKind("Records are larger than records may be."),
+    "record-too-large": RejectKind("Records are larger than the limit."),
     "json-syntax": RejectKind("Records are not valid JSON."),
-    "trailing-content": RejectKind("Text stands behind the end of the list of records."),
+    "trailing-content": RejectKind("The file has text after the end of the list of records."),
     "not-an-object": RejectKind("Records are JSON, but not objects in braces { }."),
     "duplicate-key": RejectKind("Records hold a key twice."),
     "number-out-of-range": RejectKind("Records hold a number with too many digits to be stored."),

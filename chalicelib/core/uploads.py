@@ -81,14 +81,14 @@ def within_limits(request: UploadRequest, limits: UploadLimits) -> UploadRequest
     for name, value in limits.metadata.items():
         if name in own and _json(own[name]) != _json(value):  # 1, 1.0 and true are equal in Python
             raise InvalidRequest(
-                f"The upload token sets the label {shown(name)}, and this upload sets it otherwise.",
+                f"The upload token sets the label {shown(name)}, and this upload sets it to another value.",
                 field=f"metadata.{name}",
             )
     metadata = {**own, **limits.metadata}
     if len(metadata) > MOST_LABELS or metadata_size(metadata) > MOST_METADATA_BYTES:
         raise InvalidRequest(
             f"metadata may have {MOST_LABELS} labels and {MOST_METADATA_BYTES:,} bytes in all, "
-            "those of the upload token included.",
+            "including those of the upload token.",
             field="metadata",
         )
     return replace(request, instructions=replace(request.instructions, metadata=metadata))

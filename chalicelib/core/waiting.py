@@ -28,12 +28,12 @@ _MESSAGES = {
     Obstacle.UPLOAD: "The file has not arrived.",
     Obstacle.WORKER: "No worker has taken the job yet.",
     Obstacle.LEASE: (
-        "The worker that has the job gives no sign of life. Once its lease has run out, another one goes on."
+        "The worker that has the job gives no sign of life. When its lease expires, another worker continues."
     ),
-    Obstacle.SLOT: "The worker that has the job does not get any further with it.",
-    Obstacle.DATABASE: "The database takes no changes.",
+    Obstacle.SLOT: "The worker that has the job makes no progress with it.",
+    Obstacle.DATABASE: "The database does not accept changes.",
 }
-_LOST = "The worker that had the job gave it back or was lost. No other worker has taken the job yet."
+_LOST = "The worker that had the job returned it or was lost. No other worker has taken the job yet."
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Warnings: what Sluice assumed, passed over or repaired when it read a file.
+"""Warnings: what Sluice assumed, skipped or repaired when it read a file.
 
 KINDS is the table of codes. `docs/reference/warnings.md` shows it with an example for each code, which a test
 runs.
@@ -51,10 +51,10 @@ class JobWarning:
 KINDS: Mapping[str, WarningKind] = {
     # the beginning of a CSV file
     "lines-before-header": WarningKind(
-        "The lines before the header were passed over: the lines that follow have more cells.", "skip_lines"
+        "The lines before the header were skipped: the lines that follow have more cells.", "skip_lines"
     ),
     "separator-line": WarningKind(
-        "The first line names the delimiter. It was passed over as no part of the table.", "delimiter"
+        "The first line names the delimiter. It was skipped: it is not part of the table.", "delimiter"
     ),
     "second-header-line": WarningKind(
         "The line after the header looks like a part of the header, such as a line of units. "
@@ -65,43 +65,43 @@ KINDS: Mapping[str, WarningKind] = {
         "The header looks like a record: its cells are values rather than names.", "header"
     ),
     "rejects-file": WarningKind(
-        "The file holds rejects of another job. The columns that Sluice had added were dropped, and the "
-        "apostrophes that it had put before values were taken off."
+        "The file holds rejects of another job. The columns that Sluice had added were dropped, "
+        "and the apostrophes that it had put before values were removed."
     ),
     "apostrophes-kept": WarningKind(
         "The upload names a parent job, but the file has none of the columns that Sluice adds to rejects. "
-        "So it was read like any other file: apostrophes before values were not taken off."
+        "So it was read like any other file: apostrophes before values were not removed."
     ),
     "row-names": WarningKind(
-        "Every record has one cell more than the header. The first one was taken for the name of the row.",
+        "Every record has one cell more than the header. The first cell was read as the name of the row.",
         "header",
     ),
     "unnamed-column": WarningKind(
         "Every record has more cells than the header. The last columns have no name.", "header"
     ),
     "blank-after-delimiter": WarningKind(
-        "A blank follows every delimiter. It was taken for a part of the delimiter.", "skip_initial_space"
+        "A blank follows every delimiter. It was read as a part of the delimiter.", "skip_initial_space"
     ),
     "quotes-are-text": WarningKind(
         "The quotes in this file do not enclose cells. They were kept as text.", "quote"
     ),
     "escape-detected": WarningKind(
-        "A backslash before a quote was taken for an escape: the quote is text.", "escape"
+        "A backslash before a quote was read as an escape: the quote is text.", "escape"
     ),
     "encoding-detected": WarningKind(
         "The file has no byte-order mark. Its zero bytes show the encoding.", "encoding"
     ),
     "byte-order-assumed": WarningKind(
         "The file has no byte-order mark, and nothing in it shows the order of the bytes. "
-        "The low byte of each character was taken to come first.",
+        "Sluice assumed that the low byte of each character comes first.",
         "encoding",
     ),
     "mixed-line-endings": WarningKind(
-        "The lines of the file end in different ways. Each was taken for what it is."
+        "The lines of the file end in different ways. Each line ending was accepted."
     ),
     # the records of a CSV file
     "line-ending-in-cell": WarningKind(
-        "A line feed or a carriage return by itself was taken for text, "
+        "A line feed or a carriage return by itself was read as text, "
         "because the lines of the file end in both and the next line completes the record."
     ),
     "empty-extra-cells": WarningKind(
@@ -119,10 +119,9 @@ KINDS: Mapping[str, WarningKind] = {
     "short-rows-padded": WarningKind(
         "Records have fewer cells than the header. The missing cells are empty, as declared.", "short_rows"
     ),
-    "repeated-header": WarningKind("Lines that repeat the header were passed over."),
+    "repeated-header": WarningKind("Lines that repeat the header were skipped."),
     "rejects-of-several-jobs": WarningKind(
-        "Rejects of several jobs stand in the file, one behind the other. "
-        "Their values were all read by the options of the first job."
+        "The file holds rejects of several jobs. All values were read with the options of the first job."
     ),
     "byte-order-mark": WarningKind("Byte-order marks at the beginning of later lines were dropped."),
     "second-table": WarningKind(
@@ -145,12 +144,12 @@ KINDS: Mapping[str, WarningKind] = {
     "json-envelope": WarningKind(
         "The records seem to be inside an envelope, which was loaded as one record.", "records"
     ),
-    "commas-between-lines": WarningKind("Commas between the records were passed over."),
+    "commas-between-lines": WarningKind("Commas between the records were skipped."),
     # containers
     "archive-extras": WarningKind(
-        "Empty files, and files that an operating system adds to archives, were passed over."
+        "Empty files, and files that an operating system adds to archives, were skipped."
     ),
     "bytes-after-archive": WarningKind(
-        "White space or zero bytes after the end of the compressed data were passed over."
+        "White space or zero bytes after the end of the compressed data were skipped."
     ),
 }

@@ -91,7 +91,7 @@ def read_directory(size: int, read: Callable[[int, int], Iterator[bytes]]) -> Di
     if end.start + end.size != end.at:
         before = end.at - end.size - end.start
         what = "its directory is not where it should be"
-        raise DamagedError(f"{before:,} bytes stand before the archive" if before > 0 else what)
+        raise DamagedError(f"{before:,} bytes come before the archive" if before > 0 else what)
     data = b"".join(read(end.start, end.at))
     if len(data) != end.size:
         raise DamagedError("its directory cannot be read")

@@ -75,6 +75,6 @@ class Access:
 def require(principal: Principal, scope: Scope, *, of_all_tenants: bool = False) -> None:
     """Return if the principal has the scope, and is one of all tenants if it must be. Raises Forbidden."""
     if scope not in principal.scopes:
-        raise Forbidden(f"This credential has not the scope {scope}.", scope=scope)
+        raise Forbidden(f"This credential does not have the scope {scope}.", scope=scope)
     if of_all_tenants and principal.tenant is not None:
-        raise Forbidden("Only a credential of all tenants may do this.")
+        raise Forbidden("Only a credential for all tenants may do this.")

@@ -188,8 +188,8 @@ class Attempts:
         if claim.attempts_without_progress > self.max_attempts:
             raise JobFailed(
                 "retries-exhausted",
-                f"{claim.attempts_without_progress - 1} attempts in a row did not get any further with the "
-                f"file; the operator's log says why. {fate_of_rows(claim.job.instructions.on_failure)}",
+                f"{claim.attempts_without_progress - 1} attempts in a row made no progress with the "
+                f"file; the operator's log has the reason. {fate_of_rows(claim.job.instructions.on_failure)}",
             )
 
 

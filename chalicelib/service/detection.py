@@ -54,7 +54,7 @@ def detect_dialect(  # noqa: PLR0913 - the object, and what is known of it
     options = declared.options
     head = _read_head(store, source, options, limits)
     if head.is_blank_file:
-        raise JobFailed("empty-file", "The file holds nothing but white space.")
+        raise JobFailed("empty-file", "The file has only white space.")
     if declared.format is not None:
         file_format = formats.format_named(declared.format)
     elif find_marker(head.data, head.start) is not None:
@@ -79,8 +79,8 @@ def _refuse_json_rejects(text: bytes) -> None:
     if _JSON_REJECT.match(text):
         raise JobFailed(
             "unsupported-format",
-            "The file holds rejected records beside their reasons. Upload the corrected records by "
-            "themselves, or declare the format if the lines are to be loaded as they are.",
+            "The file holds rejected records with their reasons. Upload only the corrected records, "
+            "or declare the format if the lines are to be loaded as they are.",
         )
 
 

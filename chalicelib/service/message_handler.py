@@ -177,7 +177,7 @@ class MessageHandler:
                 claim,
                 "internal-error",
                 f"The file could not be loaded in {claim.attempts_without_progress} attempts, for a reason "
-                "that Sluice does not know; the operator's log says more. "
+                "that Sluice does not know; the operator's log has the error. "
                 f"{fate_of_rows(job.instructions.on_failure)}",
             )
             if status is Status.UNDOING:

@@ -74,7 +74,7 @@ def all_parts(upload: Upload) -> Sequence[Part]:
 def open_upload_id(job: Job) -> str:
     """Return S3's id of the job's upload. Raises NotPossible unless the upload still takes parts."""
     if job.upload.upload_id is None:
-        raise NotPossible("This job's file is not sent in parts.")
+        raise NotPossible("This job's file is not a multipart upload.")
     if job.status is not Status.PENDING or job.upload.arrived_at is not None:
         raise NotPossible(f"The upload has ended: the job is {job.status}.")
     if job.upload.expires_at is not None and job.upload.expires_at <= datetime.now(UTC):

@@ -109,7 +109,7 @@ def dropped_file(
                 return Unmatched(tenant.why_stopped)
             return DroppedFile(tenant, dataset, name[-LONGEST_FILENAME:])
     if tenant not in (None, DEFAULT_TENANT):
-        return Unmatched(f"The key names the tenant {tenant_in(key)}, and behind it no dataset and file.")
+        return Unmatched(f"The key names the tenant {tenant_in(key)}, but not a dataset and a file.")
     match key.split("/", 2):
         case ["drop", dataset, name] if _are_names(dataset, name):
             if not datasets.get(dataset) and any(it in datasets for it in datasets_in(key)[1:]):

@@ -82,7 +82,7 @@ class Opener:
         """Return the object to read. Raises JobFailed if it is not as announced, or as the reading has it."""
         source = _pin(job, self.store)
         if job.reading is not None and job.reading.source.etag != source.etag:
-            raise JobFailed("source-changed", "The object was replaced after it was looked at.")
+            raise JobFailed("source-changed", "The object was replaced after the job was opened.")
         _check_size(job, source, self.max_upload)
         _check_checksum(job, source)
         return source
@@ -145,9 +145,9 @@ def _check_checksum(job: Job, source: Source) -> None:
     if job.upload.sha256 is None:
         return
     if source.checksum is None:
-        raise JobFailed("checksum-mismatch", "The file came without the SHA-256 that was announced.")
+        raise JobFailed("checksum-mismatch", "The file arrived without the SHA-256 that the upload declared.")
     if b64decode(source.checksum).hex() != job.upload.sha256:
-        raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that was announced.")
+        raise JobFailed("checksum-mismatch", "The file's SHA-256 is not the one that the upload declared.")
 
 
 def _check_size(job: Job, source: Source, max_size: int) -> None:
@@ -155,6 +155,6 @@ def _check_size(job: Job, source: Source, max_size: int) -> None:
         raise JobFailed("empty-file", "The file is empty: it has 0 bytes.")
     expected = job.upload.size
     if expected is not None and expected != source.size:
-        raise JobFailed("size-mismatch", f"{expected:,} bytes were announced and {source.size:,} arrived.")
+        raise JobFailed("size-mismatch", f"{expected:,} bytes were declared and {source.size:,} arrived.")
     if source.size > max_size:
         raise JobFailed("file-too-large", f"The file has {source.size:,} bytes; {max_size:,} are allowed.")

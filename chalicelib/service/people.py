@@ -86,7 +86,7 @@ class People:
             found = self._tenants.get(name)
             if found is not None:
                 return found
-        raise Unauthenticated("The access token is not valid: it names no tenant that exists.")
+        raise Unauthenticated("The access token is not valid: it does not name an existing tenant.")
 
 
 def _names_in(claim: object) -> list[str]:

@@ -95,7 +95,7 @@ class Erasing:
         name, texts = normalise(field), _texts(value)
         if not texts[0]:
             raise InvalidRequest(
-                "value must be a text that is not blank: no record has a blank one.", field="value"
+                "value must be a text that is not blank: no record has a blank value.", field="value"
             )
         return self.erasures.begin(dataset, uuid4(), name, texts, secrets.token_bytes(SALT))
 

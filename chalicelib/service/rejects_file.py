@@ -31,7 +31,7 @@ from chalicelib.telemetry import logger
 _RELEASE_MEMORY_AFTER = 4  # blocks
 _SEVERAL = 2  # attempts
 _NOT_STORED = "too-many-rejects"
-_MISSING = "What else was rejected here was counted and not stored, and is not in this file (records: {:,})."
+_MISSING = "Further rejected records were counted and not stored, and are not in this file (records: {:,})."
 
 
 class RejectsLedger(Protocol):

@@ -81,7 +81,7 @@ class RejectsFiles:
         made = loader.rejects_file or RejectsFile()
         if made.error is not None:
             self.wishes.clear_failure(loader.id)
-            raise RejectsFileFailed(f"{made.error} Ask for it again to have it tried again.")
+            raise RejectsFileFailed(f"{made.error} Request it again to start another attempt.")
         if made.key is None or made.source is None:
             self._ask(loader)
             return None

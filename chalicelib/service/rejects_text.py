@@ -21,7 +21,7 @@ from chalicelib.rows.formulas import escape
 DELIMITERS = (",", ";", "\t")  # that spreadsheet programs write
 _PIECE = 1 << 16  # bytes: a piece has so many, and one record more at most
 _LINE_ENDINGS = re.compile(r"[\r\n]+")
-_CUT = " Only the beginning of this record stands here: it is larger than records may be."
+_CUT = " Only the beginning of this record is here: the record is larger than the limit."
 _EXCERPT = " Only an excerpt of this record was kept."
 
 

@@ -61,14 +61,13 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     fail_on_rejects: bool,
     as_json: bool,
 ) -> None:
-    """Enqueue the job ID, which FAILED, was CANCELED or is UNDONE, again.
+    """Enqueue the job ID again: a job that is FAILED, CANCELED or UNDONE.
 
-    It resumes after what it has loaded.
+    The job continues after the blocks that it has loaded.
 
-    With -o or --format the file is read again from its beginning, without another upload, and a job that is
-    COMPLETED may be retried, too: what it has loaded is removed first. Options that are not given stay as
-    they are; null, as in -o comment=null, gives an option its default. A job that is PREVIEWED gets another
-    preview.
+    With -o or --format the file is read again from its beginning, without another upload. Then a job that
+    is COMPLETED may be retried, too. Its rows are removed first. Options that are not given stay unchanged;
+    -o comment=null restores the default of an option. A job that is PREVIEWED gets another preview.
 
     With --max-rejects a job that failed because of its rejected records continues with another limit.
 

@@ -14,7 +14,7 @@ from sluice_cli.formatting import age
 _TITLES = ("AGE", "ACTION", "ON", "TENANT", "BY", "FROM", "OUTCOME")
 
 
-@click.command("audit", short_help="List who did what, or was refused.")
+@click.command("audit", short_help="List actions that were done or refused.")
 @click.option("--of-tenant", "tenant", metavar="TENANT", help="Only events of this tenant.")
 @click.option("--action", metavar="ACTION", help="Only events of this action, such as job.cancel.")
 @click.option("--job", "job_id", metavar="ID", type=click.UUID, help="Only events of this job.")
@@ -36,9 +36,9 @@ def audit_command(  # noqa: PLR0913 - the command's options
     limit: int,
     as_json: bool,
 ) -> None:
-    """List the events of the audit log, newest first. It needs a key with the scope tenants:admin.
+    """List the events of the audit log, newest first. Needs a key with the scope tenants:admin.
 
-    With --json: one a line, as CloudEvents.
+    With --json: one CloudEvent per line.
     """
     filters = {
         "tenant": tenant,

@@ -19,10 +19,10 @@ from sluice_cli.commands.session import Session, json_option
 def options_command(
     session: Session, *, dataset: str, options: dict[str, object], clear: bool, as_json: bool
 ) -> None:
-    """Show the options that apply to files of DATASET whose uploads do not say otherwise.
+    """Show the default options of DATASET. They apply to uploads that do not declare other values.
 
-    With -o, set them: those that are given replace all that were set before. Files that were uploaded before
-    keep the options that they came with.
+    With -o, set them: the given options replace all earlier ones. Files that were uploaded before keep their
+    options.
     """
     if options and clear:
         raise click.UsageError("-o and --clear cannot be given together.")

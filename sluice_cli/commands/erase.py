@@ -17,7 +17,7 @@ from sluice_cli.follow import ask_patiently
 
 @click.command("erase", short_help="Erase one person's records from a dataset.")
 @click.argument("dataset", metavar="DATASET")
-@click.option("--field", required=True, help="The field that tells whose record it is, such as email.")
+@click.option("--field", required=True, help="The field that identifies the person, such as email.")
 @click.option(
     "--value",
     help="Its value. Without this option it is read from standard input, or asked for: "
@@ -30,9 +30,9 @@ from sluice_cli.follow import ask_patiently
 def erase_command(  # noqa: PLR0913 - the command's options
     session: Session, *, dataset: str, field: str, value: str | None, yes: bool, no_wait: bool, as_json: bool
 ) -> None:
-    """Erase the records of DATASET whose field has a value, with their rejects and files. Wait for it.
+    """Erase the records of DATASET that have a value in a field, with their rejects and files.
 
-    There is no way back. Such records are rejected from now on.
+    The erasure cannot be undone. Records with the value are rejected from now on.
     """
     value = _value(value, field, is_confirmed=yes)
     if not yes:

@@ -72,7 +72,7 @@ options_option = click.option(
     callback=parse_options,
     shell_complete=complete_pairs(OPTION_VALUES),
     help="How the file is written: delimiter, quote, escape, encoding, header, skip_lines, short_rows,"
-    " missing_values (a JSON list) …: the documentation of the data has a table of them."
+    " missing_values (a JSON list) … The documentation of file formats lists them."
     " '\\t' and '\\u0001' stand for characters. May be given several times.",
 )
 

@@ -43,7 +43,7 @@ _DEFAULT_JOBS = 20
 def jobs_command(
     session: Session, *, status: str | None, dataset: str | None, limit: int, as_json: bool
 ) -> None:
-    """List jobs, newest first. With --json: one job document a line."""
+    """List jobs, newest first. With --json: one job document per line."""
     with session.api() as api:
         pages = api.jobs(status=status.upper() if status else None, dataset=dataset, limit=limit)
         if as_json:
@@ -68,7 +68,7 @@ def job_command(  # noqa: PLR0913 - one parameter per option
     fail_on_rejects: bool,
     as_json: bool,
 ) -> None:
-    """Show the job ID: how far it is, its preview if it waits to be loaded, or how it ended.
+    """Show the job ID: its progress, its preview if it waits to be loaded, or its result.
 
     Exits with 0 only if the job is COMPLETED, with 4 if it has not ended yet or is PREVIEWED.
     """

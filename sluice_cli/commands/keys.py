@@ -17,7 +17,7 @@ _TITLES = ("ID", "NAME", "TENANT", "SCOPES", "DATASETS", "LAST USED", "STATE")
 
 @click.group("keys", short_help="Create, list and revoke API keys.")
 def keys_command() -> None:
-    """Manage API keys. It needs one with the scope tenants:admin; the first is created on the server."""
+    """Manage API keys. Needs a key with the scope tenants:admin. The first is created on the server."""
 
 
 @keys_command.command("create")
@@ -49,9 +49,9 @@ def create_command(  # noqa: PLR0913 - the command's options
     expires: datetime | None,
     as_json: bool,
 ) -> None:
-    """Create an API key for what NAME says, and print it. It is shown this once.
+    """Create an API key for the program NAME, and print it. It is not shown again.
 
-    To rotate a key, create another of its name, and revoke the old one when nothing uses it any more.
+    To rotate a key, create another with its name. Revoke the old one when no program uses it any more.
     """
     body: dict[str, object] = {"name": name, "scopes": list(scopes), "all_tenants": all_tenants}
     if datasets:
@@ -72,7 +72,7 @@ def create_command(  # noqa: PLR0913 - the command's options
 @json_option
 @click.pass_obj
 def list_command(session: Session, *, as_json: bool) -> None:
-    """List API keys, newest first. With --json: one a line."""
+    """List API keys, newest first. With --json: one per line."""
     with session.api() as api:
         keys = [key for page in api.api_keys() for key in page.items]
     if as_json:

@@ -49,8 +49,8 @@ def preview_command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Upload FILE and show how it would be loaded: how it is read, its first records, what is rejected.
 
-    No row is stored. `sluice load` loads the file then, without another upload, and `sluice retry` with -o
-    previews it in another way. A preview waits for 7 days; `sluice job` shows it again.
+    No row is stored. Then `sluice load` loads the file without another upload, and `sluice retry` with -o
+    makes another preview. A preview waits for 7 days; `sluice job` shows it again.
 
     Exits with 0 if the job is PREVIEWED, with 1 if the file cannot be read.
     """
@@ -84,7 +84,7 @@ def load_command(  # noqa: PLR0913 - one parameter per option
     """Load the file of the job ID, which is PREVIEWED, as the preview showed it.
 
     With -o or --format the file is read in another way, and loaded without another preview. Options that are
-    not given stay as they are; null, as in -o comment=null, gives an option its default.
+    not given stay unchanged; -o comment=null restores the default of an option.
 
     Exits with 0 when the API accepts that; with --follow, only if the job ends as COMPLETED.
     """

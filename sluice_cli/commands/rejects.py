@@ -78,8 +78,8 @@ def errors_command(  # noqa: PLR0913 - its options
     """List the rejected records of the job ID in file order, or of a dataset, with reasons.
 
     ROW is the record's row in a spreadsheet, LINE its line in a text editor, RECORD its number among the
-    records, all counted from 1. COLUMN is the column that the reason is about, if it is about one. With
-    --json: one JSON object a line.
+    records, all counted from 1. COLUMN is the column that the reason names, if any. With --json: one
+    JSON object per line.
     """
     session: Session = ctx.obj
     filters = {"code": code, "field": field, "since": _text(since), "until": _text(until)}
@@ -90,13 +90,13 @@ def errors_command(  # noqa: PLR0913 - its options
         limit = 0 if as_json else _DEFAULT_REJECTS
     if dataset is not None:
         if job_id is not None or target is not None or summary:
-            raise click.UsageError("--dataset goes without ID, --summary, --csv and --ndjson.", ctx)
+            raise click.UsageError("--dataset cannot be given with ID, --summary, --csv or --ndjson.", ctx)
         _list_dataset(session, dataset, filters, limit, as_json=as_json)
         return
     if job_id is None:
         raise click.UsageError("Give the ID of a job, or --dataset.", ctx)
     if any(filters.values()):
-        raise click.UsageError("--code, --field, --since and --until go with --dataset.", ctx)
+        raise click.UsageError("--code, --field, --since and --until need --dataset.", ctx)
     if target is not None:
         with session.api() as api:
             save_rejects(api, job_id, *target, force=force)

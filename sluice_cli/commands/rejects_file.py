@@ -24,10 +24,14 @@ csv_option = click.option(
     "csv_file",
     metavar="FILE",
     type=_FILE,
-    help="Save the rejected records, whole, with reasons, as a CSV file to correct. - is stdout.",
+    help="Save the complete rejected records with their reasons as a CSV file. - is stdout.",
 )
 ndjson_option = click.option(
-    "--ndjson", "ndjson_file", metavar="FILE", type=_FILE, help="The same for JSON files: one object a line."
+    "--ndjson",
+    "ndjson_file",
+    metavar="FILE",
+    type=_FILE,
+    help="The same for JSON files: one object per line.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 
@@ -59,7 +63,7 @@ def save_rejects(api: Api, job_id: UUID, name: str, target: Path, *, force: bool
     if made.has_excerpts:
         render.print_line(
             error_console() if out.quiet else out,
-            ("Not all of them are whole: ", "yellow"),
+            ("Some of them are cut: ", "yellow"),
             "the uploaded file, or a part of it, is no longer there. Their beginnings were kept.",
         )
 

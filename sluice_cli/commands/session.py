@@ -39,14 +39,14 @@ rejects_option = click.option(
 on_failure_option = click.option(
     "--on-failure",
     type=click.Choice(["keep", "undo"]),
-    help="What becomes of the rows that are loaded if the job fails. Default: keep.",
+    help="Whether the loaded rows stay if the job fails. Default: keep.",
 )
 
 beyond_limit_option = click.option(
     "--rejects-beyond-limit",
     type=click.Choice(["fail", "count"]),
-    help="What becomes of a job with more rejects than the service stores: it fails, or the others are "
-    "counted only. Default: fail.",
+    help="Whether a job with more rejects than the service stores fails, or counts further rejects without "
+    "storing them. Default: fail.",
 )
 
 
@@ -68,7 +68,7 @@ class Session:
         if not self.url:
             raise errors.InputError(
                 "The address of the API is not set: set SLUICE_URL, or give --url.",
-                hint="In a checkout, `make up` writes .local/env; load it so: set -a; . .local/env; set +a",
+                hint="In a checkout, `make up` writes .local/env; load it with: set -a; . .local/env; set +a",
             )
         agent = f"sluice-cli/{version('sluice')}"
         hooks = logging_hooks() if is_verbose() else None

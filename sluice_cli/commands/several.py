@@ -148,7 +148,7 @@ class SeveralUploads:
             render.print_line(out, f"{name}: ", (f"{job.error[0]}: ", "bold"), job.error[1])
         if job.duplicate_of is not None:
             render.print_line(
-                out, f"{name}: job {job.duplicate_of} had loaded the same file; --force loads it again."
+                out, f"{name}: job {job.duplicate_of} has loaded the same file; --force loads it again."
             )
         if job.counts.rejected:
             command = self.session.command_line("errors", job.id)

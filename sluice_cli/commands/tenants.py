@@ -15,7 +15,7 @@ _TITLES = ("TENANT", "CREATED", "STATE")
 
 @click.group("tenants", short_help="Create, list and suspend tenants.")
 def tenants_command() -> None:
-    """Manage the customers on whose behalf files come. It needs a key of all tenants with tenants:admin."""
+    """Manage the customers whose files are loaded. Needs a key for all tenants with tenants:admin."""
 
 
 @tenants_command.command("create")
@@ -32,7 +32,7 @@ def create_command(session: Session, *, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def list_command(session: Session, *, as_json: bool) -> None:
-    """List the tenants, newest first. With --json: one a line."""
+    """List the tenants, newest first. With --json: one per line."""
     with session.api() as api:
         tenants = [tenant for page in api.tenants() for tenant in page.items]
     if as_json:
@@ -55,7 +55,7 @@ def list_command(session: Session, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def suspend_command(session: Session, *, name: str, as_json: bool) -> None:
-    """Suspend the tenant NAME: its credentials are refused, and its files are not taken in."""
+    """Suspend the tenant NAME: its credentials are refused, and its files are not loaded."""
     with session.api() as api:
         _show(api.change_tenant(name, "suspend"), "is suspended", as_json=as_json)
 
@@ -65,7 +65,7 @@ def suspend_command(session: Session, *, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def resume_command(session: Session, *, name: str, as_json: bool) -> None:
-    """Let the suspended tenant NAME continue."""
+    """Resume the suspended tenant NAME."""
     with session.api() as api:
         _show(api.change_tenant(name, "resume"), "works", as_json=as_json)
 
@@ -76,7 +76,7 @@ def resume_command(session: Session, *, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def remove_command(session: Session, *, name: str, yes: bool, as_json: bool) -> None:
-    """Remove the tenant NAME with its rows, rejects, jobs, keys and files. There is no way back."""
+    """Remove the tenant NAME with its rows, rejects, jobs, keys and files. This cannot be undone."""
     if not yes:
         click.confirm(f"Remove {name} with everything that belongs to it?", abort=True, err=True)
     with session.api() as api:

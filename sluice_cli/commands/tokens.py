@@ -45,9 +45,9 @@ class _Time(click.ParamType[int]):
         return int(found[1]) * _SECONDS[found[2]]
 
 
-@click.group("tokens", short_help="Make upload tokens.")
+@click.group("tokens", short_help="Create upload tokens.")
 def tokens_command() -> None:
-    """Make tokens with which somebody else sends files, and can do nothing else."""
+    """Create tokens that allow their holders only to send files."""
 
 
 @tokens_command.command("create")
@@ -78,9 +78,9 @@ def create_command(  # noqa: PLR0913 - the command's options
     labels: dict[str, str],
     as_json: bool,
 ) -> None:
-    """Make an upload token, and print it. It is shown this once.
+    """Create an upload token, and print it. It is not shown again.
 
-    Who has it sends files with it as SLUICE_API_KEY: sluice upload FILE.
+    Its holder sets it as SLUICE_API_KEY and sends files: sluice upload FILE.
     """
     limits = {"max_size": max_size, "max_files": max_files, "expires_in": expires_in}
     body: dict[str, object] = {name: value for name, value in limits.items() if value is not None}

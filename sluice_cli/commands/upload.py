@@ -105,9 +105,9 @@ def upload_command(  # noqa: PLR0913 - one parameter per option
     FILE is CSV or JSON, plain or compressed; - is standard input. A record that cannot be loaded is
     rejected with a reason and does not stop the others. With --json, the last state of the job is printed.
 
-    A large FILE is sent in parts. If that breaks off, --resume sends the parts that are missing.
+    A large FILE is a multipart upload. If it breaks off, --resume sends the missing parts.
 
-    Several FILEs, or a pattern in quotes such as 'sales/*.csv', become a job each, with one summary. A FILE
+    Several FILEs, or a pattern in quotes such as 'sales/*.csv', become one job each, with one summary. A FILE
     that cannot be uploaded does not stop the others. The exit status is the first of these that applies to
     any of them: 130, 3, 2, 1, 6, 5.
     """
@@ -167,7 +167,7 @@ def _refuse_settled_options(ctx: click.Context) -> None:
     for name, option in _SETTLED_BY_RESUME.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(
-                f"{option} cannot be given with --resume: the upload keeps what it was begun with.", ctx
+                f"{option} cannot be given with --resume: the upload keeps its first settings.", ctx
             )
 
 

@@ -32,7 +32,7 @@ def add_options(command: click.Command) -> None:
             is_flag=True,
             expose_value=False,
             callback=_remember(_QUIET),
-            help="Print no progress and no success; errors, and what a command lists, are printed.",
+            help="Print only errors and the items that a command lists.",
         ),
         click.Option(
             ["-v", "--verbose"],

@@ -9,11 +9,11 @@ from sluice_cli.commands.session import Session, json_option
 from sluice_cli.workers import print_workers
 
 
-@click.command("workers", short_help="List the workers, and what they work at.")
+@click.command("workers", short_help="List the workers and their jobs.")
 @json_option
 @click.pass_obj
 def workers_command(session: Session, *, as_json: bool) -> None:
-    """List the workers, newest first: whether they work, are stuck or silent. With --json: one a line."""
+    """List the workers, newest first: whether they work, are stuck or silent. With --json: one per line."""
     with session.api() as api:
         pages = api.workers()
         if as_json:

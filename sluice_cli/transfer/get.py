@@ -54,7 +54,7 @@ def download(http: httpx.Client, url: str, target: Path) -> int:
 def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
-    failure = ServiceError(f"S3 did not hand out the rejects file (HTTP {response.status_code}).")
+    failure = ServiceError(f"S3 did not return the rejects file (HTTP {response.status_code}).")
     failure.transient = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
     raise failure
 

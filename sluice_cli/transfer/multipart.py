@@ -48,7 +48,7 @@ def missing_parts(upload: MultipartUpload, file: LocalFile, stored: Sequence[Sto
 def _different_file(file: LocalFile, difference: str) -> InputError:
     return InputError(
         f"{file.shown} is not the file that the upload was begun with: {difference}.",
-        hint="Give the file as it was then, or upload this one without --resume.",
+        hint="Give the original file, or upload this one without --resume.",
     )
 
 

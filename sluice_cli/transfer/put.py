@@ -86,7 +86,7 @@ def _refusal(response: httpx.Response, presigned: PresignedPut, what: str) -> Se
     if denied and ("expired" in message.lower() or presigned.expired):
         return _url_expired(presigned)
     words = safe(": ".join(filter(None, (code, message))) or response.reason_phrase).rstrip(".")
-    failure = ServiceError(f"S3 did not take {what} (HTTP {response.status_code}): {words}.")
+    failure = ServiceError(f"S3 did not accept {what} (HTTP {response.status_code}): {words}.")
     failure.transient = (
         response.status_code in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
         or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -98,7 +98,7 @@ def _refusal(response: httpx.Response, presigned: PresignedPut, what: str) -> Se
 def _url_expired(presigned: PresignedPut) -> UrlExpiredError:
     when = f" at {instant(presigned.expires_at)}" if presigned.expires_at else ""
     return UrlExpiredError(
-        f"The upload URL expired{when}, so S3 took nothing.",
+        f"The upload URL expired{when}, so S3 accepted nothing.",
         hint="Run the same command again: it gets a new one. (Is this machine's clock right?)",
     )
 

@@ -195,7 +195,7 @@ def test_a_file_that_kills_its_worker_fails_and_its_message_is_a_dead_letter(
     wait_for(lambda: dev.sweep() and http.get(f"{dev.url}/jobs/{job_id}").json()["error"])
     job = finished(dev.url, job_id)
     assert (job["status"], job["error"]["code"]) == ("FAILED", "retries-exhausted")
-    assert "did not get any further" in job["error"]["message"]
+    assert "made no progress" in job["error"]["message"]
 
 
 def json_of(body: str) -> object:

@@ -15,7 +15,7 @@ def parse_audit_query(query: Mapping[str, str], principal: Principal) -> AuditFi
     Raises InvalidRequest naming the parameter at fault, and Forbidden.
     """
     if principal.datasets is not None:
-        raise Forbidden("Only a credential for all datasets reads the audit log.")
+        raise Forbidden("Only a credential for all datasets can read the audit log.")
     tenant = parse_value(query["tenant"], Dataset, "tenant") if "tenant" in query else None
     if principal.tenant is not None:
         if tenant not in (None, principal.tenant.name):

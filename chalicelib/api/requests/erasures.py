@@ -29,7 +29,7 @@ class ErasureBody(Body):
             min_length=1,
             max_length=_LONGEST_VALUE,
             pattern=TEXT_PATTERN,
-            description=f"a text of 1 to {_LONGEST_VALUE:,} characters; of a number, its digits as a text",
+            description=f"a text of 1 to {_LONGEST_VALUE:,} characters; write a number as text",
         ),
     ]
 

@@ -66,10 +66,10 @@ def parse_key(body: object, principal: Principal, tenant: Tenant) -> NewApiKey:
     if parsed.expires_at is not None and parsed.expires_at <= datetime.now(UTC):
         raise must_be("expires_at", _TIME)
     if parsed.all_tenants and principal.tenant is not None:
-        raise Forbidden("Only a credential for all tenants creates a key for all tenants.")
+        raise Forbidden("Only a credential for all tenants can create a key for all tenants.")
     if missing := sorted(scopes - principal.scopes):
         raise Forbidden(
-            f"This credential gives away no scope that it has not: {missing[0]}.", scope=missing[0]
+            f"This credential cannot grant a scope that it does not have: {missing[0]}.", scope=missing[0]
         )
     if datasets is not None and Scope.TENANTS_ADMIN in scopes:
         raise InvalidRequest("tenants:admin concerns all datasets: leave datasets out.", field="datasets")
@@ -77,9 +77,11 @@ def parse_key(body: object, principal: Principal, tenant: Tenant) -> NewApiKey:
         parsed.expires_at is None or parsed.expires_at > principal.expires_at
     ):
         ends = principal.expires_at.isoformat()
-        raise Forbidden(f"This credential ends at {ends}, and makes no key that ends later: set expires_at.")
+        raise Forbidden(
+            f"This credential expires at {ends}, and cannot create a key that expires later: set expires_at."
+        )
     if principal.datasets is not None and (datasets is None or not datasets <= principal.datasets):
-        raise Forbidden("This credential gives away only datasets that it is for.")
+        raise Forbidden("This credential can grant only its own datasets.")
     return NewApiKey(
         name=parsed.name,
         scopes=scopes,

@@ -82,7 +82,7 @@ Delimiter = Annotated[
     str,
     Meta(
         pattern=rf"\A(?:[\x01-\x09\x0b\x0c\x0e-\x7e]|{BLANKS})\Z",
-        description=f"one ASCII character but a line ending, or {BLANKS} for runs of spaces and tabs",
+        description=f"one ASCII character except a line ending, or {BLANKS} for runs of spaces and tabs",
     ),
 ]
 Quote = Annotated[
@@ -103,7 +103,8 @@ Encoding = Annotated[
     TextEncoding,
     Meta(
         description="the name of an encoding in which each character stands for itself, such as utf-8, "
-        "cp1252, utf-16 or shift_jis: no encoding with escapes or shifts, such as utf-7, and none of names"
+        "cp1252, utf-16 or shift_jis: no encoding with escapes or shifts, such as utf-7, "
+        "or of names, such as idna"
     ),
 ]
 Lines = Annotated[int, Meta(ge=0, le=_MOST_LINES, description=f"a whole number from 0 to {_MOST_LINES}")]

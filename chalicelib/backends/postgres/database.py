@@ -71,7 +71,7 @@ _TRUSTED_SECONDS = 5.0  # after its last use, a connection is lent without a che
 
 # What people are told about an error, by SQLSTATE. Source: PostgreSQL documentation, appendix A.
 _TOLD = {
-    "25006": "The database takes no changes.",  # read_only_sql_transaction
+    "25006": "The database does not accept changes.",  # read_only_sql_transaction
     "40001": "The database is busy with other work on the same rows.",  # serialization_failure
     "40P01": "The database is busy with other work on the same rows.",  # deadlock_detected
     "53100": "The database has no room left on its disk.",  # disk_full

@@ -244,7 +244,7 @@ def _count_file(connection: Connection, limits: UploadLimits, tenant: Tenant) ->
     """
     if not connection.execute(_SQL["count_file"], upload_token_columns(limits, tenant)).rowcount:
         files = "1 file" if limits.max_files == 1 else f"{limits.max_files:,} files"
-        raise Forbidden(f"This upload token was for {files}, and that many are registered.")
+        raise Forbidden(f"This upload token is for {files}, and all of them are registered.")
 
 
 def _job_with_findings(connection: Connection, job_id: UUID, reach: Reach | None) -> Job | None:
@@ -271,7 +271,7 @@ def _check(row: Row, action: Action, *alternatives: Action) -> None:
     if row["is_erased"]:
         raise NotPossible("The file of this job was removed, with a person's records: upload another one.")
     if row["purged_at"] is not None:
-        raise NotPossible("The record of what this job had loaded has been removed: upload the file again.")
+        raise NotPossible("The ledger of this job has been purged: upload the file again.")
     if row["upload_id"] is not None and row["uploaded_at"] is None:
         raise NotPossible("The parts of the file were removed when the job was canceled: upload it again.")
 
@@ -304,5 +304,5 @@ def _check_no_duplicate_depends_on(connection: Connection, job_id: UUID) -> None
     duplicate = connection.execute(_SQL["duplicate_of_job"], {"id": job_id}).fetchone()
     if duplicate is not None:
         raise NotPossible(
-            f"Job {duplicate['id']} brought the same file and counts on this one's rows: undo it."
+            f"Job {duplicate['id']} is a duplicate of this job and depends on its rows: undo it first."
         )

@@ -152,7 +152,7 @@ def object_errors() -> Iterator[None]:
             raise JobFailed("source-forbidden", "The service may not read the uploaded object.") from error
         if not may_succeed_later(error):
             # archived, encrypted with a key that only its owner has, …
-            raise JobFailed("source-unreadable", f"S3 does not hand out the object ({code}).") from error
+            raise JobFailed("source-unreadable", f"S3 does not return the object ({code}).") from error
         raise RetryLater(f"S3 answered {code}: {error}", Dependency.STORAGE) from error
 
 

@@ -158,7 +158,7 @@ class S3Bucket:
             with suppress(RetryLater):  # the bucket's lifecycle rule removes its parts
                 self.abort(key, upload_id)
             if isinstance(error, NotPossible):  # somebody else ended the upload
-                raise RetryLater(f"S3 did not take {key}: {error}", Dependency.STORAGE) from error
+                raise RetryLater(f"S3 did not accept {key}: {error}", Dependency.STORAGE) from error
             raise
 
     def _send(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
@@ -276,7 +276,7 @@ def _upload_errors() -> Iterator[None]:
             sentence = "The upload has ended: it was completed, canceled, or it took too long."
             raise NotPossible(sentence) from error
         if code_of(error) in _INVALID_PARTS_CODES:
-            sentence = f"S3 cannot put the parts together ({code_of(error)}). Send them again."
+            sentence = f"S3 cannot assemble the parts ({code_of(error)}). Send them again."
             raise NotPossible(sentence) from error
         raise RetryLater(f"S3 answered {code_of(error)}: {error}", Dependency.STORAGE) from error
 

@@ -44,7 +44,7 @@ def read_header(data: bytes, dialect: Dialect, *, is_rejects_file: bool = False)
         raise JobFailed(
             "unterminated-quote",
             "The header has a quoted cell whose lines look like the header and records. Perhaps a quote is "
-            "not closed. Correct the header, or say with the option `quote` which quotes the file has.",
+            "not closed. Correct the header, or declare with the option `quote` which quotes the file has.",
         )
     _check(record[0], cells, dialect.encoding, MAX_COLUMNS + is_rejects_file * len(AddedColumns._fields))
     return start + record.end(), [cell.decode(dialect.encoding) for cell in cells]
@@ -73,7 +73,7 @@ def _unreadable(window: bytes, grammar: Grammar) -> JobFailed:
         return JobFailed(
             "unterminated-quote",
             f"The header has a quote in cell {in_line.cell + 1} that is opened and not closed. Close it, "
-            "double it if it is text, or say with the option `quote` which quotes the file has.",
+            "double it if it is text, or declare with the option `quote` which quotes the file has.",
         )
     if fault is None or fault.problem is Problem.NOT_CLOSED:
         return JobFailed(
@@ -82,7 +82,7 @@ def _unreadable(window: bytes, grammar: Grammar) -> JobFailed:
     return JobFailed(
         "stray-quote",
         f"The header has a quote in the wrong place, in cell {fault.cell + 1}: {fault.problem.value}. "
-        "Correct the header, or say with the option `quote` which quotes the file has.",
+        "Correct the header, or declare with the option `quote` which quotes the file has.",
     )
 
 

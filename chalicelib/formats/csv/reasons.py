@@ -10,7 +10,7 @@ from chalicelib.reading.blocks import TOO_LARGE
 from chalicelib.rows.text import short_name
 
 UNREADABLE: Mapping[str, str] = {
-    TOO_LARGE: "The record is larger than records may be, or a quote in it is never closed. "
+    TOO_LARGE: "The record is larger than the limit, or a quote in it is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
     UNTERMINATED: "The record has a quote that is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
@@ -18,7 +18,7 @@ UNREADABLE: Mapping[str, str] = {
     "follow complete it if a quoted cell begins there.",
 }
 _MOST_REASONS = 1000  # that are kept
-_TOO_LARGE_WHOLE = "The record is larger than records may be. Reading continued after it."
+_TOO_LARGE_WHOLE = "The record is larger than the limit. Reading continued after it."
 
 
 class StretchReasons:
@@ -56,7 +56,7 @@ class StretchReasons:
             name = short_name(self._columns[cell])
             place += f" ({name})"
         if problem is Problem.NOT_CLOSED:
-            after = "" if is_line else " The lines that cannot be told apart from it were rejected with it."
+            after = "" if is_line else " Lines that could be part of it were rejected with it."
             message = (
                 f"The record opens a quote in {place}, at character {character}, "
                 f"that is not closed before the line ends.{after} Close it, or double it if it is text."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WARNING = "rejects-file"
 NOT_CORRECTED = Reason(
     "not-corrected",
-    "The record has nothing but the text of a rejected record, in column `_raw`. "
+    "The record has only the text of a rejected record, in column `_raw`. "
     "Fill in its columns from that text, or remove the row.",
 )
 LARGEST_HEADER = 1 << 20  # bytes: that of a file of rejects is in UTF-8, its quotes are doubled
@@ -142,7 +142,7 @@ def as_rejects_file(dialect: Dialect, added: Sequence[str], job_id: str | None) 
     if not dialect.own_columns:
         raise JobFailed(
             "dialect-unclear",
-            "The file has no columns but those that Sluice added to rejected records: "
+            "The file has only the columns that Sluice added to rejected records: "
             f"{', '.join(dropped)}. Nothing was loaded. Upload it with the columns of the table.",
         )
     return dialect

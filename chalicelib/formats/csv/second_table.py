@@ -21,8 +21,8 @@ from chalicelib.formats.interface import Reason
 SECOND_TABLE = "second-table"
 REASON = Reason(
     SECOND_TABLE,
-    "The record is, or stands under, what looks like the header of another table. "
-    "Put that table into a file of its own.",
+    "The record looks like the header of another table, or is below such a line. "
+    "Put that table into a separate file.",
 )
 
 _LOOK_BACK = 20  # records whose cells are compared

@@ -28,7 +28,7 @@ _NO_COMMA = Reason("json-syntax", "There is no comma between this value and the 
 _BESIDE = 2  # between the ordinals of two commas that are missing, with a value between them
 _NONE = -_BESIDE - 1  # the ordinal of none: no other is beside it
 _NO_NAME = Reason("json-syntax", "A name in quotes and a colon are missing before this value.")
-_JUNK_BETWEEN = Reason("json-syntax", "This text stands between values and is not a value.")
+_JUNK_BETWEEN = Reason("json-syntax", "This text is between values, but is not a value.")
 
 
 @dataclass(frozen=True, slots=True)

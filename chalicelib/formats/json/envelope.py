@@ -21,7 +21,7 @@ _SCALAR = "a single value"
 _MALFORMED = (
     "The path of the records, {path}, could not be followed: the file is not valid JSON at byte {offset:,}."
 )
-_CUT_SHORT = "The file ends at byte {}, before the end of what is around the records: it was cut short."
+_CUT_SHORT = "The file ends at byte {}, before the end of the envelope around the records: it was cut short."
 
 
 class Place(NamedTuple):

@@ -17,13 +17,13 @@ LOOK_AHEAD = 32  # times the length of records: how far the end of one is looked
 TRAILING = "trailing-content"
 
 UNREADABLE = {
-    TOO_LARGE: "The record is larger than records may be. Reading continued after it.",
-    TRAILING: "The list of records ends before this. Nothing that comes after it was read.",
+    TOO_LARGE: "The record is larger than the limit. Reading continued after it.",
+    TRAILING: "The list of records ends before this text. The text was not read.",
 }
 
 _NEVER_ENDS = (
     "The value that begins at byte {} does not end within {} bytes: a brace, a bracket or a quote in it is "
-    "never closed, and the rest of the file cannot be told apart from it."
+    "never closed, and the rest of the file cannot be separated from it."
 )
 _CUT_IN_VALUE = "The file ends at byte {}, within the value that begins at byte {}: it was cut short."
 _CUT_IN_LIST = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.reading.blocks import TOO_LARGE, Boundary, line_boundary
 
 UNREADABLE = {
-    TOO_LARGE: "The record is larger than records may be, or a quote in it is never closed. "
+    TOO_LARGE: "The record is larger than the limit, or a quote in it is never closed. "
     "Its first line was rejected, and reading continued at the next line.",
 }
 

@@ -179,10 +179,10 @@ BOTH = (Fate((ONE,)), Fate((TWO,)))
     [
         (labelled(*BOTH), found(ONE, TWO), Outcome.RIGHT),
         (labelled(*BOTH), found(ONE), Outcome.WRONG),  # one is lost
-        (labelled(*BOTH), found(ONE, rejects=1), Outcome.TOLD),  # one is rejected without need
+        (labelled(*BOTH), found(ONE, rejects=1), Outcome.REPORTED),  # one is rejected without need
         (labelled(*BOTH), found(ONE, OTHER), Outcome.WRONG),
         (labelled(*BOTH), found(ONE, TWO, OTHER), Outcome.WRONG),
-        (labelled(*BOTH), found(ONE, TWO, rejects=1), Outcome.TOLD),  # of something that is not a record
+        (labelled(*BOTH), found(ONE, TWO, rejects=1), Outcome.REPORTED),  # of something that is not a record
         (labelled(*BOTH, BOTH[0]), found(ONE, TWO), Outcome.WRONG),  # one of two equal records is lost
         (labelled(*BOTH, BOTH[0]), found(ONE, TWO, accepted=3), Outcome.RIGHT),
         (labelled(*BOTH), found(ONE, TWO, accepted=3), Outcome.WRONG),
@@ -192,12 +192,12 @@ BOTH = (Fate((ONE,)), Fate((TWO,)))
         (labelled(*BOTH, UNITS), found(ONE, TWO), Outcome.RIGHT),
         (labelled(*BOTH, UNITS), found(ONE, TWO, OTHER), Outcome.WRONG),
         (labelled(*BOTH, UNITS), found(ONE, TWO, OTHER, told=["second-header-line"]), Outcome.RIGHT),
-        (labelled(*BOTH, must=["short-rows"]), found(ONE, OTHER, told=["short-rows"]), Outcome.TOLD),
+        (labelled(*BOTH, must=["short-rows"]), found(ONE, OTHER, told=["short-rows"]), Outcome.REPORTED),
         (labelled(*BOTH, must=["short-rows"]), found(ONE, OTHER, told=["extra-cells"]), Outcome.WRONG),
         (labelled(*BOTH, vital=["header-like-data"]), found(ONE, TWO), Outcome.WRONG),
         (labelled(*BOTH), Reading(frozenset(), 0, failure="dialect-unclear"), Outcome.REFUSED),
         (labelled(*BOTH), Reading(frozenset(), 0, failure=UNREADABLE), Outcome.REFUSED),
-        (labelled(*BOTH), Reading(frozenset(), 0, failure="nothing-loaded"), Outcome.TOLD),
+        (labelled(*BOTH), Reading(frozenset(), 0, failure="nothing-loaded"), Outcome.REPORTED),
         (labelled(*BOTH), Reading(frozenset(), 0, failure=CRASH), Outcome.WRONG),
         (labelled(BROKEN), Reading(frozenset(), 0, failure="nothing-loaded"), Outcome.RIGHT),
         (labelled(), Reading(frozenset(), 0, columns=("a",)), Outcome.RIGHT),

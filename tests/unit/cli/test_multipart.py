@@ -124,7 +124,7 @@ def test_the_command_reports_a_retried_part(server: FakeSluice, s3: FakeParts, l
     s3.puts = {3: [Answer(500, b"")]}
     result = run(server, "upload", str(large))
     assert result.exit_code == 0
-    assert "S3 did not take part 3 (HTTP 500)" in result.stdout
+    assert "S3 did not accept part 3 (HTTP 500)" in result.stdout
     assert "Sending part 3 again in 0.5 s." in result.stdout
 
 
@@ -171,7 +171,7 @@ def test_completing_is_retried_when_its_answer_is_lost(
 
 def test_retries_of_a_part_end_after_the_last_attempt(server: FakeSluice, s3: FakeParts, large: Path) -> None:
     s3.puts = {11: [Answer(503, b"")] * 99}
-    with pytest.raises(errors.ServiceError, match=r"did not take part 11 \(HTTP 503\)"):
+    with pytest.raises(errors.ServiceError, match=r"did not accept part 11 \(HTTP 503\)"):
         send(server, large, RecordingWatcher())
     assert numbers_put(server).count(11) == retry.ATTEMPTS
     assert server.requests_of("POST", "/complete") == []
@@ -183,7 +183,7 @@ def test_a_failure_tells_how_to_resume(server: FakeSluice, s3: FakeParts, large:
     assert result.exit_code == errors.SERVICE_ERROR
     command = resume_command(large).replace("sluice", f"sluice --url {server.url}", 1)
     assert result.stderr.splitlines() == [
-        "Error: S3 did not take part 2 (HTTP 403): SignatureDoesNotMatch: No.",
+        "Error: S3 did not accept part 2 (HTTP 403): SignatureDoesNotMatch: No.",
         f"To resume the upload: {command}",
     ]
 

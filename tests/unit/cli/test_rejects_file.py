@@ -69,7 +69,7 @@ def test_a_dash_is_stdout(server: FakeSluice) -> None:
 
 def test_excerpts_are_told(server: FakeSluice, target: Path) -> None:
     ready(server, source="excerpts")
-    assert "Not all of them are whole" in run(server, "errors", JOB_ID, "--csv", str(target)).stdout
+    assert "Some of them are cut" in run(server, "errors", JOB_ID, "--csv", str(target)).stdout
 
 
 def test_a_file_is_replaced_only_by_force(server: FakeSluice, target: Path) -> None:
@@ -141,7 +141,7 @@ def test_an_answer_of_something_else_is_refused(server: FakeSluice, target: Path
     server.rejects_files = [answer]
     result = run(server, "errors", JOB_ID, "--csv", str(target))
     assert result.exit_code == errors.SERVICE_ERROR
-    assert "not one of a Sluice API" in result.stderr
+    assert "not from a Sluice API" in result.stderr
 
 
 def test_a_quiet_command_saves_the_file_and_prints_nothing(server: FakeSluice, tmp_path: Path) -> None:

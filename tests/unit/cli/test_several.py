@@ -165,7 +165,7 @@ def test_a_job_that_failed_and_one_with_warnings_are_told(server: FakeSluice, fi
 
 def test_a_file_that_was_loaded_before_is_told(server: FakeSluice, files: list[str]) -> None:
     jobs(server, job(duplicate_of="77", counts={}))
-    assert "job 77 had loaded the same file" in run(server, "upload", *files).stdout
+    assert "job 77 has loaded the same file" in run(server, "upload", *files).stdout
 
 
 def test_json_is_one_document_a_line(server: FakeSluice, files: list[str]) -> None:

@@ -127,7 +127,7 @@ def test_force_reaches_the_api(server: FakeSluice, csv: Path) -> None:
 def test_a_duplicate_file_names_the_job_that_had_loaded_it(server: FakeSluice, csv: Path) -> None:
     first = "00000000-0000-4000-8000-000000000001"
     server.polls = [Answer(200, job(duplicate_of=first))]
-    line = f"Job {first} had loaded the same file; upload with --force loads it all the same."
+    line = f"Job {first} has loaded the same file; upload it with --force to load it again."
     result = run(server, "upload", csv)
     assert result.exit_code == 0
     assert result.stdout.splitlines().count(line) == 1

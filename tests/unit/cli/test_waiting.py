@@ -60,7 +60,7 @@ def test_another_wait_is_printed_too() -> None:
         (2, job("PROCESSING", waiting_for=waiting("moon\x1b", since=None, message=None))),
     )
     assert lines == [
-        "PROCESSING: waiting for a lease to run out since 2025-11-23 14:07:12Z: No sign of life.",
+        "PROCESSING: waiting for a lease to expire since 2025-11-23 14:07:12Z: No sign of life.",
         "PROCESSING: waiting for a worker since 2025-11-23 14:07:12Z: Lost.",
         "PROCESSING: waiting for moon\\x1b",
     ]

@@ -11,7 +11,7 @@ from tests.support.cli_fake import JOB_ID, Answer, FakeSluice, job, run
 
 PREAMBLE: dict[str, Any] = {
     "code": "lines-before-header",
-    "message": "The lines before the header were passed over.",
+    "message": "The lines before the header were skipped.",
     "count": 1200,
     "first": {"record": None, "line": 1, "offset": 0},
     "example": "Payouts of March",
@@ -26,7 +26,7 @@ RAGGED: dict[str, Any] = {
     "option": None,
 }
 PRINTED = [
-    "Warning: lines-before-header: The lines before the header were passed over.",
+    "Warning: lines-before-header: The lines before the header were skipped.",
     "  count: 1,200",
     "  first at: line 1",
     "  example: Payouts of March",

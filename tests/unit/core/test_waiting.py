@@ -70,7 +70,7 @@ def test_a_job_that_no_worker_holds_waits_for_one(status: Status) -> None:
     waiting = at(1000, status=status, holders=holders())
     assert waiting is not None
     assert (waiting.what, waiting.since) == (Obstacle.WORKER, NOW)
-    assert "gave it back or was lost" in waiting.message
+    assert "returned it or was lost" in waiting.message
 
 
 def test_a_silent_worker_s_lease_is_waited_for_until_it_has_run_out() -> None:

@@ -14,7 +14,7 @@ WIDTH = 90  # columns
 HEAD = """\
 # Command line
 
-This page is what `sluice --help` and the help of each command print. A test makes it.
+This page shows what `sluice --help` and the help of each command print. A test writes it.
 [Use the command line](../how-to/use-the-command-line.md) shows how to send files with it.
 """
 

@@ -96,8 +96,8 @@ def test_records_inside_an_envelope_are_loaded_as_documented() -> None:
         assert not found.rejects
         assert found.records == set(quoted(records).split("` `")), file
     text = " ".join(markdown.split())
-    assert f"for most of the first {json_hints.ENOUGH} of them" in text
-    assert f"among the first {MOST_RECORDS})" in text
+    assert f"for most of the first {json_hints.ENOUGH} records" in text
+    assert f"among the first {MOST_RECORDS}." in text
     assert (json_envelope.LOOK, HEAD_SIZE) == (1 << 20, 1 << 20)
 
 

@@ -496,7 +496,7 @@ def test_messages_are_sentences() -> None:
         "The list begins with a comma: a value is missing before it.",
         "The record is not valid JSON at character 6: Expecting value.",
         "There is no comma between this value and the one before it.",
-        "This text stands between values and is not a value.",
+        "This text is between values, but is not a value.",
         "The record is JSON, but not an object in braces { }.",
         "The record is not valid JSON at character 5: Extra data.",
         "A comma has no value after it.",

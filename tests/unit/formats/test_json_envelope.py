@@ -336,7 +336,7 @@ def test_broken_files_are_read_alike_whatever_the_reads(
             b'{"data": [{"a": 1}], "meta": {',
             "/data",
             "truncated-file",
-            "The file ends at byte 30, before the end of what is around the records: it was cut short.",
+            "The file ends at byte 30, before the end of the envelope around the records: it was cut short.",
         ),
         (
             b'{"data": {"a": {"b": 1}',

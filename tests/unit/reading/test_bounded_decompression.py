@@ -343,7 +343,7 @@ def _changed(file: bytes, magic: bytes, offset: int, value: bytes) -> bytes:
     ("file", "words"),
     [
         (zip_of("a.csv") + b"more", "end of its directory is missing"),
-        (zip_of("a.csv") + zip_of("b.csv"), "bytes stand before the archive"),
+        (zip_of("a.csv") + zip_of("b.csv"), "bytes come before the archive"),
         (_changed(zip_of("a.csv"), b"PK\5\6", 10, b"\2"), "fewer entries than it says"),
         (_changed(zip_of("a.csv", "b/"), b"PK\5\6", 10, b"\1"), "does not end with its last entry"),
         (_changed(zip_of("a.csv"), b"PK\1\2", 16, b"\0\1\2\3"), "checksum"),

@@ -274,8 +274,8 @@ def test_a_tenant_that_does_not_exist_is_no_dataset_of_default(key: str, is_unma
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ("drop/acme/a.csv", "no dataset and file"),
-        ("drop/acme/A Dataset/a.csv", "no dataset and file"),
+        ("drop/acme/a.csv", "not a dataset and a file"),
+        ("drop/acme/A Dataset/a.csv", "not a dataset and a file"),
         ("drop/A Dataset/a.csv", "neither a tenant"),
         ("drop/a.csv", "neither a tenant"),
         ("drop/late/crm/a.csv", "suspended"),

@@ -100,7 +100,7 @@ def test_what_was_cut_and_what_is_an_excerpt_is_said() -> None:
     )[1:]
 
     assert cut[2:5] == [
-        "A sentence. Only the beginning of this record stands here: it is larger than records may be.",
+        "A sentence. Only the beginning of this record is here: the record is larger than the limit.",
         "4",
         "Zoë,x",
     ]
@@ -447,7 +447,7 @@ def test_a_file_with_blanks_behind_its_delimiters_is_unescaped(quoted: bool, is_
 
 
 def test_a_file_with_no_other_columns_fails() -> None:
-    with pytest.raises(JobFailed, match="no columns but those") as failure:
+    with pytest.raises(JobFailed, match="only the columns that Sluice added") as failure:
         look(f"_reason,_line,_raw,{MARKER}\nx,1,Ada,1\n".encode())
 
     assert failure.value.code == "dialect-unclear"
@@ -517,7 +517,7 @@ def test_json_rejects_are_not_loaded_beside_their_reasons(code: str) -> None:
     reject = WholeReject(code, 'The record holds "a\\b" twice.', None, Place(10), b'{"a":1,"a":2}\n')
     data = file_of([reject], Dialect(Format.NDJSON, 0))
 
-    with pytest.raises(JobFailed, match="beside their reasons") as failure:
+    with pytest.raises(JobFailed, match="with their reasons") as failure:
         look(data)
     assert failure.value.code == "unsupported-format"
     assert look(data, Format.NDJSON).format is Format.NDJSON

@@ -96,7 +96,7 @@ def _check_separator(named: Hypothesis, found: Sequence[Hypothesis]) -> None:
 def _no_records(size: int) -> JobFailed:
     if size > MAX_HEADER:
         return JobFailed("header-too-long", f"The file begins with {size:,} bytes of blank lines.")
-    return JobFailed("empty-file", "The file holds nothing but blank lines.")
+    return JobFailed("empty-file", "The file has only blank lines.")
 
 
 def _lines(head: Head, start: int, size: int, comment: str | None) -> list[Line]:
@@ -296,7 +296,7 @@ def _one_column(lines: Sequence[Line], options: Options) -> Hypothesis:
     quotes = ['"', "'"] if options.quote is None else [options.quote]
     hypotheses = [hypothesis for quote in quotes if (hypothesis := _one_column_quoted(lines, quote, options))]
     if not hypotheses:
-        raise JobFailed("empty-file", "The file holds nothing but blank lines.")
+        raise JobFailed("empty-file", "The file has only blank lines.")
     return hypotheses[-1] if _is_quoted(hypotheses[-1].parsed) else hypotheses[0]
 
 

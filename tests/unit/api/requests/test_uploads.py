@@ -198,8 +198,8 @@ def test_the_member_that_is_wrong_is_named(body: Any, field: str | None) -> None
             {"filename": "a", "options": {"encoding": 1}},
             (
                 "options.encoding must be the name of an encoding in which each character stands for itself, "
-                "such as utf-8, cp1252, utf-16 or shift_jis: no encoding with escapes or shifts, such as "
-                "utf-7, and none of names."
+                "such as utf-8, cp1252, utf-16 or shift_jis: no encoding with escapes or "
+                "shifts, such as utf-7, or of names, such as idna."
             ),
         ),
         (

@@ -137,7 +137,7 @@ def test_a_failure_is_told_once_and_the_next_request_tries_again(
     services.jobs.files[job.id] = RejectsFile(error="It could not be made.")
     response = client.http.get(f"/jobs/{job.id}/rejects.csv")
     assert_problem(response, 500)
-    assert response.json_body["detail"] == "It could not be made. Ask for it again to have it tried again."
+    assert response.json_body["detail"] == "It could not be made. Request it again to start another attempt."
     assert client.http.get(f"/jobs/{job.id}/rejects.csv").status_code == 202
     assert [it.job_id for it in services.sender.waiting] == [job.id]
 
