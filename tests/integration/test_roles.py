@@ -23,7 +23,7 @@ from chalicelib.core.tenants import DEFAULT_TENANT
 from tests.support.life import Life
 
 MIGRATION = FOLDER / "0021_roles.sql"
-RENAMING = FOLDER / "0026_sweep_tasks.sql"  # of a table that the first one names
+RENAMING = FOLDER / "0027_sweep_tasks.sql"  # of a table that the first one names
 Login = Callable[[str, str], str]
 
 

@@ -175,7 +175,7 @@ def test_unknown_secrets_are_looked_for_at_most_once_a_minute() -> None:
 
 def test_without_a_secret_no_token_is_made_or_taken() -> None:
     tokens = Secrets().tokens()
-    with pytest.raises(NotPossible, match="no secret"):
+    with pytest.raises(NotPossible, match="not set a secret"):
         tokens.sign(CLAIMS)
     with pytest.raises(Unauthenticated):
         tokens.verify(TOKEN)
