@@ -77,7 +77,7 @@ class NoRows:
     def _without_rows(self, block: PreparedBlock) -> PreparedBlock:
         if self.folder is not None:
             (self.folder / f"{block.start:015}.copy").write_bytes(copy_lines(block))
-        return replace(block, rows=block.rows.slice(0, 0))
+        return replace(block, rows=block.rows.slice(0, 0), repeats=block.repeats + len(block.rows))
 
 
 def copy_lines(block: PreparedBlock) -> bytes:

@@ -16,6 +16,7 @@ from chalicelib.backends.postgres.api_keys import PostgresApiKeys
 from chalicelib.backends.postgres.audit import PostgresAuditLog
 from chalicelib.backends.postgres.database import load_queries, transaction_on
 from chalicelib.backends.postgres.holding import Patience
+from chalicelib.backends.postgres.jobs import within
 from chalicelib.backends.postgres.record_erasure import PostgresErasures
 from chalicelib.backends.postgres.register import PostgresRegister
 from chalicelib.backends.postgres.rejects_files import PostgresRejectsFiles
@@ -39,7 +40,9 @@ NOT_OF_THE_API = {
         "select_jobs",
         "join_others",
         "where_id",
-        "within_reach",
+        "of_tenant",
+        "of_creator",
+        "of_datasets",
         "for_change",
     },  # parts
     "register.sql": {"from_page"},  # a part
@@ -117,7 +120,8 @@ WITHOUT_TABLE = re.compile(r"(--.*\n)*SELECT (set_config|pg_advisory_xact_lock|e
 
 # Each condition on the tenant in a statement of the API.
 CONDITIONS = (
-    load_queries("jobs.sql")["within_reach"],
+    within(Reach(DEFAULT_TENANT, frozenset({"default"}))),
+    within(Reach(DEFAULT_TENANT)),
     "own.tenant_id = coalesce(%(tenant_id)s, 1)",
     "own.tenant_id = %(tenant_id)s",
     "(%(tenant_id)s::integer IS NULL OR key.tenant_id = %(tenant_id)s)",

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from chalicelib.backends.postgres.database import Connection, load_queries
-from chalicelib.backends.postgres.jobs import WITHIN_REACH
+from chalicelib.backends.postgres.jobs import within
 from chalicelib.backends.postgres.mappers import Row, dataset_reject_of, reach_parameters
 from chalicelib.core.access import Reach
 from chalicelib.core.jobs import DatasetReject, DatasetRejects, RejectFilters, RejectsPosition
 
 _SQL = load_queries("dataset_rejects.sql")
-_WALK = f"{_SQL['walk']} {WITHIN_REACH} {_SQL['walked']}"
 # What a page looks at, at most. docs/reference/http-api.md tells.
 MOST_JOBS = 1_000
 MOST_REJECTS = 10_000  # with a filter for them
@@ -52,7 +51,7 @@ def select_dataset_rejects(  # noqa: PLR0913 - the page
         "limit": limit + 1,  # the last one may not be wanted
         **reach_parameters(reach),
     }
-    rows = connection.execute(_WALK, parameters).fetchall()
+    rows = connection.execute(f"{_SQL['walk']} {within(reach)} {_SQL['walked']}", parameters).fetchall()
     wanted = [row for row in rows if row["is_wanted"]][:limit]
     shown = _within_ledgers(wanted)
     rejects = _numbered(connection, shown)

@@ -1,5 +1,6 @@
 """Read a job's row, and lock it before its status changes."""
 
+from typing import LiteralString
 from uuid import UUID
 
 from chalicelib.backends.postgres.database import Connection, load_queries
@@ -15,12 +16,27 @@ from chalicelib.core.model import Status
 
 _SQL = load_queries("jobs.sql")
 SELECT_JOBS, JOIN_OTHERS = _SQL["select_jobs"], _SQL["join_others"]
-WITHIN_REACH = _SQL["within_reach"]
+
+
+def within(reach: Reach | None) -> LiteralString:
+    """Return the condition that a job, `job` in the query, is within reach.
+
+    It has only the parts that apply, instead of parameters that may be NULL: Postgres then plans the query
+    once for a connection, not once for each request. Its parameters are those of `reach_parameters`.
+    """
+    if reach is None:
+        return "true"
+    parts = [_SQL["of_tenant"]]
+    if reach.created_by is not None:
+        parts.append(_SQL["of_creator"])
+    if reach.datasets is not None:
+        parts.append(_SQL["of_datasets"])
+    return " AND ".join(parts)
 
 
 def find_job(connection: Connection, job_id: UUID, reach: Reach | None = None) -> Job | None:
     """Return the job with its sums over the ledger; None if it is unknown, or not within reach."""
-    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']} {WITHIN_REACH}"
+    query = f"{SELECT_JOBS} {_SQL['from_jobs']} {JOIN_OTHERS} {_SQL['where_id']} {within(reach)}"
     row = connection.execute(query, {"id": job_id, **reach_parameters(reach)}).fetchone()
     return None if row is None else job_of(row)
 
@@ -35,7 +51,7 @@ def existing_job(connection: Connection, job_id: UUID) -> Job:
 
 def look_at_job(connection: Connection, job_id: UUID, reach: Reach | None = None) -> Row | None:
     """Return the job's row as :func:`lock_job` does, without locking it; None if it is not within reach."""
-    query = f"{_SQL['look_at_job']} {WITHIN_REACH}"
+    query = f"{_SQL['look_at_job']} {within(reach)}"
     return connection.execute(query, {"id": job_id, **reach_parameters(reach)}).fetchone()
 
 
@@ -45,8 +61,8 @@ def lock_job(connection: Connection, job_id: UUID) -> Row | None:
     No block of the job is committed until then.
     """
     wait_for_blocks(connection, job_id)
-    query = f"{_SQL['look_at_job']} {WITHIN_REACH} {_SQL['for_change']}"
-    return connection.execute(query, {"id": job_id, **reach_parameters(None)}).fetchone()
+    query = f"{_SQL['look_at_job']} {within(None)} {_SQL['for_change']}"
+    return connection.execute(query, {"id": job_id}).fetchone()
 
 
 def wait_for_blocks(connection: Connection, job_id: UUID) -> None:

@@ -30,13 +30,17 @@ CROSS JOIN LATERAL (
 -- name: where_id
 WHERE job.id = %(id)s AND
 
--- name: within_reach
-(%(tenant_id)s::integer IS NULL OR job.tenant_id = %(tenant_id)s)
-AND (%(created_by)s::text IS NULL OR job.created_by = %(created_by)s)
-AND (%(datasets)s::text[] IS NULL OR job.dataset_id IN (
+-- name: of_tenant
+job.tenant_id = %(tenant_id)s
+
+-- name: of_creator
+job.created_by = %(created_by)s
+
+-- name: of_datasets
+job.dataset_id IN (
     SELECT own.id FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
     WHERE own.tenant_id = %(tenant_id)s AND datasets.name = ANY(%(datasets)s)
-))
+)
 
 -- name: wait_for_blocks
 -- Waits for blocks that are being committed, and admits no other until this transaction ends. See admit_block.

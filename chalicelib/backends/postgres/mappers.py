@@ -250,7 +250,7 @@ def upload_token_columns(limits: UploadLimits, tenant: Tenant) -> dict[str, Any]
 
 
 def reach_parameters(reach: Reach | None) -> dict[str, Any]:
-    """Return the parameters of `within_reach` in `jobs.sql`; None: every job."""
+    """Return the parameters of :func:`chalicelib.backends.postgres.jobs.within`."""
     if reach is None:
         return {"tenant_id": None, "datasets": None, "created_by": None}
     return {

@@ -11,7 +11,6 @@ from chalicelib.backends.postgres.holding import PATIENCE, Patience, change_job
 from chalicelib.backends.postgres.jobs import (
     JOIN_OTHERS,
     SELECT_JOBS,
-    WITHIN_REACH,
     drop_reading,
     existing_job,
     find_job,
@@ -20,6 +19,7 @@ from chalicelib.backends.postgres.jobs import (
     look_at_job,
     make_pending,
     remove_ranges,
+    within,
 )
 from chalicelib.backends.postgres.mappers import (
     Row,
@@ -56,7 +56,6 @@ from chalicelib.core.options import change_instructions
 from chalicelib.core.tenants import Tenant
 
 _SQL = load_queries("register.sql")
-_FROM_PAGE = _SQL["from_page"].format(within_reach=WITHIN_REACH)
 
 
 class PostgresRegister:
@@ -118,8 +117,9 @@ class PostgresRegister:
                 dataset_id = self._dataset_id(connection, filters.dataset)
                 if dataset_id is None:
                     return []
+            page = _SQL["from_page"].format(within_reach=within(self._reach))
             rows = connection.execute(
-                f"{SELECT_JOBS} {_FROM_PAGE} {JOIN_OTHERS} {_SQL['newest_first']}",
+                f"{SELECT_JOBS} {page} {JOIN_OTHERS} {_SQL['newest_first']}",
                 {
                     "limit": limit,
                     "before": before,
@@ -155,7 +155,7 @@ class PostgresRegister:
         """See the port."""
         with self._transaction() as connection:
             columns = {**source_columns(job_id, source), **reach_parameters(self._reach)}
-            return connection.execute(f"{_SQL['mark_arrived']} {WITHIN_REACH}", columns).rowcount > 0
+            return connection.execute(f"{_SQL['mark_arrived']} {within(self._reach)}", columns).rowcount > 0
 
     def act(self, job_id: UUID, action: Action) -> Job | None:
         """See the port."""

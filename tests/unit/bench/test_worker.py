@@ -64,7 +64,7 @@ def test_without_a_folder_rows_are_dropped_and_the_ledger_is_written(tmp_path: P
     ledger = Ledger()
     tally = NoRows(ledger, None).write(JOB, block(RECORDS))
     assert (tally.records, tally.inserted) == (3, 0)
-    assert [(block.start, block.end, len(block.rows)) for block in ledger.blocks] == [(4096, 8192, 0)]
+    assert [(it.start, it.end, len(it.rows), it.rejected) for it in ledger.blocks] == [(4096, 8192, 0, 0)]
     assert NoRows(ledger, None).write_whole(JOB, block(RECORDS), ()) == (Completion.COMPLETED, tally)
     assert len(ledger.blocks[1].rows) == 0
     assert list(tmp_path.iterdir()) == []
