@@ -23,6 +23,7 @@ from chalicelib import settings
 from chalicelib.backends.postgres.migrate import migrate
 from chalicelib.core.jobs import Instructions, Job
 from chalicelib.core.model import Status
+from chalicelib.core.tenants import DEFAULT_TENANT
 from chalicelib.core.uploads import UploadRequest
 from chalicelib.wiring import Services
 from infra.local import postgres, scratch
@@ -34,10 +35,19 @@ TIMEOUT = 3600.0  # seconds
 WORKER = ("chalicelib.worker",)
 Queue = Literal["sqs", "redis"]
 
+_OF_JOBS = (
+    *("job_warnings", "reject_counts", "validation_errors", "ingestion_blocks", "ingestion_ranges"),
+    *("job_previews", "rejects_files"),
+)
+_OWN_DATASET = """
+    SELECT own.id FROM tenant_datasets AS own JOIN datasets ON datasets.id = own.dataset_id
+    WHERE datasets.name = %s AND own.tenant_id = %s
+"""
 _DELETE_ROWS = (
-    "DELETE FROM job_warnings WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
-    "DELETE FROM validation_errors WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
-    "DELETE FROM ingestion_blocks WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)",
+    *(
+        f"DELETE FROM {table} WHERE job_id IN (SELECT id FROM ingestion_jobs WHERE dataset_id = %s)"  # noqa: S608
+        for table in _OF_JOBS
+    ),
     "DELETE FROM ingested_data WHERE dataset_id = %s",
 )
 _DELETE_JOBS = "DELETE FROM ingestion_jobs WHERE dataset_id = %s RETURNING bucket, key, uploaded_at"
@@ -244,14 +254,15 @@ def fingerprint(url: str) -> int:
 
 
 def delete_dataset(database_url: str, name: str) -> None:
-    """Delete a dataset and everything that Postgres and S3 hold of it."""
+    """Delete a dataset of the tenant `default` and everything that Postgres and S3 hold of it."""
     with psycopg.connect(database_url) as connection:
-        dataset_id = connection.execute("SELECT id FROM datasets WHERE name = %s", [name]).fetchone()
+        dataset_id = connection.execute(_OWN_DATASET, [name, DEFAULT_TENANT.id]).fetchone()
         if dataset_id is None:
             return
         for statement in _DELETE_ROWS:
-            connection.execute(statement, dataset_id)
+            connection.execute(statement.encode(), dataset_id)
         jobs = connection.execute(_DELETE_JOBS, dataset_id).fetchall()
+        connection.execute("DELETE FROM tenant_datasets WHERE id = %s", dataset_id)
         connection.execute("DELETE FROM datasets WHERE name = %s", [name])
     for bucket_name, key, uploaded_at in jobs:
         if uploaded_at:

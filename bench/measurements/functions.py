@@ -24,6 +24,7 @@ from uuid import uuid4
 import boto3
 import httpx
 
+from bench.access import key_headers
 from bench.figures import Measurement, Table, percentiles, ratios, spread
 from bench.stack import Stack, delete_dataset
 from infra.emulator.application import STAGE
@@ -68,9 +69,13 @@ def answer():
     assert app.app(event, None)["statusCode"] < 300
 """
 _WORKER = """
-from chalicelib.entrypoints.lambda_worker import work
+import chalice.app
+import chalicelib.entrypoints.lambda_worker
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
 def answer():
-    work(app.services(), event, 60)
+    app.on_job(chalice.app.SQSEvent(event, Context()))
 """
 _END = """
 marks.append(time.monotonic())
@@ -227,7 +232,7 @@ def loaded_sample(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     url = env["SLUICE_URL"]
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
-            key = _key(env)
+            key = key_headers(env)
             body = {"filename": FILE.name, "dataset": dataset}
             response = client.post(f"{url}/uploads", headers=key, json=body)
             upload = response.raise_for_status().json()
@@ -243,13 +248,9 @@ def loaded_sample(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         delete_dataset(env["DATABASE_URL"], dataset)
 
 
-def _key(env: Mapping[str, str]) -> dict[str, str]:
-    return {"Authorization": f"Bearer {env['SLUICE_API_KEY']}"}
-
-
 def _routes(env: Mapping[str, str], dataset: str, job_id: str) -> tuple[Route, ...]:
     url = env["SLUICE_URL"]
-    key, body = _key(env), {"filename": FILE.name, "dataset": dataset}
+    key, body = key_headers(env), {"filename": FILE.name, "dataset": dataset}
     upload = httpx.Request("POST", f"{url}/uploads", headers=key, json=body)
     return (
         Route("POST /uploads", API, upload, 202),
@@ -366,6 +367,8 @@ def start(env: Mapping[str, str], program: str, path: Sequence[Path], event: obj
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "PYTHONDONTWRITEBYTECODE": "1",  # or the process without bytecode would have it the second time
     }
+    if program == _WORKER:  # the API's role may not claim jobs
+        own["DATABASE_URL"] = env["DATABASE_URL"]
     command = [str(installs.LAMBDA.python), "-sP", "-c", _BEGIN + program + _END, json.dumps(event)]
     began = time.monotonic()  # on Linux all processes share this clock
     process = subprocess.run(command, env=own, cwd=path[0], capture_output=True, text=True, check=False)
@@ -397,7 +400,7 @@ def _gateway_event(
         "requestContext": {"httpMethod": method, "resourcePath": path, "requestId": "bench"},
         "pathParameters": parameters,
         "multiValueQueryStringParameters": None,
-        "headers": {"Content-Type": "application/json", **_key(env)},
+        "headers": {"Content-Type": "application/json", **key_headers(env)},
         "body": body,
         "isBase64Encoded": False,
         "stageVariables": None,
