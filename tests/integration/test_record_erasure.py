@@ -37,7 +37,7 @@ from chalicelib.service.rejects_file import RejectsFileMaker
 from chalicelib.service.tenant_removal import TenantRemover
 from chalicelib.wiring import Services
 from tests.support.blocks import block
-from tests.support.buckets import s3_client
+from tests.support.buckets import new_bucket, s3_client
 from tests.support.fakes import MemoryJobs
 from tests.support.jobs import NOW
 from tests.support.life import Backend, Life
@@ -184,10 +184,7 @@ class _Killed(BaseException):
 @pytest.fixture
 def world(life: Life, services: Mapping[str, str]) -> World:
     client = s3_client(services)
-    name = f"bucket-{uuid4().hex}"
-    client.create_bucket(Bucket=name)
-    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return World(life, client, name)
+    return World(life, client, new_bucket(client, keeps_versions=True))
 
 
 @pytest.mark.parametrize("table", ["plain", "partitioned"], indirect=True)
@@ -367,8 +364,7 @@ def test_of_a_key_only_the_version_with_the_record_is_removed(world: World, fold
 
 
 def test_in_a_bucket_without_versions_the_object_of_exactly_that_key_is_removed(world: World) -> None:
-    name = f"bucket-{uuid4().hex}"
-    world.client.create_bucket(Bucket=name)
+    name = new_bucket(world.client)
     for key in ("drop/a/b/c", "drop/a/b/c.csv"):
         world.client.put_object(Bucket=name, Key=key, Body=b"x")
     bucket, later = S3Bucket(world.client, name), datetime.now(UTC) + timedelta(minutes=1)
@@ -387,10 +383,7 @@ def test_in_a_bucket_without_versions_the_object_of_exactly_that_key_is_removed(
 @pytest.mark.parametrize("keeps_versions", [True, False])
 def test_what_is_written_in_the_second_of_the_erasure_stays(world: World, keeps_versions: bool) -> None:
     """Only what the job has read was surely there before."""
-    name, key = f"bucket-{uuid4().hex}", "drop/default/people/daily.csv"
-    world.client.create_bucket(Bucket=name)
-    if keeps_versions:
-        world.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    name, key = new_bucket(world.client, keeps_versions=keeps_versions), "drop/default/people/daily.csv"
     bucket = S3Bucket(world.client, name)
 
     def put(data: bytes) -> tuple[Version, datetime]:
@@ -409,7 +402,7 @@ def test_what_is_written_in_the_second_of_the_erasure_stays(world: World, keeps_
     second, later = put(b"came later")
     assert erased(min(fenced_at, later), Version("null", first.etag)) == 0
     assert [it.etag for it in bucket.objects(key)] == [second.etag]
-    assert erased(later + timedelta(seconds=1), first) == 1  # nobody knows it, but it was there
+    assert erased(later + timedelta(seconds=1), first) == 1  # no job has read it, but it was there
 
 
 def test_a_rejects_file_that_is_made_after_the_examination_stays(world: World) -> None:

@@ -29,7 +29,7 @@ from chalicelib.core.tenants import DEFAULT_TENANT, Tenant, UnmatchedObject
 from chalicelib.service.object_keys import tenant_prefixes
 from chalicelib.service.tenant_removal import TenantRemover
 from tests.support.blocks import block
-from tests.support.buckets import s3_client
+from tests.support.buckets import new_bucket, s3_client
 from tests.support.life import DIALECT, SOURCE, Backend, Life
 from tests.support.roles import as_role
 
@@ -44,10 +44,7 @@ def client(services: Mapping[str, str]) -> Any:
 
 @pytest.fixture
 def name(client: Any) -> str:
-    made = f"bucket-{uuid4().hex}"
-    client.create_bucket(Bucket=made)
-    client.put_bucket_versioning(Bucket=made, VersioningConfiguration={"Status": "Enabled"})
-    return made
+    return new_bucket(client, keeps_versions=True)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from chalicelib.core.errors import JobFailed, NotPossible, RetryLater
 from chalicelib.core.jobs import Part
 from chalicelib.core.model import Source
 from chalicelib.wiring.aws import credentials, http_pools
-from tests.support.buckets import s3_client
+from tests.support.buckets import new_bucket, s3_client
 
 MIB = 1 << 20
 PIECES = (b"a" * (5 * MIB), b"b" * (5 * MIB), b"end")
@@ -31,9 +31,7 @@ def client(services: Mapping[str, str]) -> Any:
 
 @pytest.fixture
 def name(client: Any) -> str:
-    made = f"bucket-{uuid4().hex}"
-    client.create_bucket(Bucket=made)
-    return made
+    return new_bucket(client)
 
 
 @pytest.fixture
