@@ -113,11 +113,13 @@ class Ingester:
         """
         ingester = replace(self, store=KeptBeginning(self.store))
         most = self.limits.memory.block_size
-        opener = Opener(self.ledger, ingester.store, self.limits.text, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
                 job = claim.job
                 erased = self.ledger.erased_values(job) if job.erasures else None
+                opener = Opener(
+                    self.ledger, ingester.store, self.limits.text, self.limits.max_upload, most, erased
+                )
                 opening = opener.look(claim)
                 if opening.is_new:
                     ingestion = Ingestion(ingester, claim, opening.reading, erased)

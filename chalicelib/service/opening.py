@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from chalicelib.core.erased_values import ErasedValues
 from chalicelib.core.errors import JobFailed
 from chalicelib.core.jobs import Claim, Job, Reading
 from chalicelib.core.model import Source
@@ -42,6 +43,7 @@ class Opener:
     limits: DecompressionLimits  # of decompressed text
     max_upload: int  # bytes
     max_block_size: int  # bytes: larger blocks do not fit into the worker's memory
+    erased: ErasedValues | None = None  # from the job's dataset
 
     def look(self, claim: Claim) -> Opening:
         """Return what the claimed job reads, and how: as it is fixed already, or as its object shows.
@@ -92,9 +94,8 @@ class Opener:
         most = min(self.max_block_size, format_of(dialect).max_block_size(dialect))
         block_size = min(job.block_size, most)
         warnings = detection.warnings
-        if job.erasures and warnings:
-            erased = self.ledger.erased_values(job)
-            warnings = tuple(without_erased(warning, erased) for warning in warnings)
+        if self.erased is not None:
+            warnings = tuple(without_erased(warning, self.erased) for warning in warnings)
         return Opening(Reading(source, dialect, block_size), warnings, is_new=True)
 
     def _detect(self, job: Job, source: Source) -> Detection:

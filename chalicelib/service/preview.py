@@ -65,12 +65,12 @@ class Previewer:
         """
         limits, store = self.limits.text, KeptBeginning(self.store)
         most = self.limits.memory.block_size
-        opener = Opener(self.ledger, store, limits, self.limits.max_upload, most)
         try:
             with interruptible(keep_going):
+                erased = self.ledger.erased_values(job) if job.erasures else None
+                opener = Opener(self.ledger, store, limits, self.limits.max_upload, most, erased)
                 reading, detection = opener.open_to_preview(job)
                 text = ObjectText(store, reading.source, reading.dialect, limits, read_size=HEAD_SIZE)
-                erased = self.ledger.erased_values(job) if job.erasures else None
                 preview = self._make(job, text, detection, erased)
         except Interrupted:
             return Result.INTERRUPTED
