@@ -114,9 +114,9 @@ def _texts(value: str) -> list[str]:
     except (RecordRejected, InvalidOperation):  # no number that is stored
         return [text]
     forms = [canonical, f"{Decimal(canonical):f}"]
-    return (
-        list(dict.fromkeys([text, *forms])) if text in forms else [text]
-    )  # 1E5 may be no number, but a code
+    if text not in forms:  # 1E5 may be a code
+        return [text]
+    return list(dict.fromkeys([text, *forms]))
 
 
 @dataclass(frozen=True)

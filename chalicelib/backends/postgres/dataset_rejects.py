@@ -13,9 +13,8 @@ _SQL = load_queries("dataset_rejects.sql")
 # What a page looks at, at most. docs/reference/http-api.md tells.
 MOST_JOBS = 1_000
 MOST_REJECTS = 10_000  # with a filter for them
-MOST_BLOCKS = (
-    20_000  # in the ledgers of its jobs, unless one job has more; to number records, all before are summed
-)
+# In the ledgers of its jobs, unless one job has more: to number a record, the blocks before it are summed.
+MOST_BLOCKS = 20_000
 _NEWEST: RejectsPosition = (2**63 - 1, 0, 0)
 # A job has its number soon after its `created_at`, when its transaction began: one with a lower number is
 # newer by less than this.
