@@ -19,6 +19,9 @@ from chalicelib.reading.object_text import Chunk
 TOO_LARGE = "record-too-large"
 EXCERPT = 1000  # bytes kept of a record that cannot be read whole
 
+_LOOK = 1 << 16  # bytes beyond a block: where it ends is seldom decided by more
+_NOTHING = memoryview(b"")
+
 
 class Stretch(NamedTuple):
     """A stretch ``[start, end)`` within a segment on which the framing decided.
@@ -141,26 +144,40 @@ class _Window:
         self.source_offset: int | None = None  # of the last chunk
         self.warnings: tuple[FileWarning, ...] = ()  # of the last chunk
         self.data = b""
+        self._rest = _NOTHING  # of the last chunk: it follows the data
         self.final = False  # the text ends where the data ends
 
-    def read_more(self) -> None:
-        """Grow the data by a quarter: scanning it from its beginning each time still takes linear time."""
-        pieces, missing = [self.data], len(self.data) // 4 + 1
+    def fill(self, size: int) -> None:
+        """Grow the data to ``size`` bytes, or to the end of the text."""
+        missing = size - len(self.data)
+        if missing <= 0:
+            return
+        pieces = [memoryview(self.data)]
         while missing > 0 and not self.final:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                self.final = True
-            else:
-                pieces.append(chunk.data)
-                missing -= len(chunk.data)
-                self.source_offset = chunk.source_offset
-                self.warnings = chunk.warnings
+            if not self._rest:
+                self._read()
+            piece, self._rest = self._rest[:missing], self._rest[missing:] or _NOTHING
+            pieces.append(piece)
+            missing -= len(piece)
         self.data = b"".join(pieces)
+
+    def grow(self) -> None:
+        """Grow the data by a quarter: scanning it from its beginning each time still takes linear time."""
+        self.fill(max(len(self.data) // 4 * 5 + 1, _LOOK))
+
+    def _read(self) -> None:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self.final = True
+            return
+        self._rest = memoryview(chunk.data)
+        self.source_offset = chunk.source_offset
+        self.warnings = chunk.warnings
 
     def is_at_end(self) -> bool:
         """Return whether the text has no more bytes, after reading on if no data is left."""
-        while not self.data and not self.final:
-            self.read_more()
+        if not self.data:
+            self.grow()
         return not self.data
 
     def take(self, size: int) -> bytes:
@@ -215,9 +232,10 @@ def _segments(
     """Take the block that ends at or after ``stop``, the next line of the grid, off the window."""
     while window.offset < stop and not window.is_at_end():
         interruption.check()
+        window.fill(stop - window.offset + _LOOK)
         boundary = _boundary(window, stop - window.offset, framing)
         if boundary is None:
-            window.read_more()
+            window.grow()
             continue
         if boundary.end:
             offset, line = window.offset, window.line
@@ -268,7 +286,7 @@ def _reject(window: _Window, boundary: Boundary, framing: Framing, excerpt: int)
     while (end := framing.line_end(window.data)) is None and not window.final:
         # the last byte stays: it may be the CR of a CRLF
         raw = (raw + window.take(max(len(window.data) - 1, 0)))[:excerpt]
-        window.read_more()
+        window.grow()
     raw += window.take(len(window.data) if end is None else end)
     return RejectedRecord(offset, raw[:excerpt], str(boundary.code), line)
 

@@ -16,6 +16,6 @@ class Lines:
         at = offset - self._segment.offset
         if at < self._at:
             self._at, self._line = 0, self._segment.line
-        self._line += count_lines(self._segment.data, self._at, at)
+        self._line += count_lines(self._segment.data[self._at : at])
         self._at = at
         return self._line
