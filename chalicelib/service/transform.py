@@ -27,15 +27,12 @@ from chalicelib.rows.declared import Finding, apply_rules
 from chalicelib.rows.identify import identify
 from chalicelib.rows.normalise import normalise_column
 from chalicelib.rows.rules import Rules
+from chalicelib.rows.slices import in_slices
 from chalicelib.rows.text import excerpt
 from chalicelib.service.erased_rows import erased_field, erased_in_table
 from chalicelib.service.lines import Lines
 from chalicelib.service.notes import Notes
 
-# That are printed at once, at most: most blocks are one slice.
-MOST_CELLS = 1 << 20
-MOST_RECORDS = 1 << 17
-_WORD = 64  # rows: Arrow joins the bits of columns faster if they begin with a word
 _MOST_REJECTIONS = 1 << 14  # that are told at once
 _ASK_EVERY = 64  # records that are printed one by one
 NO_LIMIT = sys.maxsize
@@ -341,10 +338,12 @@ class _Printer:
         texts: list[pa.Array] = []
         findings: list[Finding] = []
         names, columns = table.column_names, [whole(column) for column in table.columns]
-        for start, rows in slices(table.num_rows, table.num_columns):
-            some, found = self._print_columns(names, [column.slice(start, rows) for column in columns])
-            texts.append(some)
+        start = 0
+        for some in in_slices(columns):
+            printed, found = self._print_columns(names, some)
             findings += (replace(finding, first=finding.first + start) for finding in found)
+            texts.append(printed)
+            start += len(printed)
         return texts[0] if len(texts) == 1 else pa.concat_arrays(texts), findings
 
     def _print_columns(
@@ -356,18 +355,6 @@ class _Printer:
         ]
         found = (column.finding for column in applied if column.finding)
         return flat.records(names, [column.values for column in applied]), found
-
-
-def slices(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Yield where each slice of a table begins, and how many rows it has; at least one.
-
-    Printing a slice takes memory for each of its cells and rows: beside the decoded values and the printed
-    texts, a block takes no more than one slice does.
-    """
-    most = max(1, min(MOST_RECORDS, MOST_CELLS // columns))
-    most = most // _WORD * _WORD or most
-    for start in range(0, max(rows, 1), most):
-        yield start, min(most, rows - start)
 
 
 def _runs(ordinals: pa.Array) -> Iterator[tuple[int, int]]:
