@@ -4,8 +4,9 @@ import ctypes
 
 import pyarrow as pa
 
-_M_MMAP_THRESHOLD = -3  # malloc.h of the GNU C library
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 _LARGE = 8 << 20  # bytes
+_KEPT = 32 << 20  # bytes
 
 
 def table_pool() -> pa.MemoryPool:
@@ -25,10 +26,14 @@ def return_large_allocations() -> None:
     Such an allocation holds a block's records, as text or in the format of COPY. Arrow's own allocator keeps
     freed memory; the GNU C library keeps ever larger allocations unless a threshold is set: see mallopt(3),
     M_MMAP_THRESHOLD. Other C libraries have no mallopt.
+
+    Smaller allocations are used again. With that threshold, the library would return them, too, as soon as
+    128 KiB of them are free at the end of a thread's memory, and map others for the next block.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def release_free_memory() -> None:
