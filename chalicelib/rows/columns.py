@@ -46,6 +46,11 @@ def octets(column: pa.Array) -> pa.Array:
     return numbers(_values(column))
 
 
+def size(column: pa.Array) -> int:
+    """Return how many bytes all values of a string column have together, in UTF-8."""
+    return len(_values(column))
+
+
 def content(column: pa.Array) -> bytes:
     """Return the bytes of :func:`octets` for Python, which finds a byte among them faster than Arrow."""
     octets: bytes = _values(column).to_pybytes()

@@ -27,7 +27,7 @@ from chalicelib.reading import encodings
 from chalicelib.reading.blocks import Segment
 from chalicelib.rows import rules
 from chalicelib.rows.canonical import RecordRejected
-from chalicelib.rows.columns import content, octets, whole
+from chalicelib.rows.columns import content, size, whole
 from chalicelib.rows.rules import Rules
 from chalicelib.rows.text import normalise
 
@@ -141,12 +141,7 @@ def _has_even_lines(text: bytes, fitted: Fitted, dialect: Dialect, quotes: int |
     quote, table = dialect.quote.encode(), fitted.table
     columns = [whole(column) for column in table.columns] if table.num_rows else []
     is_open = not text.endswith((b"\n", b"\r"))  # the last line
-    left = (
-        len(text)
-        + is_open
-        - fitted.rows * len(dialect.columns)
-        - sum(len(octets(column)) for column in columns)
-    )
+    left = len(text) + is_open - fitted.rows * len(dialect.columns) - sum(map(size, columns))
     if left and quote and quotes != 0:
         values = (content(column) for column in columns)
         left += sum(value.count(quote) for value in values if quote in value)

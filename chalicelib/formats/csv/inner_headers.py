@@ -22,7 +22,7 @@ from chalicelib.core.model import Dialect
 from chalicelib.formats.csv.fit import Fitted
 from chalicelib.formats.csv.header import column_names
 from chalicelib.formats.csv.values import Kind, kind_of, looks_like_value
-from chalicelib.rows.columns import content, octets, whole
+from chalicelib.rows.columns import content, size, whole
 from chalicelib.rows.text import WHITESPACE
 
 _NO_LETTERS = b"0123456789+-.,:/ %"  # what numbers, dates and times are written with
@@ -76,7 +76,7 @@ class InnerHeaders:
         """Return the rows of a table that are headers for certain, and those that probably are."""
         columns = [whole(column) for column in table.columns]
         values = [column for column in columns if _begins_with_digits(column)]
-        values.sort(key=_size)
+        values.sort(key=size)
         if self._are_words and any(map(_has_no_letters, values[:_TRIED])):
             return [], []
         named = self._named(table, columns, values) if self._has_names else []
@@ -84,7 +84,7 @@ class InnerHeaders:
 
     def _named(self, table: pa.Table, columns: Sequence[pa.Array], values: Sequence[pa.Array]) -> list[int]:
         """Return the rows most of whose cells are names of columns."""
-        first = values[0] if values else min(columns, key=_size)
+        first = values[0] if values else min(columns, key=size)
         index = next(index for index, column in enumerate(columns) if column is not first)
         found = self._are_names(first)
         if self._columns[index].encode() in content(columns[index]):  # the first's name may be another one
@@ -184,10 +184,6 @@ def _has_no_letters(column: pa.Array) -> bool:
 def _are_words(column: pa.Array) -> pa.Array:
     """Return for each value whether it begins as a word."""
     return pc.match_substring_regex(column, _BEGINS_A_WORD).fill_null(False)  # noqa: FBT003 - Arrow's way
-
-
-def _size(column: pa.Array) -> int:
-    return len(octets(column))
 
 
 def _begins_with_digits(column: pa.Array) -> bool:
