@@ -4,18 +4,20 @@ import ctypes
 
 import pyarrow as pa
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
+_M_MMAP_THRESHOLD = -3  # malloc.h of the GNU C library
 _LARGE = 8 << 20  # bytes
-_KEPT = 32 << 20  # bytes
 
 
-def table_pool() -> pa.MemoryPool:
-    """Return the allocator for tables that Arrow's CSV reader makes: Arrow's own.
+def arrow_pool() -> pa.MemoryPool:
+    """Return Arrow's own allocator: for tables that its CSV reader makes, and for rows in COPY's format.
 
     The reader reserves as many bytes for each column as the whole text has, and gives back what the column
     does not need, by way of a copy. The C library's allocator is left with a hole for each column. Untouched
     pages cost nothing; but in pages of 2 MiB (GLIBC_TUNABLES=glibc.malloc.hugetlb=1, or transparent huge
     pages at `always`) the first bytes of each hole cost one.
+
+    Pieces of rows in COPY's format, of some 4 MiB, follow each other. The C library would return each to the
+    system, and map pages again for the next.
     """
     return pa.mimalloc_memory_pool()
 
@@ -26,17 +28,13 @@ def return_large_allocations() -> None:
     Such an allocation holds a block's records, as text or in the format of COPY. Arrow's own allocator keeps
     freed memory; the GNU C library keeps ever larger allocations unless a threshold is set: see mallopt(3),
     M_MMAP_THRESHOLD. Other C libraries have no mallopt.
-
-    Smaller allocations are used again. With that threshold, the library would return them, too, as soon as
-    128 KiB of them are free at the end of a thread's memory, and map others for the next block.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def release_free_memory() -> None:
     """Return smaller free allocations to the system: see malloc_trim(3). Takes some milliseconds."""
-    for pool in (table_pool(), pa.default_memory_pool()):
+    for pool in (arrow_pool(), pa.default_memory_pool()):
         pool.release_unused()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chalicelib import memory
 from chalicelib.core.jobs import Job
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)  # flags, length of the header's extension
@@ -50,7 +51,7 @@ def _encode(job: Job, rows: pa.RecordBatch) -> memoryview:
     size = pc.add(pc.binary_length(record), pa.scalar(len(_JSONB_VERSION), pa.int32()))
     content_hash = rows["content_hash"].cast(pa.binary())
     pieces = [before, content_hash, _big_endian(size), _JSONB_VERSION, record]
-    encoded = pc.binary_join_element_wise(*pieces, b"")
+    encoded = pc.binary_join_element_wise(*pieces, b"", memory_pool=memory.arrow_pool())
     # Arrow keeps the strings of an array one after another: exactly the bytes to send.
     _, _, text = encoded.buffers()
     return memoryview(text)[: pc.sum(pc.binary_length(encoded)).as_py() or 0]

@@ -36,5 +36,5 @@ def read_table(
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         ),
-        memory_pool=memory.table_pool(),
+        memory_pool=memory.arrow_pool(),
     )
