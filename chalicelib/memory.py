@@ -25,7 +25,7 @@ def arrow_pool() -> pa.MemoryPool:
 def return_large_allocations() -> None:
     """Make the allocator return allocations of 8 MiB and more to the system as soon as they are freed.
 
-    Such an allocation holds a block's records, as text or in the format of COPY. Arrow's own allocator keeps
+    Such an allocation holds a block's records as text. Arrow's own allocator keeps
     freed memory; the GNU C library keeps ever larger allocations unless a threshold is set: see mallopt(3),
     M_MMAP_THRESHOLD. Other C libraries have no mallopt.
     """

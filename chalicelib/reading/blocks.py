@@ -19,7 +19,7 @@ from chalicelib.reading.object_text import Chunk
 TOO_LARGE = "record-too-large"
 EXCERPT = 1000  # bytes kept of a record that cannot be read whole
 
-_LOOK = 1 << 16  # bytes beyond a block: where it ends is seldom decided by more
+NEAR = 1 << 16  # bytes beyond a block: the record that ends it is seldom longer
 _NOTHING = memoryview(b"")
 
 
@@ -163,7 +163,7 @@ class _Window:
 
     def grow(self) -> None:
         """Grow the data by a quarter: scanning it from its beginning each time still takes linear time."""
-        self.fill(max(len(self.data) // 4 * 5 + 1, _LOOK))
+        self.fill(max(len(self.data) // 4 * 5 + 1, NEAR))
 
     def _read(self) -> None:
         chunk = next(self._chunks, None)
@@ -232,7 +232,7 @@ def _segments(
     """Take the block that ends at or after ``stop``, the next line of the grid, off the window."""
     while window.offset < stop and not window.is_at_end():
         interruption.check()
-        window.fill(stop - window.offset + _LOOK)
+        window.fill(stop - window.offset + NEAR)
         boundary = _boundary(window, stop - window.offset, framing)
         if boundary is None:
             window.grow()

@@ -8,12 +8,10 @@ from chalicelib.core.model import Dialect
 from chalicelib.formats.csv import quotes as csv_quotes
 from chalicelib.formats.csv import scan
 from chalicelib.formats.csv.grammar import LF, LINE_ENDING, grammar_of
-from chalicelib.reading.blocks import TOO_LARGE, Boundary, Stretch, line_boundary
+from chalicelib.reading.blocks import NEAR, TOO_LARGE, Boundary, Stretch, line_boundary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_NEAR = 1 << 16  # bytes: the record that ends a block is seldom longer
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class CsvFraming:
 
     def boundary(self, data: bytes, at: int, *, final: bool) -> Boundary | None:
         """See :class:`chalicelib.reading.blocks.Framing`."""
-        if len(data) < at + min(_NEAR, self.look_ahead) and not final:
+        if len(data) < at + min(NEAR, self.look_ahead) and not final:
             return None
         at = min(at, len(data))  # a file's last block may be shorter
         if near := self._near_end(data, at):
@@ -72,7 +70,7 @@ class CsvFraming:
         """
         if self.dialect.escape:
             return None
-        stop, quote = min(at + _NEAR, len(data)), self.dialect.quote.encode()
+        stop, quote = min(at + NEAR, len(data)), self.dialect.quote.encode()
         offsets: Sequence[int] = ()
         if quote and data.find(quote, 0, stop) >= 0:
             data = data[:stop]
